@@ -1,0 +1,68 @@
+/**
+ * Is there room? The bounds of the queue, as arithmetic. Step 2 of 7.
+ *
+ * A request that finds a free slot *reserves* one, and does not count as waiting: it stands in the queue only for the
+ * microtask until the burst it came in is dispatched by priority. So `waiting = queued − reserved`, and a burst of 15
+ * on ten idle slots needs room for five, not for fifteen.
+ *
+ * A priority with a bound of its own is counted without that allowance: who takes the reserved slot is decided at the
+ * dispatch, and a request of a higher priority that comes later in the burst must not push it over its bound.
+ */
+import type { FullBound } from '../errors.ts'
+import { TIERS } from '../priority.ts'
+
+/** What the bounds are compared with. */
+export interface Queued {
+  readonly size: number
+  sizeAt(tier: number): number
+}
+
+export class Capacity {
+  readonly total: number
+  readonly byTier: readonly number[]
+  readonly maxBlocked: number
+  readonly #queue: Queued
+  /** How many of the queued have a free slot reserved for them. */
+  reserved = 0
+
+  constructor(queue: Queued, total: number, byTier: readonly number[], maxBlocked: number) {
+    this.#queue = queue
+    this.total = total
+    this.byTier = byTier
+    this.maxBlocked = maxBlocked
+  }
+
+  /** How many wait, in the sense of the bound. */
+  get waiting(): number {
+    return this.#queue.size - this.reserved
+  }
+
+  /** Which bound keeps a newcomer of a tier out; undefined: there is room. */
+  bound(tier: number, slotIsFree: boolean): FullBound | undefined {
+    if (this.#queue.sizeAt(tier) >= (this.byTier[tier] as number)) return 'priority'
+    return slotIsFree || this.waiting < this.total ? undefined : 'total'
+  }
+
+  /** A queued request has left the queue for a slot. */
+  started(): void {
+    if (this.reserved > 0) this.reserved--
+  }
+
+  /** A queued request has left the queue otherwise. */
+  left(): void {
+    if (this.reserved > this.#queue.size) this.reserved = this.#queue.size
+  }
+
+  /** How many wait in each tier: the reserved slots are for those who go first. */
+  sizes(): number[] {
+    let reserved = this.reserved
+    const sizes: number[] = []
+    for (let tier = 0; tier < TIERS; tier++) {
+      const queued = this.#queue.sizeAt(tier)
+      const excepted = Math.min(queued, reserved)
+      reserved -= excepted
+      sizes.push(queued - excepted)
+    }
+    return sizes
+  }
+}

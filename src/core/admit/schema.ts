@@ -1,0 +1,47 @@
+/**
+ * Does the request fit? Checked before it takes room, by any Standard Schema (zod, valibot, arktype …). Step 1 of 7.
+ *
+ * @see https://standardschema.dev
+ */
+import { InvalidRequestError, type RequestIssue } from '../errors.ts'
+
+/** The part of the Standard Schema interface (version 1) that we use. */
+export interface StandardSchema<Output> {
+  readonly '~standard': {
+    readonly version: 1
+    readonly vendor: string
+    readonly validate: (value: unknown) => StandardResult<Output> | Promise<StandardResult<Output>>
+    readonly types?: { readonly input: unknown; readonly output: Output } | undefined
+  }
+}
+
+export type StandardResult<Output> =
+  | { readonly value: Output; readonly issues?: undefined }
+  | { readonly issues: readonly RequestIssue[] }
+
+/** What the schema made of a request: the request as it goes on (with defaults filled in), or why it does not. */
+export type Checked<Req> = { readonly request: Req } | { readonly error: unknown }
+
+/** Checks a request. Asynchronous only if the schema is; never throws. */
+export function check<Req>(schema: StandardSchema<Req>, request: Req): Checked<Req> | Promise<Checked<Req>> {
+  try {
+    const result = schema['~standard'].validate(request)
+    return isThenable(result) ? Promise.resolve(result).then(judge<Req>, failed) : judge(result)
+  } catch (error) {
+    return { error }
+  }
+}
+
+function judge<Req>(result: StandardResult<Req>): Checked<Req> {
+  return result.issues
+    ? { error: new InvalidRequestError(result.issues) }
+    : { request: (result as { value: Req }).value }
+}
+
+function failed(error: unknown): { error: unknown } {
+  return { error }
+}
+
+function isThenable<T extends object>(value: T | Promise<T>): value is Promise<T> {
+  return typeof (value as { then?: unknown }).then === 'function'
+}

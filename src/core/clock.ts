@@ -1,0 +1,177 @@
+/**
+ * What time is it, and who wakes us? All time comes from one injected clock, and one armed timer serves everything.
+ *
+ * Three parts: the `Clock` that a user may replace, the `Timeline` that reads it once for a whole synchronous burst and
+ * never lets it run backwards, and the `Alarm`, the only timer that an executor ever arms.
+ */
+
+import { AsyncResource } from 'node:async_hooks'
+
+/**
+ * A source of time. The default is `systemClock`; `VirtualClock` of `triage-queue/simulation` is another.
+ */
+export interface Clock {
+  /** Monotonic time in ms; only differences count. */
+  now(): number
+  /** Calls back once after `delayMs` (at most 2^31−1). A handle with `ref()` and `unref()` has them used. */
+  setTimeout(callback: () => void, delayMs: number): unknown
+  /** Forgets a timer that has not fired. */
+  clearTimeout(handle: unknown): void
+  /**
+   * True when time may move inside one synchronous stretch of code, as under fake timers. A time that was read is then
+   * not kept for the rest of the burst.
+   * @default false
+   */
+  readonly stepped?: boolean
+}
+
+/** The longest delay of Node's timers; a longer one fires after 1 ms. */
+export const MAX_DELAY_MS = 2 ** 31 - 1
+
+interface SystemTimer {
+  readonly handle: { ref?(): void; unref?(): void }
+  readonly clear: (handle: unknown) => void
+}
+
+/**
+ * `performance.now()` and `setTimeout`, looked up at each use, so that fake timers work whenever they are installed.
+ */
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  setTimeout(callback, delayMs): SystemTimer {
+    // The `clearTimeout` of the same moment: a real timer must not be handed to a fake clock that was installed later.
+    return { handle: setTimeout(callback, delayMs), clear: clearTimeout as (handle: unknown) => void }
+  },
+  clearTimeout(timer) {
+    const { handle, clear } = timer as SystemTimer
+    clear(handle)
+  },
+  get stepped() {
+    // Fake timers (of vitest, jest, sinon) mark what they replace, and can be advanced synchronously.
+    return (setTimeout as { clock?: unknown }).clock !== undefined
+  },
+}
+
+/**
+ * One synchronous burst has one instant: the clock is read at its first question, and again only when the microtask
+ * that ends the burst has run. Reading costs 50–70 ns, and a burst asks once or twice for each request.
+ *
+ * Time that runs backwards (fake timers installed while requests are live, a clock made of `Date`) is held, and goes on
+ * from there: durations are never negative.
+ */
+export class Timeline {
+  readonly #clock: Clock
+  #at = Number.NEGATIVE_INFINITY
+  #offset = 0
+  #fresh = false
+  #forget = false
+  readonly #expire = (): void => {
+    this.#fresh = false
+  }
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** The instant of this burst. */
+  now(): number {
+    return this.#fresh ? this.#at : this.read()
+  }
+
+  /** The time right now; it becomes the instant of what is left of this burst. */
+  read(): number {
+    if (!this.#fresh && this.#clock.stepped !== true) {
+      this.#fresh = true
+      queueMicrotask(this.#expire)
+    }
+    if (this.#forget) {
+      this.#forget = false
+      this.#offset = 0
+      this.#at = Number.NEGATIVE_INFINITY
+    }
+    const at = this.#clock.now() + this.#offset
+    if (at >= this.#at) this.#at = at
+    else if (at < this.#at) this.#offset += this.#at - at
+    // Neither: the clock answered NaN, and its last good answer holds.
+    return this.#at
+  }
+
+  /** A timer that fires proves that its time has come, also where only `setTimeout` is faked, and not the clock. */
+  atLeast(at: number): number {
+    const now = this.read()
+    if (now >= at) return now
+    this.#offset += at - now
+    this.#at = at
+    return at
+  }
+
+  /** Nothing is live: forgets corrections, so that the times of later requests are the clock's own. */
+  reset(): void {
+    this.#forget = true
+  }
+}
+
+/**
+ * The one timer. It is armed for the earliest deadline anyone has named, and asks at each ring for the next; a deadline
+ * that went away meanwhile costs an idle ring, not a search. A time beyond the reach of timers is reached in steps.
+ */
+export class Alarm {
+  // The timer must not keep the context of whichever request happened to arm it.
+  readonly #home = new AsyncResource('TriageAlarm')
+  readonly #clock: Clock
+  readonly #timeline: Timeline
+  readonly #ring: (now: number) => void
+  #timer: unknown
+  #keepsAlive = true
+  /** When it will ring; Infinity when nobody waits for it. */
+  dueAt = Number.POSITIVE_INFINITY
+
+  /** `ring` deals with all that is due, and sets the alarm again. */
+  constructor(clock: Clock, timeline: Timeline, ring: (now: number) => void) {
+    this.#clock = clock
+    this.#timeline = timeline
+    this.#ring = ring
+  }
+
+  get armed(): boolean {
+    return this.#timer !== undefined
+  }
+
+  /** Rings at `dueAt`, or earlier if it was set earlier. */
+  setFor(dueAt: number, now: number): void {
+    if (this.#timer !== undefined && dueAt >= this.dueAt) return
+    this.off()
+    this.dueAt = dueAt
+    // Rounded up: timers count whole milliseconds, and a deadline must not be early.
+    const delayMs = Math.min(Math.max(Math.ceil(dueAt - now), 0), MAX_DELAY_MS)
+    const ringsAt = Math.min(dueAt, now + delayMs)
+    const rings = (): void => {
+      this.#timer = undefined
+      this.dueAt = Number.POSITIVE_INFINITY
+      this.#ring(this.#timeline.atLeast(ringsAt))
+    }
+    this.#timer = this.#home.runInAsyncScope(() => this.#clock.setTimeout(rings, delayMs))
+    if (!this.#keepsAlive) this.#hold(false)
+  }
+
+  /** Whether the armed timer keeps the process alive. */
+  keepAlive(alive: boolean): void {
+    if (alive === this.#keepsAlive) return
+    this.#keepsAlive = alive
+    if (this.#timer !== undefined) this.#hold(alive)
+  }
+
+  off(): void {
+    if (this.#timer === undefined) return
+    this.#clock.clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.dueAt = Number.POSITIVE_INFINITY
+  }
+
+  #hold(alive: boolean): void {
+    const timer = this.#timer as Partial<SystemTimer> & SystemTimer['handle']
+    const handle = timer.handle ?? timer
+    if (alive) handle.ref?.()
+    else handle.unref?.()
+  }
+}

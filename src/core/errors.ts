@@ -1,0 +1,278 @@
+/**
+ * Why did it not work? One class for each answer, each with a stable `code`.
+ *
+ * Match on `code`, not on `instanceof`: a program may hold two copies of this package (ESM and CJS).
+ * A `TriageError` is ours; anything else that `execute()` rejects with is the executor's own error, untouched.
+ */
+import type { Priority } from './priority.ts'
+
+/** The stable codes, one for each way that we refuse or end a request. */
+export type TriageErrorCode =
+  | 'TRIAGE_QUEUE_FULL'
+  | 'TRIAGE_INVALID_REQUEST'
+  | 'TRIAGE_QUEUE_CLOSED'
+  | 'TRIAGE_DUPLICATE_REQUEST'
+  | 'TRIAGE_WAIT_TIMEOUT'
+  | 'TRIAGE_SHED'
+  | 'TRIAGE_RUN_TIMEOUT'
+  | 'TRIAGE_CANCELLED'
+  | 'TRIAGE_INVALID_OPTIONS'
+
+/** What every error can say of its request. */
+export interface ErrorSubject {
+  readonly requestId?: string | undefined
+  readonly priority?: Priority | undefined
+  readonly started?: boolean | undefined
+}
+
+const brand = Symbol.for('triage-queue.error')
+
+/**
+ * Makes the errors of overload without a stack: thousands are made at once, a stack costs 10 µs and the rest 1.5, and it
+ * would only show a timer, or the caller's own `execute()`. Under `--frozen-intrinsics` the limit can't be written;
+ * then they carry one.
+ */
+const stackLimit = {
+  off(): number | undefined {
+    const limit = Error.stackTraceLimit
+    try {
+      Error.stackTraceLimit = 0
+    } catch {
+      return undefined
+    }
+    return limit
+  },
+  restore(limit: number | undefined): void {
+    if (limit !== undefined) Error.stackTraceLimit = limit
+  },
+}
+
+/** Every error of this package. */
+export class TriageError extends Error {
+  /** Stable across releases and across copies of the package: what to match on. */
+  readonly code: TriageErrorCode
+  /** The id of the request; undefined when it was refused before it had one. */
+  readonly requestId: string | undefined
+  readonly priority: Priority | undefined
+  /** False: no attempt ever ran, so it is safe to send the request elsewhere. */
+  readonly started: boolean
+
+  constructor(code: TriageErrorCode, message: string, subject?: ErrorSubject, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.code = code
+    this.requestId = subject?.requestId
+    this.priority = subject?.priority
+    this.started = subject?.started ?? false
+  }
+
+  static {
+    Object.defineProperty(this.prototype, brand, { value: true })
+  }
+}
+
+/** Is it an error of this package, of whichever copy? Then `code` says which one. */
+export function isTriageError(error: unknown): error is TriageError {
+  return typeof error === 'object' && error !== null && brand in error
+}
+
+/** The request never came in: nothing was kept of it, and it will not run. */
+export class NotAdmittedError extends TriageError {
+  /** After how many milliseconds another try is likely to be admitted; undefined when that is not known. */
+  readonly retryAfterMs: number | undefined
+
+  constructor(code: TriageErrorCode, message: string, subject?: ErrorSubject, retryAfterMs?: number, cause?: unknown) {
+    super(code, message, subject, cause)
+    this.retryAfterMs = retryAfterMs
+  }
+}
+
+/** Which bound was reached: that of the whole queue, of the request's priority, or of the blocked callers. */
+export type FullBound = 'total' | 'priority' | 'blocked'
+
+/** There is no room. */
+export class QueueFullError extends NotAdmittedError {
+  /** Which bound was reached. */
+  readonly bound: FullBound
+  /** How many waited (or, for `bound: 'blocked'`, were blocked) when the request came. */
+  readonly size: number
+  /** The bound itself. */
+  readonly maxSize: number
+
+  constructor(bound: FullBound, size: number, maxSize: number, subject?: ErrorSubject, retryAfterMs?: number) {
+    const whose = bound === 'priority' ? `The queue is full for priority '${subject?.priority}'` : 'The queue is full'
+    const what = bound === 'blocked' ? 'callers are blocked' : 'requests wait'
+    const hint = retryAfterMs === undefined ? '' : `; retry in about ${retryAfterMs} ms`
+    const limit = stackLimit.off()
+    super('TRIAGE_QUEUE_FULL', `${whose}: ${size} of at most ${maxSize} ${what}${hint}`, subject, retryAfterMs)
+    stackLimit.restore(limit)
+    this.bound = bound
+    this.size = size
+    this.maxSize = maxSize
+  }
+}
+
+/** One thing that a schema has to say about a request; the shape is Standard Schema's. */
+export interface RequestIssue {
+  readonly message: string
+  readonly path?: ReadonlyArray<PropertyKey | { readonly key: PropertyKey }> | undefined
+}
+
+/** The request does not fit the `schema`. It took no room. */
+export class InvalidRequestError extends NotAdmittedError {
+  /** What the schema had to say, in its own order. */
+  readonly issues: readonly RequestIssue[]
+
+  constructor(issues: readonly RequestIssue[], subject?: ErrorSubject) {
+    super(
+      'TRIAGE_INVALID_REQUEST',
+      `The request does not fit the schema: ${issues.map(describeIssue).join('; ')}`,
+      subject,
+    )
+    this.issues = issues
+  }
+}
+
+/** The executor is draining or closed: it admits nothing any more. */
+export class QueueClosedError extends NotAdmittedError {
+  constructor(subject?: ErrorSubject) {
+    super('TRIAGE_QUEUE_CLOSED', 'The executor is closed and admits no more requests', subject)
+  }
+}
+
+/** A request with this id is live, and `onDuplicate` is `'reject'`. */
+export class DuplicateRequestError extends NotAdmittedError {
+  constructor(subject: ErrorSubject) {
+    super('TRIAGE_DUPLICATE_REQUEST', `A request with the id '${subject.requestId}' is live already`, subject)
+  }
+}
+
+/** It ended while it waited: `waitTimeoutMs` or `timeoutMs` was over before a slot was free. */
+export class WaitTimeoutError extends TriageError {
+  /** How long it waited, in ms. */
+  readonly waitedMs: number
+  /** The timeout that was over, in ms. */
+  readonly timeoutMs: number
+
+  constructor(waitedMs: number, timeoutMs: number, subject?: ErrorSubject) {
+    const limit = stackLimit.off()
+    super(
+      'TRIAGE_WAIT_TIMEOUT',
+      `No slot was free for it in time: waited ${round(waitedMs)} of at most ${timeoutMs} ms`,
+      subject,
+    )
+    stackLimit.restore(limit)
+    this.waitedMs = waitedMs
+    this.timeoutMs = timeoutMs
+  }
+}
+
+/** It was admitted, then displaced by a request of a higher priority (`whenFull: 'shed'`). */
+export class ShedError extends TriageError {
+  /** The priority of the request that took its place. */
+  readonly displacedBy: Priority
+  /** After how many milliseconds another try is likely to be admitted; undefined when that is not known. */
+  readonly retryAfterMs: number | undefined
+
+  constructor(displacedBy: Priority, subject?: ErrorSubject, retryAfterMs?: number) {
+    const limit = stackLimit.off()
+    super('TRIAGE_SHED', `Displaced from a full queue by a request of priority '${displacedBy}'`, subject)
+    stackLimit.restore(limit)
+    this.displacedBy = displacedBy
+    this.retryAfterMs = retryAfterMs
+  }
+}
+
+/** It ended while it ran: `runTimeoutMs` or `timeoutMs` was over. Its signal is aborted with this very error. */
+export class RunTimeoutError extends TriageError {
+  /** How long this attempt had run, in ms. */
+  readonly ranMs: number
+  /** The timeout that was over, in ms. */
+  readonly timeoutMs: number
+
+  constructor(ranMs: number, timeoutMs: number, subject?: ErrorSubject) {
+    const limit = stackLimit.off()
+    super(
+      'TRIAGE_RUN_TIMEOUT',
+      `The executor did not answer in time: ran ${round(ranMs)} ms, the timeout is ${timeoutMs} ms`,
+      {
+        ...subject,
+        started: true,
+      },
+    )
+    stackLimit.restore(limit)
+    this.ranMs = ranMs
+    this.timeoutMs = timeoutMs
+  }
+}
+
+/** It was cancelled by its handle, by its id, or by `close()`. The reason, if one was given, is the `cause`. */
+export class CancelledError extends TriageError {
+  /** What the canceller gave as the reason. */
+  readonly reason: unknown
+
+  constructor(reason?: unknown, subject?: ErrorSubject) {
+    const limit = stackLimit.off()
+    super('TRIAGE_CANCELLED', reason === undefined ? 'Cancelled' : `Cancelled: ${describe(reason)}`, subject, reason)
+    stackLimit.restore(limit)
+    this.reason = reason
+  }
+}
+
+/** An option is not what it must be. Nothing was changed. */
+export class OptionsError extends TriageError {
+  /** Which option, as a path: `'maxQueueSize.low'`. */
+  readonly path: string
+  /** What it must be: `'an integer of at least 1'`. */
+  readonly expected: string
+  /** What was given. */
+  readonly received: unknown
+
+  constructor(path: string, expected: string, received: unknown) {
+    super('TRIAGE_INVALID_OPTIONS', `Option '${path}' must be ${expected}, but is ${describe(received)}`)
+    this.path = path
+    this.expected = expected
+    this.received = received
+  }
+}
+
+// The class name is what a log shows; a bundler's renaming must not change it.
+for (const [name, type] of Object.entries({
+  TriageError,
+  NotAdmittedError,
+  QueueFullError,
+  InvalidRequestError,
+  QueueClosedError,
+  DuplicateRequestError,
+  WaitTimeoutError,
+  ShedError,
+  RunTimeoutError,
+  CancelledError,
+  OptionsError,
+})) {
+  Object.defineProperty(type.prototype, 'name', { value: name, configurable: true, writable: true })
+}
+
+/** Shows any value in a message, in one short line, whatever its own methods do. */
+export function describe(value: unknown): string {
+  try {
+    if (typeof value === 'string') return `'${value.length > 60 ? `${value.slice(0, 57)}…` : value}'`
+    if (typeof value === 'function') return 'a function'
+    if (value instanceof Error) return `${value.name}: ${value.message}`
+    if (typeof value === 'object' && value !== null) {
+      const text = JSON.stringify(value)
+      return text.length > 60 ? `${text.slice(0, 57)}…` : text
+    }
+    return String(value)
+  } catch {
+    return `a value of type ${typeof value}`
+  }
+}
+
+function describeIssue(issue: RequestIssue): string {
+  const path = issue.path?.map((part) => String(typeof part === 'object' ? part.key : part)).join('.')
+  return path ? `${path}: ${issue.message}` : issue.message
+}
+
+function round(ms: number): number {
+  return Math.round(ms * 10) / 10
+}

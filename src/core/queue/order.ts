@@ -1,0 +1,38 @@
+/**
+ * Who goes first? An order policy answers with a rank: a number fixed at admission; the smallest starts first.
+ *
+ * Policies decide, the queue acts: a policy is pure, synchronous and works on numbers only.
+ */
+
+/** What a policy may look at. One object is used again for every question: read it, don't keep it. */
+export interface OrderQuestion {
+  /** 0 for urgent … 3 for low. */
+  tier: number
+  /** Unique and growing in the order of admission. */
+  sequence: number
+  /** When the request was admitted, in ms on the executor's clock. */
+  admittedAt: number
+}
+
+/** An order of requests, given through the option `order`. */
+export interface OrderPolicy {
+  /** What `getStatus()` calls it. */
+  readonly name: string
+  /**
+   * True: ranks are compared across all tiers. False: an upper tier always goes before a lower one, and ranks only
+   * order the requests within a tier.
+   */
+  readonly acrossTiers: boolean
+  /**
+   * The rank of a request: a finite number, smaller goes first; equal ranks go by `sequence`. Asked at admission, and
+   * again, with the admission's own sequence and time, when the request is given another priority.
+   */
+  rank(question: Readonly<OrderQuestion>): number
+}
+
+/**
+ * The default order: a higher priority always goes first, first-in first-out within one. LOW can starve.
+ */
+export function strict(): OrderPolicy {
+  return { name: 'strict', acrossTiers: false, rank: ({ sequence }) => sequence }
+}

@@ -1,0 +1,1103 @@
+/**
+ * The whole path of a request: the one file that knows the order of the stations.
+ *
+ *     request ──▶ admit ──▶ queue ──▶ run ──▶ settle ──▶ watch
+ *
+ * Step 1, arrive: options, schema, duplicates. Step 2, admit: room, or refuse, block, shed. Step 3, wait: in the queue,
+ * by rank. Step 4, run: in a slot. Step 5, settle: the only place where a request ends. Step 6, cancel, leave, expire:
+ * the ways to end before the answer. Step 7, tell: events, statistics, status.
+ *
+ * Three things may run code of the user in the middle of a step: an executor, a listener and an abort listener. So each
+ * step first brings all numbers and structures in order, and only then calls out; and after each call out it looks again.
+ */
+import { Capacity } from './admit/capacity.ts'
+import { type PullOptions, pull, type Source } from './admit/pull.ts'
+import { type Checked, check } from './admit/schema.ts'
+import { Alarm, Timeline } from './clock.ts'
+import {
+  CancelledError,
+  DuplicateRequestError,
+  type ErrorSubject,
+  type FullBound,
+  InvalidRequestError,
+  OptionsError,
+  QueueClosedError,
+  QueueFullError,
+  RunTimeoutError,
+  ShedError,
+  WaitTimeoutError,
+} from './errors.ts'
+import {
+  type QueuedExecutorOptions,
+  type RequestOptions,
+  readRequestOptions,
+  readSettings,
+  requireConcurrency,
+  requireTier,
+  type Settings,
+  type WhenFull,
+} from './options.ts'
+import { type ByPriority, byPriority, type Priority, priorityOf, TIERS } from './priority.ts'
+import { type Deadline, Deadlines } from './queue/deadlines.ts'
+import { RequestQueue } from './queue/request-queue.ts'
+import { type QueuedRequest, RequestRecord, State } from './queued-request.ts'
+import { type Executor, type PoolHost, Slots, type WorkerHealth } from './run/slots.ts'
+import { JoinedRequest } from './settle/joined-request.ts'
+import { Signals } from './settle/signals.ts'
+import { Events, type ExecutorEvent, type ExecutorEvents, type Listener, type RequestEvent } from './watch/events.ts'
+import { type DurationStatus, Statistics, type Totals } from './watch/statistics.ts'
+
+/** Where an executor is in its life. */
+export type ExecutorState = 'open' | 'paused' | 'closing' | 'closed'
+
+/** What `getStatus()` answers: plain and JSON-ready. Unbounded sizes are null, as JSON has no Infinity. */
+export interface ExecutorStatus {
+  readonly name: string
+  readonly state: ExecutorState
+  /** In the queue; those excepted for whom a free slot is reserved until the burst is dispatched, they count as running. */
+  readonly waiting: number
+  readonly waitingByPriority: ByPriority<number>
+  readonly running: number
+  /** Callers for whom there is no room yet. */
+  readonly blocked: number
+  readonly blockedByPriority: ByPriority<number>
+  readonly maxQueueSize: number | null
+  /** Slots that are busy, those of requests included that have ended while their call goes on. */
+  readonly activeWorkers: number
+  readonly maxWorkers: number
+  /** Slots whose run is over its deadline and has not settled, and for how many of them there is a substitute. */
+  readonly stuckWorkers: number
+  readonly replacedWorkers: number
+  readonly maxReplacedWorkers: number
+  readonly order: string
+  readonly wait: DurationStatus
+  readonly run: DurationStatus
+  readonly waitByPriority: ByPriority<DurationStatus>
+  readonly totals: Totals
+  readonly totalsByPriority: ByPriority<Omit<Totals, 'joined'>>
+  /** How often a listener has thrown. */
+  readonly listenerErrors: number
+}
+
+export interface CloseOptions {
+  /**
+   * True: what was admitted is finished first. False: what waits is cancelled, only what runs is finished.
+   * @default true
+   */
+  drain?: boolean
+  /**
+   * After how many ms what is left is cancelled, and the signals of what runs aborted. At least 0.
+   * @default Infinity
+   */
+  graceMs?: number
+}
+
+/** What `map()` may be told: the options of each request, and how to pull. */
+export type MapOptions = PullOptions & Omit<RequestOptions, 'id'>
+
+type Party<Req, Res> = RequestRecord<Req, Res> | JoinedRequest<Req, Res>
+type HowItLeft = typeof State.CANCELLED | typeof State.EXPIRED
+
+interface Waiter {
+  readonly tier: number
+  resolve(): void
+  reject(error: unknown): void
+}
+
+const NORMAL = 2
+
+/**
+ * An async function behind a priority queue.
+ *
+ * ```ts
+ * const llm = new QueuedExecutor(async (prompt: string, run) => complete(prompt, { signal: run.signal }), {
+ *   concurrency: 8,
+ *   maxQueueSize: 1_000,
+ * })
+ * const answer = await llm.execute('What is TypeScript?', { priority: 'urgent' })
+ * ```
+ */
+export class QueuedExecutor<Req = unknown, Res = unknown> {
+  readonly #settings: Settings<Req>
+  readonly #timeline: Timeline
+  readonly #alarm: Alarm
+  readonly #queue: RequestQueue<Req, RequestRecord<Req, Res>>
+  readonly #blocked: RequestQueue<Req, RequestRecord<Req, Res>>
+  readonly #capacity: Capacity
+  readonly #deadlines = new Deadlines<Party<Req, Res>>()
+  readonly #signals: Signals<Party<Req, Res>>
+  readonly #slots: Slots<Req, Res>
+  readonly #events: Events
+  readonly #statistics = new Statistics()
+  // Live requests that somebody could ask for: those whose id was given or read.
+  readonly #ids = new Map<string, RequestRecord<Req, Res>>()
+  readonly #owner = {
+    cancel: (record: RequestRecord, reason: unknown) => this.#cancel(own(record), reason),
+    setPriority: (record: RequestRecord, priority: Priority) => this.#setPriority(own(record), priority),
+    position: (record: RequestRecord) => this.#position(own(record)),
+    named: (record: RequestRecord, id: string) => void this.#ids.set(id, own(record)),
+  }
+  /** Blocked, waiting and running requests. */
+  #live = 0
+  #running = 0
+  #busy = false
+  #paused = false
+  #dispatching = false
+  #yielding = false
+  #closing: { readonly promise: Promise<void>; resolve(): void } | undefined
+  #closed = false
+  #graceAt = Number.POSITIVE_INFINITY
+  #roomWaiters: Waiter[] = []
+  #idleWaiters: (() => void)[] = []
+  // Runs that await `close()` themselves: it can't wait for them.
+  #insideWaiters: (() => void)[] = []
+
+  /**
+   * @param executor runs one request; it is never called on its caller's stack
+   * @throws {OptionsError}
+   */
+  constructor(executor: Executor<Req, Res>, options?: QueuedExecutorOptions<Req>) {
+    if (typeof executor !== 'function') throw new OptionsError('executor', 'a function', executor)
+    const settings = readSettings(options)
+    const { clock, order } = settings
+    this.#settings = settings
+    this.#timeline = new Timeline(clock)
+    this.#alarm = new Alarm(clock, this.#timeline, (now) => this.#ring(now))
+    this.#queue = new RequestQueue({ maxQueueSize: 0, order, clock })
+    this.#blocked = new RequestQueue({ maxQueueSize: 0, clock })
+    this.#capacity = new Capacity(this.#queue, settings.total, settings.byTier, settings.maxBlocked)
+    this.#signals = new Signals((party, reason) => this.#leave(party, State.CANCELLED, reason))
+    this.#slots = new Slots(executor, this.#host(), settings.concurrency, settings.onStuck, settings.maxReplaced)
+    this.#events = new Events(settings.onListenerError)
+  }
+
+  /**
+   * Runs a request when its turn comes, and fulfils with the executor's answer.
+   *
+   * Rejects with the executor's own error, untouched; with `signal.reason` when the signal was aborted; or with a
+   * `TriageError`: see `code`.
+   */
+  execute(request: Req, options?: RequestOptions): Promise<Res> {
+    const record = new RequestRecord<Req, Res>(this.#owner, request, NORMAL, this.#timeline.now())
+    const promise = record.promise()
+    if (options === undefined || this.#reads(record, options)) this.#arrive(record, this.#settings.whenFull)
+    return promise
+  }
+
+  /**
+   * Fulfils with a handle as soon as the request is admitted; rejects when it is not. With `whenFull: 'block'`,
+   * `await submit()` in a loop is backpressure.
+   */
+  submit(request: Req, options?: RequestOptions): Promise<QueuedRequest<Req, Res>> {
+    const record = new RequestRecord<Req, Res>(this.#owner, request, NORMAL, this.#timeline.now())
+    const extras = record.more()
+    extras.kept = true
+    return new Promise((resolve, reject) => {
+      extras.admission = { resolve, reject }
+      if (options === undefined || this.#reads(record, options)) this.#arrive(record, this.#settings.whenFull)
+    })
+  }
+
+  /**
+   * Admits a request now or not at all: synchronous, atomic; never waits, and never throws for load.
+   * @throws {OptionsError} for bad options, and when the `schema` is asynchronous
+   * @throws {InvalidRequestError}
+   */
+  offer(request: Req, options?: RequestOptions): QueuedRequest<Req, Res> | undefined {
+    const record = new RequestRecord<Req, Res>(this.#owner, request, NORMAL, this.#timeline.now())
+    const extras = record.more()
+    extras.kept = true
+    let handle: QueuedRequest<Req, Res> | undefined
+    let refusal: unknown
+    extras.admission = {
+      resolve: (admitted) => {
+        handle = admitted
+      },
+      reject: (error) => {
+        refusal = error
+      },
+    }
+    if (options !== undefined && !this.#reads(record, options)) throw refusal
+    this.#arrive(record, this.#settings.whenFull === 'block' ? 'reject' : this.#settings.whenFull)
+    if (record.status === State.ARRIVING && handle === undefined) {
+      const error = new OptionsError('schema', 'synchronous for offer(); use submit()', 'an asynchronous schema')
+      this.#refuse(record, error)
+    }
+    if (refusal instanceof OptionsError || refusal instanceof InvalidRequestError) throw refusal
+    return handle
+  }
+
+  /**
+   * The results of a source's requests, pulled only as fast as slots and room allow. It blocks for room whatever
+   * `whenFull` says. The first error ends it: what is on its way is cancelled, the source closed; so does `break`.
+   */
+  map(requests: Source<Req>, options: MapOptions = {}): AsyncGenerator<Res, void, undefined> {
+    const { ordered = true, window, ...each } = options
+    if (typeof ordered !== 'boolean') throw new OptionsError('ordered', 'a boolean', ordered)
+    if (window !== undefined && !(Number.isInteger(window) && window >= 1)) {
+      throw new OptionsError('window', 'an integer of at least 1', window)
+    }
+    const tier = requireTier(each.priority ?? 'normal')
+    const outer = each.signal
+    return pull(
+      requests,
+      {
+        window: () => window ?? 2 * this.#slots.limit,
+        ready: () => this.#untilRoom(tier, outer),
+        run: (request, signal) => {
+          const record = new RequestRecord<Req, Res>(this.#owner, request, tier, this.#timeline.now())
+          const promise = record.promise()
+          const both = outer === undefined ? signal : AbortSignal.any([outer, signal])
+          if (this.#reads(record, { ...each, signal: both })) this.#arrive(record, 'block')
+          return promise
+        },
+      },
+      ordered,
+    )
+  }
+
+  /** The handle of a live request; undefined when there is none with this id (any more). */
+  get(id: string): QueuedRequest<Req, Res> | undefined {
+    const record = this.#ids.get(id)
+    if (record !== undefined) record.more().kept = true
+    return record
+  }
+
+  /** Ends a live request, for all who share it, with a `CancelledError`. False when there is none with this id. */
+  cancel(id: string, reason?: unknown): boolean {
+    const record = this.#ids.get(id)
+    return record !== undefined && this.#finish(record, State.CANCELLED, new CancelledError(reason, subjectOf(record)))
+  }
+
+  /** How many would start before it: 0 is next. Undefined when no request with this id waits in the queue. */
+  position(id: string): number | undefined {
+    const record = this.#ids.get(id)
+    return record === undefined ? undefined : this.#position(record)
+  }
+
+  /** Starts no more requests, until `resume()`. What runs goes on, and requests are still admitted. */
+  pause(): void {
+    if (this.#paused || this.#closing !== undefined) return
+    this.#paused = true
+    if (this.#events.has('paused')) this.#events.emit('paused', { at: this.#timeline.now() })
+  }
+
+  resume(): void {
+    if (!this.#paused) return
+    this.#paused = false
+    this.#schedule()
+    this.#madeRoom()
+    if (this.#events.has('resumed')) this.#events.emit('resumed', { at: this.#timeline.now() })
+  }
+
+  /** How many calls of the executor may run at once. A smaller number shrinks as runs end. */
+  get concurrency(): number {
+    return this.#slots.limit
+  }
+
+  /** @throws {OptionsError} unless it is an integer of at least 1 */
+  set concurrency(concurrency: number) {
+    this.#slots.limit = requireConcurrency(concurrency)
+    this.#schedule()
+    this.#madeRoom()
+  }
+
+  /**
+   * Resolves as soon as there is room for a request of this priority. It reserves nothing: whoever submits first has it.
+   * Rejects with a `QueueClosedError` when the executor closes.
+   */
+  ready(priority: Priority = 'normal'): Promise<void> {
+    try {
+      return this.#untilRoom(requireTier(priority))
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  /** Resolves as soon as nothing waits or runs. Stuck slots, whose callers were answered, are not waited for. */
+  idle(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#isIdle) resolve()
+      else this.#idleWaiters.push(resolve)
+    })
+  }
+
+  /** Stops admitting, and resolves when all that was admitted has ended: `close()` without a time limit. */
+  drain(): Promise<void> {
+    return this.close()
+  }
+
+  /**
+   * Stops admitting, finishes, and resolves when nothing runs any more. Blocked callers are refused at once. Idempotent:
+   * a second call may ask for less patience, never for more. Awaited inside the executor, it does not wait for the runs
+   * that await it.
+   * @throws {OptionsError} through the promise
+   */
+  close(options: CloseOptions = {}): Promise<void> {
+    const { drain = true, graceMs = Number.POSITIVE_INFINITY } = options
+    if (typeof drain !== 'boolean') return Promise.reject(new OptionsError('drain', 'a boolean', drain))
+    if (!(typeof graceMs === 'number' && graceMs >= 0)) {
+      return Promise.reject(new OptionsError('graceMs', 'a number of ms of at least 0, or Infinity', graceMs))
+    }
+    const closing = this.#stopAdmitting()
+    if (!drain) this.#cancelWaiting()
+    const now = this.#timeline.now()
+    if (now + graceMs < this.#graceAt) {
+      this.#graceAt = now + graceMs
+      if (!this.#closed && this.#live + this.#slots.unsettled > 0) this.#alarm.setFor(this.#graceAt, now)
+    }
+    const isInside = this.#slots.isCalledFromInside
+    this.#rest()
+    if (!isInside || this.#closed) return closing
+    return new Promise((resolve) => {
+      this.#insideWaiters.push(resolve)
+      this.#rest()
+    })
+  }
+
+  /** `await using` closes with `close()`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /** Calls `listener` at each such event, in the AsyncLocalStorage context of the request's own submitter. */
+  on<E extends ExecutorEvent>(event: E, listener: Listener<E>): this {
+    this.#events.on(event, listener)
+    return this
+  }
+
+  /** Calls `listener` at the next such event only. */
+  once<E extends ExecutorEvent>(event: E, listener: Listener<E>): this {
+    this.#events.once(event, listener)
+    return this
+  }
+
+  /** Takes a listener away, as often as it was added to this event. */
+  off<E extends ExecutorEvent>(event: E, listener: Listener<E>): this {
+    this.#events.off(event, listener)
+    return this
+  }
+
+  /** How it stands, as a plain object. Takes some 10 µs, whatever the backlog. */
+  getStatus(): ExecutorStatus {
+    const { reserved, total } = this.#capacity
+    const sizes = this.#capacity.sizes()
+    return {
+      name: this.#settings.name,
+      state: this.#closed ? 'closed' : this.#closing !== undefined ? 'closing' : this.#paused ? 'paused' : 'open',
+      waiting: this.#capacity.waiting,
+      waitingByPriority: byPriority((tier) => sizes[tier] as number),
+      running: this.#running + reserved,
+      blocked: this.#blocked.size,
+      blockedByPriority: this.#blocked.sizes(),
+      maxQueueSize: Number.isFinite(total) ? total : null,
+      activeWorkers: this.#slots.active + reserved,
+      maxWorkers: this.#slots.limit,
+      stuckWorkers: this.#slots.stuck,
+      replacedWorkers: this.#slots.replaced,
+      maxReplacedWorkers: this.#slots.maxReplaced,
+      order: this.#settings.order.name,
+      wait: this.#statistics.wait(),
+      run: this.#statistics.run(),
+      waitByPriority: this.#statistics.waitByPriority(),
+      totals: this.#statistics.totals(),
+      totalsByPriority: this.#statistics.totalsByPriority(),
+      listenerErrors: this.#events.errors,
+    }
+  }
+
+  /** One entry for each slot. */
+  getWorkerHealth(): WorkerHealth[] {
+    return this.#slots.health()
+  }
+
+  // ── Step 1: arrive ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #reads(record: RequestRecord<Req, Res>, options: RequestOptions): boolean {
+    try {
+      readRequestOptions(options, record)
+      return true
+    } catch (error) {
+      this.#refuse(record, error)
+      return false
+    }
+  }
+
+  #arrive(record: RequestRecord<Req, Res>, whenFull: WhenFull): void {
+    const { schema } = this.#settings
+    if (schema === undefined || this.#closing !== undefined) {
+      this.#admit(record, whenFull)
+      return
+    }
+    const checked = check(schema, record.request)
+    if (checked instanceof Promise) checked.then((result) => this.#checked(record, result, whenFull))
+    else this.#checked(record, checked, whenFull)
+  }
+
+  #checked(record: RequestRecord<Req, Res>, checked: Checked<Req>, whenFull: WhenFull): void {
+    if (record.status !== State.ARRIVING) return
+    if ('error' in checked) {
+      this.#refuse(record, checked.error)
+      return
+    }
+    record.request = checked.request
+    this.#admit(record, whenFull)
+  }
+
+  // ── Step 2: admit ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #admit(record: RequestRecord<Req, Res>, whenFull: WhenFull): void {
+    const { extras } = record
+    if (this.#closing !== undefined) {
+      this.#refuse(record, new QueueClosedError(subjectOf(record)))
+      return
+    }
+    if (extras !== undefined) {
+      if (extras.signal?.aborted === true) {
+        this.#refuse(record, extras.signal.reason)
+        return
+      }
+      const twin = extras.ownId ? this.#ids.get(extras.id as string) : undefined
+      if (twin !== undefined) {
+        this.#join(twin, record)
+        return
+      }
+    }
+    const bound = this.#capacity.bound(record.tier, this.#slotIsFree)
+    if (bound === undefined) this.#enqueue(record)
+    else if (whenFull === 'block') this.#block(record)
+    else if (whenFull === 'shed' && bound === 'total') this.#displaceFor(record)
+    else this.#refuse(record, this.#fullError(bound, record))
+  }
+
+  /** Is there a slot that nobody was promised? */
+  get #slotIsFree(): boolean {
+    return !this.#paused && this.#slots.free > this.#capacity.reserved
+  }
+
+  #enqueue(record: RequestRecord<Req, Res>): void {
+    const { extras, tier } = record
+    const wasBlocked = record.status === State.BLOCKED
+    if (this.#slotIsFree) this.#capacity.reserved++
+    record.status = State.WAITING
+    this.#statistics.admitted[tier] = (this.#statistics.admitted[tier] as number) + 1
+    this.#queue.add(record)
+    if (!wasBlocked) this.#lives(record)
+    this.#schedule()
+    if (extras?.admission !== undefined) admitted(record)
+    if (this.#events.has('queued'))
+      this.#tell(record, 'queued', { ...this.#about(record), waiting: this.#capacity.waiting })
+    const { waiting, total } = this.#capacity
+    if (waiting === total && this.#events.has('full')) {
+      this.#events.emit('full', { at: this.#timeline.now(), waiting, maxQueueSize: total })
+    }
+  }
+
+  #block(record: RequestRecord<Req, Res>): void {
+    const { maxBlocked } = this.#capacity
+    if (this.#blocked.size >= maxBlocked) {
+      this.#refuse(record, this.#fullError('blocked', record))
+      return
+    }
+    record.status = State.BLOCKED
+    this.#blocked.add(record)
+    this.#lives(record)
+    if (this.#events.has('blocked')) {
+      this.#tell(record, 'blocked', { ...this.#about(record), blocked: this.#blocked.size })
+    }
+  }
+
+  #displaceFor(record: RequestRecord<Req, Res>): void {
+    const victim = this.#queue.youngestBelow(record.tier)
+    if (victim === undefined) {
+      this.#refuse(record, this.#fullError('total', record))
+      return
+    }
+    const error = new ShedError(priorityOf(record.tier), subjectOf(victim), this.#retryAfterMs(victim.tier))
+    // The newcomer takes the place first: a listener of the victim's end must not find it free.
+    this.#take(victim)
+    this.#enqueue(record)
+    this.#conclude(victim, State.SHED, error, State.WAITING)
+  }
+
+  /** Brings blocked callers in for as long as there is room: by priority, then first-in first-out. */
+  #unblock(): void {
+    for (let tier = 0; tier < TIERS; tier++) {
+      for (;;) {
+        const record = this.#blocked.firstAt(tier)
+        if (record === undefined || this.#capacity.bound(tier, this.#slotIsFree) !== undefined) break
+        this.#blocked.delete(record)
+        this.#enqueue(record)
+      }
+    }
+  }
+
+  /** A request has left the queue, or a slot has come free: there may be room. */
+  #madeRoom(): void {
+    if (this.#blocked.size > 0) this.#unblock()
+    if (this.#roomWaiters.length === 0) return
+    const waiters = this.#roomWaiters
+    this.#roomWaiters = []
+    for (const waiter of waiters) {
+      if (this.#hasRoom(waiter.tier)) waiter.resolve()
+      else this.#roomWaiters.push(waiter)
+    }
+  }
+
+  #hasRoom(tier: number): boolean {
+    return this.#capacity.bound(tier, this.#slotIsFree) === undefined
+  }
+
+  #untilRoom(tier: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#closing !== undefined) reject(new QueueClosedError())
+      else if (signal?.aborted) reject(signal.reason)
+      else if (this.#hasRoom(tier)) resolve()
+      else if (signal === undefined) this.#roomWaiters.push({ tier, resolve, reject })
+      else {
+        const aborted = (): void => {
+          this.#roomWaiters = this.#roomWaiters.filter((other) => other !== waiter)
+          reject(signal.reason)
+        }
+        const done =
+          <T>(settle: (value: T) => void) =>
+          (value: T): void => {
+            signal.removeEventListener('abort', aborted)
+            settle(value)
+          }
+        const waiter: Waiter = { tier, resolve: done(resolve), reject: done(reject) }
+        signal.addEventListener('abort', aborted, { once: true })
+        this.#roomWaiters.push(waiter)
+      }
+    })
+  }
+
+  /** A second caller with the id of a live request shares its run. */
+  #join(twin: RequestRecord<Req, Res>, newcomer: RequestRecord<Req, Res>): void {
+    if (this.#settings.onDuplicate === 'reject') {
+      this.#refuse(newcomer, new DuplicateRequestError(subjectOf(newcomer)))
+      return
+    }
+    const { extras, resolve, reject } = newcomer
+    const joined = new JoinedRequest<Req, Res>(
+      twin,
+      {
+        metadata: extras?.metadata,
+        enqueuedAt: newcomer.enqueuedAt,
+        signal: extras?.signal,
+        waitTimeoutMs: this.#waitTimeoutOf(newcomer),
+        timeoutMs: this.#timeoutOf(newcomer),
+      },
+      (party, reason) => this.#leave(party, State.CANCELLED, new CancelledError(reason, subjectOf(twin))),
+    )
+    newcomer.status = State.REJECTED
+    this.#statistics.joined++
+    const more = twin.more()
+    more.joined ??= new Set()
+    more.joined.add(joined)
+    if (resolve !== undefined && reject !== undefined) joined.deliverTo(resolve, reject)
+    joined.admission = extras?.admission
+    if (joined.signal !== undefined) this.#signals.add(joined.signal, joined)
+    this.#setDeadline(joined, twin.status >= State.STARTING ? joined.timeoutMs : waitLimit(joined))
+    if (twin.status !== State.BLOCKED) admittedJoined(joined)
+    if (newcomer.tier < twin.tier) this.#move(twin, newcomer.tier)
+  }
+
+  /** It will not come in: nothing is kept of it. */
+  #refuse(record: RequestRecord<Req, Res>, error: unknown): void {
+    const { extras } = record
+    const wasBlocked = record.status === State.BLOCKED
+    record.status = State.REJECTED
+    if (wasBlocked) {
+      this.#blocked.delete(record)
+      this.#live--
+      this.#unlink(record)
+    }
+    this.#statistics.rejected[record.tier] = (this.#statistics.rejected[record.tier] as number) + 1
+    this.#answer(record, error)
+    extras?.admission?.reject(error)
+    if (this.#events.has('rejected')) {
+      const { metadata, priority } = record
+      this.#tell(record, 'rejected', { id: extras?.id, priority, metadata, at: this.#timeline.now(), error })
+    }
+    if (wasBlocked) this.#rest()
+  }
+
+  #fullError(bound: FullBound, record: RequestRecord<Req, Res>): QueueFullError {
+    const { tier } = record
+    const { waiting, total, byTier, maxBlocked } = this.#capacity
+    const subject = subjectOf(record)
+    const retryAfterMs = this.#retryAfterMs(tier)
+    if (bound === 'blocked') return new QueueFullError(bound, this.#blocked.size, maxBlocked, subject, retryAfterMs)
+    if (bound === 'total') return new QueueFullError(bound, waiting, total, subject, retryAfterMs)
+    return new QueueFullError(bound, this.#queue.sizeAt(tier), byTier[tier] as number, subject, retryAfterMs)
+  }
+
+  /**
+   * When a newcomer of a tier would likely find room: when those ahead of it have started, at the pace of the recent
+   * runs; up to a quarter later at random, so that those who were refused together do not come back together.
+   */
+  #retryAfterMs(tier: number): number | undefined {
+    const { recentRunMs } = this.#statistics
+    if (recentRunMs === undefined) return undefined
+    const ahead = this.#queue.countAhead(tier) + 1
+    return Math.max(Math.ceil((ahead * recentRunMs * (1 + 0.25 * this.#settings.random())) / this.#slots.limit), 1)
+  }
+
+  // ── Step 3: wait ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Somebody waits for its end from now on. */
+  #lives(record: RequestRecord<Req, Res>): void {
+    this.#busy = true
+    if (this.#live++ === 0) this.#alarm.keepAlive(true)
+    const { extras } = record
+    if (extras !== undefined) {
+      if (extras.id !== undefined) this.#ids.set(extras.id, record)
+      if (extras.signal !== undefined) this.#signals.add(extras.signal, record)
+    }
+    this.#setDeadline(record, Math.min(this.#waitTimeoutOf(record), this.#timeoutOf(record)))
+    // The dispatch arms the alarm for the rest; if there is none, something must keep the process alive.
+    if (!this.#alarm.armed && (this.#paused || this.#slots.free === 0)) this.#setAlarm(this.#timeline.now())
+  }
+
+  #setDeadline(party: Party<Req, Res>, limitMs: number): void {
+    if (limitMs === Number.POSITIVE_INFINITY) return
+    const dueAt = party.enqueuedAt + limitMs
+    const deadline = this.#deadlines.set(party, dueAt)
+    if (party instanceof JoinedRequest) party.deadline = deadline
+    else party.more().deadline = deadline
+    this.#alarm.setFor(dueAt, this.#timeline.now())
+  }
+
+  #clearDeadline(party: { deadline: unknown }): void {
+    if (party.deadline === undefined) return
+    this.#deadlines.clear(party.deadline as Deadline<Party<Req, Res>>)
+    party.deadline = undefined
+  }
+
+  #waitTimeoutOf(record: RequestRecord<Req, Res>): number {
+    return record.extras?.waitTimeoutMs ?? (this.#settings.waitTimeoutMs[record.tier] as number)
+  }
+
+  #timeoutOf(record: RequestRecord<Req, Res>): number {
+    return record.extras?.timeoutMs ?? (this.#settings.timeoutMs[record.tier] as number)
+  }
+
+  #runTimeoutOf(record: RequestRecord<Req, Res>): number {
+    return record.extras?.runTimeoutMs ?? (this.#settings.runTimeoutMs[record.tier] as number)
+  }
+
+  #position(record: RequestRecord<Req, Res>): number | undefined {
+    return record.status === State.WAITING ? this.#queue.countBefore(record) : undefined
+  }
+
+  #setPriority(record: RequestRecord<Req, Res>, priority: Priority): boolean {
+    return this.#move(record, requireTier(priority))
+  }
+
+  #move(record: RequestRecord<Req, Res>, tier: number): boolean {
+    if (record.status === State.BLOCKED) {
+      this.#blocked.move(record, tier, record.enqueuedAt)
+      this.#madeRoom()
+      return true
+    }
+    if (record.status !== State.WAITING) return false
+    if (tier === record.tier) return true
+    // A priority with a bound of its own may be full.
+    if (this.#queue.sizeAt(tier) >= (this.#capacity.byTier[tier] as number)) return false
+    this.#queue.move(record, tier, record.enqueuedAt)
+    this.#madeRoom()
+    return true
+  }
+
+  // ── Step 4: run ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A dispatch is one microtask for a whole burst: its requests compete by priority, off their callers' stacks. */
+  #schedule(): void {
+    if (this.#dispatching || this.#yielding || this.#paused || this.#slots.free <= 0 || this.#queue.size === 0) return
+    this.#dispatching = true
+    queueMicrotask(this.#dispatch)
+  }
+
+  readonly #dispatch = (): void => {
+    this.#dispatching = false
+    while (this.#slots.free > 0) {
+      const record = this.#next()
+      if (record === undefined) break
+      this.#slots.start(record)
+    }
+    if (this.#live > 0 && !this.#alarm.armed) this.#setAlarm(this.#timeline.now())
+  }
+
+  /** Takes the request that is ranked first, for a slot that is there for it. */
+  #next(): RequestRecord<Req, Res> | undefined {
+    if (this.#paused || this.#yielding) return undefined
+    const record = this.#queue.shift()
+    if (record === undefined) return undefined
+    const { extras } = record
+    const now = this.#timeline.now()
+    record.status = State.STARTING
+    this.#running++
+    this.#capacity.started()
+    this.#statistics.waited(record.tier, now - record.enqueuedAt)
+    if (extras !== undefined) {
+      extras.startedAt = now
+      this.#setRunDeadlines(record)
+    } else if (this.#settings.timeoutMs[record.tier] !== Number.POSITIVE_INFINITY) {
+      this.#setDeadline(record, this.#timeoutOf(record))
+    }
+    this.#madeRoom()
+    return record
+  }
+
+  /** The wait is over, and its timeout with it; that of the whole request goes on, for each who shares it. */
+  #setRunDeadlines(record: RequestRecord<Req, Res>): void {
+    const { extras } = record
+    if (extras === undefined) return
+    this.#clearDeadline(extras)
+    if (extras.left === undefined) this.#setDeadline(record, this.#timeoutOf(record))
+    if (extras.joined === undefined) return
+    for (const joined of extras.joined as Set<JoinedRequest<Req, Res>>) {
+      this.#clearDeadline(joined)
+      this.#setDeadline(joined, joined.timeoutMs)
+    }
+  }
+
+  /** What the slots ask of us. */
+  #host(): PoolHost {
+    return {
+      next: () => this.#next(),
+      starting: (record) => this.#starting(own(record)),
+      deadlineOf: (record, startedAt) => {
+        const dueAt = startedAt + this.#runTimeoutOf(own(record))
+        if (dueAt < this.#alarm.dueAt) this.#alarm.setFor(dueAt, startedAt)
+        return dueAt
+      },
+      latestOf: (record) => record.enqueuedAt + this.#timeoutOf(own(record)),
+      settled: (record, ok, value, startedAt, now) => {
+        this.#statistics.ran(record.tier, now - startedAt)
+        this.#end(own(record), ok ? State.COMPLETED : State.FAILED, value, startedAt)
+      },
+      vacated: () => this.#rest(),
+      overdue: (record, startedAt, now) => {
+        if (record.ended) return
+        const timeoutMs = this.#runTimeoutOf(own(record))
+        this.#end(own(record), State.EXPIRED, new RunTimeoutError(now - startedAt, timeoutMs, subjectOf(own(record))))
+      },
+      stuck: (record, slot, startedAt, now) => {
+        if (this.#events.has('stuck')) {
+          const stuckWorkers = this.#slots.stuck
+          this.#tell(own(record), 'stuck', { ...this.#about(own(record)), slot, runMs: now - startedAt, stuckWorkers })
+        }
+        this.#schedule()
+        this.#madeRoom()
+        this.#rest()
+      },
+      pauseForOthers: () => {
+        this.#yielding = true
+        setImmediate(() => {
+          this.#yielding = false
+          this.#schedule()
+        })
+      },
+      now: () => this.#timeline.now(),
+      read: () => this.#timeline.read(),
+    }
+  }
+
+  #starting(record: RequestRecord<Req, Res>): boolean {
+    if (this.#events.has('started')) {
+      const waitMs = this.#timeline.now() - record.enqueuedAt
+      this.#tell(record, 'started', { ...this.#about(record), waitMs, attempt: 1 })
+    }
+    // A listener, or one of an earlier event in the same burst, may have ended it.
+    if (record.status !== State.STARTING) return false
+    record.status = State.RUNNING
+    return true
+  }
+
+  // ── Step 5: settle ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The only place where an admitted request ends: once, whoever comes first. */
+  #end(record: RequestRecord<Req, Res>, state: State, value: unknown, startedAt?: number): boolean {
+    const from = record.status
+    if (from >= State.COMPLETED || from < State.WAITING) return false
+    if (from === State.WAITING) this.#take(record)
+    else this.#running--
+    this.#conclude(record, state, value, from, startedAt)
+    return true
+  }
+
+  /** Takes a waiting request out of the queue before its turn. */
+  #take(record: RequestRecord<Req, Res>): void {
+    this.#queue.delete(record)
+    this.#capacity.left()
+  }
+
+  #conclude(record: RequestRecord<Req, Res>, state: State, value: unknown, from: State, startedAt?: number): void {
+    record.status = state
+    this.#live--
+    this.#statistics.end(state - State.COMPLETED, record.tier)
+    if (record.extras !== undefined) this.#unlink(record)
+    this.#answer(record, value)
+    if (from === State.RUNNING && state > State.FAILED) {
+      this.#slots.abort(record, value)
+      if (state === State.EXPIRED) this.#slots.overdue(record, this.#timeline.now())
+    }
+    this.#announce(record, state, value, from, startedAt)
+    if (from === State.WAITING) this.#madeRoom()
+    this.#rest()
+  }
+
+  /** Tells everyone who waits for a request how it ended, and lets go of them. */
+  #answer(record: RequestRecord<Req, Res>, value: unknown): void {
+    const { extras, resolve, reject } = record
+    record.resolve = undefined
+    record.reject = undefined
+    if (record.status === State.COMPLETED) resolve?.(value as never)
+    else reject?.(value)
+    if (extras === undefined) return
+    const now = this.#timeline.now()
+    if (extras.left === undefined) {
+      extras.endedAt = now
+      if (extras.kept) extras.value = value
+    }
+    if (extras.joined === undefined) return
+    const joined = extras.joined as Set<JoinedRequest<Req, Res>>
+    extras.joined = undefined
+    for (const party of joined) {
+      this.#clearDeadline(party)
+      if (party.signal !== undefined) this.#signals.delete(party.signal, party)
+      party.end(value, now)
+      if (record.status === State.REJECTED) party.admission?.reject(value)
+    }
+  }
+
+  /** Nothing refers to an ended request any more: no signal, no deadline, no id. */
+  #unlink(record: RequestRecord<Req, Res>): void {
+    const extras = record.more()
+    this.#clearDeadline(extras)
+    if (extras.signal !== undefined) {
+      this.#signals.delete(extras.signal, record)
+      extras.signal = undefined
+    }
+    if (extras.id !== undefined && this.#ids.get(extras.id) === record) this.#ids.delete(extras.id)
+  }
+
+  // ── Step 6: cancel, leave, expire ──────────────────────────────────────────────────────────────────────────────────
+
+  #cancel(record: RequestRecord<Req, Res>, reason: unknown): boolean {
+    if (record.ended || record.extras?.left !== undefined) return false
+    return this.#leave(record, State.CANCELLED, new CancelledError(reason, subjectOf(record)))
+  }
+
+  /** One caller is no longer interested. A request that others share goes on without him. */
+  #leave(party: Party<Req, Res>, state: HowItLeft, error: unknown): boolean {
+    return party instanceof JoinedRequest
+      ? this.#leaveJoined(party, state, error)
+      : this.#leaveFirst(party, state, error)
+  }
+
+  #leaveFirst(record: RequestRecord<Req, Res>, state: HowItLeft, error: unknown): boolean {
+    const { extras } = record
+    if (record.ended) return false
+    if (extras?.joined === undefined || extras.joined.size === 0) return this.#finish(record, state, error)
+    if (extras.left !== undefined) return false
+    this.#clearDeadline(extras)
+    if (extras.signal !== undefined) this.#signals.delete(extras.signal, record)
+    extras.signal = undefined
+    extras.left = state
+    extras.endedAt = this.#timeline.now()
+    extras.value = error
+    record.reject?.(error)
+    record.resolve = undefined
+    record.reject = undefined
+    if (record.status === State.BLOCKED) extras.admission?.reject(error)
+    extras.admission = undefined
+    return true
+  }
+
+  #leaveJoined(joined: JoinedRequest<Req, Res>, state: HowItLeft, error: unknown): boolean {
+    const { record } = joined
+    const parties = record.extras?.joined
+    if (record.ended || parties === undefined || !parties.delete(joined)) return false
+    this.#clearDeadline(joined)
+    if (joined.signal !== undefined) this.#signals.delete(joined.signal, joined)
+    joined.end(error, this.#timeline.now(), state)
+    if (record.status === State.BLOCKED) joined.admission?.reject(error)
+    if (parties.size === 0 && record.extras?.left !== undefined) this.#finish(record, state, error)
+    return true
+  }
+
+  /** Ends a request before its answer, wherever it is: one that is blocked was never admitted. */
+  #finish(record: RequestRecord<Req, Res>, state: HowItLeft, error: unknown): boolean {
+    if (record.status !== State.BLOCKED) return this.#end(record, state, error)
+    this.#refuse(record, error)
+    return true
+  }
+
+  #expire(party: Party<Req, Res>, now: number): void {
+    const record = party instanceof JoinedRequest ? party.record : party
+    const timeoutMs = party instanceof JoinedRequest ? party.timeoutMs : this.#timeoutOf(record)
+    const elapsedMs = now - party.enqueuedAt
+    const subject = subjectOf(record)
+    if (record.status >= State.STARTING) {
+      this.#leave(party, State.EXPIRED, new RunTimeoutError(now - (record.startedAt ?? now), timeoutMs, subject))
+      return
+    }
+    const waitTimeoutMs = party instanceof JoinedRequest ? party.waitTimeoutMs : this.#waitTimeoutOf(record)
+    const limitMs = Math.min(waitTimeoutMs, timeoutMs)
+    this.#leave(party, State.EXPIRED, new WaitTimeoutError(elapsedMs, limitMs, subject))
+  }
+
+  /** The alarm: answers all whose time is over, and sets itself for the next. */
+  #ring(now: number): void {
+    for (let due = this.#deadlines.takeDue(now); due !== undefined; due = this.#deadlines.takeDue(now)) {
+      this.#expire(due, now)
+    }
+    const nextRunDueAt = this.#slots.sweep(now)
+    if (nextRunDueAt < this.#alarm.dueAt) this.#alarm.setFor(nextRunDueAt, now)
+    if (this.#graceAt <= now && this.#closing !== undefined && !this.#closed) this.#abortAll()
+    if (!this.#closed && (this.#live > 0 || this.#slots.unsettled > 0)) this.#setAlarm(now)
+  }
+
+  /** Arms the alarm for the earliest of all deadlines; if there is none, it still keeps the process alive. */
+  #setAlarm(now: number): void {
+    this.#alarm.setFor(Math.min(this.#deadlines.nextDueAt, this.#graceAt), now)
+  }
+
+  #stopAdmitting(): Promise<void> {
+    if (this.#closing !== undefined) return this.#closing.promise
+    let resolve!: () => void
+    const promise = new Promise<void>((done) => {
+      resolve = done
+    })
+    this.#closing = { promise, resolve }
+    for (const waiter of this.#roomWaiters) waiter.reject(new QueueClosedError())
+    this.#roomWaiters = []
+    for (const record of [...this.#blocked.entries()]) {
+      if (record.status === State.BLOCKED) this.#refuse(record, new QueueClosedError(subjectOf(record)))
+    }
+    this.resume()
+    return promise
+  }
+
+  #cancelWaiting(): void {
+    for (const record of [...this.#queue.entries()]) {
+      this.#end(record, State.CANCELLED, new CancelledError('the executor was closed', subjectOf(record)))
+    }
+  }
+
+  #abortAll(): void {
+    this.#cancelWaiting()
+    for (const record of [...this.#slots.running()]) {
+      const error = new CancelledError('the executor was closed', subjectOf(own(record)))
+      this.#end(own(record), State.CANCELLED, error)
+    }
+    this.#close()
+  }
+
+  get #isIdle(): boolean {
+    return this.#live === 0 && this.#slots.unsettled === 0
+  }
+
+  /** Looks whether there is anything left to do; if not, lets go of the timer, and tells those who wait for that. */
+  #rest(): void {
+    if (this.#live === 0) {
+      if (this.#slots.unsettled === 0) this.#alarm.off()
+      else this.#alarm.keepAlive(false)
+      if (this.#slots.active === 0) this.#timeline.reset()
+      if (this.#busy && this.#isIdle) {
+        this.#busy = false
+        const waiters = this.#idleWaiters
+        this.#idleWaiters = []
+        for (const resolve of waiters) resolve()
+        if (this.#events.has('idle')) this.#events.emit('idle', { at: this.#timeline.now() })
+      }
+      if (this.#isIdle && this.#closing !== undefined) this.#close()
+    }
+    if (this.#insideWaiters.length > 0 && this.#queue.size === 0) {
+      if (this.#slots.unsettled <= this.#insideWaiters.length) this.#releaseInside()
+    }
+  }
+
+  #releaseInside(): void {
+    const waiters = this.#insideWaiters
+    this.#insideWaiters = []
+    for (const resolve of waiters) resolve()
+  }
+
+  #close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#alarm.off()
+    this.#releaseInside()
+    for (const resolve of this.#idleWaiters) resolve()
+    this.#idleWaiters = []
+    this.#closing?.resolve()
+    if (this.#events.has('closed')) this.#events.emit('closed', { at: this.#timeline.now() })
+  }
+
+  // ── Step 7: tell ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #announce(record: RequestRecord<Req, Res>, state: State, value: unknown, from: State, startedAt?: number): void {
+    const event = endEvents[state - State.COMPLETED] as 'completed' | 'failed' | 'expired' | 'cancelled' | 'shed'
+    if (!this.#events.has(event)) return
+    const about = this.#about(record)
+    const started = from === State.RUNNING
+    if (event === 'completed' || event === 'failed') {
+      const since = startedAt ?? about.at
+      const times = { waitMs: since - record.enqueuedAt, runMs: about.at - since }
+      if (event === 'completed') this.#tell(record, event, { ...about, ...times })
+      else this.#tell(record, event, { ...about, ...times, error: value })
+    } else if (event === 'shed') this.#tell(record, event, { ...about, error: value })
+    else this.#tell(record, event, { ...about, error: value, started })
+  }
+
+  #about(record: RequestRecord<Req, Res>): RequestEvent {
+    return { id: record.id, priority: record.priority, metadata: record.metadata, at: this.#timeline.now() }
+  }
+
+  /** Tells the listeners of an event about a request, in the context of its own submitter. */
+  #tell<E extends ExecutorEvent>(record: RequestRecord<Req, Res>, event: E, payload: ExecutorEvents[E]): void {
+    record.runInAsyncScope(this.#emit as (event: E, payload: ExecutorEvents[E]) => void, undefined, event, payload)
+  }
+
+  readonly #emit = <E extends ExecutorEvent>(event: E, payload: ExecutorEvents[E]): void => {
+    this.#events.emit(event, payload)
+  }
+}
+
+const endEvents = ['completed', 'failed', 'expired', 'cancelled', 'shed'] as const
+
+function own<Req, Res>(record: RequestRecord): RequestRecord<Req, Res> {
+  return record as RequestRecord<Req, Res>
+}
+
+/** What an error says of a request. It does not make an id for one that has none and is not admitted. */
+function subjectOf<Req, Res>(record: RequestRecord<Req, Res>): ErrorSubject {
+  const admitted = record.status > State.BLOCKED
+  return {
+    requestId: admitted ? record.id : record.extras?.id,
+    priority: record.priority,
+    started: record.status >= State.RUNNING && record.status < State.SHED,
+  }
+}
+
+function waitLimit<Req, Res>(joined: JoinedRequest<Req, Res>): number {
+  return Math.min(joined.waitTimeoutMs, joined.timeoutMs)
+}
+
+/** Keeps the promise of `submit()`, and of those who joined meanwhile. */
+function admitted<Req, Res>(record: RequestRecord<Req, Res>): void {
+  const extras = record.more()
+  extras.admission?.resolve(record as never)
+  extras.admission = undefined
+  if (extras.joined === undefined) return
+  for (const joined of extras.joined as Set<JoinedRequest<Req, Res>>) admittedJoined(joined)
+}
+
+function admittedJoined<Req, Res>(joined: JoinedRequest<Req, Res>): void {
+  joined.admission?.resolve(joined as never)
+  joined.admission = undefined
+}

@@ -1,0 +1,267 @@
+/**
+ * One request on its way: the record that every station reads and writes, and the handle that a caller holds.
+ *
+ *     blocked ─▶ waiting ─▶ running ─▶ completed | failed
+ *        │          │          └─────▶ expired | cancelled
+ *        │          └────────────────▶ expired | cancelled | shed
+ *        └───────────────────────────▶ (refused: it was never admitted)
+ *
+ * The record is kept small, since there may be a million of them: what only some requests use (a signal, a timeout of
+ * their own, a handle) lies in its `extras`. It is an AsyncResource itself, which costs 24 bytes and 30 ns: the executor
+ * and the listeners run in the AsyncLocalStorage context of the one who submitted.
+ */
+import { AsyncResource } from 'node:async_hooks'
+import type { Priority } from './priority.ts'
+import { priorityOf } from './priority.ts'
+
+/** Where a request is, or how it ended. */
+export type RequestState =
+  | 'blocked'
+  | 'waiting'
+  | 'running'
+  | 'completed'
+  | 'failed'
+  | 'expired'
+  | 'cancelled'
+  | 'shed'
+  | 'rejected'
+
+/** How an admitted request may end; each ends exactly once, as one of these. */
+export type Outcome = 'completed' | 'failed' | 'expired' | 'cancelled' | 'shed'
+
+/** The states as small numbers, in the order of the path; all from `COMPLETED` on are ends. */
+export const State = {
+  ARRIVING: 0,
+  BLOCKED: 1,
+  WAITING: 2,
+  /** It has its slot, and its executor is about to be called. */
+  STARTING: 3,
+  RUNNING: 4,
+  COMPLETED: 5,
+  FAILED: 6,
+  EXPIRED: 7,
+  CANCELLED: 8,
+  SHED: 9,
+  REJECTED: 10,
+} as const
+
+export type State = (typeof State)[keyof typeof State]
+
+const stateNames: readonly RequestState[] = [
+  'blocked', // Arriving: a schema is still looking at it, so it is not admitted yet.
+  'blocked',
+  'waiting',
+  'running',
+  'running',
+  'completed',
+  'failed',
+  'expired',
+  'cancelled',
+  'shed',
+  'rejected',
+]
+
+/** The word for a state. */
+export function stateName(state: State): RequestState {
+  return stateNames[state] as RequestState
+}
+
+/** The handle of a request that was admitted: look at it, change it, cancel it, await its result. */
+export interface QueuedRequest<Req = unknown, Res = unknown> {
+  /** The caller's own id, or one made when it is first read. Unique among the live requests. */
+  readonly id: string
+  readonly request: Req
+  readonly priority: Priority
+  readonly state: RequestState
+  readonly metadata: unknown
+  /** When it was submitted, in ms on the executor's clock (`performance.now()` by default). */
+  readonly enqueuedAt: number
+  /** When it was given its slot; undefined before that. */
+  readonly startedAt: number | undefined
+  /** When it ended; undefined before that. */
+  readonly endedAt: number | undefined
+  /**
+   * The answer of the executor, or the error that ended the request. Made when it is first read: whoever never reads
+   * it gets no unhandled rejection.
+   */
+  readonly result: Promise<Res>
+  /**
+   * Ends it now, with a `CancelledError` that has `reason` as its cause. If it runs, `run.signal` is aborted; its slot
+   * is free when the call settles. False when it has ended already.
+   */
+  cancel(reason?: unknown): boolean
+  /**
+   * Gives it another priority: it then stands where it would stand had it come with that one. False when it waits no
+   * more.
+   * @throws {OptionsError} for a priority that is none
+   */
+  setPriority(priority: Priority): boolean
+  /** How many would start before it: 0 is next. Undefined when it does not wait in the queue. */
+  position(): number | undefined
+}
+
+/** Makes a promise without a closure of its own: the functions of the newest one are here until it takes them. */
+let resolveNewest!: (value: never) => void
+let rejectNewest!: (reason: unknown) => void
+const grab = (resolve: (value: never) => void, reject: (reason: unknown) => void): void => {
+  resolveNewest = resolve
+  rejectNewest = reject
+}
+
+/** What only some requests have; made when the first of it is needed. */
+export class Extras {
+  id: string | undefined = undefined
+  /** The id was given by the caller, so that it counts as an idempotency key. */
+  ownId = false
+  signal: AbortSignal | undefined = undefined
+  metadata: unknown = undefined
+  /** Timeouts of its own, in ms; undefined: those of its priority. */
+  waitTimeoutMs: number | undefined = undefined
+  runTimeoutMs: number | undefined = undefined
+  timeoutMs: number | undefined = undefined
+  /** Its place among the deadlines, while it waits or is blocked. */
+  deadline: unknown = undefined
+  /** `submit()`'s promise that it is admitted. */
+  admission: { resolve(handle: never): void; reject(error: unknown): void } | undefined = undefined
+  /** Callers who joined it by its id. */
+  joined: Set<unknown> | undefined = undefined
+  /** The one who submitted it has left, while others who joined still wait for it. */
+  left: State | undefined = undefined
+  /** A handle was given out: the outcome is kept for whoever reads `result` later. */
+  kept = false
+  result: Promise<unknown> | undefined = undefined
+  value: unknown = undefined
+  startedAt: number | undefined = undefined
+  endedAt: number | undefined = undefined
+}
+
+/** What a record asks of the executor that it belongs to. */
+export interface RecordOwner {
+  cancel(record: RequestRecord, reason: unknown): boolean
+  setPriority(record: RequestRecord, priority: Priority): boolean
+  position(record: RequestRecord): number | undefined
+  /** A record was asked for its id for the first time, and can be found by it from now on. */
+  named(record: RequestRecord, id: string): void
+}
+
+export class RequestRecord<Req = unknown, Res = unknown> extends AsyncResource implements QueuedRequest<Req, Res> {
+  // Every field is set here, in one order and with one kind of value: one hidden class for all records.
+  request: Req
+  readonly owner: RecordOwner
+  tier: number
+  status: State
+  rank: number
+  sequence: number
+  block: { items: never[]; start: number } | undefined
+  enqueuedAt: number
+  resolve: ((value: never) => void) | undefined
+  reject: ((reason: unknown) => void) | undefined
+  extras: Extras | undefined
+
+  constructor(owner: RecordOwner, request: Req, tier: number, enqueuedAt: number) {
+    super('TriageRequest')
+    this.request = request
+    this.owner = owner
+    this.tier = tier
+    this.status = State.ARRIVING
+    this.rank = 0
+    this.sequence = 0
+    this.block = undefined
+    this.enqueuedAt = enqueuedAt
+    this.resolve = undefined
+    this.reject = undefined
+    this.extras = undefined
+  }
+
+  /** Makes the promise that the request's end will settle. */
+  promise(): Promise<Res> {
+    const promise = new Promise<Res>(grab)
+    this.resolve = resolveNewest
+    this.reject = rejectNewest
+    return promise
+  }
+
+  /** The extras, made now if need be. */
+  more(): Extras {
+    this.extras ??= new Extras()
+    return this.extras
+  }
+
+  get ended(): boolean {
+    return this.status >= State.COMPLETED
+  }
+
+  get id(): string {
+    const extras = this.more()
+    if (extras.id === undefined) {
+      extras.id = nextId()
+      if (!this.ended) this.owner.named(this as RequestRecord, extras.id)
+    }
+    return extras.id
+  }
+
+  get priority(): Priority {
+    return priorityOf(this.tier)
+  }
+
+  get state(): RequestState {
+    return stateName(this.extras?.left ?? this.status)
+  }
+
+  get metadata(): unknown {
+    return this.extras?.metadata
+  }
+
+  get startedAt(): number | undefined {
+    return this.extras?.startedAt
+  }
+
+  get endedAt(): number | undefined {
+    return this.extras?.endedAt
+  }
+
+  get result(): Promise<Res> {
+    const extras = this.more()
+    if (extras.result === undefined) {
+      const end = extras.left ?? this.status
+      const { resolve, reject } = this
+      extras.result = this.promise()
+      if (resolve !== undefined) this.#alsoTell(resolve, reject as (reason: unknown) => void)
+      if (end === State.COMPLETED) this.resolve?.(extras.value as never)
+      else if (end > State.COMPLETED) this.reject?.(extras.value)
+    }
+    return extras.result as Promise<Res>
+  }
+
+  /** The promise of `execute()` stays, when somebody else reads `result` through `get(id)`. */
+  #alsoTell(resolveFirst: (value: never) => void, rejectFirst: (reason: unknown) => void): void {
+    const { resolve, reject } = this
+    this.resolve = (value) => {
+      resolveFirst(value)
+      resolve?.(value)
+    }
+    this.reject = (reason) => {
+      rejectFirst(reason)
+      reject?.(reason)
+    }
+  }
+
+  cancel(reason?: unknown): boolean {
+    return this.owner.cancel(this as RequestRecord, reason)
+  }
+
+  setPriority(priority: Priority): boolean {
+    return this.owner.setPriority(this as RequestRecord, priority)
+  }
+
+  position(): number | undefined {
+    return this.owner.position(this)
+  }
+}
+
+const idPrefix = crypto.randomUUID().slice(0, 8)
+let idCounter = 0
+
+function nextId(): string {
+  return `${idPrefix}-${++idCounter}`
+}

@@ -1,0 +1,85 @@
+/**
+ * What an executor may know of its run: its second argument. Step 4 of 7.
+ */
+import type { Priority } from '../priority.ts'
+import type { RequestRecord } from '../queued-request.ts'
+
+/** The second argument of an executor. */
+export interface RunContext {
+  /** The caller's own id, or one made when it is first read. */
+  readonly id: string
+  readonly priority: Priority
+  /** 1 for the first attempt. */
+  readonly attempt: number
+  /** When it was submitted, in ms on the executor's clock (`performance.now()` by default). */
+  readonly enqueuedAt: number
+  /** How long it waited for its slot, in ms. */
+  readonly waitMs: number
+  /** When its time is over, on the same clock: the earlier of the run's and the whole request's; or Infinity. */
+  readonly deadline: number
+  /** What the caller gave as `metadata`. */
+  readonly metadata: unknown
+  /**
+   * Aborted when the caller is no longer waiting: cancelled, timed out, closed. Hand it on to whatever you call. It is
+   * made when it is first read, and is the run's own: listeners on it die with the run.
+   */
+  readonly signal: AbortSignal
+}
+
+/** How the run looks at itself; made for each run, so it holds four fields and answers the rest when it is asked. */
+export class Run implements RunContext {
+  readonly #record: RequestRecord
+  readonly #startedAt: number
+  readonly #deadline: number
+  #controller: AbortController | undefined = undefined
+  /** Why it was aborted, for a signal that is read only later. */
+  #aborted: { reason: unknown } | undefined = undefined
+
+  constructor(record: RequestRecord, startedAt: number, deadline: number) {
+    this.#record = record
+    this.#startedAt = startedAt
+    this.#deadline = deadline
+  }
+
+  get id(): string {
+    return this.#record.id
+  }
+
+  get priority(): Priority {
+    return this.#record.priority
+  }
+
+  get attempt(): number {
+    return 1
+  }
+
+  get enqueuedAt(): number {
+    return this.#record.enqueuedAt
+  }
+
+  get waitMs(): number {
+    return this.#startedAt - this.#record.enqueuedAt
+  }
+
+  get deadline(): number {
+    return this.#deadline
+  }
+
+  get metadata(): unknown {
+    return this.#record.metadata
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.#aborted !== undefined) this.#controller.abort(this.#aborted.reason)
+    }
+    return this.#controller.signal
+  }
+
+  /** Tells the executor that nobody waits for its answer any more. */
+  static abort(run: Run, reason: unknown): void {
+    run.#aborted = { reason }
+    run.#controller?.abort(reason)
+  }
+}

@@ -1,0 +1,182 @@
+/**
+ * Slots on their own: for whoever has a queue already, and wants only the truthful concurrency. Step 4 of 7.
+ */
+import { Alarm, type Clock, systemClock, Timeline } from '../clock.ts'
+import { OptionsError, QueueFullError, RunTimeoutError } from '../errors.ts'
+import { type Priority, tierOf } from '../priority.ts'
+import { RequestRecord, State } from '../queued-request.ts'
+import { type Executor, Slots, type StuckPolicy, type WorkerHealth } from './slots.ts'
+
+export interface WorkerPoolOptions {
+  /** How many calls may run at once: an integer of at least 1. */
+  concurrency: number
+  /**
+   * After how many ms the caller of a run is answered with a `RunTimeoutError`. The slot stays busy until the call
+   * settles.
+   * @default 300_000
+   */
+  runTimeoutMs?: number
+  /**
+   * What to do about a slot whose run is over that time: hold it, or grant a substitute (at most `maxReplaced`).
+   * @default 'hold'
+   */
+  onStuck?: StuckPolicy
+  /** @default concurrency */
+  maxReplaced?: number
+  /** @default systemClock */
+  clock?: Clock
+}
+
+/**
+ * A fixed number of async slots around a function.
+ *
+ * ```ts
+ * const pool = new WorkerPool(async (n: number) => n * 2, { concurrency: 2 })
+ * await pool.run(21) // => 42
+ * ```
+ */
+export class WorkerPool<Req, Res> {
+  readonly #slots: Slots<Req, Res>
+  readonly #timeline: Timeline
+  readonly #alarm: Alarm
+  readonly #waiters = new Set<{ resolve(): void; wanted: 'slot' | 'idle' }>()
+  #starting = 0
+
+  /** @throws {OptionsError} */
+  constructor(executor: Executor<Req, Res>, options: WorkerPoolOptions) {
+    if (typeof executor !== 'function') throw new OptionsError('executor', 'a function', executor)
+    const { concurrency, runTimeoutMs = 300_000, onStuck = 'hold', clock = systemClock } = options
+    const { maxReplaced = requireConcurrency(concurrency) } = options
+    if (!(typeof runTimeoutMs === 'number' && runTimeoutMs > 0)) {
+      throw new OptionsError('runTimeoutMs', 'a number greater than 0, or Infinity', runTimeoutMs)
+    }
+    this.#timeline = new Timeline(clock)
+    this.#alarm = new Alarm(clock, this.#timeline, (now) => this.#ring(now))
+    const host = {
+      next: () => undefined,
+      starting: () => true,
+      deadlineOf: (_record: unknown, startedAt: number) => {
+        const dueAt = startedAt + runTimeoutMs
+        this.#alarm.setFor(dueAt, startedAt)
+        return dueAt
+      },
+      latestOf: () => Number.POSITIVE_INFINITY,
+      settled: (record: RequestRecord, ok: boolean, value: unknown) => {
+        if (record.ended) return
+        record.status = ok ? State.COMPLETED : State.FAILED
+        if (ok) record.resolve?.(value as never)
+        else record.reject?.(value)
+      },
+      vacated: () => this.#vacated(),
+      overdue: (record: RequestRecord, startedAt: number, now: number) => {
+        const error = new RunTimeoutError(now - startedAt, runTimeoutMs, {
+          requestId: record.id,
+          priority: record.priority,
+        })
+        record.status = State.EXPIRED
+        record.reject?.(error)
+        this.#slots.abort(record, error)
+      },
+      stuck: () => this.#tell(),
+      pauseForOthers: () => {},
+      now: () => this.#timeline.now(),
+      read: () => this.#timeline.read(),
+    }
+    this.#slots = new Slots(executor, host, concurrency, onStuck, maxReplaced)
+  }
+
+  /** How many calls may run at once; a smaller number shrinks as runs end. */
+  get concurrency(): number {
+    return this.#slots.limit
+  }
+
+  /** @throws {OptionsError} unless it is an integer of at least 1 */
+  set concurrency(concurrency: number) {
+    this.#slots.limit = requireConcurrency(concurrency)
+    this.#tell()
+  }
+
+  /** How many calls have not settled. */
+  get active(): number {
+    return this.#slots.active + this.#starting
+  }
+
+  /** How many more could start now. */
+  get free(): number {
+    return Math.max(this.#slots.free - this.#starting, 0)
+  }
+
+  /**
+   * Runs a request in a free slot, one microtask later.
+   * @throws {QueueFullError} through the promise, when no slot is free: a pool has no queue
+   * @throws {RunTimeoutError} through the promise
+   */
+  run(request: Req, options?: { priority?: Priority; metadata?: unknown }): Promise<Res> {
+    const tier = tierOf(options?.priority ?? 'normal')
+    if (tier < 0) {
+      return Promise.reject(new OptionsError('priority', "one of 'urgent', 'high', 'normal', 'low'", options?.priority))
+    }
+    if (this.free === 0) return Promise.reject(new QueueFullError('total', this.active, this.concurrency))
+    const record = new RequestRecord<Req, Res>(owner, request, tier, this.#timeline.now())
+    if (options?.metadata !== undefined) record.more().metadata = options.metadata
+    const promise = record.promise()
+    this.#starting++
+    queueMicrotask(() => {
+      this.#starting--
+      record.status = State.RUNNING
+      this.#slots.start(record)
+    })
+    return promise
+  }
+
+  /** Resolves as soon as a slot is free. */
+  available(): Promise<void> {
+    return this.#until('slot')
+  }
+
+  /** Resolves as soon as nothing runs; slots that are stuck are not waited for. */
+  idle(): Promise<void> {
+    return this.#until('idle')
+  }
+
+  /** One entry for each slot. */
+  getHealth(): WorkerHealth[] {
+    return this.#slots.health()
+  }
+
+  #until(wanted: 'slot' | 'idle'): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiters.add({ resolve, wanted })
+      this.#tell()
+    })
+  }
+
+  #vacated(): void {
+    if (this.#slots.active === 0) {
+      this.#alarm.off()
+      if (this.#starting === 0) this.#timeline.reset()
+    }
+    this.#tell()
+  }
+
+  #tell(): void {
+    for (const waiter of this.#waiters) {
+      if (waiter.wanted === 'slot' ? this.free === 0 : this.#slots.unsettled + this.#starting > 0) continue
+      this.#waiters.delete(waiter)
+      waiter.resolve()
+    }
+  }
+
+  #ring(now: number): void {
+    const next = this.#slots.sweep(now)
+    if (next < Number.POSITIVE_INFINITY) this.#alarm.setFor(next, now)
+  }
+}
+
+/** A record of a pool has no queue to ask. */
+const owner = { cancel: () => false, setPriority: () => false, position: () => undefined, named: () => {} }
+
+function requireConcurrency(concurrency: unknown): number {
+  if (Number.isInteger(concurrency) && (concurrency as number) >= 1) return concurrency as number
+  throw new OptionsError('concurrency', 'an integer of at least 1', concurrency)
+}

@@ -1,0 +1,116 @@
+/**
+ * The handle of a caller who joined a live request by its id: a share in somebody else's run. Step 6 of 7.
+ *
+ * The record is the work; each caller who joined has a promise, a signal and timeouts of its own, and may leave without
+ * hurting the others. When the last one leaves, the request itself is ended.
+ */
+import type { Priority } from '../priority.ts'
+import { type QueuedRequest, type RequestRecord, type RequestState, State, stateName } from '../queued-request.ts'
+
+export class JoinedRequest<Req, Res> implements QueuedRequest<Req, Res> {
+  readonly record: RequestRecord<Req, Res>
+  readonly metadata: unknown
+  readonly enqueuedAt: number
+  readonly signal: AbortSignal | undefined
+  /** Its place among the deadlines. */
+  deadline: unknown = undefined
+  waitTimeoutMs: number
+  timeoutMs: number
+  /** `submit()`'s promise that the request which it joined is admitted. */
+  admission: { resolve(handle: never): void; reject(error: unknown): void } | undefined = undefined
+  /** How it left, if it left before the request ended. */
+  left: State | undefined = undefined
+  readonly #leave: (joined: JoinedRequest<Req, Res>, reason: unknown) => boolean
+  #endedAt: number | undefined = undefined
+  #value: unknown = undefined
+  #resolve: ((value: never) => void) | undefined = undefined
+  #reject: ((reason: unknown) => void) | undefined = undefined
+  #result: Promise<Res> | undefined = undefined
+
+  constructor(
+    record: RequestRecord<Req, Res>,
+    from: {
+      metadata: unknown
+      enqueuedAt: number
+      signal: AbortSignal | undefined
+      waitTimeoutMs: number
+      timeoutMs: number
+    },
+    cancel: (joined: JoinedRequest<Req, Res>, reason: unknown) => boolean,
+  ) {
+    this.record = record
+    this.metadata = from.metadata
+    this.enqueuedAt = from.enqueuedAt
+    this.signal = from.signal
+    this.waitTimeoutMs = from.waitTimeoutMs
+    this.timeoutMs = from.timeoutMs
+    this.#leave = cancel
+  }
+
+  get id(): string {
+    return this.record.id
+  }
+
+  get request(): Req {
+    return this.record.request
+  }
+
+  get priority(): Priority {
+    return this.record.priority
+  }
+
+  get state(): RequestState {
+    return stateName(this.left ?? this.record.status)
+  }
+
+  get startedAt(): number | undefined {
+    return this.record.startedAt
+  }
+
+  get endedAt(): number | undefined {
+    return this.#endedAt
+  }
+
+  get result(): Promise<Res> {
+    if (this.#result === undefined) {
+      this.#result = new Promise((resolve, reject) => {
+        this.#resolve = resolve
+        this.#reject = reject
+      })
+      if (this.#endedAt !== undefined) this.#tell()
+    }
+    return this.#result
+  }
+
+  /** Has the functions of a promise that exists already settled, in place of `result`'s own. */
+  deliverTo(resolve: (value: never) => void, reject: (reason: unknown) => void): void {
+    this.#resolve = resolve
+    this.#reject = reject
+  }
+
+  cancel(reason?: unknown): boolean {
+    return this.#leave(this, reason)
+  }
+
+  setPriority(priority: Priority): boolean {
+    return this.left === undefined && this.record.setPriority(priority)
+  }
+
+  position(): number | undefined {
+    return this.left === undefined ? this.record.position() : undefined
+  }
+
+  /** Its end: the request's own, or that it left. */
+  end(value: unknown, endedAt: number, left?: State): void {
+    this.left = left
+    this.#endedAt = endedAt
+    this.#value = value
+    this.#tell()
+  }
+
+  #tell(): void {
+    const state = this.left ?? this.record.status
+    if (state === State.COMPLETED) this.#resolve?.(this.#value as never)
+    else this.#reject?.(this.#value)
+  }
+}

@@ -1,0 +1,161 @@
+/**
+ * Who is told? Typed events, past tense, one for each transition. Step 7 of 7.
+ *
+ * A listener can't hurt: what it throws, or what its promise rejects with, is caught and reported, and the others are
+ * still told. An event object is built only when someone listens.
+ */
+import { EventEmitter } from 'eventemitter3'
+import { describe } from '../errors.ts'
+import type { Priority } from '../priority.ts'
+
+/** What every event about a request says. */
+export interface RequestEvent {
+  readonly id: string
+  readonly priority: Priority
+  readonly metadata: unknown
+  /** When it happened, in ms on the executor's clock. */
+  readonly at: number
+}
+
+/** The events of a `QueuedExecutor`, and the plain object that each carries. */
+export interface ExecutorEvents {
+  /** Admitted: it waits for a slot. */
+  queued: RequestEvent & { readonly waiting: number }
+  /** Not admitted; `error` says why. The id is undefined when the caller gave none. */
+  rejected: Omit<RequestEvent, 'id'> & { readonly id: string | undefined; readonly error: unknown }
+  /** A caller waits for room (`whenFull: 'block'`). */
+  blocked: RequestEvent & { readonly blocked: number }
+  /** It has a slot: the executor is called next. */
+  started: RequestEvent & { readonly waitMs: number; readonly attempt: number }
+  completed: RequestEvent & { readonly waitMs: number; readonly runMs: number }
+  failed: RequestEvent & { readonly waitMs: number; readonly runMs: number; readonly error: unknown }
+  /** A timeout was over; `started` tells whether it ran. */
+  expired: RequestEvent & { readonly error: unknown; readonly started: boolean }
+  cancelled: RequestEvent & { readonly error: unknown; readonly started: boolean }
+  shed: RequestEvent & { readonly error: unknown }
+  /** The last free place was taken. */
+  full: { readonly at: number; readonly waiting: number; readonly maxQueueSize: number }
+  /** Nothing waits or runs any more. */
+  idle: { readonly at: number }
+  paused: { readonly at: number }
+  resumed: { readonly at: number }
+  /** A slot's run is over its deadline, and its call has not settled. */
+  stuck: RequestEvent & { readonly slot: number; readonly runMs: number; readonly stuckWorkers: number }
+  closed: { readonly at: number }
+}
+
+export type ExecutorEvent = keyof ExecutorEvents
+
+export type Listener<E extends ExecutorEvent> = (event: ExecutorEvents[E]) => unknown
+
+/** Told what a listener threw, and for which event. */
+export type ListenerErrorHandler = (error: unknown, event: ExecutorEvent) => void
+
+type Guarded = (event: ExecutorEvents[ExecutorEvent]) => void
+
+const names: readonly ExecutorEvent[] = [
+  'queued',
+  'rejected',
+  'blocked',
+  'started',
+  'completed',
+  'failed',
+  'expired',
+  'cancelled',
+  'shed',
+  'full',
+  'idle',
+  'paused',
+  'resumed',
+  'stuck',
+  'closed',
+]
+
+export class Events {
+  readonly #emitter = new EventEmitter()
+  readonly #onError: ListenerErrorHandler | undefined
+  // One guard for each event and listener, for `off()` to find it again.
+  readonly #guards = new Map<ExecutorEvent, WeakMap<object, Guarded>>()
+  /** How often a listener has thrown. */
+  errors = 0
+
+  /** Without a handler, what listeners throw is reported as a Node warning. */
+  constructor(onError?: ListenerErrorHandler) {
+    this.#onError = onError
+  }
+
+  /** Does anyone listen? Ask before you build the event. */
+  has(event: ExecutorEvent): boolean {
+    return this.#emitter.listenerCount(event) > 0
+  }
+
+  /** @throws {TypeError} for an event that does not exist, or a listener that is no function */
+  on<E extends ExecutorEvent>(event: E, listener: Listener<E>): void {
+    this.#emitter.on(event, this.#guard(event, listener))
+  }
+
+  once<E extends ExecutorEvent>(event: E, listener: Listener<E>): void {
+    this.#emitter.once(event, this.#guard(event, listener))
+  }
+
+  off<E extends ExecutorEvent>(event: E, listener: Listener<E>): void {
+    const guarded = this.#guards.get(event)?.get(listener)
+    if (guarded === undefined) return
+    this.#emitter.off(event, guarded)
+  }
+
+  emit<E extends ExecutorEvent>(event: E, payload: ExecutorEvents[E]): void {
+    this.#emitter.emit(event, payload)
+  }
+
+  #guard<E extends ExecutorEvent>(event: E, listener: Listener<E>): Guarded {
+    if (!names.includes(event)) {
+      throw new TypeError(`There is no event ${describe(event)}; the events are ${names.join(', ')}`)
+    }
+    if (typeof listener !== 'function') {
+      throw new TypeError(`The listener of '${event}' must be a function, but is ${describe(listener)}`)
+    }
+    let guards = this.#guards.get(event)
+    if (guards === undefined) {
+      guards = new WeakMap()
+      this.#guards.set(event, guards)
+    }
+    const known = guards.get(listener)
+    if (known !== undefined) return known
+    const guarded: Guarded = (payload) => {
+      try {
+        const result = listener(payload as ExecutorEvents[E]) as { then?: unknown } | undefined
+        if (typeof result === 'object' && result !== null && typeof result.then === 'function') {
+          Promise.resolve(result).then(undefined, (error: unknown) => this.#report(error, event))
+        }
+      } catch (error) {
+        this.#report(error, event)
+      }
+    }
+    guards.set(listener, guarded)
+    return guarded
+  }
+
+  #report(error: unknown, event: ExecutorEvent): void {
+    this.errors++
+    if (this.#onError === undefined) {
+      this.#warn(error, event)
+      return
+    }
+    try {
+      this.#onError(error, event)
+    } catch (second) {
+      this.#warn(second, event)
+    }
+  }
+
+  // Warns of the 1st, 2nd, 4th, 8th … error: a listener that always throws must not flood the log.
+  #warn(error: unknown, event: ExecutorEvent): void {
+    if ((this.errors & (this.errors - 1)) !== 0) return
+    process.emitWarning(`A listener of '${event}' has thrown ${describe(error)} (${this.errors} such errors so far)`, {
+      type: 'TriageQueueWarning',
+      code: 'TRIAGE_LISTENER_ERROR',
+      detail: error instanceof Error && error.stack !== undefined ? error.stack : describe(error),
+    })
+  }
+}

@@ -1,0 +1,65 @@
+/**
+ * triage-queue: put any async function behind a priority queue. The public names, in reading order.
+ */
+
+// Put a function behind a queue.
+export { QueuedExecutor } from './core/queued-executor.ts'
+export { Priority, priorities } from './core/priority.ts'
+export type { QueuedRequest, RequestState, Outcome } from './core/queued-request.ts'
+export type { Executor, StuckPolicy, WorkerHealth } from './core/run/slots.ts'
+export type { RunContext } from './core/run/run-context.ts'
+
+// Say how it shall behave.
+export type {
+  OnDuplicate,
+  PerPriority,
+  QueuedExecutorOptions,
+  RequestOptions,
+  WhenFull,
+} from './core/options.ts'
+export type { CloseOptions, MapOptions } from './core/queued-executor.ts'
+export type { PullOptions, Source } from './core/admit/pull.ts'
+export type { StandardResult, StandardSchema } from './core/admit/schema.ts'
+export { type OrderPolicy, type OrderQuestion, strict } from './core/queue/order.ts'
+
+// Know what went wrong.
+export {
+  CancelledError,
+  DuplicateRequestError,
+  type ErrorSubject,
+  type FullBound,
+  InvalidRequestError,
+  isTriageError,
+  NotAdmittedError,
+  OptionsError,
+  QueueClosedError,
+  QueueFullError,
+  type RequestIssue,
+  RunTimeoutError,
+  ShedError,
+  TriageError,
+  type TriageErrorCode,
+  WaitTimeoutError,
+} from './core/errors.ts'
+
+// Look on.
+export type { ExecutorState, ExecutorStatus } from './core/queued-executor.ts'
+export type {
+  ExecutorEvent,
+  ExecutorEvents,
+  Listener,
+  ListenerErrorHandler,
+  RequestEvent,
+} from './core/watch/events.ts'
+export type { DurationStatus, Totals } from './core/watch/statistics.ts'
+export type { ByPriority } from './core/priority.ts'
+
+// Use the parts on their own.
+export {
+  type QueueTicket,
+  RequestQueue,
+  type RequestQueueOptions,
+  type RequestQueueStatus,
+} from './core/queue/request-queue.ts'
+export { WorkerPool, type WorkerPoolOptions } from './core/run/worker-pool.ts'
+export { type Clock, systemClock } from './core/clock.ts'

@@ -1,0 +1,20 @@
+import { defineConfig } from 'tsup'
+
+export default defineConfig({
+  // src/index.ts, and one entry for each folder beside core: the folder's name is the subpath's.
+  entry: ['src/index.ts', 'src/*/index.ts'],
+  format: ['esm', 'cjs'],
+  dts: true,
+  target: 'node22',
+  platform: 'node',
+  // For CJS too: a class that two entries use must be one class.
+  splitting: true,
+  // `true` writes the source map comment twice; esbuild has already shaken the tree.
+  treeshake: false,
+  // The default rewrites `node:sqlite` to `sqlite`, which does not exist.
+  removeNodeProtocol: false,
+  // Only zod/mini is used. Bundled it is small; installed, its import alone would cost consumers 100 ms.
+  noExternal: [/^zod(\/|$)/],
+  sourcemap: true,
+  clean: true,
+})

@@ -1,0 +1,24 @@
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+
+const src = fileURLToPath(new URL('src', import.meta.url))
+const resultsFile = process.env.TEST_RESULTS
+
+export default defineConfig({
+  resolve: {
+    // The package's own name means its sources, so that a clone without dist passes.
+    alias: [
+      { find: /^triage-queue$/, replacement: `${src}/index.ts` },
+      { find: /^triage-queue\/([^/]+)$/, replacement: `${src}/$1/index.ts` },
+    ],
+  },
+  test: {
+    include: ['test/**/*.test.ts'],
+    reporters: resultsFile ? ['default', ['json', { outputFile: resultsFile }]] : ['default'],
+    coverage: {
+      provider: 'v8',
+      include: ['src/**/*.ts'],
+      reporter: ['text', 'html'],
+    },
+  },
+})
