@@ -13,8 +13,6 @@ export default defineConfig({
   treeshake: false,
   // The default rewrites `node:sqlite` to `sqlite`, which does not exist.
   removeNodeProtocol: false,
-  // Only zod/mini is used. Bundled it is small; installed, its import alone would cost consumers 100 ms.
-  noExternal: [/^zod(\/|$)/],
   sourcemap: true,
   clean: true,
 })

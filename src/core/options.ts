@@ -1,10 +1,9 @@
 /**
  * How shall it behave? Options, their defaults, and what they may be: looked at once, when an executor is made.
  *
- * The check is zod's, by way of `zod/mini`, which is bundled: full zod costs 100 ms at import. What a submit brings is
- * checked by hand below, since that happens for each request.
+ * Checked by a small table, not by zod: even `zod/mini` is 4.3 kB (of 16) and some ms at each start of each service, for
+ * seventeen options. The tests hold the table against a zod schema of the same options.
  */
-import { custom, optional, pipe, safeParse, strictObject, transform, config as zodConfig } from 'zod/mini'
 import type { StandardSchema } from './admit/schema.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { OptionsError } from './errors.ts'
@@ -151,100 +150,99 @@ const DEFAULT_BLOCKED = 10_000
 const DEFAULT_CONCURRENCY = 10
 const DEFAULT_RUN_TIMEOUT_MS = 300_000
 
-const isFunction = (value: unknown): boolean => typeof value === 'function'
-const hasMethods =
-  (...names: string[]) =>
-  (value: unknown): boolean =>
-    typeof value === 'object' && value !== null && names.every((name) => isFunction((value as never)[name]))
-const oneOf = <T extends string>(...values: T[]) =>
-  custom<T>((value) => values.includes(value as T), `one of ${values.map((value) => `'${value}'`).join(', ')}`)
+type Given = Record<string, unknown>
 
-const count = custom<number>((value) => Number.isInteger(value) && (value as number) >= 1, 'an integer of at least 1')
-const bound = custom<number>(
-  (value) => value === Number.POSITIVE_INFINITY || (Number.isInteger(value) && (value as number) >= 0),
-  'an integer of at least 0, or Infinity',
-)
-const timeout = custom<number>(isTimeout, 'a number of ms greater than 0, or Infinity')
-const perPriority = pipe(
-  transform((value) => (isPlain(value) ? value : { default: value })),
-  strictObject({
-    default: optional(timeout),
-    urgent: optional(timeout),
-    high: optional(timeout),
-    normal: optional(timeout),
-    low: optional(timeout),
-  }),
-)
+/** What an option must be; `parts`: it may also be an object with one such value for each part. */
+interface Rule {
+  readonly expected: string
+  readonly parts?: readonly string[]
+  fits(value: unknown): boolean
+}
 
-const schema = strictObject({
-  name: optional(custom<string>((value) => typeof value === 'string' && value !== '', 'a string that is not empty')),
-  concurrency: optional(count),
-  maxQueueSize: optional(
-    pipe(
-      transform((value) => (isPlain(value) ? value : { total: value })),
-      strictObject({
-        total: optional(bound),
-        urgent: optional(bound),
-        high: optional(bound),
-        normal: optional(bound),
-        low: optional(bound),
-      }),
-    ),
-  ),
-  whenFull: optional(oneOf('reject', 'block', 'shed')),
-  maxBlocked: optional(bound),
-  waitTimeoutMs: optional(perPriority),
-  runTimeoutMs: optional(perPriority),
-  timeoutMs: optional(perPriority),
-  onStuck: optional(oneOf('hold', 'replace')),
-  maxReplaced: optional(
-    custom<number>((value) => Number.isInteger(value) && (value as number) >= 0, 'an integer of at least 0'),
-  ),
-  schema: optional(custom<StandardSchema<never>>(isSchema, "a Standard Schema, with a '~standard' property")),
-  onDuplicate: optional(oneOf('join', 'reject')),
-  order: optional(custom<OrderPolicy>(hasMethods('rank'), 'an order policy, such as strict()')),
-  clock: optional(
-    custom<Clock>(hasMethods('now', 'setTimeout', 'clearTimeout'), 'a clock with now, setTimeout and clearTimeout'),
-  ),
-  onListenerError: optional(custom<ListenerErrorHandler>(isFunction, 'a function')),
-  random: optional(custom<() => number>(isFunction, 'a function')),
+const timeout: Rule = {
+  expected: 'a number of ms greater than 0, or Infinity',
+  parts: ['default', ...priorities],
+  fits: isTimeout,
+}
+const bound: Rule = {
+  expected: 'an integer of at least 0, or Infinity',
+  fits: (value) => value === Number.POSITIVE_INFINITY || isCount(value, 0),
+}
+const aFunction: Rule = { expected: 'a function', fits: isFunction }
+const oneOf = (...words: string[]): Rule => ({
+  expected: wordList(words),
+  fits: (value) => words.includes(value as string),
 })
 
-// No code is made at run time: services run with `--disallow-code-generation-from-strings`.
-zodConfig({ jitless: true })
+const rules: { readonly [K in keyof QueuedExecutorOptions]-?: Rule } = {
+  name: { expected: 'a string that is not empty', fits: isName },
+  concurrency: { expected: 'an integer of at least 1', fits: (value) => isCount(value, 1) },
+  maxQueueSize: { ...bound, parts: ['total', ...priorities] },
+  whenFull: oneOf('reject', 'block', 'shed'),
+  maxBlocked: bound,
+  waitTimeoutMs: timeout,
+  runTimeoutMs: timeout,
+  timeoutMs: timeout,
+  onStuck: oneOf('hold', 'replace'),
+  maxReplaced: { expected: 'an integer of at least 0', fits: (value) => isCount(value, 0) },
+  schema: { expected: "a Standard Schema, with a '~standard' property", fits: isSchema },
+  onDuplicate: oneOf('join', 'reject'),
+  order: { expected: 'an order policy, such as strict()', fits: (value) => hasMethods(value, 'rank') },
+  clock: {
+    expected: 'a clock with now, setTimeout and clearTimeout',
+    fits: (value) => hasMethods(value, 'now', 'setTimeout', 'clearTimeout'),
+  },
+  onListenerError: aFunction,
+  random: aFunction,
+}
 
 /**
- * Options with their defaults.
+ * Options with their defaults. What is set to undefined is not set.
  * @throws {OptionsError} that names the option, what it must be, and what it is
  */
 export function readSettings<Req>(options: QueuedExecutorOptions<Req> = {}): Settings<Req> {
   if (!isPlain(options)) throw new OptionsError('options', 'an object', options)
-  // What is set to undefined is not set: `{ ...defaults, name: undefined }`.
-  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
-  const parsed = safeParse(schema, given)
-  if (!parsed.success) throw optionsError(parsed.error.issues[0] as Issue, given)
-  const read = parsed.data
-  const size = (read.maxQueueSize ?? {}) as Record<string, number | undefined>
-  const concurrency = read.concurrency ?? DEFAULT_CONCURRENCY
+  for (const [name, value] of Object.entries(options)) checkOption(name, value)
+  const given = options as QueuedExecutorOptions<Req>
+  const concurrency = given.concurrency ?? DEFAULT_CONCURRENCY
+  const size = partsOf(given.maxQueueSize, 'total')
   return {
-    name: read.name ?? 'triage',
+    name: given.name ?? 'triage',
     concurrency,
     total: unbounded(size.total ?? DEFAULT_QUEUE_SIZE),
-    byTier: priorities.map((priority) => unbounded(size[priority] ?? Number.POSITIVE_INFINITY)),
-    whenFull: read.whenFull ?? 'reject',
-    maxBlocked: unbounded(read.maxBlocked ?? DEFAULT_BLOCKED),
-    waitTimeoutMs: timeouts(read.waitTimeoutMs, Number.POSITIVE_INFINITY),
-    runTimeoutMs: timeouts(read.runTimeoutMs, DEFAULT_RUN_TIMEOUT_MS),
-    timeoutMs: timeouts(read.timeoutMs, Number.POSITIVE_INFINITY),
-    onStuck: read.onStuck ?? 'hold',
-    maxReplaced: read.maxReplaced ?? concurrency,
-    schema: read.schema as StandardSchema<Req> | undefined,
-    onDuplicate: read.onDuplicate ?? 'join',
-    order: read.order ?? strict(),
-    clock: read.clock ?? systemClock,
-    onListenerError: read.onListenerError,
-    random: read.random ?? (() => Math.random()),
+    byTier: priorities.map((priority) => unbounded(size[priority] ?? 0)),
+    whenFull: given.whenFull ?? 'reject',
+    maxBlocked: unbounded(given.maxBlocked ?? DEFAULT_BLOCKED),
+    waitTimeoutMs: byTier(given.waitTimeoutMs, Number.POSITIVE_INFINITY),
+    runTimeoutMs: byTier(given.runTimeoutMs, DEFAULT_RUN_TIMEOUT_MS),
+    timeoutMs: byTier(given.timeoutMs, Number.POSITIVE_INFINITY),
+    onStuck: given.onStuck ?? 'hold',
+    maxReplaced: given.maxReplaced ?? concurrency,
+    schema: given.schema,
+    onDuplicate: given.onDuplicate ?? 'join',
+    order: given.order ?? strict(),
+    clock: given.clock ?? systemClock,
+    onListenerError: given.onListenerError,
+    random: given.random ?? (() => Math.random()),
   }
+}
+
+function checkOption(name: string, value: unknown): void {
+  const rule = Object.hasOwn(rules, name) ? rules[name as keyof typeof rules] : undefined
+  if (rule === undefined) throw unknownOption(name, Object.keys(rules), value)
+  if (value === undefined) return
+  if (rule.parts === undefined || !isPlain(value)) {
+    if (!rule.fits(value)) throw new OptionsError(name, rule.expected, value)
+    return
+  }
+  for (const [part, each] of Object.entries(value)) {
+    if (!rule.parts.includes(part)) throw unknownOption(`${name}.${part}`, rule.parts, each)
+    if (each !== undefined && !rule.fits(each)) throw new OptionsError(`${name}.${part}`, rule.expected, each)
+  }
+}
+
+function unknownOption(path: string, known: readonly string[], value: unknown): OptionsError {
+  return new OptionsError(path, `left out, since there is no such option (there are ${known.join(', ')})`, value)
 }
 
 /**
@@ -263,7 +261,7 @@ export function readRequestOptions(options: RequestOptions, record: RequestRecor
     extras.ownId = true
   }
   if (signal !== undefined) {
-    if (!hasMethods('addEventListener', 'removeEventListener')(signal) || typeof signal.aborted !== 'boolean') {
+    if (!hasMethods(signal, 'addEventListener', 'removeEventListener') || typeof signal.aborted !== 'boolean') {
       throw new OptionsError('signal', 'an AbortSignal', signal)
     }
     record.more().signal = signal
@@ -278,67 +276,64 @@ export function readRequestOptions(options: RequestOptions, record: RequestRecor
 export function requireTier(priority: unknown): number {
   const tier = tierOf(priority)
   if (tier < 0) {
-    throw new OptionsError('priority', `one of ${priorities.map((word) => `'${word}'`).join(', ')}`, priority)
+    throw new OptionsError('priority', wordList(priorities), priority)
   }
   return tier
 }
 
 /** @throws {OptionsError} unless it is an integer of at least 1 */
 export function requireConcurrency(concurrency: unknown): number {
-  if (Number.isInteger(concurrency) && (concurrency as number) >= 1) return concurrency as number
-  throw new OptionsError('concurrency', 'an integer of at least 1', concurrency)
+  if (isCount(concurrency, 1)) return concurrency as number
+  throw new OptionsError('concurrency', rules.concurrency.expected, concurrency)
 }
 
 function requireTimeout(path: string, value: unknown): number {
   if (isTimeout(value)) return value as number
-  throw new OptionsError(path, 'a number of ms greater than 0, or Infinity', value)
+  throw new OptionsError(path, timeout.expected, value)
 }
 
 function isTimeout(value: unknown): boolean {
   return typeof value === 'number' && value > 0
 }
 
-function isPlain(value: unknown): value is Record<string, unknown> {
+function isCount(value: unknown, least: number): boolean {
+  return Number.isInteger(value) && (value as number) >= least
+}
+
+function isName(value: unknown): boolean {
+  return typeof value === 'string' && value !== ''
+}
+
+function isFunction(value: unknown): boolean {
+  return typeof value === 'function'
+}
+
+function hasMethods(value: unknown, ...names: string[]): boolean {
+  return typeof value === 'object' && value !== null && names.every((name) => isFunction((value as Given)[name]))
+}
+
+function isPlain(value: unknown): value is Given {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function isSchema(value: unknown): boolean {
-  const standard = (value as { '~standard'?: { validate?: unknown } } | null | undefined)?.['~standard']
-  return isFunction(standard?.validate)
+  return hasMethods((value as { '~standard'?: unknown } | null)?.['~standard'], 'validate')
 }
 
 function unbounded(size: number): number {
   return size === 0 ? Number.POSITIVE_INFINITY : size
 }
 
-function timeouts(given: unknown, otherwise: number): number[] {
-  const by = (given ?? {}) as Record<string, number | undefined>
-  return priorities.map((priority) => by[priority] ?? by.default ?? otherwise)
+/** The parts of an option that may also be one value, which then is that of one of them. */
+function partsOf(value: unknown, whole: string): Record<string, number | undefined> {
+  return isPlain(value) ? (value as Record<string, number | undefined>) : { [whole]: value as number | undefined }
 }
 
-interface Issue {
-  readonly code?: string
-  readonly path: readonly PropertyKey[]
-  readonly message: string
-  readonly keys?: readonly string[]
+function byTier(value: unknown, otherwise: number): number[] {
+  const parts = partsOf(value, 'default')
+  return priorities.map((priority) => parts[priority] ?? parts.default ?? otherwise)
 }
 
-function optionsError(issue: Issue, given: Record<string, unknown>): OptionsError {
-  if (issue.code === 'unrecognized_keys') {
-    const path = [...issue.path, issue.keys?.[0] as string]
-    const known = issue.path.length === 0 ? Object.keys(schema.def.shape) : ['total', 'default', ...priorities]
-    return new OptionsError(
-      path.join('.'),
-      `left out: there is no such option (there are ${known.join(', ')})`,
-      valueAt(given, path),
-    )
-  }
-  const [first] = issue.path
-  // A plain value was read as if it were `{ default: value }`: the path that the user wrote is the shorter one.
-  const path = first !== undefined && !isPlain(given[first as string]) ? [first] : issue.path
-  return new OptionsError(path.map(String).join('.'), issue.message, valueAt(given, path))
-}
-
-function valueAt(given: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>((value, key) => (value as Record<PropertyKey, unknown> | undefined)?.[key], given)
+function wordList(words: readonly string[]): string {
+  return `one of ${words.map((word) => `'${word}'`).join(', ')}`
 }

@@ -223,6 +223,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       const error = new OptionsError('schema', 'synchronous for offer(); use submit()', 'an asynchronous schema')
       this.#refuse(record, error)
     }
+    // Never for load: only for what is wrong with the request itself.
     if (refusal instanceof OptionsError || refusal instanceof InvalidRequestError) throw refusal
     return handle
   }
@@ -436,12 +437,11 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   #checked(record: RequestRecord<Req, Res>, checked: Checked<Req>, whenFull: WhenFull): void {
     if (record.status !== State.ARRIVING) return
-    if ('error' in checked) {
-      this.#refuse(record, checked.error)
-      return
-    }
-    record.request = checked.request
-    this.#admit(record, whenFull)
+    if ('request' in checked) {
+      record.request = checked.request
+      this.#admit(record, whenFull)
+    } else if ('issues' in checked) this.#refuse(record, new InvalidRequestError(checked.issues, subjectOf(record)))
+    else this.#refuse(record, checked.error)
   }
 
   // ── Step 2: admit ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -840,11 +840,10 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#statistics.end(state - State.COMPLETED, record.tier)
     if (record.extras !== undefined) this.#unlink(record)
     this.#answer(record, value)
-    if (from === State.RUNNING && state > State.FAILED) {
-      this.#slots.abort(record, value)
-      if (state === State.EXPIRED) this.#slots.overdue(record, this.#timeline.now())
-    }
+    const isAbandoned = from === State.RUNNING && state > State.FAILED
+    if (isAbandoned) this.#slots.abort(record, value)
     this.#announce(record, state, value, from, startedAt)
+    if (isAbandoned && state === State.EXPIRED) this.#slots.overdue(record, this.#timeline.now())
     if (from === State.WAITING) this.#madeRoom()
     this.#rest()
   }

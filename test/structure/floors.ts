@@ -16,7 +16,7 @@ import ts from 'typescript'
 
 const STATIONS = new Set(['admit', 'queue', 'run', 'settle', 'watch'])
 const EXECUTOR_FILES = new Set(['options.ts', 'queued-executor.ts'])
-const CORE_PACKAGES = new Set(['node:async_hooks', 'eventemitter3', 'zod/mini'])
+const CORE_PACKAGES = new Set(['node:async_hooks', 'eventemitter3'])
 
 /** @param files source text by path, relative to the repository and with `/`: `src/core/clock.ts` */
 export function brokenFloors(files: ReadonlyMap<string, string>): string[] {

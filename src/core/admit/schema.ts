@@ -3,7 +3,7 @@
  *
  * @see https://standardschema.dev
  */
-import { InvalidRequestError, type RequestIssue } from '../errors.ts'
+import type { RequestIssue } from '../errors.ts'
 
 /** The part of the Standard Schema interface (version 1) that we use. */
 export interface StandardSchema<Output> {
@@ -19,23 +19,27 @@ export type StandardResult<Output> =
   | { readonly value: Output; readonly issues?: undefined }
   | { readonly issues: readonly RequestIssue[] }
 
-/** What the schema made of a request: the request as it goes on (with defaults filled in), or why it does not. */
-export type Checked<Req> = { readonly request: Req } | { readonly error: unknown }
+/**
+ * What the schema made of a request: the request as it goes on (with defaults filled in), what does not fit, or what
+ * the schema itself has thrown.
+ */
+export type Checked<Req> =
+  | { readonly request: Req }
+  | { readonly issues: readonly RequestIssue[] }
+  | { readonly error: unknown }
 
-/** Checks a request. Asynchronous only if the schema is; never throws. */
+/** Checks a request. Asynchronous only if the schema is; never throws or rejects. */
 export function check<Req>(schema: StandardSchema<Req>, request: Req): Checked<Req> | Promise<Checked<Req>> {
   try {
     const result = schema['~standard'].validate(request)
-    return isThenable(result) ? Promise.resolve(result).then(judge<Req>, failed) : judge(result)
+    return isThenable(result) ? Promise.resolve(result).then(judge<Req>).catch(failed) : judge(result)
   } catch (error) {
     return { error }
   }
 }
 
 function judge<Req>(result: StandardResult<Req>): Checked<Req> {
-  return result.issues
-    ? { error: new InvalidRequestError(result.issues) }
-    : { request: (result as { value: Req }).value }
+  return result.issues ? { issues: result.issues } : { request: result.value }
 }
 
 function failed(error: unknown): { error: unknown } {

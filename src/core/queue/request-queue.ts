@@ -140,7 +140,7 @@ export class RequestQueue<Req, E extends QueueEntry = QueueEntry> {
    * @throws {OptionsError} for a priority that is none
    */
   enqueue(request: Req, options?: { priority?: Priority }): QueueTicket<Req> {
-    const priority = options?.priority ?? 'normal'
+    const { priority = 'normal' } = options ?? {}
     const tier = requireTier(priority)
     if (this.#closed) throw new QueueClosedError({ priority })
     if (this.#size >= this.#maxQueueSize) {

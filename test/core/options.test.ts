@@ -1,0 +1,179 @@
+import fc from 'fast-check'
+import {
+  OptionsError,
+  QueuedExecutor,
+  type QueuedExecutorOptions,
+  type RequestOptions,
+  strict,
+  systemClock,
+} from 'triage-queue'
+import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { readSettings } from '../../src/core/options.ts'
+
+const executor = (request: unknown): unknown => request
+
+// The same options, said a second time and by other means: the reader of options is held against this.
+const bound = z.union([z.int().min(0), z.literal(Number.POSITIVE_INFINITY)])
+const timeout = z.union([z.number().positive(), z.literal(Number.POSITIVE_INFINITY)])
+const byPriority = <T extends z.ZodType>(each: T) => ({
+  urgent: each.optional(),
+  high: each.optional(),
+  normal: each.optional(),
+  low: each.optional(),
+})
+const timeouts = z.union([timeout, z.strictObject({ default: timeout.optional(), ...byPriority(timeout) })])
+const schema = z.strictObject({
+  name: z.string().min(1).optional(),
+  concurrency: z.int().min(1).optional(),
+  maxQueueSize: z.union([bound, z.strictObject({ total: bound.optional(), ...byPriority(bound) })]).optional(),
+  whenFull: z.enum(['reject', 'block', 'shed']).optional(),
+  maxBlocked: bound.optional(),
+  waitTimeoutMs: timeouts.optional(),
+  runTimeoutMs: timeouts.optional(),
+  timeoutMs: timeouts.optional(),
+  onStuck: z.enum(['hold', 'replace']).optional(),
+  maxReplaced: z.int().min(0).optional(),
+  onDuplicate: z.enum(['join', 'reject']).optional(),
+})
+
+const odd = fc.oneof(
+  fc.constantFrom(0, -1, 1, 2.5, 1e9, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -0),
+  fc.constantFrom('', '5', 'reject', 'block', 'shed', 'hold', 'replace', 'join', 'constructor', null, true, undefined),
+  fc.constant([]),
+  fc.dictionary(
+    fc.constantFrom('total', 'default', 'urgent', 'high', 'normal', 'low', 'loww', 'constructor'),
+    fc.constantFrom(0, 1, -1, 2.5, Number.POSITIVE_INFINITY, Number.NaN, '5', null),
+    { maxKeys: 3 },
+  ),
+)
+
+test('the table of options accepts and refuses what a zod schema of them does', () => {
+  const names = [...Object.keys(schema.shape), 'maxQueueSzie', 'toString']
+  fc.assert(
+    fc.property(fc.dictionary(fc.constantFrom(...names), odd, { maxKeys: 3, noNullPrototype: true }), (options) => {
+      const read = () => readSettings(options as QueuedExecutorOptions)
+      if (schema.safeParse(options).success) expect(read).not.toThrow()
+      else expect(read).toThrow(OptionsError)
+    }),
+    { numRuns: 2_000 },
+  )
+})
+
+describe('an OptionsError names the option, what it must be, and what it is', () => {
+  test.each<[unknown, string, string]>([
+    [{ concurrency: 0 }, 'concurrency', "Option 'concurrency' must be an integer of at least 1, but is 0"],
+    [{ concurrency: '5' }, 'concurrency', "Option 'concurrency' must be an integer of at least 1, but is '5'"],
+    [{ concurrency: Number.POSITIVE_INFINITY }, 'concurrency', 'an integer of at least 1, but is Infinity'],
+    [{ maxQueueSize: { low: -1 } }, 'maxQueueSize.low', "Option 'maxQueueSize.low' must be an integer of at least 0"],
+    [{ maxQueueSize: { lwo: 1 } }, 'maxQueueSize.lwo', 'there is no such option (there are total, urgent'],
+    [{ maxQueueSzie: 1 }, 'maxQueueSzie', 'there is no such option (there are name, concurrency, maxQueueSize'],
+    [{ whenFull: 'drop' }, 'whenFull', "must be one of 'reject', 'block', 'shed', but is 'drop'"],
+    [{ runTimeoutMs: 0 }, 'runTimeoutMs', 'must be a number of ms greater than 0, or Infinity, but is 0'],
+    [{ timeoutMs: { urgent: Number.NaN } }, 'timeoutMs.urgent', 'but is NaN'],
+    [{ schema: {} }, 'schema', "must be a Standard Schema, with a '~standard' property, but is {}"],
+    [{ order: { name: 'mine' } }, 'order', 'must be an order policy'],
+    [{ clock: { now: 1 } }, 'clock', 'must be a clock'],
+    [{ onListenerError: 'log' }, 'onListenerError', "must be a function, but is 'log'"],
+    [null, 'options', "Option 'options' must be an object, but is null"],
+    [[], 'options', "Option 'options' must be an object, but is []"],
+  ])('%j', (options, path, message) => {
+    expect.assertions(3)
+    try {
+      new QueuedExecutor(executor, options as QueuedExecutorOptions)
+    } catch (error) {
+      expect(error).toBeInstanceOf(OptionsError)
+      expect((error as OptionsError).path).toBe(path)
+      expect((error as OptionsError).message).toContain(message)
+    }
+  })
+
+  test('the executor itself', () => {
+    expect(() => new QueuedExecutor('run' as never)).toThrow("Option 'executor' must be a function, but is 'run'")
+  })
+})
+
+test('the defaults are bounded', () => {
+  expect(readSettings()).toMatchObject({
+    name: 'triage',
+    concurrency: 10,
+    total: 10_000,
+    byTier: [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY],
+    whenFull: 'reject',
+    maxBlocked: 10_000,
+    runTimeoutMs: [300_000, 300_000, 300_000, 300_000],
+    onStuck: 'hold',
+    maxReplaced: 10,
+    onDuplicate: 'join',
+    clock: systemClock,
+  })
+})
+
+test('0 and Infinity ask for no bound', () => {
+  expect(readSettings({ maxQueueSize: 0, maxBlocked: Number.POSITIVE_INFINITY })).toMatchObject({
+    total: Number.POSITIVE_INFINITY,
+    maxBlocked: Number.POSITIVE_INFINITY,
+  })
+})
+
+test('one value is for all priorities; an object names some, and the others have its default, or the option’s own', () => {
+  const { waitTimeoutMs, runTimeoutMs, timeoutMs } = readSettings({
+    waitTimeoutMs: 5,
+    runTimeoutMs: { urgent: 1, default: 7 },
+    timeoutMs: { low: 9 },
+  })
+  expect(waitTimeoutMs).toEqual([5, 5, 5, 5])
+  expect(runTimeoutMs).toEqual([1, 7, 7, 7])
+  expect(timeoutMs.at(0)).toBe(Number.POSITIVE_INFINITY)
+  expect(timeoutMs.at(3)).toBe(9)
+})
+
+test('the default order is strict', () => {
+  expect(readSettings().order.name).toBe(strict().name)
+})
+
+describe('what one request asks for', () => {
+  const bad: [unknown, string][] = [
+    [{ priority: 'constructor' }, 'priority'],
+    [{ priority: 'URGENT' }, 'priority'],
+    [{ priority: 1 }, 'priority'],
+    [{ id: '' }, 'id'],
+    [{ id: 7 }, 'id'],
+    [{ signal: {} }, 'signal'],
+    [{ signal: null }, 'signal'],
+    [{ waitTimeoutMs: 0 }, 'waitTimeoutMs'],
+    [{ runTimeoutMs: -5 }, 'runTimeoutMs'],
+    [{ timeoutMs: '5' }, 'timeoutMs'],
+    [{ timeoutMs: Number.NaN }, 'timeoutMs'],
+    ['urgent', 'options'],
+    [null, 'options'],
+  ]
+
+  test.each(bad)('%j is refused through the promise, and changes nothing', async (options, path) => {
+    const queue = new QueuedExecutor(executor)
+    const refused = { code: 'TRIAGE_INVALID_OPTIONS', path }
+    await expect(queue.execute(1, options as RequestOptions)).rejects.toMatchObject(refused)
+    await expect(queue.submit(1, options as RequestOptions)).rejects.toMatchObject(refused)
+    expect(() => queue.offer(1, options as RequestOptions)).toThrow(expect.objectContaining(refused))
+    expect(queue.getStatus()).toMatchObject({ waiting: 0, running: 0, totals: { admitted: 0, rejected: 3 } })
+  })
+
+  test('options may be changed as soon as they were handed over', async () => {
+    const queue = new QueuedExecutor((_: number, run) => run.priority)
+    const options: RequestOptions = { priority: 'high' }
+    const answer = queue.execute(1, options)
+    options.priority = 'low'
+    await expect(answer).resolves.toBe('high')
+  })
+
+  test('a getter that throws refuses the request with what it threw', async () => {
+    const queue = new QueuedExecutor(executor)
+    const options = {
+      get priority(): never {
+        throw new Error('no priority today')
+      },
+    }
+    await expect(queue.execute(1, options)).rejects.toThrow('no priority today')
+    expect(queue.getStatus().totals).toMatchObject({ admitted: 0, rejected: 1 })
+  })
+})

@@ -1,0 +1,38 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { Histogram } from '../../../src/core/watch/histogram.ts'
+
+test('a quantile is never too low, and at most a sixteenth too high', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.double({ min: 0.001, max: 1e9, noNaN: true }), { minLength: 1, maxLength: 200 }),
+      fc.constantFrom(0.01, 0.5, 0.95, 0.99, 1),
+      (durations, q) => {
+        const histogram = new Histogram()
+        for (const ms of durations) histogram.observe(ms)
+        const sorted = [...durations].sort((a, b) => a - b)
+        const exact = sorted[Math.max(Math.ceil(q * sorted.length), 1) - 1] as number
+        expect(histogram.quantile(q)).toBeGreaterThanOrEqual(exact)
+        expect(histogram.quantile(q)).toBeLessThanOrEqual(exact * (1 + 1 / 16))
+      },
+    ),
+  )
+})
+
+test('no duration at all, a nanosecond and a century are counted without a fault', () => {
+  const histogram = new Histogram()
+  expect(histogram.quantile(0.5)).toBe(0)
+  for (const ms of [0, 1e-6, 1e-9, 3.2e12, Number.MAX_VALUE]) histogram.observe(ms)
+  expect(histogram.count).toBe(5)
+  expect(histogram.quantile(0.2)).toBe(0)
+  expect(histogram.max).toBe(Number.MAX_VALUE)
+})
+
+test('merged histograms count as one', () => {
+  const [one, other] = [new Histogram(), new Histogram()]
+  for (const ms of [1, 2, 3]) one.observe(ms)
+  for (const ms of [10, 20]) other.observe(ms)
+  one.merge(other)
+  expect([one.count, one.sum, one.max]).toEqual([5, 36, 20])
+  expect(one.quantile(1)).toBe(20)
+})
