@@ -223,9 +223,10 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       const error = new OptionsError('schema', 'synchronous for offer(); use submit()', 'an asynchronous schema')
       this.#refuse(record, error)
     }
-    // Never for load: only for what is wrong with the request itself.
-    if (refusal instanceof OptionsError || refusal instanceof InvalidRequestError) throw refusal
-    return handle
+    if (handle !== undefined || refusal instanceof QueueFullError || refusal instanceof QueueClosedError) return handle
+    if (refusal instanceof DuplicateRequestError || extras.signal?.aborted === true) return undefined
+    // Not for load, but for what is wrong with the request itself, or with the schema.
+    throw refusal
   }
 
   /**

@@ -43,7 +43,7 @@ export interface EnqueueOptions {
  * - A task without an id is found by no id, `undefined` included. p-queue never hands one in.
  */
 export class TieredQueue {
-  // The tiers that are not empty, twice: by priority, and in order.
+  // The tiers, twice: by priority, and in order. None is empty, but for the last one of an empty queue.
   readonly #byPriority = new Map<number, PriorityTier>()
   readonly #tiers = new SortedList<PriorityTier>()
   #size = 0
@@ -122,6 +122,8 @@ export class TieredQueue {
       if (typeof priority !== 'number' || Number.isNaN(priority)) {
         throw new TypeError(`Expected \`priority\` to be a number, got \`${String(priority)}\` (${typeof priority})`)
       }
+      const kept = this.#tiers.first()
+      if (kept !== undefined && kept.head === undefined) this.#drop(kept)
       tier = new PriorityTier(priority)
       this.#byPriority.set(priority, tier)
       this.#tiers.add(tier)
@@ -130,15 +132,19 @@ export class TieredQueue {
   }
 
   #take(waiting: Waiting): void {
-    this.#leave(waiting.tier as PriorityTier, waiting)
     this.#size--
+    this.#leave(waiting.tier as PriorityTier, waiting)
     if (this.#byId !== undefined && waiting.id !== undefined) this.#byId.delete(waiting.id, waiting)
     if (this.#byRun !== undefined) this.#byRun.delete(waiting.run, waiting)
   }
 
   #leave(tier: PriorityTier, waiting: Waiting): void {
     tier.unlink(waiting)
-    if (tier.head !== undefined) return
+    // The last tier stays: in a PQueue with free slots each task comes alone, and mostly with the same priority.
+    if (tier.head === undefined && this.#size > 0) this.#drop(tier)
+  }
+
+  #drop(tier: PriorityTier): void {
     this.#tiers.remove(tier)
     this.#byPriority.delete(tier.priority)
   }

@@ -1,0 +1,47 @@
+/** Each TypeScript fence of the README runs as it stands, and each `// =>` in it is true. */
+import { execFile } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { afterAll, describe, expect, test } from 'vitest'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+// Inside the project, so that packages are found.
+const folder = mkdtempSync(join(root, '.readme-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+const markdown = readFileSync(join(root, 'README.md'), 'utf8')
+const fences = [...markdown.matchAll(/^```ts\n(.*?)^```/gms)].map(([, code]) => code as string)
+
+/** Turns `expression // => value` into a check, and the package's name into its sources. */
+function asProgram(code: string): string {
+  const lines = code.split('\n').map((line) => {
+    const [, expression, shown] = /^(\S.*?)\s+\/\/ => (.*)$/.exec(line) ?? []
+    return expression === undefined ? line : `shows(${expression}, ${JSON.stringify(shown)})`
+  })
+  return `import { inspect } from 'node:util'
+    import { equal } from 'node:assert/strict'
+    let checks = 0
+    const shows = (value: unknown, shown: string) => { equal(inspect(value), shown); checks++ }
+    ${lines.join('\n')}
+    console.log(checks)`.replace(/'triage-queue(\/[^']+)?'/g, (_, subpath = '') => `'${root}src${subpath}/index.ts'`)
+}
+
+describe('README', () => {
+  test('has fences to run', () => {
+    expect(fences.length).toBeGreaterThanOrEqual(5)
+  })
+
+  test.each(fences.map((code, i) => [i + 1, code.split('\n', 1)[0], code] as const))(
+    'fence %i: %s',
+    async (i, _, code) => {
+      const file = join(folder, `fence-${i}.mts`)
+      writeFileSync(file, asProgram(code))
+      const { stdout } = await promisify(execFile)(process.execPath, [file], { cwd: root })
+      const promised = code.match(/\/\/ => /g)?.length ?? 0
+      expect(promised).toBeGreaterThan(0)
+      expect(stdout.trim()).toBe(String(promised))
+    },
+  )
+})
