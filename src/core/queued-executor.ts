@@ -13,7 +13,7 @@
 import { Capacity } from './admit/capacity.ts'
 import { type PullOptions, pull, type Source } from './admit/pull.ts'
 import { type Checked, check } from './admit/schema.ts'
-import { Alarm, Timeline } from './clock.ts'
+import { Alarm, soon, Timeline } from './clock.ts'
 import {
   CancelledError,
   DuplicateRequestError,
@@ -41,7 +41,7 @@ import { type ByPriority, byPriority, type Priority, priorityOf, TIERS } from '.
 import { type Deadline, Deadlines } from './queue/deadlines.ts'
 import { RequestQueue } from './queue/request-queue.ts'
 import { type QueuedRequest, RequestRecord, State } from './queued-request.ts'
-import { type Executor, type PoolHost, Slots, type WorkerHealth } from './run/slots.ts'
+import { type Executor, type PoolHost, type RunTimes, Slots, type WorkerHealth } from './run/slots.ts'
 import { JoinedRequest } from './settle/joined-request.ts'
 import { Signals } from './settle/signals.ts'
 import { Events, type ExecutorEvent, type ExecutorEvents, type Listener, type RequestEvent } from './watch/events.ts'
@@ -135,6 +135,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     cancel: (record: RequestRecord, reason: unknown) => this.#cancel(own(record), reason),
     setPriority: (record: RequestRecord, priority: Priority) => this.#setPriority(own(record), priority),
     position: (record: RequestRecord) => this.#position(own(record)),
+    dueAt: (record: RequestRecord, startedAt: number) =>
+      Math.min(startedAt + this.#runTimeoutOf(own(record)), record.enqueuedAt + this.#timeoutOf(own(record))),
     named: (record: RequestRecord, id: string) => void this.#ids.set(id, own(record)),
   }
   /** Blocked, waiting and running requests. */
@@ -178,7 +180,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
    * `TriageError`: see `code`.
    */
   execute(request: Req, options?: RequestOptions): Promise<Res> {
-    const record = new RequestRecord<Req, Res>(this.#owner, request, NORMAL, this.#timeline.now())
+    const record = new RequestRecord<Req, Res>(this.#owner, request, NORMAL, this.#timeline.instant())
     const promise = record.promise()
     if (options === undefined || this.#reads(record, options)) this.#arrive(record, this.#settings.whenFull)
     return promise
@@ -189,7 +191,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
    * `await submit()` in a loop is backpressure.
    */
   submit(request: Req, options?: RequestOptions): Promise<QueuedRequest<Req, Res>> {
-    const record = new RequestRecord<Req, Res>(this.#owner, request, NORMAL, this.#timeline.now())
+    const record = new RequestRecord<Req, Res>(this.#owner, request, NORMAL, this.#timeline.instant())
     const extras = record.more()
     extras.kept = true
     return new Promise((resolve, reject) => {
@@ -204,7 +206,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
    * @throws {InvalidRequestError}
    */
   offer(request: Req, options?: RequestOptions): QueuedRequest<Req, Res> | undefined {
-    const record = new RequestRecord<Req, Res>(this.#owner, request, NORMAL, this.#timeline.now())
+    const record = new RequestRecord<Req, Res>(this.#owner, request, NORMAL, this.#timeline.instant())
     const extras = record.more()
     extras.kept = true
     let handle: QueuedRequest<Req, Res> | undefined
@@ -247,7 +249,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         window: () => window ?? 2 * this.#slots.limit,
         ready: () => this.#untilRoom(tier, outer),
         run: (request, signal) => {
-          const record = new RequestRecord<Req, Res>(this.#owner, request, tier, this.#timeline.now())
+          const record = new RequestRecord<Req, Res>(this.#owner, request, tier, this.#timeline.instant())
           const promise = record.promise()
           const both = outer === undefined ? signal : AbortSignal.any([outer, signal])
           if (this.#reads(record, { ...each, signal: both })) this.#arrive(record, 'block')
@@ -281,7 +283,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   pause(): void {
     if (this.#paused || this.#closing !== undefined) return
     this.#paused = true
-    if (this.#events.has('paused')) this.#events.emit('paused', { at: this.#timeline.now() })
+    if (this.#events.listened.paused) this.#events.emit('paused', { at: this.#timeline.now() })
   }
 
   resume(): void {
@@ -289,7 +291,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#paused = false
     this.#schedule()
     this.#madeRoom()
-    if (this.#events.has('resumed')) this.#events.emit('resumed', { at: this.#timeline.now() })
+    if (this.#events.listened.resumed) this.#events.emit('resumed', { at: this.#timeline.now() })
   }
 
   /** How many calls of the executor may run at once. A smaller number shrinks as runs end. */
@@ -319,7 +321,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   /** Resolves as soon as nothing waits or runs. Stuck slots, whose callers were answered, are not waited for. */
   idle(): Promise<void> {
     return new Promise((resolve) => {
-      if (this.#isIdle) resolve()
+      if (this.#isIdle()) resolve()
       else this.#idleWaiters.push(resolve)
     })
   }
@@ -464,32 +466,33 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         return
       }
     }
-    const bound = this.#capacity.bound(record.tier, this.#slotIsFree)
+    const bound = this.#capacity.bound(record.tier, this.#slotIsFree())
     if (bound === undefined) this.#enqueue(record)
     else if (whenFull === 'block') this.#block(record)
     else if (whenFull === 'shed' && bound === 'total') this.#displaceFor(record)
     else this.#refuse(record, this.#fullError(bound, record))
   }
 
+  // (Not a getter: V8 calls its runtime for private ones, 100 ns each.)
   /** Is there a slot that nobody was promised? */
-  get #slotIsFree(): boolean {
+  #slotIsFree(): boolean {
     return !this.#paused && this.#slots.free > this.#capacity.reserved
   }
 
   #enqueue(record: RequestRecord<Req, Res>): void {
     const { extras, tier } = record
     const wasBlocked = record.status === State.BLOCKED
-    if (this.#slotIsFree) this.#capacity.reserved++
+    if (this.#slotIsFree()) this.#capacity.reserved++
     record.status = State.WAITING
     this.#statistics.admitted[tier] = (this.#statistics.admitted[tier] as number) + 1
     this.#queue.add(record)
     if (!wasBlocked) this.#lives(record)
     this.#schedule()
     if (extras?.admission !== undefined) admitted(record)
-    if (this.#events.has('queued'))
+    if (this.#events.listened.queued)
       this.#tell(record, 'queued', { ...this.#about(record), waiting: this.#capacity.waiting })
     const { waiting, total } = this.#capacity
-    if (waiting === total && this.#events.has('full')) {
+    if (waiting === total && this.#events.listened.full) {
       this.#events.emit('full', { at: this.#timeline.now(), waiting, maxQueueSize: total })
     }
   }
@@ -503,7 +506,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     record.status = State.BLOCKED
     this.#blocked.add(record)
     this.#lives(record)
-    if (this.#events.has('blocked')) {
+    if (this.#events.listened.blocked) {
       this.#tell(record, 'blocked', { ...this.#about(record), blocked: this.#blocked.size })
     }
   }
@@ -526,7 +529,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     for (let tier = 0; tier < TIERS; tier++) {
       for (;;) {
         const record = this.#blocked.firstAt(tier)
-        if (record === undefined || this.#capacity.bound(tier, this.#slotIsFree) !== undefined) break
+        if (record === undefined || this.#capacity.bound(tier, this.#slotIsFree()) !== undefined) break
         this.#blocked.delete(record)
         this.#enqueue(record)
       }
@@ -546,7 +549,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   }
 
   #hasRoom(tier: number): boolean {
-    return this.#capacity.bound(tier, this.#slotIsFree) === undefined
+    return this.#capacity.bound(tier, this.#slotIsFree()) === undefined
   }
 
   #untilRoom(tier: number, signal?: AbortSignal): Promise<void> {
@@ -617,7 +620,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#statistics.rejected[record.tier] = (this.#statistics.rejected[record.tier] as number) + 1
     this.#answer(record, error)
     extras?.admission?.reject(error)
-    if (this.#events.has('rejected')) {
+    if (this.#events.listened.rejected) {
       const { metadata, priority } = record
       this.#tell(record, 'rejected', { id: extras?.id, priority, metadata, at: this.#timeline.now(), error })
     }
@@ -640,7 +643,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
    */
   #retryAfterMs(tier: number): number | undefined {
     const { recentRunMs } = this.#statistics
-    if (recentRunMs === undefined) return undefined
+    if (Number.isNaN(recentRunMs)) return undefined
     const ahead = this.#queue.countAhead(tier) + 1
     return Math.max(Math.ceil((ahead * recentRunMs * (1 + 0.25 * this.#settings.random())) / this.#slots.limit), 1)
   }
@@ -656,7 +659,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       if (extras.id !== undefined) this.#ids.set(extras.id, record)
       if (extras.signal !== undefined) this.#signals.add(extras.signal, record)
     }
-    this.#setDeadline(record, Math.min(this.#waitTimeoutOf(record), this.#timeoutOf(record)))
+    const limitMs = Math.min(this.#waitTimeoutOf(record), this.#timeoutOf(record))
+    if (limitMs !== Number.POSITIVE_INFINITY) this.#setDeadline(record, limitMs)
     // The dispatch arms the alarm for the rest; if there is none, something must keep the process alive.
     if (!this.#alarm.armed && (this.#paused || this.#slots.free === 0)) this.#setAlarm(this.#timeline.now())
   }
@@ -717,7 +721,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   #schedule(): void {
     if (this.#dispatching || this.#yielding || this.#paused || this.#slots.free <= 0 || this.#queue.size === 0) return
     this.#dispatching = true
-    queueMicrotask(this.#dispatch)
+    soon.then(this.#dispatch)
   }
 
   readonly #dispatch = (): void => {
@@ -747,7 +751,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     } else if (this.#settings.timeoutMs[record.tier] !== Number.POSITIVE_INFINITY) {
       this.#setDeadline(record, this.#timeoutOf(record))
     }
-    this.#madeRoom()
+    if (this.#blocked.size > 0 || this.#roomWaiters.length > 0) this.#madeRoom()
     return record
   }
 
@@ -768,25 +772,21 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   #host(): PoolHost {
     return {
       next: () => this.#next(),
-      starting: (record) => this.#starting(own(record)),
-      deadlineOf: (record, startedAt) => {
-        const dueAt = startedAt + this.#runTimeoutOf(own(record))
-        if (dueAt < this.#alarm.dueAt) this.#alarm.setFor(dueAt, startedAt)
-        return dueAt
+      begin: (record, times) => this.#begin(own(record), times),
+      settled: (record, ok, value, times) => {
+        this.#statistics.ran(record.tier, this.#timeline.now() - times.startedAt)
+        this.#end(own(record), ok ? State.COMPLETED : State.FAILED, value, times)
       },
-      latestOf: (record) => record.enqueuedAt + this.#timeoutOf(own(record)),
-      settled: (record, ok, value, startedAt, now) => {
-        this.#statistics.ran(record.tier, now - startedAt)
-        this.#end(own(record), ok ? State.COMPLETED : State.FAILED, value, startedAt)
+      vacated: () => {
+        if (this.#live === 0 || this.#insideWaiters.length > 0) this.#rest()
       },
-      vacated: () => this.#rest(),
       overdue: (record, startedAt, now) => {
         if (record.ended) return
         const timeoutMs = this.#runTimeoutOf(own(record))
         this.#end(own(record), State.EXPIRED, new RunTimeoutError(now - startedAt, timeoutMs, subjectOf(own(record))))
       },
       stuck: (record, slot, startedAt, now) => {
-        if (this.#events.has('stuck')) {
+        if (this.#events.listened.stuck) {
           const stuckWorkers = this.#slots.stuck
           this.#tell(own(record), 'stuck', { ...this.#about(own(record)), slot, runMs: now - startedAt, stuckWorkers })
         }
@@ -801,31 +801,35 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
           this.#schedule()
         })
       },
+      passed: () => void this.#timeline.read(),
+      instant: () => this.#timeline.instant(),
       now: () => this.#timeline.now(),
-      read: () => this.#timeline.read(),
     }
   }
 
-  #starting(record: RequestRecord<Req, Res>): boolean {
-    if (this.#events.has('started')) {
+  #begin(record: RequestRecord<Req, Res>, times: RunTimes): boolean {
+    times.startedAt = this.#timeline.now()
+    times.deadline = times.startedAt + this.#runTimeoutOf(record)
+    if (this.#events.listened.started) {
       const waitMs = this.#timeline.now() - record.enqueuedAt
       this.#tell(record, 'started', { ...this.#about(record), waitMs, attempt: 1 })
     }
     // A listener, or one of an earlier event in the same burst, may have ended it.
     if (record.status !== State.STARTING) return false
     record.status = State.RUNNING
+    if (times.deadline < this.#alarm.dueAt) this.#alarm.setFor(times.deadline, times.startedAt)
     return true
   }
 
   // ── Step 5: settle ─────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** The only place where an admitted request ends: once, whoever comes first. */
-  #end(record: RequestRecord<Req, Res>, state: State, value: unknown, startedAt?: number): boolean {
+  #end(record: RequestRecord<Req, Res>, state: State, value: unknown, times?: RunTimes): boolean {
     const from = record.status
     if (from >= State.COMPLETED || from < State.WAITING) return false
     if (from === State.WAITING) this.#take(record)
     else this.#running--
-    this.#conclude(record, state, value, from, startedAt)
+    this.#conclude(record, state, value, from, times)
     return true
   }
 
@@ -835,7 +839,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#capacity.left()
   }
 
-  #conclude(record: RequestRecord<Req, Res>, state: State, value: unknown, from: State, startedAt?: number): void {
+  #conclude(record: RequestRecord<Req, Res>, state: State, value: unknown, from: State, times?: RunTimes): void {
     record.status = state
     this.#live--
     this.#statistics.end(state - State.COMPLETED, record.tier)
@@ -843,10 +847,10 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#answer(record, value)
     const isAbandoned = from === State.RUNNING && state > State.FAILED
     if (isAbandoned) this.#slots.abort(record, value)
-    this.#announce(record, state, value, from, startedAt)
+    this.#announce(record, state, value, from, times)
     if (isAbandoned && state === State.EXPIRED) this.#slots.overdue(record, this.#timeline.now())
     if (from === State.WAITING) this.#madeRoom()
-    this.#rest()
+    if (this.#live === 0 || this.#insideWaiters.length > 0) this.#rest()
   }
 
   /** Tells everyone who waits for a request how it ended, and lets go of them. */
@@ -997,7 +1001,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#close()
   }
 
-  get #isIdle(): boolean {
+  #isIdle(): boolean {
     return this.#live === 0 && this.#slots.unsettled === 0
   }
 
@@ -1007,14 +1011,14 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       if (this.#slots.unsettled === 0) this.#alarm.off()
       else this.#alarm.keepAlive(false)
       if (this.#slots.active === 0) this.#timeline.reset()
-      if (this.#busy && this.#isIdle) {
+      if (this.#busy && this.#isIdle()) {
         this.#busy = false
         const waiters = this.#idleWaiters
         this.#idleWaiters = []
         for (const resolve of waiters) resolve()
-        if (this.#events.has('idle')) this.#events.emit('idle', { at: this.#timeline.now() })
+        if (this.#events.listened.idle) this.#events.emit('idle', { at: this.#timeline.now() })
       }
-      if (this.#isIdle && this.#closing !== undefined) this.#close()
+      if (this.#isIdle() && this.#closing !== undefined) this.#close()
     }
     if (this.#insideWaiters.length > 0 && this.#queue.size === 0) {
       if (this.#slots.unsettled <= this.#insideWaiters.length) this.#releaseInside()
@@ -1035,21 +1039,21 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     for (const resolve of this.#idleWaiters) resolve()
     this.#idleWaiters = []
     this.#closing?.resolve()
-    if (this.#events.has('closed')) this.#events.emit('closed', { at: this.#timeline.now() })
+    if (this.#events.listened.closed) this.#events.emit('closed', { at: this.#timeline.now() })
   }
 
   // ── Step 7: tell ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #announce(record: RequestRecord<Req, Res>, state: State, value: unknown, from: State, startedAt?: number): void {
+  #announce(record: RequestRecord<Req, Res>, state: State, value: unknown, from: State, times?: RunTimes): void {
     const event = endEvents[state - State.COMPLETED] as 'completed' | 'failed' | 'expired' | 'cancelled' | 'shed'
-    if (!this.#events.has(event)) return
+    if (!this.#events.listened[event]) return
     const about = this.#about(record)
     const started = from === State.RUNNING
     if (event === 'completed' || event === 'failed') {
-      const since = startedAt ?? about.at
-      const times = { waitMs: since - record.enqueuedAt, runMs: about.at - since }
-      if (event === 'completed') this.#tell(record, event, { ...about, ...times })
-      else this.#tell(record, event, { ...about, ...times, error: value })
+      const startedAt = times?.startedAt ?? about.at
+      const durations = { waitMs: startedAt - record.enqueuedAt, runMs: about.at - startedAt }
+      if (event === 'completed') this.#tell(record, event, { ...about, ...durations })
+      else this.#tell(record, event, { ...about, ...durations, error: value })
     } else if (event === 'shed') this.#tell(record, event, { ...about, error: value })
     else this.#tell(record, event, { ...about, error: value, started })
   }

@@ -11,6 +11,7 @@
  * and the listeners run in the AsyncLocalStorage context of the one who submitted.
  */
 import { AsyncResource } from 'node:async_hooks'
+import type { Instant } from './clock.ts'
 import type { Priority } from './priority.ts'
 import { priorityOf } from './priority.ts'
 
@@ -140,6 +141,8 @@ export interface RecordOwner {
   cancel(record: RequestRecord, reason: unknown): boolean
   setPriority(record: RequestRecord, priority: Priority): boolean
   position(record: RequestRecord): number | undefined
+  /** When a run that began then must be over, in ms on the clock: its own time, or that of the whole request. */
+  dueAt(record: RequestRecord, startedAt: number): number
   /** A record was asked for its id for the first time, and can be found by it from now on. */
   named(record: RequestRecord, id: string): void
 }
@@ -153,12 +156,12 @@ export class RequestRecord<Req = unknown, Res = unknown> extends AsyncResource i
   rank: number
   sequence: number
   block: { items: never[]; start: number } | undefined
-  enqueuedAt: number
+  readonly arrived: Instant
   resolve: ((value: never) => void) | undefined
   reject: ((reason: unknown) => void) | undefined
   extras: Extras | undefined
 
-  constructor(owner: RecordOwner, request: Req, tier: number, enqueuedAt: number) {
+  constructor(owner: RecordOwner, request: Req, tier: number, arrived: Instant) {
     super('TriageRequest')
     this.request = request
     this.owner = owner
@@ -167,7 +170,7 @@ export class RequestRecord<Req = unknown, Res = unknown> extends AsyncResource i
     this.rank = 0
     this.sequence = 0
     this.block = undefined
-    this.enqueuedAt = enqueuedAt
+    this.arrived = arrived
     this.resolve = undefined
     this.reject = undefined
     this.extras = undefined
@@ -210,6 +213,10 @@ export class RequestRecord<Req = unknown, Res = unknown> extends AsyncResource i
 
   get metadata(): unknown {
     return this.extras?.metadata
+  }
+
+  get enqueuedAt(): number {
+    return this.arrived.at
   }
 
   get startedAt(): number | undefined {

@@ -32,7 +32,11 @@ export type Checked<Req> =
 export function check<Req>(schema: StandardSchema<Req>, request: Req): Checked<Req> | Promise<Checked<Req>> {
   try {
     const result = schema['~standard'].validate(request)
-    return isThenable(result) ? Promise.resolve(result).then(judge<Req>).catch(failed) : judge(result)
+    return isThenable(result)
+      ? Promise.resolve(result)
+          .then(judge<Req>)
+          .catch(failed)
+      : judge(result)
   } catch (error) {
     return { error }
   }

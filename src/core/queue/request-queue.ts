@@ -276,10 +276,7 @@ export class RequestQueue<Req, E extends QueueEntry = QueueEntry> {
 
   /** @internal The entry that goes first. */
   head(): E | undefined {
-    if (!this.#across) {
-      for (const tier of this.#tiers) if (tier.size > 0) return tier.first()
-      return undefined
-    }
+    if (!this.#across) return this.#firstLine()?.first()
     let best: E | undefined
     for (const tier of this.#tiers) {
       const head = tier.first()
@@ -294,9 +291,9 @@ export class RequestQueue<Req, E extends QueueEntry = QueueEntry> {
   /** @internal Takes the entry that goes first. */
   shift(): E | undefined {
     if (this.#size === 0) return undefined
-    const entry = this.head() as E
     this.#size--
-    return (this.#tiers[entry.tier] as Tier<E>).shift()
+    if (!this.#across) return (this.#firstLine() as Tier<E>).shift()
+    return (this.#tiers[(this.head() as E).tier] as Tier<E>).shift()
   }
 
   /** @internal The youngest entry of the lowest tier that is below another. */
@@ -349,6 +346,15 @@ export class RequestQueue<Req, E extends QueueEntry = QueueEntry> {
   /** @internal All entries, by tier and in the order of each. */
   *entries(): Generator<E> {
     for (const tier of this.#tiers) yield* tier
+  }
+
+  /** The line of the most urgent tier in which anything waits. */
+  #firstLine(): Tier<E> | undefined {
+    for (let t = 0; t < TIERS; t++) {
+      const line = this.#tiers[t] as Tier<E>
+      if (line.size > 0) return line
+    }
+    return undefined
   }
 
   #place(entry: E, admittedAt: number): void {

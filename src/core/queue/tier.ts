@@ -17,17 +17,14 @@ export interface Ranked {
   block: Block | undefined
 }
 
-/** A run of neighbours: the live ones are `items[start…]`. */
+/** A run of neighbours: the live ones are `items[start…]`; those before have left. */
 export interface Block {
-  items: Ranked[]
+  items: (Ranked | undefined)[]
   start: number
 }
 
 /** Moves within a block stay below 0.1 µs, and a million entries make 2,000 blocks to count over. */
 const BLOCK_SIZE = 512
-
-// Stands in the places in front of `start`, so that a block's array never has holes and keeps no entry alive.
-const gone: Ranked = { rank: Number.NaN, sequence: -1, block: undefined }
 
 function before(a: Ranked, b: Ranked): boolean {
   return a.rank < b.rank || (a.rank === b.rank && a.sequence < b.sequence)
@@ -35,24 +32,27 @@ function before(a: Ranked, b: Ranked): boolean {
 
 export class Tier<E extends Ranked> {
   // Blocks in order; those before `#first` are used up and wait to be cut off together.
-  readonly #blocks: Block[] = [{ items: [], start: 0 }]
+  readonly #blocks: Block[]
   #first = 0
+  /** The last of the blocks, where nearly everything is added. */
+  #tail: Block = { items: [], start: 0 }
   /** How many stand in it. */
   size = 0
 
+  constructor() {
+    this.#blocks = [this.#tail]
+  }
+
   /** Puts an entry in its place: at the end in O(1) when no rank is greater, else by binary search. */
   add(entry: E): void {
-    this.size++
-    let block = this.#blocks[this.#blocks.length - 1] as Block
-    const length = block.items.length
-    if (length > block.start && before(entry, block.items[length - 1] as Ranked)) {
+    let block = this.#tail
+    const { items } = block
+    const { length } = items
+    if (this.size++ > 0 && before(entry, items[length - 1] as Ranked)) {
       this.#insert(entry)
       return
     }
-    if (length >= BLOCK_SIZE) {
-      block = { items: [], start: 0 }
-      this.#blocks.push(block)
-    }
+    if (length >= BLOCK_SIZE) block = this.#grow(block)
     block.items.push(entry)
     entry.block = block
   }
@@ -63,7 +63,7 @@ export class Tier<E extends Ranked> {
   }
 
   last(): E | undefined {
-    return this.size === 0 ? undefined : ((this.#blocks[this.#blocks.length - 1] as Block).items.at(-1) as E)
+    return this.size === 0 ? undefined : (this.#tail.items.at(-1) as E)
   }
 
   /** Takes the first. */
@@ -71,8 +71,10 @@ export class Tier<E extends Ranked> {
     if (this.size === 0) return undefined
     const block = this.#blocks[this.#first] as Block
     const entry = block.items[block.start] as E
-    block.items[block.start++] = gone
-    this.#took(entry, block, this.#first)
+    block.items[block.start++] = undefined
+    entry.block = undefined
+    this.size--
+    if (block.start === block.items.length) this.#emptied(block, this.#first)
     return entry
   }
 
@@ -85,13 +87,15 @@ export class Tier<E extends Ranked> {
     const at = items.length - start === 1 ? this.#indexOf(entry) : -1
     if (index - start < items.length - index) {
       for (let i = index; i > start; i--) items[i] = items[i - 1] as Ranked
-      items[start] = gone
+      items[start] = undefined
       block.start++
     } else {
       for (let i = index + 1; i < items.length; i++) items[i - 1] = items[i] as Ranked
       items.pop()
     }
-    this.#took(entry, block, at)
+    entry.block = undefined
+    this.size--
+    if (block.start === items.length) this.#emptied(block, at)
   }
 
   /** How many stand in front of a place, whether or not someone stands there. */
@@ -114,16 +118,27 @@ export class Tier<E extends Ranked> {
     }
   }
 
-  #took(entry: E, block: Block, at: number): void {
-    entry.block = undefined
-    this.size--
-    if (block.start < block.items.length) return
+  /** Room at the end: where a small backlog passes through, by moving it to the front; else in a new block. */
+  #grow(block: Block): Block {
+    if (block.start > BLOCK_SIZE / 2) {
+      block.items.splice(0, block.start)
+      block.start = 0
+      return block
+    }
+    this.#tail = { items: [], start: 0 }
+    this.#blocks.push(this.#tail)
+    return this.#tail
+  }
+
+  /** The last one has left a block. */
+  #emptied(block: Block, at: number): void {
     if (this.size === 0) {
       // The last one left: keep one empty block, ready for the next.
       block.items.length = 0
       block.start = 0
       this.#blocks.length = 0
       this.#blocks.push(block)
+      this.#tail = block
       this.#first = 0
     } else if (at === this.#first) {
       this.#first++
@@ -135,6 +150,7 @@ export class Tier<E extends Ranked> {
       }
     } else {
       this.#blocks.splice(at, 1)
+      this.#tail = this.#blocks[this.#blocks.length - 1] as Block
     }
   }
 
@@ -150,8 +166,9 @@ export class Tier<E extends Ranked> {
     entry.block = block
     if (items.length > BLOCK_SIZE) {
       const right: Block = { items: items.splice(items.length >> 1), start: 0 }
-      for (const moved of right.items) moved.block = right
+      for (const moved of right.items) (moved as Ranked).block = right
       this.#blocks.splice(at + 1, 0, right)
+      this.#tail = this.#blocks[this.#blocks.length - 1] as Block
     }
   }
 
@@ -172,7 +189,7 @@ export class Tier<E extends Ranked> {
 const empty: Block = { items: [], start: 0 }
 
 /** The index of a place within a block: that of the first entry that is not before it. */
-function placeOf(items: readonly Ranked[], start: number, place: Ranked): number {
+function placeOf(items: readonly (Ranked | undefined)[], start: number, place: Ranked): number {
   let low = start
   let high = items.length
   while (low < high) {

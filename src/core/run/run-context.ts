@@ -1,6 +1,7 @@
 /**
  * What an executor may know of its run: its second argument. Step 4 of 7.
  */
+import type { Instant } from '../clock.ts'
 import type { Priority } from '../priority.ts'
 import type { RequestRecord } from '../queued-request.ts'
 
@@ -26,19 +27,20 @@ export interface RunContext {
   readonly signal: AbortSignal
 }
 
-/** How the run looks at itself; made for each run, so it holds four fields and answers the rest when it is asked. */
+/**
+ * One run: what the executor is given, and by which its slot knows what it runs. Made for each, so it holds four fields
+ * and works the rest out when it is asked.
+ */
 export class Run implements RunContext {
   readonly #record: RequestRecord
-  readonly #startedAt: number
-  readonly #deadline: number
+  readonly #began: Instant
   #controller: AbortController | undefined = undefined
   /** Why it was aborted, for a signal that is read only later. */
-  #aborted: { reason: unknown } | undefined = undefined
+  #aborted: { readonly reason: unknown } | undefined = undefined
 
-  constructor(record: RequestRecord, startedAt: number, deadline: number) {
+  constructor(record: RequestRecord, began: Instant) {
     this.#record = record
-    this.#startedAt = startedAt
-    this.#deadline = deadline
+    this.#began = began
   }
 
   get id(): string {
@@ -58,11 +60,11 @@ export class Run implements RunContext {
   }
 
   get waitMs(): number {
-    return this.#startedAt - this.#record.enqueuedAt
+    return this.#began.at - this.#record.enqueuedAt
   }
 
   get deadline(): number {
-    return this.#deadline
+    return this.#record.owner.dueAt(this.#record, this.#began.at)
   }
 
   get metadata(): unknown {
@@ -75,6 +77,16 @@ export class Run implements RunContext {
       if (this.#aborted !== undefined) this.#controller.abort(this.#aborted.reason)
     }
     return this.#controller.signal
+  }
+
+  // What follows is for the slot; the executor, which holds the same object, has no way to it.
+
+  static recordOf(run: Run): RequestRecord {
+    return run.#record
+  }
+
+  static startOf(run: Run): number {
+    return run.#began.at
   }
 
   /** Tells the executor that nobody waits for its answer any more. */

@@ -8,6 +8,7 @@
  * A slot is handed over, not freed and taken again: when its call settles it asks for the next request while it still
  * counts as busy, and no newcomer can get in between.
  */
+import type { Instant } from '../clock.ts'
 import type { RequestRecord } from '../queued-request.ts'
 import { Inside } from './inside.ts'
 import { Run, type RunContext } from './run-context.ts'
@@ -36,13 +37,10 @@ export interface WorkerHealth {
 export interface PoolHost {
   /** The next request for a slot that is about to be free; undefined: none now. */
   next(): RequestRecord | undefined
-  /** A request is about to run until `deadline` at the most. False: it has been ended meanwhile, and must not run. */
-  starting(record: RequestRecord): boolean
-  /** When its run must be over, in ms on the clock; and when the whole request. */
-  deadlineOf(record: RequestRecord, startedAt: number): number
-  latestOf(record: RequestRecord): number
+  /** A request is about to run: fills in its times. False: it has been ended meanwhile, and must not run. */
+  begin(record: RequestRecord, times: RunTimes): boolean
   /** Its call has settled. The slot is still held. */
-  settled(record: RequestRecord, ok: boolean, value: unknown, startedAt: number, now: number): void
+  settled(record: RequestRecord, ok: boolean, value: unknown, times: RunTimes): void
   /** A slot was let go. */
   vacated(): void
   /** A run is over its deadline, and its call has not settled: answer its caller. */
@@ -51,9 +49,17 @@ export interface PoolHost {
   stuck(record: RequestRecord, slot: number, startedAt: number, now: number): void
   /** The loop of synchronous runs has taken long: go on in another turn of the event loop. */
   pauseForOthers(): void
-  /** The instant of this burst, and the time right now. */
+  /** A synchronous run may have taken any time: the instant of this burst is over. */
+  passed(): void
+  /** The instant of this burst, and its time. */
+  instant(): Instant
   now(): number
-  read(): number
+}
+
+/** When a run began, and when it must be over, in ms on the clock. Handed on as an object: numbers would be boxed. */
+export interface RunTimes {
+  startedAt: number
+  deadline: number
 }
 
 /** For how long synchronous executors may keep the event loop to themselves, in ms. */
@@ -62,9 +68,9 @@ const TURN_MS = 10
 // Looked up once: a promise with a `then` of its own making must not be able to settle twice.
 const { then } = Promise.prototype
 
-class Slot {
+class Slot implements RunTimes {
   readonly index: number
-  record: RequestRecord | undefined = undefined
+  /** What it runs; the run knows the record. One reference, since writing one into an old object costs 10 ns. */
   run: Run | undefined = undefined
   startedAt = 0
   deadline = Number.POSITIVE_INFINITY
@@ -153,13 +159,12 @@ export class Slots<Req, Res> {
     // The host answers callers in here, and they may do anything; but slots are only ever added at the end.
     for (let i = 0; i < this.#all.length; i++) {
       const slot = this.#all[i] as Slot
-      const { record } = slot
-      if (record === undefined || slot.stuck) continue
+      if (slot.run === undefined || slot.stuck) continue
       if (slot.deadline > now) {
         if (slot.deadline < next) next = slot.deadline
         continue
       }
-      this.#host.overdue(record, slot.startedAt, now)
+      this.#host.overdue(Run.recordOf(slot.run), slot.startedAt, now)
       if (!slot.stuck) this.#stick(slot, now)
     }
     return next
@@ -181,11 +186,11 @@ export class Slots<Req, Res> {
 
   /** The records that run now, those included whose callers were answered already. */
   *running(): Generator<RequestRecord> {
-    for (const slot of this.#all) if (slot.record !== undefined) yield slot.record
+    for (const slot of this.#all) if (slot.run !== undefined) yield Run.recordOf(slot.run)
   }
 
   #slotOf(record: RequestRecord): Slot | undefined {
-    return this.#all.find((slot) => slot.record === record)
+    return this.#all.find((slot) => slot.run !== undefined && Run.recordOf(slot.run) === record)
   }
 
   #stick(slot: Slot, now: number): void {
@@ -195,48 +200,44 @@ export class Slots<Req, Res> {
       slot.replaced = true
       this.replaced++
     }
-    this.#host.stuck(slot.record as RequestRecord, slot.index, slot.startedAt, now)
+    this.#host.stuck(Run.recordOf(slot.run as Run), slot.index, slot.startedAt, now)
   }
 
   #healthOf(slot: Slot): WorkerHealth {
-    const busy = slot.record !== undefined
     return {
       slot: slot.index,
       healthy: !slot.stuck,
       totalProcessed: slot.processed,
       totalErrors: slot.errors,
-      currentRequest: busy ? (slot.record as RequestRecord).id : null,
-      since: busy ? slot.startedAt : null,
+      currentRequest: slot.run === undefined ? null : slot.run.id,
+      since: slot.run === undefined ? null : slot.startedAt,
     }
   }
 
   #work(slot: Slot, first: RequestRecord): void {
     const host = this.#host
     let record: RequestRecord | undefined = first
-    let began: number | undefined
-    do {
+    if (this.#call(slot, record)) return
+    // It has settled synchronously; so may the next ones, and they must not keep the event loop to themselves.
+    const began = host.now()
+    for (;;) {
+      record = this.free >= 0 ? host.next() : undefined
+      if (record === undefined) break
       if (this.#call(slot, record)) return
-      const now = slot.startedAt
-      began ??= now
-      if (now - began > TURN_MS) {
+      if (host.now() - began > TURN_MS) {
         host.pauseForOthers()
         break
       }
-      record = this.free >= 0 ? host.next() : undefined
-    } while (record !== undefined)
+    }
     this.#release(slot)
   }
 
   /** True: the call is pending, and the slot busy. False: there was no call, or it has settled already. */
   #call(slot: Slot, record: RequestRecord): boolean {
     const host = this.#host
-    const startedAt = host.now()
-    slot.record = record
-    slot.startedAt = startedAt
-    slot.deadline = host.deadlineOf(record, startedAt)
-    const run = new Run(record, startedAt, Math.min(slot.deadline, host.latestOf(record)))
+    const run = new Run(record, host.instant())
     slot.run = run
-    if (!host.starting(record)) {
+    if (!host.begin(record, slot)) {
       this.#clear(slot)
       return false
     }
@@ -249,15 +250,15 @@ export class Slots<Req, Res> {
       ok = false
       value = error
     }
-    // A synchronous run may have taken any time: the instant of this burst is over.
-    this.#finish(slot, ok, value, host.read())
+    host.passed()
+    this.#finish(slot, ok, value)
     return false
   }
 
   // Runs in the submitter's context, the reactions to its promise included.
   readonly #invoke = (slot: Slot, run: Run): unknown => {
     const executor = this.#executor
-    const value = executor((slot.record as RequestRecord).request as Req, run)
+    const value = executor(Run.recordOf(run).request as Req, run)
     if ((typeof value !== 'object' || value === null) && typeof value !== 'function') return value
     // Anything that could be a thenable is adopted once, by the rules of promises: the first answer counts.
     then.call(Promise.resolve(value), slot.fulfilled, slot.rejected)
@@ -265,24 +266,21 @@ export class Slots<Req, Res> {
   }
 
   readonly #settle = (slot: Slot, ok: boolean, value: unknown): void => {
-    this.#finish(slot, ok, value, this.#host.now())
+    this.#finish(slot, ok, value)
     const next = this.free >= 0 ? this.#host.next() : undefined
     if (next === undefined) this.#release(slot)
     else this.#work(slot, next)
   }
 
-  #finish(slot: Slot, ok: boolean, value: unknown, now: number): void {
-    const record = slot.record as RequestRecord
-    const { startedAt } = slot
+  #finish(slot: Slot, ok: boolean, value: unknown): void {
+    const record = Run.recordOf(slot.run as Run)
     slot.processed++
     if (!ok) slot.errors++
     this.#clear(slot)
-    slot.startedAt = now
-    this.#host.settled(record, ok, value, startedAt, now)
+    this.#host.settled(record, ok, value, slot)
   }
 
   #clear(slot: Slot): void {
-    slot.record = undefined
     slot.run = undefined
     slot.deadline = Number.POSITIVE_INFINITY
     if (!slot.stuck) return

@@ -5,7 +5,7 @@ import { Alarm, type Clock, systemClock, Timeline } from '../clock.ts'
 import { OptionsError, QueueFullError, RunTimeoutError } from '../errors.ts'
 import { type Priority, tierOf } from '../priority.ts'
 import { RequestRecord, State } from '../queued-request.ts'
-import { type Executor, Slots, type StuckPolicy, type WorkerHealth } from './slots.ts'
+import { type Executor, type RunTimes, Slots, type StuckPolicy, type WorkerHealth } from './slots.ts'
 
 export interface WorkerPoolOptions {
   /** How many calls may run at once: an integer of at least 1. */
@@ -54,13 +54,12 @@ export class WorkerPool<Req, Res> {
     this.#alarm = new Alarm(clock, this.#timeline, (now) => this.#ring(now))
     const host = {
       next: () => undefined,
-      starting: () => true,
-      deadlineOf: (_record: unknown, startedAt: number) => {
-        const dueAt = startedAt + runTimeoutMs
-        this.#alarm.setFor(dueAt, startedAt)
-        return dueAt
+      begin: (_record: unknown, times: RunTimes) => {
+        times.startedAt = this.#timeline.now()
+        times.deadline = times.startedAt + runTimeoutMs
+        this.#alarm.setFor(times.deadline, times.startedAt)
+        return true
       },
-      latestOf: () => Number.POSITIVE_INFINITY,
       settled: (record: RequestRecord, ok: boolean, value: unknown) => {
         if (record.ended) return
         record.status = ok ? State.COMPLETED : State.FAILED
@@ -79,8 +78,9 @@ export class WorkerPool<Req, Res> {
       },
       stuck: () => this.#tell(),
       pauseForOthers: () => {},
+      passed: () => void this.#timeline.read(),
+      instant: () => this.#timeline.instant(),
       now: () => this.#timeline.now(),
-      read: () => this.#timeline.read(),
     }
     this.#slots = new Slots(executor, host, concurrency, onStuck, maxReplaced)
   }
@@ -117,7 +117,7 @@ export class WorkerPool<Req, Res> {
       return Promise.reject(new OptionsError('priority', "one of 'urgent', 'high', 'normal', 'low'", options?.priority))
     }
     if (this.free === 0) return Promise.reject(new QueueFullError('total', this.active, this.concurrency))
-    const record = new RequestRecord<Req, Res>(owner, request, tier, this.#timeline.now())
+    const record = new RequestRecord<Req, Res>(owner, request, tier, this.#timeline.instant())
     if (options?.metadata !== undefined) record.more().metadata = options.metadata
     const promise = record.promise()
     this.#starting++
@@ -174,7 +174,13 @@ export class WorkerPool<Req, Res> {
 }
 
 /** A record of a pool has no queue to ask. */
-const owner = { cancel: () => false, setPriority: () => false, position: () => undefined, named: () => {} }
+const owner = {
+  cancel: () => false,
+  setPriority: () => false,
+  position: () => undefined,
+  dueAt: () => Number.POSITIVE_INFINITY,
+  named: () => {},
+}
 
 function requireConcurrency(concurrency: unknown): number {
   if (Number.isInteger(concurrency) && (concurrency as number) >= 1) return concurrency as number

@@ -31,8 +31,8 @@ export class Statistics {
   readonly #wait: readonly Histogram[] = Array.from({ length: TIERS }, () => new Histogram())
   readonly #run: readonly Histogram[] = Array.from({ length: TIERS }, () => new Histogram())
   joined = 0
-  /** The mean duration of recent runs, in ms; undefined before the first. */
-  recentRunMs: number | undefined = undefined
+  /** The mean duration of recent runs, in ms; NaN before the first. */
+  recentRunMs = Number.NaN
 
   waited(tier: number, ms: number): void {
     ;(this.#wait[tier] as Histogram).observe(ms)
@@ -41,7 +41,8 @@ export class Statistics {
   /** A run has settled, whether or not its caller still waited for it. */
   ran(tier: number, ms: number): void {
     ;(this.#run[tier] as Histogram).observe(ms)
-    this.recentRunMs = this.recentRunMs === undefined ? ms : this.recentRunMs + (ms - this.recentRunMs) * MEAN_WEIGHT
+    const mean = this.recentRunMs
+    this.recentRunMs = mean >= 0 ? mean + (ms - mean) * MEAN_WEIGHT : ms
   }
 
   end(outcome: number, tier: number): void {
