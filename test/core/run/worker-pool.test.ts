@@ -1,0 +1,74 @@
+import { WorkerPool, type WorkerPoolOptions } from 'triage-queue'
+import { VirtualClock } from 'triage-queue/simulation'
+import { expect, test } from 'vitest'
+
+function timed(options: Partial<WorkerPoolOptions> = {}) {
+  const clock = new VirtualClock()
+  const pool = new WorkerPool(
+    async (ms: number, run) => {
+      if (ms < 0) throw new RangeError(`${run.metadata}`)
+      await clock.sleep(ms)
+      return ms
+    },
+    { clock, concurrency: 2, ...options },
+  )
+  return { clock, pool }
+}
+
+test('as many run as there are slots; one more is refused, for a pool has no queue', async () => {
+  const { clock, pool } = timed()
+  const runs = [pool.run(10), pool.run(20)]
+  expect([pool.active, pool.free]).toEqual([2, 0])
+  await expect(pool.run(1)).rejects.toMatchObject({ code: 'TRIAGE_QUEUE_FULL', size: 2, maxSize: 2 })
+  const available = pool.available().then(() => clock.now())
+  const idle = pool.idle().then(() => clock.now())
+  await clock.run()
+  expect(await Promise.all(runs)).toEqual([10, 20])
+  expect(await Promise.all([available, idle])).toEqual([10, 20])
+  expect(clock.timers).toBe(0)
+})
+
+test('the function’s own error comes through, and its context is there', async () => {
+  const { pool } = timed()
+  await expect(pool.run(-1, { metadata: 'mine', priority: 'high' })).rejects.toThrow(new RangeError('mine'))
+  expect(pool.getHealth()[0]).toMatchObject({ totalProcessed: 1, totalErrors: 1 })
+  await expect(pool.run(1, { priority: 'first' as never })).rejects.toMatchObject({ code: 'TRIAGE_INVALID_OPTIONS' })
+})
+
+test('a run that is over its time is answered, its slot held until it settles', async () => {
+  const { clock, pool } = timed({ concurrency: 1, runTimeoutMs: 5 })
+  const run = pool.run(10).catch((error) => error.code)
+  await clock.advance(5)
+  expect(await run).toBe('TRIAGE_RUN_TIMEOUT')
+  expect([pool.active, pool.free]).toEqual([1, 0])
+  expect(pool.getHealth()[0]).toMatchObject({ healthy: false, since: 0 })
+  await pool.idle()
+  await clock.advance(5)
+  expect([pool.active, pool.free]).toEqual([0, 1])
+})
+
+test('replace grants a substitute, up to the cap', async () => {
+  const { clock, pool } = timed({ concurrency: 1, runTimeoutMs: 5, onStuck: 'replace', maxReplaced: 1 })
+  pool.run(100).catch(() => {})
+  await clock.advance(5)
+  expect(pool.free).toBe(1)
+  pool.run(100).catch(() => {})
+  await clock.advance(5)
+  expect(pool.free).toBe(0)
+})
+
+test('concurrency is live, and checked', async () => {
+  const { clock, pool } = timed({ concurrency: 1 })
+  const first = pool.run(10)
+  pool.concurrency = 2
+  const second = pool.run(10)
+  pool.concurrency = 1
+  expect([pool.concurrency, pool.free]).toEqual([1, 0])
+  await clock.run({ until: Promise.all([first, second]) })
+  expect(() => {
+    pool.concurrency = 0
+  }).toThrow("Option 'concurrency' must be an integer of at least 1, but is 0")
+  expect(() => new WorkerPool(() => 1, {} as WorkerPoolOptions)).toThrow("Option 'concurrency'")
+  expect(() => new WorkerPool(() => 1, { concurrency: 1, runTimeoutMs: 0 })).toThrow("Option 'runTimeoutMs'")
+  expect(() => new WorkerPool(1 as never, { concurrency: 1 })).toThrow("Option 'executor'")
+})
