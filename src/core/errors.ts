@@ -25,6 +25,11 @@ export interface ErrorSubject {
   readonly started?: boolean | undefined
 }
 
+interface ErrorDetails {
+  readonly retryAfterMs?: number | undefined
+  readonly cause?: unknown
+}
+
 const brand = Symbol.for('triage-queue.error')
 
 /**
@@ -56,13 +61,19 @@ export class TriageError extends Error {
   readonly priority: Priority | undefined
   /** False: no attempt ever ran, so it is safe to send the request elsewhere. */
   readonly started: boolean
+  /**
+   * After how many ms another try is likely to find room, if nothing more urgent comes meanwhile: those ahead of it now,
+   * at the pace of recent runs. Undefined when that is not known, or when trying again makes no sense.
+   */
+  readonly retryAfterMs: number | undefined
 
-  constructor(code: TriageErrorCode, message: string, subject?: ErrorSubject, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause })
+  constructor(code: TriageErrorCode, message: string, subject?: ErrorSubject, about?: ErrorDetails) {
+    super(message, about?.cause === undefined ? undefined : { cause: about.cause })
     this.code = code
     this.requestId = subject?.requestId
     this.priority = subject?.priority
     this.started = subject?.started ?? false
+    this.retryAfterMs = about?.retryAfterMs
   }
 
   static {
@@ -76,15 +87,7 @@ export function isTriageError(error: unknown): error is TriageError {
 }
 
 /** The request never came in: nothing was kept of it, and it will not run. */
-export class NotAdmittedError extends TriageError {
-  /** After how many milliseconds another try is likely to be admitted; undefined when that is not known. */
-  readonly retryAfterMs: number | undefined
-
-  constructor(code: TriageErrorCode, message: string, subject?: ErrorSubject, retryAfterMs?: number, cause?: unknown) {
-    super(code, message, subject, cause)
-    this.retryAfterMs = retryAfterMs
-  }
-}
+export class NotAdmittedError extends TriageError {}
 
 /** Which bound was reached: that of the whole queue, of the request's priority, or of the blocked callers. */
 export type FullBound = 'total' | 'priority' | 'blocked'
@@ -103,7 +106,7 @@ export class QueueFullError extends NotAdmittedError {
     const what = bound === 'blocked' ? 'callers are blocked' : 'requests wait'
     const hint = retryAfterMs === undefined ? '' : `; retry in about ${retryAfterMs} ms`
     const limit = stackLimit.off()
-    super('TRIAGE_QUEUE_FULL', `${whose}: ${size} of at most ${maxSize} ${what}${hint}`, subject, retryAfterMs)
+    super('TRIAGE_QUEUE_FULL', `${whose}: ${size} of at most ${maxSize} ${what}${hint}`, subject, { retryAfterMs })
     stackLimit.restore(limit)
     this.bound = bound
     this.size = size
@@ -170,15 +173,14 @@ export class WaitTimeoutError extends TriageError {
 export class ShedError extends TriageError {
   /** The priority of the request that took its place. */
   readonly displacedBy: Priority
-  /** After how many milliseconds another try is likely to be admitted; undefined when that is not known. */
-  readonly retryAfterMs: number | undefined
 
   constructor(displacedBy: Priority, subject?: ErrorSubject, retryAfterMs?: number) {
     const limit = stackLimit.off()
-    super('TRIAGE_SHED', `Displaced from a full queue by a request of priority '${displacedBy}'`, subject)
+    super('TRIAGE_SHED', `Displaced from a full queue by a request of priority '${displacedBy}'`, subject, {
+      retryAfterMs,
+    })
     stackLimit.restore(limit)
     this.displacedBy = displacedBy
-    this.retryAfterMs = retryAfterMs
   }
 }
 
@@ -212,7 +214,9 @@ export class CancelledError extends TriageError {
 
   constructor(reason?: unknown, subject?: ErrorSubject) {
     const limit = stackLimit.off()
-    super('TRIAGE_CANCELLED', reason === undefined ? 'Cancelled' : `Cancelled: ${describe(reason)}`, subject, reason)
+    super('TRIAGE_CANCELLED', reason === undefined ? 'Cancelled' : `Cancelled: ${describe(reason)}`, subject, {
+      cause: reason,
+    })
     stackLimit.restore(limit)
     this.reason = reason
   }
