@@ -466,8 +466,9 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         return
       }
     }
-    const bound = this.#capacity.bound(record.tier, this.#slotIsFree())
-    if (bound === undefined) this.#enqueue(record)
+    const slotIsFree = this.#slotIsFree()
+    const bound = this.#capacity.bound(record.tier, slotIsFree)
+    if (bound === undefined) this.#enqueue(record, slotIsFree)
     else if (whenFull === 'block') this.#block(record)
     else if (whenFull === 'shed' && bound === 'total') this.#displaceFor(record)
     else this.#refuse(record, this.#fullError(bound, record))
@@ -479,10 +480,10 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     return !this.#paused && this.#slots.free > this.#capacity.reserved
   }
 
-  #enqueue(record: RequestRecord<Req, Res>): void {
+  #enqueue(record: RequestRecord<Req, Res>, slotIsFree: boolean): void {
     const { extras, tier } = record
     const wasBlocked = record.status === State.BLOCKED
-    if (this.#slotIsFree()) this.#capacity.reserved++
+    if (slotIsFree) this.#capacity.reserved++
     record.status = State.WAITING
     this.#statistics.admitted[tier] = (this.#statistics.admitted[tier] as number) + 1
     this.#queue.add(record)
@@ -491,10 +492,12 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     if (extras?.admission !== undefined) admitted(record)
     if (this.#events.listened.queued)
       this.#tell(record, 'queued', { ...this.#about(record), waiting: this.#capacity.waiting })
+    if (this.#events.listened.full) this.#tellIfFull()
+  }
+
+  #tellIfFull(): void {
     const { waiting, total } = this.#capacity
-    if (waiting === total && this.#events.listened.full) {
-      this.#events.emit('full', { at: this.#timeline.now(), waiting, maxQueueSize: total })
-    }
+    if (waiting === total) this.#events.emit('full', { at: this.#timeline.now(), waiting, maxQueueSize: total })
   }
 
   #block(record: RequestRecord<Req, Res>): void {
@@ -520,7 +523,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const error = new ShedError(priorityOf(record.tier), subjectOf(victim), this.#retryAfterMs(victim.tier))
     // The newcomer takes the place first: a listener of the victim's end must not find it free.
     this.#take(victim)
-    this.#enqueue(record)
+    this.#enqueue(record, false)
     this.#conclude(victim, State.SHED, error, State.WAITING)
   }
 
@@ -529,9 +532,10 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     for (let tier = 0; tier < TIERS; tier++) {
       for (;;) {
         const record = this.#blocked.firstAt(tier)
-        if (record === undefined || this.#capacity.bound(tier, this.#slotIsFree()) !== undefined) break
+        const slotIsFree = this.#slotIsFree()
+        if (record === undefined || this.#capacity.bound(tier, slotIsFree) !== undefined) break
         this.#blocked.delete(record)
-        this.#enqueue(record)
+        this.#enqueue(record, slotIsFree)
       }
     }
   }
@@ -652,8 +656,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   /** Somebody waits for its end from now on. */
   #lives(record: RequestRecord<Req, Res>): void {
-    this.#busy = true
-    if (this.#live++ === 0) this.#alarm.keepAlive(true)
+    const isFirst = this.#live++ === 0
     const { extras } = record
     if (extras !== undefined) {
       if (extras.id !== undefined) this.#ids.set(extras.id, record)
@@ -661,8 +664,15 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     }
     const limitMs = Math.min(this.#waitTimeoutOf(record), this.#timeoutOf(record))
     if (limitMs !== Number.POSITIVE_INFINITY) this.#setDeadline(record, limitMs)
-    // The dispatch arms the alarm for the rest; if there is none, something must keep the process alive.
-    if (!this.#alarm.armed && (this.#paused || this.#slots.free === 0)) this.#setAlarm(this.#timeline.now())
+    if (isFirst) this.#wakes()
+  }
+
+  /** Something is live again. */
+  #wakes(): void {
+    this.#busy = true
+    this.#alarm.keepAlive(true)
+    // The dispatch will arm the alarm; if there is none, something must keep the process alive.
+    if (!this.#alarm.armed && (this.#paused || this.#slots.free <= 0)) this.#setAlarm(this.#timeline.now())
   }
 
   #setDeadline(party: Party<Req, Res>, limitMs: number): void {
@@ -719,7 +729,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   /** A dispatch is one microtask for a whole burst: its requests compete by priority, off their callers' stacks. */
   #schedule(): void {
-    if (this.#dispatching || this.#yielding || this.#paused || this.#slots.free <= 0 || this.#queue.size === 0) return
+    if (this.#slots.free <= 0 || this.#dispatching || this.#yielding || this.#paused || this.#queue.size === 0) return
     this.#dispatching = true
     soon.then(this.#dispatch)
   }

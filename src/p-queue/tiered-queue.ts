@@ -56,9 +56,8 @@ export class TieredQueue {
   }
 
   /** @throws {TypeError} if the priority is NaN or not a number; p-queue hands it on through the promise of `add()` */
-  enqueue(run: RunFunction, options?: EnqueueOptions): void {
-    const priority = options?.priority === undefined ? 0 : options.priority
-    const waiting = new Waiting(run, options?.id, options?.signal, ++this.#sequence)
+  enqueue(run: RunFunction, { priority = 0, id, signal }: EnqueueOptions = {}): void {
+    const waiting = new Waiting(run, id, signal, ++this.#sequence)
     this.#tierOf(priority).append(waiting)
     if (this.#size++ === 0) {
       // Nobody else waits: from here on nobody pays for the look-ups until one is asked for again.
@@ -66,15 +65,16 @@ export class TieredQueue {
       this.#byRun = undefined
       return
     }
-    if (this.#byId !== undefined && waiting.id !== undefined) this.#byId.add(waiting.id, waiting)
+    if (this.#byId !== undefined && id !== undefined) this.#byId.add(id, waiting)
     if (this.#byRun !== undefined) this.#byRun.add(run, waiting)
   }
 
   dequeue(): RunFunction | undefined {
-    const first = this.#tiers.first()?.head
-    if (first === undefined) return undefined
-    this.#take(first)
-    return first.run
+    const tier = this.#tiers.first()
+    if (tier === undefined || tier.head === undefined) return undefined
+    const { head } = tier
+    this.#take(head)
+    return head.run
   }
 
   /**

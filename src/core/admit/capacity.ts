@@ -22,6 +22,7 @@ export class Capacity {
   readonly byTier: readonly number[]
   readonly maxBlocked: number
   readonly #queue: Queued
+  readonly #hasTierBounds: boolean
   /** How many of the queued have a free slot reserved for them. */
   reserved = 0
 
@@ -30,6 +31,7 @@ export class Capacity {
     this.total = total
     this.byTier = byTier
     this.maxBlocked = maxBlocked
+    this.#hasTierBounds = byTier.some(Number.isFinite)
   }
 
   /** How many wait, in the sense of the bound. */
@@ -39,7 +41,7 @@ export class Capacity {
 
   /** Which bound keeps a newcomer of a tier out; undefined: there is room. */
   bound(tier: number, slotIsFree: boolean): FullBound | undefined {
-    if (this.#queue.sizeAt(tier) >= (this.byTier[tier] as number)) return 'priority'
+    if (this.#hasTierBounds && this.#queue.sizeAt(tier) >= (this.byTier[tier] as number)) return 'priority'
     return slotIsFree || this.waiting < this.total ? undefined : 'total'
   }
 

@@ -21,9 +21,14 @@ export class Inside {
   /** The mark alone, on the empty context. */
   #marked: AsyncResource | undefined = undefined
 
+  /** Has its submitter no context, so that it can run in the mark alone? */
+  runsMarked(record: RequestRecord): boolean {
+    return frameKey !== undefined && (record as unknown as Framed)[frameKey] === undefined
+  }
+
   /** Calls `invoke(a, b)` in the context of the record's submitter, with the mark. */
   run<A, B>(record: RequestRecord, invoke: Invoke<A, B>, a: A, b: B): unknown {
-    if (frameKey === undefined || (record as unknown as Framed)[frameKey] !== undefined) {
+    if (!this.runsMarked(record)) {
       return record.runInAsyncScope(this.#enter as (...args: unknown[]) => unknown, this, invoke, a, b)
     }
     this.#marked ??= record.runInAsyncScope(() => this.#storage.run(this, () => new AsyncResource('TriageRun')))

@@ -76,6 +76,8 @@ class Slot implements RunTimes {
   deadline = Number.POSITIVE_INFINITY
   stuck = false
   replaced = false
+  /** It runs for a submitter without a context, and so in the mark alone; then so does its end. */
+  marked = false
   processed = 0
   errors = 0
   readonly fulfilled: (value: unknown) => void
@@ -100,6 +102,8 @@ export class Slots<Req, Res> {
   #limit: number
   /** Calls that have not settled. */
   active = 0
+  /** How many more calls may start now; negative when the limit has shrunk below what runs. */
+  free: number
   stuck = 0
   replaced = 0
 
@@ -107,6 +111,7 @@ export class Slots<Req, Res> {
     this.#executor = executor
     this.#host = host
     this.#limit = limit
+    this.free = limit
     this.maxReplaced = onStuck === 'replace' ? maxReplaced : 0
   }
 
@@ -117,12 +122,8 @@ export class Slots<Req, Res> {
 
   /** A smaller limit shrinks as runs end. */
   set limit(limit: number) {
+    this.free += limit - this.#limit
     this.#limit = limit
-  }
-
-  /** How many more calls may start now. */
-  get free(): number {
-    return this.#limit + this.replaced - this.active
   }
 
   /** Is the calling code part of a run of this pool? */
@@ -138,7 +139,8 @@ export class Slots<Req, Res> {
       this.#all.push(slot)
     }
     this.active++
-    this.#work(slot, record)
+    this.free--
+    this.#work(slot, record, false)
   }
 
   /** Tells a running request's executor that nobody waits for its answer any more. */
@@ -199,6 +201,7 @@ export class Slots<Req, Res> {
     if (this.replaced < this.maxReplaced) {
       slot.replaced = true
       this.replaced++
+      this.free++
     }
     this.#host.stuck(Run.recordOf(slot.run as Run), slot.index, slot.startedAt, now)
   }
@@ -214,16 +217,16 @@ export class Slots<Req, Res> {
     }
   }
 
-  #work(slot: Slot, first: RequestRecord): void {
+  #work(slot: Slot, first: RequestRecord, inMark: boolean): void {
     const host = this.#host
     let record: RequestRecord | undefined = first
-    if (this.#call(slot, record)) return
+    if (this.#call(slot, record, inMark)) return
     // It has settled synchronously; so may the next ones, and they must not keep the event loop to themselves.
     const began = host.now()
     for (;;) {
       record = this.free >= 0 ? host.next() : undefined
       if (record === undefined) break
-      if (this.#call(slot, record)) return
+      if (this.#call(slot, record, false)) return
       if (host.now() - began > TURN_MS) {
         host.pauseForOthers()
         break
@@ -233,7 +236,7 @@ export class Slots<Req, Res> {
   }
 
   /** True: the call is pending, and the slot busy. False: there was no call, or it has settled already. */
-  #call(slot: Slot, record: RequestRecord): boolean {
+  #call(slot: Slot, record: RequestRecord, inMark: boolean): boolean {
     const host = this.#host
     const run = new Run(record, host.instant())
     slot.run = run
@@ -244,7 +247,9 @@ export class Slots<Req, Res> {
     let value: unknown
     let ok = true
     try {
-      value = this.#inside.run(record, this.#invoke, slot, run)
+      slot.marked = this.#inside.runsMarked(record)
+      if (inMark && slot.marked) value = this.#invoke(slot, run)
+      else value = this.#inside.run(record, this.#invoke, slot, run)
       if (value === pending) return true
     } catch (error) {
       ok = false
@@ -269,7 +274,7 @@ export class Slots<Req, Res> {
     this.#finish(slot, ok, value)
     const next = this.free >= 0 ? this.#host.next() : undefined
     if (next === undefined) this.#release(slot)
-    else this.#work(slot, next)
+    else this.#work(slot, next, slot.marked)
   }
 
   #finish(slot: Slot, ok: boolean, value: unknown): void {
@@ -289,11 +294,13 @@ export class Slots<Req, Res> {
     if (slot.replaced) {
       slot.replaced = false
       this.replaced--
+      this.free--
     }
   }
 
   #release(slot: Slot): void {
     this.active--
+    this.free++
     this.#idle.push(slot)
     this.#host.vacated()
   }

@@ -12,6 +12,8 @@ const SUB_BITS = 4
 const MIN_EXPONENT = -20
 const MAX_EXPONENT = 36
 const BUCKETS = (MAX_EXPONENT - MIN_EXPONENT) << SUB_BITS
+const SUM = BUCKETS
+const MAX = BUCKETS + 1
 const BASE = (MIN_EXPONENT + 1023) << SUB_BITS
 
 const float = new Float64Array(1)
@@ -33,34 +35,46 @@ export function upperEdge(bucket: number): number {
 }
 
 export class Histogram {
-  readonly counts = new Float64Array(BUCKETS)
-  count = 0
-  sum = 0
-  max = 0
+  // The counts of the buckets, then the sum and the maximum: a number in a field of its own would be boxed.
+  readonly #values = new Float64Array(BUCKETS + 2)
 
   observe(ms: number): void {
+    const values = this.#values
     const bucket = bucketOf(ms)
-    this.counts[bucket] = (this.counts[bucket] as number) + 1
-    this.count++
-    this.sum += ms
-    if (ms > this.max) this.max = ms
+    values[bucket] = (values[bucket] as number) + 1
+    values[SUM] = (values[SUM] as number) + ms
+    if (ms > (values[MAX] as number)) values[MAX] = ms
+  }
+
+  get count(): number {
+    let count = 0
+    for (let bucket = 0; bucket < BUCKETS; bucket++) count += this.#values[bucket] as number
+    return count
+  }
+
+  get sum(): number {
+    return this.#values[SUM] as number
+  }
+
+  get max(): number {
+    return this.#values[MAX] as number
   }
 
   /** Adds another's observations to this one's. */
   merge(other: Histogram): void {
-    for (let i = 0; i < BUCKETS; i++) this.counts[i] = (this.counts[i] as number) + (other.counts[i] as number)
-    this.count += other.count
-    this.sum += other.sum
-    this.max = Math.max(this.max, other.max)
+    const max = Math.max(this.max, other.max)
+    for (let i = 0; i < BUCKETS + 2; i++) this.#values[i] = (this.#values[i] as number) + (other.#values[i] as number)
+    this.#values[MAX] = max
   }
 
   /** The duration that a share `q` of the observations does not exceed (within 6 %); 0 when there are none. */
   quantile(q: number): number {
-    if (this.count === 0) return 0
-    const wanted = Math.max(Math.ceil(q * this.count), 1)
+    const { count } = this
+    if (count === 0) return 0
+    const wanted = Math.max(Math.ceil(q * count), 1)
     let seen = 0
     for (let bucket = 0; bucket < BUCKETS; bucket++) {
-      seen += this.counts[bucket] as number
+      seen += this.#values[bucket] as number
       if (seen >= wanted) return bucket === 0 ? 0 : Math.min(upperEdge(bucket), this.max)
     }
     return this.max
