@@ -256,6 +256,16 @@ for (const [name, type] of Object.entries({
   Object.defineProperty(type.prototype, 'name', { value: name, configurable: true, writable: true })
 }
 
+/** The stack of an error, or what there is instead, whatever its own getters do. */
+export function stackOf(error: unknown): string {
+  try {
+    if (error instanceof Error && typeof error.stack === 'string') return error.stack
+  } catch {
+    // A hostile one: its description must do.
+  }
+  return describe(error)
+}
+
 /** Shows any value in a message, in one short line, whatever its own methods do. */
 export function describe(value: unknown): string {
   try {

@@ -521,10 +521,11 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       return
     }
     const error = new ShedError(priorityOf(record.tier), subjectOf(victim), this.#retryAfterMs(victim.tier))
-    // The newcomer takes the place first: a listener of the victim's end must not find it free.
+    // Listeners of either must find the one gone, and its place taken by the other.
     this.#take(victim)
+    this.#retire(victim, State.SHED, error)
     this.#enqueue(record, false)
-    this.#conclude(victim, State.SHED, error, State.WAITING)
+    this.#announce(victim, State.SHED, error, State.WAITING)
   }
 
   /** Brings blocked callers in for as long as there is room: by priority, then first-in first-out. */
@@ -788,6 +789,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         this.#end(own(record), ok ? State.COMPLETED : State.FAILED, value, times)
       },
       vacated: () => {
+        // Only while others have their turn is a slot let go although somebody waits for it.
+        if (this.#blocked.size > 0 || this.#roomWaiters.length > 0) this.#madeRoom()
         if (this.#live === 0 || this.#insideWaiters.length > 0) this.#rest()
       },
       overdue: (record, startedAt, now) => {
@@ -796,12 +799,12 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         this.#end(own(record), State.EXPIRED, new RunTimeoutError(now - startedAt, timeoutMs, subjectOf(own(record))))
       },
       stuck: (record, slot, startedAt, now) => {
+        this.#schedule()
+        this.#madeRoom()
         if (this.#events.listened.stuck) {
           const stuckWorkers = this.#slots.stuck
           this.#tell(own(record), 'stuck', { ...this.#about(own(record)), slot, runMs: now - startedAt, stuckWorkers })
         }
-        this.#schedule()
-        this.#madeRoom()
         this.#rest()
       },
       pauseForOthers: () => {
@@ -820,7 +823,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   #begin(record: RequestRecord<Req, Res>, times: RunTimes): boolean {
     times.startedAt = this.#timeline.now()
     times.deadline = times.startedAt + this.#runTimeoutOf(record)
-    if (this.#events.listened.started) {
+    if (this.#events.listened.started && record.status === State.STARTING) {
       const waitMs = this.#timeline.now() - record.enqueuedAt
       this.#tell(record, 'started', { ...this.#about(record), waitMs, attempt: 1 })
     }
@@ -850,17 +853,23 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   }
 
   #conclude(record: RequestRecord<Req, Res>, state: State, value: unknown, from: State, times?: RunTimes): void {
+    this.#retire(record, state, value)
+    // Before anyone is told: a listener that submits must not pass those who are blocked.
+    if (from === State.WAITING) this.#madeRoom()
+    const isAbandoned = from === State.RUNNING && state > State.FAILED
+    if (isAbandoned) this.#slots.abort(record, value)
+    this.#announce(record, state, value, from, times)
+    if (isAbandoned && state === State.EXPIRED) this.#slots.overdue(record, this.#timeline.now())
+    if (this.#live === 0 || this.#insideWaiters.length > 0) this.#rest()
+  }
+
+  /** The books: it has ended, and nothing refers to it. No code of the user runs in here. */
+  #retire(record: RequestRecord<Req, Res>, state: State, value: unknown): void {
     record.status = state
     this.#live--
     this.#statistics.end(state - State.COMPLETED, record.tier)
     if (record.extras !== undefined) this.#unlink(record)
     this.#answer(record, value)
-    const isAbandoned = from === State.RUNNING && state > State.FAILED
-    if (isAbandoned) this.#slots.abort(record, value)
-    this.#announce(record, state, value, from, times)
-    if (isAbandoned && state === State.EXPIRED) this.#slots.overdue(record, this.#timeline.now())
-    if (from === State.WAITING) this.#madeRoom()
-    if (this.#live === 0 || this.#insideWaiters.length > 0) this.#rest()
   }
 
   /** Tells everyone who waits for a request how it ended, and lets go of them. */

@@ -8,7 +8,7 @@
  *
  * Tasks are found by id, or by their function, through a map that is made when one is first asked for, and kept while
  * anything waits: p-queue numbers all tasks, and nearly none of the numbers is ever used. So the first look-up in a long
- * queue costs O(n), and the others O(1).
+ * queue costs O(n), and the others O(1); for an id that several tasks share, as many steps as there are of them.
  *
  * p-queue is not imported, its types neither: they are ESM only, and would lock out a CommonJS consumer.
  */

@@ -112,13 +112,14 @@ export class WorkerPool<Req, Res> {
    * @throws {RunTimeoutError} through the promise
    */
   run(request: Req, options?: { priority?: Priority; metadata?: unknown }): Promise<Res> {
-    const tier = tierOf(options?.priority ?? 'normal')
+    const { priority = 'normal', metadata } = options ?? {}
+    const tier = tierOf(priority)
     if (tier < 0) {
-      return Promise.reject(new OptionsError('priority', "one of 'urgent', 'high', 'normal', 'low'", options?.priority))
+      return Promise.reject(new OptionsError('priority', "one of 'urgent', 'high', 'normal', 'low'", priority))
     }
     if (this.free === 0) return Promise.reject(new QueueFullError('total', this.active, this.concurrency))
     const record = new RequestRecord<Req, Res>(owner, request, tier, this.#timeline.instant())
-    if (options?.metadata !== undefined) record.more().metadata = options.metadata
+    if (metadata !== undefined) record.more().metadata = metadata
     const promise = record.promise()
     this.#starting++
     queueMicrotask(() => {

@@ -5,7 +5,7 @@
  * still told. An event object is built only when someone listens.
  */
 import { EventEmitter } from 'eventemitter3'
-import { describe } from '../errors.ts'
+import { describe, stackOf } from '../errors.ts'
 import type { Priority } from '../priority.ts'
 
 /** What every event about a request says. */
@@ -156,7 +156,7 @@ export class Events {
     process.emitWarning(`A listener of '${event}' has thrown ${describe(error)} (${this.errors} such errors so far)`, {
       type: 'TriageQueueWarning',
       code: 'TRIAGE_LISTENER_ERROR',
-      detail: error instanceof Error && error.stack !== undefined ? error.stack : describe(error),
+      detail: stackOf(error),
     })
   }
 }
