@@ -11,13 +11,14 @@ export type { RunContext } from './core/run/run-context.ts'
 
 // Say how it shall behave.
 export type {
+  CloseOptions,
   OnDuplicate,
   PerPriority,
   QueuedExecutorOptions,
   RequestOptions,
   WhenFull,
 } from './core/options.ts'
-export type { CloseOptions, MapOptions } from './core/queued-executor.ts'
+export type { MapOptions } from './core/queued-executor.ts'
 export type { PullOptions, Source } from './core/admit/pull.ts'
 export type { StandardResult, StandardSchema } from './core/admit/schema.ts'
 export { type OrderPolicy, type OrderQuestion, strict } from './core/queue/order.ts'

@@ -23,6 +23,11 @@ export interface Clock {
    * @default false
    */
   readonly stepped?: boolean
+  /**
+   * Whose timers and time these are. When it changes while something is live, as when fake timers are installed or taken
+   * away, time goes on from where it was, and the armed timer is armed anew.
+   */
+  readonly source?: unknown
 }
 
 /** The longest delay of Node's timers; a longer one fires after 1 ms. */
@@ -49,6 +54,9 @@ export const systemClock: Clock = {
     const { handle, clear } = timer as SystemTimer
     clear(handle)
   },
+  get source() {
+    return setTimeout
+  },
   get stepped() {
     // Fake timers (of vitest, jest, sinon) mark what they replace, and can be advanced synchronously.
     return (setTimeout as { clock?: unknown }).clock !== undefined
@@ -69,10 +77,13 @@ export interface Instant {
  */
 export class Timeline {
   readonly #clock: Clock
-  #instant: Instant = { at: Number.NEGATIVE_INFINITY }
+  #instant: Instant = { at: 0 }
+  #source: unknown = undefined
   #offset = 0
   #fresh = false
-  #forget = false
+  #forget = true
+  /** Called when the clock has become another one. */
+  onSwitch: () => void = () => {}
   readonly #expire = (): void => {
     this.#fresh = false
   }
@@ -104,14 +115,25 @@ export class Timeline {
     if (this.#forget) {
       this.#forget = false
       this.#offset = 0
-      this.#instant = { at: Number.NEGATIVE_INFINITY }
+      this.#source = this.#clock.source
+      this.#instant = { at: this.#clock.now() }
+      // A clock that does not know begins at 0.
+      if (!Number.isFinite(this.#instant.at)) this.#instant = { at: 0 }
+      return this.#instant
     }
     const last = this.#instant.at
     const at = this.#clock.now() + this.#offset
-    if (at > last) this.#instant = { at }
+    if (this.#source !== this.#clock.source) this.#switch(at)
+    else if (at > last) this.#instant = { at }
     else if (at < last) this.#offset += last - at
     // Neither: no time has passed, or the clock answered NaN, and its last good answer holds.
     return this.#instant
+  }
+
+  #switch(at: number): void {
+    this.#source = this.#clock.source
+    if (Number.isFinite(at)) this.#offset += this.#instant.at - at
+    this.onSwitch()
   }
 
   /** A timer that fires proves that its time has come, also where only `setTimeout` is faked, and not the clock. */
@@ -149,6 +171,7 @@ export class Alarm {
     this.#clock = clock
     this.#timeline = timeline
     this.#ring = ring
+    timeline.onSwitch = () => this.#rearm()
   }
 
   get armed(): boolean {
@@ -170,6 +193,14 @@ export class Alarm {
     }
     this.#timer = this.#home.runInAsyncScope(() => this.#clock.setTimeout(rings, delayMs))
     if (!this.#keepsAlive) this.#hold(false)
+  }
+
+  /** The timer that is armed belongs to a clock that has gone. */
+  #rearm(): void {
+    if (this.#timer === undefined) return
+    const { dueAt } = this
+    this.off()
+    this.setFor(dueAt, this.#timeline.now())
   }
 
   /** Whether the armed timer keeps the process alive. */

@@ -124,6 +124,20 @@ export interface RequestOptions {
   metadata?: unknown
 }
 
+/** How to close. */
+export interface CloseOptions {
+  /**
+   * True: what was admitted is finished first. False: what waits is cancelled, only what runs is finished.
+   * @default true
+   */
+  drain?: boolean
+  /**
+   * After how many ms what is left is cancelled, and the signals of what runs aborted. At least 0.
+   * @default Infinity
+   */
+  graceMs?: number
+}
+
 /** The options as the engine reads them: complete, and by tier. */
 export interface Settings<Req> {
   readonly name: string
@@ -270,6 +284,17 @@ export function readRequestOptions(options: RequestOptions, record: RequestRecor
   if (runTimeoutMs !== undefined) record.more().runTimeoutMs = requireTimeout('runTimeoutMs', runTimeoutMs)
   if (timeoutMs !== undefined) record.more().timeoutMs = requireTimeout('timeoutMs', timeoutMs)
   if (metadata !== undefined) record.more().metadata = metadata
+}
+
+/** @throws {OptionsError} */
+export function readCloseOptions(options: CloseOptions = {}): Required<CloseOptions> {
+  if (!isPlain(options)) throw new OptionsError('options', 'an object', options)
+  const { drain = true, graceMs = Number.POSITIVE_INFINITY } = options as CloseOptions
+  if (typeof drain !== 'boolean') throw new OptionsError('drain', 'a boolean', drain)
+  if (!(typeof graceMs === 'number' && graceMs >= 0)) {
+    throw new OptionsError('graceMs', 'a number of ms of at least 0, or Infinity', graceMs)
+  }
+  return { drain, graceMs }
 }
 
 /** @throws {OptionsError} for what is none of the four priorities */

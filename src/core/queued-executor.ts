@@ -28,8 +28,10 @@ import {
   WaitTimeoutError,
 } from './errors.ts'
 import {
+  type CloseOptions,
   type QueuedExecutorOptions,
   type RequestOptions,
+  readCloseOptions,
   readRequestOptions,
   readSettings,
   requireConcurrency,
@@ -40,7 +42,7 @@ import {
 import { type ByPriority, byPriority, type Priority, priorityOf, TIERS } from './priority.ts'
 import { type Deadline, Deadlines } from './queue/deadlines.ts'
 import { RequestQueue } from './queue/request-queue.ts'
-import { type QueuedRequest, RequestRecord, State } from './queued-request.ts'
+import { type Extras, type QueuedRequest, RequestRecord, State } from './queued-request.ts'
 import { type Executor, type PoolHost, type RunTimes, Slots, type WorkerHealth } from './run/slots.ts'
 import { JoinedRequest } from './settle/joined-request.ts'
 import { Signals } from './settle/signals.ts'
@@ -79,24 +81,18 @@ export interface ExecutorStatus {
   readonly listenerErrors: number
 }
 
-export interface CloseOptions {
-  /**
-   * True: what was admitted is finished first. False: what waits is cancelled, only what runs is finished.
-   * @default true
-   */
-  drain?: boolean
-  /**
-   * After how many ms what is left is cancelled, and the signals of what runs aborted. At least 0.
-   * @default Infinity
-   */
-  graceMs?: number
-}
-
 /** What `map()` may be told: the options of each request, and how to pull. */
 export type MapOptions = PullOptions & Omit<RequestOptions, 'id'>
 
 type Party<Req, Res> = RequestRecord<Req, Res> | JoinedRequest<Req, Res>
 type HowItLeft = typeof State.CANCELLED | typeof State.EXPIRED
+
+/** Something that has happened, to be told. */
+interface News {
+  readonly record: RequestRecord | undefined
+  readonly event: ExecutorEvent
+  readonly payload: ExecutorEvents[ExecutorEvent]
+}
 
 interface Waiter {
   readonly tier: number
@@ -133,7 +129,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   readonly #ids = new Map<string, RequestRecord<Req, Res>>()
   readonly #owner = {
     cancel: (record: RequestRecord, reason: unknown) => this.#cancel(own(record), reason),
-    setPriority: (record: RequestRecord, priority: Priority) => this.#setPriority(own(record), priority),
+    setPriority: (record: RequestRecord, priority: Priority) => this.#move(own(record), requireTier(priority)),
     position: (record: RequestRecord) => this.#position(own(record)),
     dueAt: (record: RequestRecord, startedAt: number) =>
       Math.min(startedAt + this.#runTimeoutOf(own(record)), record.enqueuedAt + this.#timeoutOf(own(record))),
@@ -151,8 +147,11 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   #graceAt = Number.POSITIVE_INFINITY
   #roomWaiters: Waiter[] = []
   #idleWaiters: (() => void)[] = []
-  // Runs that await `close()` themselves: it can't wait for them.
-  #insideWaiters: (() => void)[] = []
+  readonly #news: News[] = []
+  // Requests that an asynchronous schema looks at.
+  readonly #checking = new Set<RequestRecord<Req, Res>>()
+  // Runs that have asked for `close()` themselves: while they run, it does not wait for them.
+  readonly #closers = new Map<RequestRecord, (() => void)[]>()
 
   /**
    * @param executor runs one request; it is never called on its caller's stack
@@ -209,6 +208,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const record = new RequestRecord<Req, Res>(this.#owner, request, NORMAL, this.#timeline.instant())
     const extras = record.more()
     extras.kept = true
+    extras.nowOrNever = true
     let handle: QueuedRequest<Req, Res> | undefined
     let refusal: unknown
     extras.admission = {
@@ -220,13 +220,14 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       },
     }
     if (options !== undefined && !this.#reads(record, options)) throw refusal
+    const { signal } = extras
     this.#arrive(record, this.#settings.whenFull === 'block' ? 'reject' : this.#settings.whenFull)
-    if (record.status === State.ARRIVING && handle === undefined) {
+    if (record.status === State.CHECKING) {
       const error = new OptionsError('schema', 'synchronous for offer(); use submit()', 'an asynchronous schema')
       this.#refuse(record, error)
     }
     if (handle !== undefined || refusal instanceof QueueFullError || refusal instanceof QueueClosedError) return handle
-    if (refusal instanceof DuplicateRequestError || extras.signal?.aborted === true) return undefined
+    if (refusal instanceof DuplicateRequestError || signal?.aborted === true) return undefined
     // Not for load, but for what is wrong with the request itself, or with the schema.
     throw refusal
   }
@@ -263,7 +264,11 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   /** The handle of a live request; undefined when there is none with this id (any more). */
   get(id: string): QueuedRequest<Req, Res> | undefined {
     const record = this.#ids.get(id)
-    if (record !== undefined) record.more().kept = true
+    if (record === undefined) return undefined
+    const extras = record.more()
+    extras.kept = true
+    // The one who submitted it may have left: then the handle of another who shares it.
+    if (extras.left !== undefined) for (const joined of extras.joined ?? []) return joined as JoinedRequest<Req, Res>
     return record
   }
 
@@ -283,7 +288,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   pause(): void {
     if (this.#paused || this.#closing !== undefined) return
     this.#paused = true
-    if (this.#events.listened.paused) this.#events.emit('paused', { at: this.#timeline.now() })
+    if (this.#events.listened.paused) this.#tell(undefined, 'paused', { at: this.#timeline.now() })
   }
 
   resume(): void {
@@ -291,7 +296,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#paused = false
     this.#schedule()
     this.#madeRoom()
-    if (this.#events.listened.resumed) this.#events.emit('resumed', { at: this.#timeline.now() })
+    if (this.#events.listened.resumed) this.#tell(undefined, 'resumed', { at: this.#timeline.now() })
   }
 
   /** How many calls of the executor may run at once. A smaller number shrinks as runs end. */
@@ -337,12 +342,15 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
    * that await it.
    * @throws {OptionsError} through the promise
    */
-  close(options: CloseOptions = {}): Promise<void> {
-    const { drain = true, graceMs = Number.POSITIVE_INFINITY } = options
-    if (typeof drain !== 'boolean') return Promise.reject(new OptionsError('drain', 'a boolean', drain))
-    if (!(typeof graceMs === 'number' && graceMs >= 0)) {
-      return Promise.reject(new OptionsError('graceMs', 'a number of ms of at least 0, or Infinity', graceMs))
+  close(options?: CloseOptions): Promise<void> {
+    try {
+      return this.#closeBy(readCloseOptions(options))
+    } catch (error) {
+      return Promise.reject(error)
     }
+  }
+
+  #closeBy({ drain, graceMs }: Required<CloseOptions>): Promise<void> {
     const closing = this.#stopAdmitting()
     if (!drain) this.#cancelWaiting()
     const now = this.#timeline.now()
@@ -350,11 +358,13 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       this.#graceAt = now + graceMs
       if (!this.#closed && this.#live + this.#slots.unsettled > 0) this.#alarm.setFor(this.#graceAt, now)
     }
-    const isInside = this.#slots.isCalledFromInside
+    const closer = this.#slots.calledFrom
     this.#rest()
-    if (!isInside || this.#closed) return closing
+    if (closer === undefined || this.#closed) return closing
     return new Promise((resolve) => {
-      this.#insideWaiters.push(resolve)
+      const waiters = this.#closers.get(closer)
+      if (waiters === undefined) this.#closers.set(closer, [resolve])
+      else waiters.push(resolve)
       this.#rest()
     })
   }
@@ -434,12 +444,26 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       return
     }
     const checked = check(schema, record.request)
-    if (checked instanceof Promise) checked.then((result) => this.#checked(record, result, whenFull))
-    else this.#checked(record, checked, whenFull)
+    if (!(checked instanceof Promise)) {
+      this.#checked(record, checked, whenFull)
+      return
+    }
+    // While the schema looks at it, its signal and its timeouts count already, and close() refuses it.
+    if (!this.#listens(record)) return
+    record.status = State.CHECKING
+    this.#checking.add(record)
+    this.#lives(record)
+    checked.then((result) => {
+      if (record.status !== State.CHECKING) return
+      this.#checking.delete(record)
+      record.status = State.ARRIVING
+      this.#dies(record)
+      this.#checked(record, result, whenFull)
+      this.#rest()
+    })
   }
 
   #checked(record: RequestRecord<Req, Res>, checked: Checked<Req>, whenFull: WhenFull): void {
-    if (record.status !== State.ARRIVING) return
     if ('request' in checked) {
       record.request = checked.request
       this.#admit(record, whenFull)
@@ -456,10 +480,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       return
     }
     if (extras !== undefined) {
-      if (extras.signal?.aborted === true) {
-        this.#refuse(record, extras.signal.reason)
-        return
-      }
+      if (!this.#listens(record)) return
       const twin = extras.ownId ? this.#ids.get(extras.id as string) : undefined
       if (twin !== undefined) {
         this.#join(twin, record)
@@ -475,6 +496,22 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   }
 
   // (Not a getter: V8 calls its runtime for private ones, 100 ns each.)
+  /** Its signal will be heard; false: it was aborted already, and the request is refused. */
+  #listens(record: RequestRecord<Req, Res>): boolean {
+    const signal = record.extras?.signal
+    if (signal === undefined) return true
+    try {
+      if (!signal.aborted) {
+        this.#signals.add(signal, record)
+        return true
+      }
+      this.#refuse(record, signal.reason)
+    } catch (error) {
+      this.#refuse(record, error)
+    }
+    return false
+  }
+
   /** Is there a slot that nobody was promised? */
   #slotIsFree(): boolean {
     return !this.#paused && this.#slots.free > this.#capacity.reserved
@@ -483,13 +520,19 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   #enqueue(record: RequestRecord<Req, Res>, slotIsFree: boolean): void {
     const { extras, tier } = record
     const wasBlocked = record.status === State.BLOCKED
+    try {
+      this.#queue.add(record)
+    } catch (error) {
+      // The order policy has thrown.
+      this.#refuse(record, error)
+      return
+    }
     if (slotIsFree) this.#capacity.reserved++
     record.status = State.WAITING
     this.#statistics.admitted[tier] = (this.#statistics.admitted[tier] as number) + 1
-    this.#queue.add(record)
     if (!wasBlocked) this.#lives(record)
     this.#schedule()
-    if (extras?.admission !== undefined) admitted(record)
+    if (extras !== undefined) admitted(extras, record)
     if (this.#events.listened.queued)
       this.#tell(record, 'queued', { ...this.#about(record), waiting: this.#capacity.waiting })
     if (this.#events.listened.full) this.#tellIfFull()
@@ -497,7 +540,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   #tellIfFull(): void {
     const { waiting, total } = this.#capacity
-    if (waiting === total) this.#events.emit('full', { at: this.#timeline.now(), waiting, maxQueueSize: total })
+    if (waiting === total) this.#tell(undefined, 'full', { at: this.#timeline.now(), waiting, maxQueueSize: total })
   }
 
   #block(record: RequestRecord<Req, Res>): void {
@@ -530,13 +573,20 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   /** Brings blocked callers in for as long as there is room: by priority, then first-in first-out. */
   #unblock(): void {
+    // Whoever is blocked when it closes is refused, also when room is made meanwhile.
+    if (this.#closing !== undefined) return
     for (let tier = 0; tier < TIERS; tier++) {
       for (;;) {
         const record = this.#blocked.firstAt(tier)
+        if (record === undefined) break
         const slotIsFree = this.#slotIsFree()
-        if (record === undefined || this.#capacity.bound(tier, slotIsFree) !== undefined) break
-        this.#blocked.delete(record)
-        this.#enqueue(record, slotIsFree)
+        if (this.#capacity.bound(tier, slotIsFree) !== undefined) break
+        const signal = record.extras?.signal
+        if (signal?.aborted === true) this.#leave(record, State.CANCELLED, signal.reason)
+        else {
+          this.#blocked.delete(record)
+          this.#enqueue(record, slotIsFree)
+        }
       }
     }
   }
@@ -588,17 +638,23 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       return
     }
     const { extras, resolve, reject } = newcomer
+    if (extras?.nowOrNever === true && twin.status < State.WAITING) {
+      this.#refuse(newcomer, this.#fullError('total', newcomer))
+      return
+    }
+    const signal = extras?.signal
     const joined = new JoinedRequest<Req, Res>(
       twin,
       {
         metadata: extras?.metadata,
         enqueuedAt: newcomer.enqueuedAt,
-        signal: extras?.signal,
+        signal,
         waitTimeoutMs: this.#waitTimeoutOf(newcomer),
         timeoutMs: this.#timeoutOf(newcomer),
       },
       (party, reason) => this.#leave(party, State.CANCELLED, new CancelledError(reason, subjectOf(twin))),
     )
+    this.#unlink(newcomer)
     newcomer.status = State.REJECTED
     this.#statistics.joined++
     const more = twin.more()
@@ -608,20 +664,18 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     joined.admission = extras?.admission
     if (joined.signal !== undefined) this.#signals.add(joined.signal, joined)
     this.#setDeadline(joined, twin.status >= State.STARTING ? joined.timeoutMs : waitLimit(joined))
-    if (twin.status !== State.BLOCKED) admittedJoined(joined)
+    if (twin.status > State.BLOCKED) admittedJoined(joined)
     if (newcomer.tier < twin.tier) this.#move(twin, newcomer.tier)
   }
 
   /** It will not come in: nothing is kept of it. */
   #refuse(record: RequestRecord<Req, Res>, error: unknown): void {
     const { extras } = record
-    const wasBlocked = record.status === State.BLOCKED
+    const wasLive = record.status === State.BLOCKED || record.status === State.CHECKING
+    if (record.block !== undefined) this.#blocked.delete(record)
     record.status = State.REJECTED
-    if (wasBlocked) {
-      this.#blocked.delete(record)
-      this.#live--
-      this.#unlink(record)
-    }
+    if (wasLive) this.#dies(record)
+    else if (extras !== undefined) this.#unlink(record)
     this.#statistics.rejected[record.tier] = (this.#statistics.rejected[record.tier] as number) + 1
     this.#answer(record, error)
     extras?.admission?.reject(error)
@@ -629,7 +683,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       const { metadata, priority } = record
       this.#tell(record, 'rejected', { id: extras?.id, priority, metadata, at: this.#timeline.now(), error })
     }
-    if (wasBlocked) this.#rest()
+    if (wasLive) this.#rest()
   }
 
   #fullError(bound: FullBound, record: RequestRecord<Req, Res>): QueueFullError {
@@ -661,11 +715,16 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const { extras } = record
     if (extras !== undefined) {
       if (extras.id !== undefined) this.#ids.set(extras.id, record)
-      if (extras.signal !== undefined) this.#signals.add(extras.signal, record)
     }
     const limitMs = Math.min(this.#waitTimeoutOf(record), this.#timeoutOf(record))
     if (limitMs !== Number.POSITIVE_INFINITY) this.#setDeadline(record, limitMs)
     if (isFirst) this.#wakes()
+  }
+
+  /** Nobody waits for its end any more. */
+  #dies(record: RequestRecord<Req, Res>): void {
+    this.#live--
+    if (record.extras !== undefined) this.#unlink(record)
   }
 
   /** Something is live again. */
@@ -707,10 +766,6 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     return record.status === State.WAITING ? this.#queue.countBefore(record) : undefined
   }
 
-  #setPriority(record: RequestRecord<Req, Res>, priority: Priority): boolean {
-    return this.#move(record, requireTier(priority))
-  }
-
   #move(record: RequestRecord<Req, Res>, tier: number): boolean {
     if (record.status === State.BLOCKED) {
       this.#blocked.move(record, tier, record.enqueuedAt)
@@ -737,11 +792,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   readonly #dispatch = (): void => {
     this.#dispatching = false
-    while (this.#slots.free > 0) {
-      const record = this.#next()
-      if (record === undefined) break
-      this.#slots.start(record)
-    }
+    while (this.#slots.free > 0 && this.#queue.size > 0 && !this.#paused && !this.#yielding) this.#slots.fill()
     if (this.#live > 0 && !this.#alarm.armed) this.#setAlarm(this.#timeline.now())
   }
 
@@ -786,12 +837,13 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       begin: (record, times) => this.#begin(own(record), times),
       settled: (record, ok, value, times) => {
         this.#statistics.ran(record.tier, this.#timeline.now() - times.startedAt)
+        if (this.#closers.size > 0) this.#closerEnds(record)
         this.#end(own(record), ok ? State.COMPLETED : State.FAILED, value, times)
       },
       vacated: () => {
         // Only while others have their turn is a slot let go although somebody waits for it.
         if (this.#blocked.size > 0 || this.#roomWaiters.length > 0) this.#madeRoom()
-        if (this.#live === 0 || this.#insideWaiters.length > 0) this.#rest()
+        if (this.#live === 0 || this.#closers.size > 0) this.#rest()
       },
       overdue: (record, startedAt, now) => {
         if (record.ended) return
@@ -857,18 +909,22 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     // Before anyone is told: a listener that submits must not pass those who are blocked.
     if (from === State.WAITING) this.#madeRoom()
     const isAbandoned = from === State.RUNNING && state > State.FAILED
-    if (isAbandoned) this.#slots.abort(record, value)
+    if (isAbandoned) {
+      // Nobody waits for it any more, but when its time is over its slot is stuck.
+      const dueAt = record.enqueuedAt + this.#timeoutOf(record)
+      this.#slots.abort(record, value, dueAt)
+      if (dueAt < this.#alarm.dueAt) this.#alarm.setFor(dueAt, this.#timeline.now())
+    }
     this.#announce(record, state, value, from, times)
     if (isAbandoned && state === State.EXPIRED) this.#slots.overdue(record, this.#timeline.now())
-    if (this.#live === 0 || this.#insideWaiters.length > 0) this.#rest()
+    if (this.#live === 0) this.#rest()
   }
 
   /** The books: it has ended, and nothing refers to it. No code of the user runs in here. */
   #retire(record: RequestRecord<Req, Res>, state: State, value: unknown): void {
     record.status = state
-    this.#live--
     this.#statistics.end(state - State.COMPLETED, record.tier)
-    if (record.extras !== undefined) this.#unlink(record)
+    this.#dies(record)
     this.#answer(record, value)
   }
 
@@ -935,7 +991,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     record.reject?.(error)
     record.resolve = undefined
     record.reject = undefined
-    if (record.status === State.BLOCKED) extras.admission?.reject(error)
+    if (record.status <= State.BLOCKED) extras.admission?.reject(error)
     extras.admission = undefined
     return true
   }
@@ -947,14 +1003,15 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#clearDeadline(joined)
     if (joined.signal !== undefined) this.#signals.delete(joined.signal, joined)
     joined.end(error, this.#timeline.now(), state)
-    if (record.status === State.BLOCKED) joined.admission?.reject(error)
+    if (record.status <= State.BLOCKED) joined.admission?.reject(error)
     if (parties.size === 0 && record.extras?.left !== undefined) this.#finish(record, state, error)
     return true
   }
 
   /** Ends a request before its answer, wherever it is: one that is blocked was never admitted. */
   #finish(record: RequestRecord<Req, Res>, state: HowItLeft, error: unknown): boolean {
-    if (record.status !== State.BLOCKED) return this.#end(record, state, error)
+    if (record.status >= State.WAITING) return this.#end(record, state, error)
+    this.#checking.delete(record)
     this.#refuse(record, error)
     return true
   }
@@ -998,8 +1055,10 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#closing = { promise, resolve }
     for (const waiter of this.#roomWaiters) waiter.reject(new QueueClosedError())
     this.#roomWaiters = []
-    for (const record of [...this.#blocked.entries()]) {
-      if (record.status === State.BLOCKED) this.#refuse(record, new QueueClosedError(subjectOf(record)))
+    for (const record of [...this.#checking, ...this.#blocked.entries()]) {
+      if (record.status >= State.WAITING) continue
+      this.#checking.delete(record)
+      this.#refuse(record, new QueueClosedError(subjectOf(record)))
     }
     this.resume()
     return promise
@@ -1035,30 +1094,37 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         const waiters = this.#idleWaiters
         this.#idleWaiters = []
         for (const resolve of waiters) resolve()
-        if (this.#events.listened.idle) this.#events.emit('idle', { at: this.#timeline.now() })
+        if (this.#events.listened.idle) this.#tell(undefined, 'idle', { at: this.#timeline.now() })
       }
       if (this.#isIdle() && this.#closing !== undefined) this.#close()
     }
-    if (this.#insideWaiters.length > 0 && this.#queue.size === 0) {
-      if (this.#slots.unsettled <= this.#insideWaiters.length) this.#releaseInside()
+    if (this.#closers.size > 0 && (this.#queue.size === 0 || this.#slots.free <= 0)) {
+      // Nothing else runs, and nothing that waits could start before they end.
+      if (this.#slots.areAllAmong(this.#closers)) this.#releaseClosers()
     }
   }
 
-  #releaseInside(): void {
-    const waiters = this.#insideWaiters
-    this.#insideWaiters = []
-    for (const resolve of waiters) resolve()
+  #releaseClosers(): void {
+    const all = [...this.#closers.values()].flat()
+    this.#closers.clear()
+    for (const resolve of all) resolve()
+  }
+
+  /** It has not awaited its `close()`, then: whoever has the promise waits for all, like any other. */
+  #closerEnds(record: RequestRecord): void {
+    for (const resolve of this.#closers.get(record) ?? []) this.#closing?.promise.then(resolve)
+    this.#closers.delete(record)
   }
 
   #close(): void {
     if (this.#closed) return
     this.#closed = true
     this.#alarm.off()
-    this.#releaseInside()
+    this.#releaseClosers()
     for (const resolve of this.#idleWaiters) resolve()
     this.#idleWaiters = []
     this.#closing?.resolve()
-    if (this.#events.listened.closed) this.#events.emit('closed', { at: this.#timeline.now() })
+    if (this.#events.listened.closed) this.#tell(undefined, 'closed', { at: this.#timeline.now() })
   }
 
   // ── Step 7: tell ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -1081,13 +1147,27 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     return { id: record.id, priority: record.priority, metadata: record.metadata, at: this.#timeline.now() }
   }
 
-  /** Tells the listeners of an event about a request, in the context of its own submitter. */
-  #tell<E extends ExecutorEvent>(record: RequestRecord<Req, Res>, event: E, payload: ExecutorEvents[E]): void {
-    record.runInAsyncScope(this.#emit as (event: E, payload: ExecutorEvents[E]) => void, undefined, event, payload)
+  /**
+   * Tells the listeners of an event, in the context of the request's own submitter. What happens meanwhile, because a
+   * listener makes it happen, is told afterwards: so all listeners hear everything in the order in which it happened,
+   * and a listener that cancels the next, whose listener cancels the next, does not grow the stack.
+   */
+  #tell<E extends ExecutorEvent>(
+    record: RequestRecord<Req, Res> | undefined,
+    event: E,
+    payload: ExecutorEvents[E],
+  ): void {
+    this.#news.push({ record, event, payload })
+    if (this.#news.length > 1) return
+    for (const news of this.#news) {
+      if (news.record === undefined) this.#deliver(news)
+      else news.record.runInAsyncScope(this.#deliver, undefined, news)
+    }
+    this.#news.length = 0
   }
 
-  readonly #emit = <E extends ExecutorEvent>(event: E, payload: ExecutorEvents[E]): void => {
-    this.#events.emit(event, payload)
+  readonly #deliver = (news: News): void => {
+    this.#events.emit(news.event, news.payload)
   }
 }
 
@@ -1112,8 +1192,7 @@ function waitLimit<Req, Res>(joined: JoinedRequest<Req, Res>): number {
 }
 
 /** Keeps the promise of `submit()`, and of those who joined meanwhile. */
-function admitted<Req, Res>(record: RequestRecord<Req, Res>): void {
-  const extras = record.more()
+function admitted<Req, Res>(extras: Extras, record: RequestRecord<Req, Res>): void {
   extras.admission?.resolve(record as never)
   extras.admission = undefined
   if (extras.joined === undefined) return

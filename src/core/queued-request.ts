@@ -33,23 +33,26 @@ export type Outcome = 'completed' | 'failed' | 'expired' | 'cancelled' | 'shed'
 /** The states as small numbers, in the order of the path; all from `COMPLETED` on are ends. */
 export const State = {
   ARRIVING: 0,
-  BLOCKED: 1,
-  WAITING: 2,
+  /** An asynchronous schema looks at it. */
+  CHECKING: 1,
+  BLOCKED: 2,
+  WAITING: 3,
   /** It has its slot, and its executor is about to be called. */
-  STARTING: 3,
-  RUNNING: 4,
-  COMPLETED: 5,
-  FAILED: 6,
-  EXPIRED: 7,
-  CANCELLED: 8,
-  SHED: 9,
-  REJECTED: 10,
+  STARTING: 4,
+  RUNNING: 5,
+  COMPLETED: 6,
+  FAILED: 7,
+  EXPIRED: 8,
+  CANCELLED: 9,
+  SHED: 10,
+  REJECTED: 11,
 } as const
 
 export type State = (typeof State)[keyof typeof State]
 
 const stateNames: readonly RequestState[] = [
-  'blocked', // Arriving: a schema is still looking at it, so it is not admitted yet.
+  'blocked',
+  'blocked', // Not admitted yet, whatever the reason.
   'blocked',
   'waiting',
   'running',
@@ -116,6 +119,10 @@ export class Extras {
   deadline: unknown = undefined
   /** `submit()`'s promise that it is admitted. */
   admission: { resolve(handle: never): void; reject(error: unknown): void } | undefined = undefined
+  /** It comes by `offer()`: admitted at once, or not at all. */
+  nowOrNever = false
+  /** The slot that it runs in. */
+  slot: unknown = undefined
   /** Callers who joined it by its id. */
   joined: Set<unknown> | undefined = undefined
   /** The one who submitted it has left, while others who joined still wait for it. */
@@ -233,6 +240,11 @@ export class RequestRecord<Req = unknown, Res = unknown> extends AsyncResource i
     return extras.result as Promise<Res>
   }
 
+  /** Who submitted it has left; it goes on for others who share it. */
+  get #hasLeft(): boolean {
+    return this.extras?.left !== undefined
+  }
+
   /** The promise of `execute()` stays, when somebody else reads `result` through `get(id)`. */
   #alsoTell(resolveFirst: (value: never) => void, rejectFirst: (reason: unknown) => void): void {
     const { resolve, reject } = this
@@ -251,11 +263,11 @@ export class RequestRecord<Req = unknown, Res = unknown> extends AsyncResource i
   }
 
   setPriority(priority: Priority): boolean {
-    return this.owner.setPriority(this as RequestRecord, priority)
+    return !this.#hasLeft && this.owner.setPriority(this as RequestRecord, priority)
   }
 
   position(): number | undefined {
-    return this.owner.position(this)
+    return this.#hasLeft ? undefined : this.owner.position(this)
   }
 }
 

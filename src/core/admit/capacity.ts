@@ -3,7 +3,8 @@
  *
  * A request that finds a free slot *reserves* one, and does not count as waiting: it stands in the queue only for the
  * microtask until the burst it came in is dispatched by priority. So `waiting = queued − reserved`, and a burst of 15
- * on ten idle slots needs room for five, not for fifteen.
+ * on ten idle slots needs room for five, not for fifteen. A reservation stays when the executor is paused or its limit
+ * lowered in that very microtask: the start is put off, but the bound was kept, and is kept.
  *
  * A priority with a bound of its own is counted without that allowance: who takes the reserved slot is decided at the
  * dispatch, and a request of a higher priority that comes later in the burst must not push it over its bound.

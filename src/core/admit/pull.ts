@@ -47,6 +47,7 @@ export async function* pull<Req, Res>(
   let wake: () => void = () => {}
   let onTheWay = 0
   let exhausted = false
+  let isSourceDone = false
   let failure: { error: unknown } | undefined
 
   const launch = (request: Req): void => {
@@ -63,6 +64,17 @@ export async function* pull<Req, Res>(
     if (!ordered) settled.push(result)
     wake()
   }
+  const fetch = async (): Promise<IteratorResult<Req>> => {
+    try {
+      const next = await iterator.next()
+      isSourceDone = next.done === true
+      return next
+    } catch (error) {
+      // It is broken, and not to be closed.
+      isSourceDone = true
+      throw error
+    }
+  }
   const feed = async (): Promise<void> => {
     try {
       while (!stop.signal.aborted) {
@@ -74,7 +86,7 @@ export async function* pull<Req, Res>(
         }
         await target.ready()
         if (stop.signal.aborted) break
-        const next = await iterator.next()
+        const next = await fetch()
         if (next.done) break
         if (stop.signal.aborted) break
         launch(next.value)
@@ -111,7 +123,7 @@ export async function* pull<Req, Res>(
     stop.abort(new DOMException('The iteration has ended', 'AbortError'))
     freed()
     // A source that waits for data may never answer again: ask it to close, but don't wait for its last answer first.
-    if (!exhausted) {
+    if (!isSourceDone) {
       const closing = iterator.return?.()
       if (closing instanceof Promise) closing.catch(() => {})
     }

@@ -271,7 +271,7 @@ export class RequestQueue<Req, E extends QueueEntry = QueueEntry> {
   /** @internal Gives an entry its sequence and its rank, and puts it in its place. */
   add(entry: E): void {
     entry.sequence = ++this.#sequence
-    this.#place(entry, entry.enqueuedAt)
+    this.#place(entry, this.#rankOf(entry, entry.tier, entry.enqueuedAt))
   }
 
   /** @internal The entry that goes first. */
@@ -319,9 +319,11 @@ export class RequestQueue<Req, E extends QueueEntry = QueueEntry> {
   /** @internal Moves an entry to another tier, under its own sequence. */
   move(entry: E, tier: number, admittedAt: number): void {
     if (tier === entry.tier) return
+    // An order policy that throws must not lose the entry.
+    const rank = this.#rankOf(entry, tier, admittedAt)
     this.delete(entry)
     entry.tier = tier
-    this.#place(entry, admittedAt)
+    this.#place(entry, rank)
   }
 
   /** @internal How many go before an entry. */
@@ -357,14 +359,18 @@ export class RequestQueue<Req, E extends QueueEntry = QueueEntry> {
     return undefined
   }
 
-  #place(entry: E, admittedAt: number): void {
+  #rankOf(entry: E, tier: number, admittedAt: number): number {
     const question = this.#question
-    question.tier = entry.tier
+    question.tier = tier
     question.sequence = entry.sequence
     question.admittedAt = admittedAt
     const rank = this.#order.rank(question)
     // A rank that compares with nothing would be lost in a sorted line.
-    entry.rank = Number.isNaN(rank) ? Number.POSITIVE_INFINITY : rank
+    return typeof rank === 'number' && !Number.isNaN(rank) ? rank : Number.POSITIVE_INFINITY
+  }
+
+  #place(entry: E, rank: number): void {
+    entry.rank = rank
     this.#size++
     ;(this.#tiers[entry.tier] as Tier<E>).add(entry)
   }

@@ -8,9 +8,10 @@
  * A slot is handed over, not freed and taken again: when its call settles it asks for the next request while it still
  * counts as busy, and no newcomer can get in between.
  */
+import type { AsyncResource } from 'node:async_hooks'
 import type { Instant } from '../clock.ts'
 import type { RequestRecord } from '../queued-request.ts'
-import { Inside } from './inside.ts'
+import { hasNoContext, Marks } from './inside.ts'
 import { Run, type RunContext } from './run-context.ts'
 
 /** The user's function behind the queue. What it throws or rejects with reaches the caller untouched. */
@@ -76,8 +77,9 @@ class Slot implements RunTimes {
   deadline = Number.POSITIVE_INFINITY
   stuck = false
   replaced = false
-  /** It runs for a submitter without a context, and so in the mark alone; then so does its end. */
-  marked = false
+  /** It runs for a submitter without a context, and so in its bare mark; then so does its end. */
+  bare = false
+  mark: AsyncResource | undefined = undefined
   processed = 0
   errors = 0
   readonly fulfilled: (value: unknown) => void
@@ -94,7 +96,7 @@ class Slot implements RunTimes {
 export class Slots<Req, Res> {
   readonly #executor: Executor<Req, Res>
   readonly #host: PoolHost
-  readonly #inside = new Inside()
+  readonly #marks = new Marks<Slot>()
   readonly #all: Slot[] = []
   // Slots that are free; the one that was freed last is taken first.
   readonly #idle: Slot[] = []
@@ -126,13 +128,27 @@ export class Slots<Req, Res> {
     this.#limit = limit
   }
 
-  /** Is the calling code part of a run of this pool? */
-  get isCalledFromInside(): boolean {
-    return this.#inside.here
+  /** What runs in the slot that the calling code was started by; undefined outside of all runs. */
+  get calledFrom(): RequestRecord | undefined {
+    const run = this.#marks.current?.run
+    return run === undefined ? undefined : Run.recordOf(run)
   }
 
-  /** Runs a request in a free slot, and after it whatever the host has next, for as long as runs end synchronously. */
+  /** Runs the host's next request in a free slot, and whatever is next after it for as long as runs end synchronously. */
+  fill(): void {
+    const slot = this.#take()
+    // Asked for when the slot is taken: those whom the host lets in for this one must not count on the same slot.
+    const record = this.#host.next()
+    if (record === undefined) this.#release(slot)
+    else this.#work(slot, record, false)
+  }
+
+  /** Runs a request in a free slot. */
   start(record: RequestRecord): void {
+    this.#work(this.#take(), record, false)
+  }
+
+  #take(): Slot {
     let slot = this.#idle.pop()
     if (slot === undefined) {
       slot = new Slot(this.#all.length, this.#settle)
@@ -140,13 +156,15 @@ export class Slots<Req, Res> {
     }
     this.active++
     this.free--
-    this.#work(slot, record, false)
+    return slot
   }
 
-  /** Tells a running request's executor that nobody waits for its answer any more. */
-  abort(record: RequestRecord, reason: unknown): void {
-    const run = this.#slotOf(record)?.run
-    if (run !== undefined) Run.abort(run, reason)
+  /** Tells a running request's executor that nobody waits for its answer any more, and when at last it must be over. */
+  abort(record: RequestRecord, reason: unknown, dueAt: number): void {
+    const slot = this.#slotOf(record)
+    if (slot?.run === undefined) return
+    if (dueAt < slot.deadline) slot.deadline = dueAt
+    Run.abort(slot.run, reason)
   }
 
   /** The time of a running request is over, for a reason that only the host knows. */
@@ -186,13 +204,20 @@ export class Slots<Req, Res> {
     return health.filter((slot) => slot.slot < this.#limit || slot.currentRequest !== null)
   }
 
+  /** Are all that run, and are not stuck, among these? */
+  areAllAmong(records: { has(record: RequestRecord): boolean }): boolean {
+    return this.#all.every((slot) => slot.run === undefined || slot.stuck || records.has(Run.recordOf(slot.run)))
+  }
+
   /** The records that run now, those included whose callers were answered already. */
   *running(): Generator<RequestRecord> {
     for (const slot of this.#all) if (slot.run !== undefined) yield Run.recordOf(slot.run)
   }
 
   #slotOf(record: RequestRecord): Slot | undefined {
-    return this.#all.find((slot) => slot.run !== undefined && Run.recordOf(slot.run) === record)
+    // Whoever can be asked for by a handle, an id or a signal has extras; the others are looked for.
+    const known = record.extras?.slot as Slot | undefined
+    return known ?? this.#all.find((slot) => slot.run !== undefined && Run.recordOf(slot.run) === record)
   }
 
   #stick(slot: Slot, now: number): void {
@@ -217,10 +242,10 @@ export class Slots<Req, Res> {
     }
   }
 
-  #work(slot: Slot, first: RequestRecord, inMark: boolean): void {
+  #work(slot: Slot, first: RequestRecord, isInMark: boolean): void {
     const host = this.#host
     let record: RequestRecord | undefined = first
-    if (this.#call(slot, record, inMark)) return
+    if (this.#call(slot, record, isInMark)) return
     // It has settled synchronously; so may the next ones, and they must not keep the event loop to themselves.
     const began = host.now()
     for (;;) {
@@ -236,10 +261,11 @@ export class Slots<Req, Res> {
   }
 
   /** True: the call is pending, and the slot busy. False: there was no call, or it has settled already. */
-  #call(slot: Slot, record: RequestRecord, inMark: boolean): boolean {
+  #call(slot: Slot, record: RequestRecord, isInMark: boolean): boolean {
     const host = this.#host
     const run = new Run(record, host.instant())
     slot.run = run
+    if (record.extras !== undefined) record.extras.slot = slot
     if (!host.begin(record, slot)) {
       this.#clear(slot)
       return false
@@ -247,9 +273,13 @@ export class Slots<Req, Res> {
     let value: unknown
     let ok = true
     try {
-      slot.marked = this.#inside.runsMarked(record)
-      if (inMark && slot.marked) value = this.#invoke(slot, run)
-      else value = this.#inside.run(record, this.#invoke, slot, run)
+      slot.bare = hasNoContext(record)
+      if (!slot.bare) value = this.#marks.run(record, this.#invoke, slot, run)
+      else if (isInMark) value = this.#invoke(slot, run)
+      else {
+        slot.mark ??= this.#marks.bare(slot, record)
+        value = slot.mark.runInAsyncScope(this.#invoke, undefined, slot, run)
+      }
       if (value === pending) return true
     } catch (error) {
       ok = false
@@ -274,7 +304,7 @@ export class Slots<Req, Res> {
     this.#finish(slot, ok, value)
     const next = this.free >= 0 ? this.#host.next() : undefined
     if (next === undefined) this.#release(slot)
-    else this.#work(slot, next, slot.marked)
+    else this.#work(slot, next, slot.bare)
   }
 
   #finish(slot: Slot, ok: boolean, value: unknown): void {
@@ -286,6 +316,8 @@ export class Slots<Req, Res> {
   }
 
   #clear(slot: Slot): void {
+    const { extras } = Run.recordOf(slot.run as Run)
+    if (extras !== undefined) extras.slot = undefined
     slot.run = undefined
     slot.deadline = Number.POSITIVE_INFINITY
     if (!slot.stuck) return

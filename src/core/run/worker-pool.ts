@@ -50,6 +50,11 @@ export class WorkerPool<Req, Res> {
     if (!(typeof runTimeoutMs === 'number' && runTimeoutMs > 0)) {
       throw new OptionsError('runTimeoutMs', 'a number greater than 0, or Infinity', runTimeoutMs)
     }
+    if (onStuck !== 'hold' && onStuck !== 'replace')
+      throw new OptionsError('onStuck', "one of 'hold', 'replace'", onStuck)
+    if (!(Number.isInteger(maxReplaced) && maxReplaced >= 0)) {
+      throw new OptionsError('maxReplaced', 'an integer of at least 0', maxReplaced)
+    }
     this.#timeline = new Timeline(clock)
     this.#alarm = new Alarm(clock, this.#timeline, (now) => this.#ring(now))
     const host = {
@@ -74,7 +79,7 @@ export class WorkerPool<Req, Res> {
         })
         record.status = State.EXPIRED
         record.reject?.(error)
-        this.#slots.abort(record, error)
+        this.#slots.abort(record, error, now)
       },
       stuck: () => this.#tell(),
       pauseForOthers: () => {},

@@ -11,7 +11,7 @@ export class JoinedRequest<Req, Res> implements QueuedRequest<Req, Res> {
   readonly record: RequestRecord<Req, Res>
   readonly metadata: unknown
   readonly enqueuedAt: number
-  readonly signal: AbortSignal | undefined
+  signal: AbortSignal | undefined
   /** Its place among the deadlines. */
   deadline: unknown = undefined
   waitTimeoutMs: number
@@ -73,16 +73,23 @@ export class JoinedRequest<Req, Res> implements QueuedRequest<Req, Res> {
 
   get result(): Promise<Res> {
     if (this.#result === undefined) {
+      const [resolveFirst, rejectFirst] = [this.#resolve, this.#reject]
       this.#result = new Promise((resolve, reject) => {
-        this.#resolve = resolve
-        this.#reject = reject
+        this.#resolve = (value) => {
+          resolveFirst?.(value)
+          resolve(value)
+        }
+        this.#reject = (reason) => {
+          rejectFirst?.(reason)
+          reject(reason)
+        }
       })
       if (this.#endedAt !== undefined) this.#tell()
     }
     return this.#result
   }
 
-  /** Has the functions of a promise that exists already settled, in place of `result`'s own. */
+  /** Has a promise settled that exists already: that of `execute()`. */
   deliverTo(resolve: (value: never) => void, reject: (reason: unknown) => void): void {
     this.#resolve = resolve
     this.#reject = reject
@@ -93,16 +100,17 @@ export class JoinedRequest<Req, Res> implements QueuedRequest<Req, Res> {
   }
 
   setPriority(priority: Priority): boolean {
-    return this.left === undefined && this.record.setPriority(priority)
+    return this.left === undefined && this.record.owner.setPriority(this.record, priority)
   }
 
   position(): number | undefined {
-    return this.left === undefined ? this.record.position() : undefined
+    return this.left === undefined ? this.record.owner.position(this.record) : undefined
   }
 
   /** Its end: the request's own, or that it left. */
   end(value: unknown, endedAt: number, left?: State): void {
     this.left = left
+    this.signal = undefined
     this.#endedAt = endedAt
     this.#value = value
     this.#tell()

@@ -25,12 +25,13 @@ export class Signals<P> {
     return this.#groups.size
   }
 
+  /** Throws what the signal throws, if it can't be listened to. */
   add(signal: AbortSignal, party: P): void {
     let group = this.#groups.get(signal)
     if (group === undefined) {
       group = { parties: new Set(), listener: () => this.#abort(signal) }
-      this.#groups.set(signal, group)
       signal.addEventListener('abort', group.listener, { once: true })
+      this.#groups.set(signal, group)
     }
     group.parties.add(party)
   }

@@ -125,10 +125,8 @@ export class Events {
     if (known !== undefined) return known
     const guarded: Guarded = (payload) => {
       try {
-        const result = listener(payload as ExecutorEvents[E]) as { then?: unknown } | undefined
-        if (typeof result === 'object' && result !== null && typeof result.then === 'function') {
-          Promise.resolve(result).then(undefined, (error: unknown) => this.#report(error, event))
-        }
+        const result = listener(payload as ExecutorEvents[E])
+        if (isThenable(result)) result.then(undefined, (error: unknown) => this.#report(error, event))
       } catch (error) {
         this.#report(error, event)
       }
@@ -144,7 +142,8 @@ export class Events {
       return
     }
     try {
-      this.#onError(error, event)
+      const result = this.#onError(error, event) as unknown
+      if (isThenable(result)) result.then(undefined, (second: unknown) => this.#warn(second, event))
     } catch (second) {
       this.#warn(second, event)
     }
@@ -159,4 +158,8 @@ export class Events {
       detail: stackOf(error),
     })
   }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
 }
