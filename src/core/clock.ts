@@ -18,6 +18,11 @@ export interface Clock {
   /** Forgets a timer that has not fired. */
   clearTimeout(handle: unknown): void
   /**
+   * Calls back in another turn of the event loop, without time passing.
+   * @default setImmediate
+   */
+  defer?(callback: () => void): void
+  /**
    * True when time may move inside one synchronous stretch of code, as under fake timers. A time that was read is then
    * not kept for the rest of the burst.
    * @default false
@@ -31,7 +36,7 @@ export interface Clock {
 }
 
 /** The longest delay of Node's timers; a longer one fires after 1 ms. */
-export const MAX_DELAY_MS = 2 ** 31 - 1
+const MAX_DELAY_MS = 2 ** 31 - 1
 
 /** `soon.then(f)` is a microtask at a third of the price of `queueMicrotask(f)`. */
 export const soon: Promise<void> = Promise.resolve()

@@ -832,6 +832,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   /** What the slots ask of us. */
   #host(): PoolHost {
+    const { clock } = this.#settings
     return {
       next: () => this.#next(),
       begin: (record, times) => this.#begin(own(record), times),
@@ -861,10 +862,12 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       },
       pauseForOthers: () => {
         this.#yielding = true
-        setImmediate(() => {
+        const goOn = (): void => {
           this.#yielding = false
           this.#schedule()
-        })
+        }
+        if (clock.defer === undefined) setImmediate(goOn)
+        else clock.defer(goOn)
       },
       passed: () => void this.#timeline.read(),
       instant: () => this.#timeline.instant(),

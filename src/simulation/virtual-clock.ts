@@ -5,6 +5,7 @@
  * without time passing (real awaits, in a real turn of the event loop), then it jumps to the timer's time. No real time
  * is spent waiting: a simulated hour takes as long as its events.
  */
+import { setImmediate } from 'node:timers'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Clock } from '../core/clock.ts'
 
@@ -28,6 +29,7 @@ interface VirtualTimer {
 export class VirtualClock implements Clock {
   #now: number
   #sequence = 0
+  #deferred = 0
   // A binary heap by time: simulations have many timers, and cancel most of them.
   readonly #timers: VirtualTimer[] = []
 
@@ -50,6 +52,14 @@ export class VirtualClock implements Clock {
   clearTimeout(handle: unknown): void {
     const timer = handle as VirtualTimer
     if (this.#timers[timer.index] === timer) this.#take(timer.index)
+  }
+
+  defer(callback: () => void): void {
+    this.#deferred++
+    setImmediate(() => {
+      this.#deferred--
+      callback()
+    })
   }
 
   /** How many timers are set. */
@@ -84,7 +94,8 @@ export class VirtualClock implements Clock {
 
   /** Lets the program do all that it can do at this instant. */
   async settle(): Promise<void> {
-    await nextTurn()
+    do await nextTurn()
+    while (this.#deferred > 0)
   }
 
   /** Goes `ms` on, firing every timer on the way at its own time. */
@@ -94,14 +105,14 @@ export class VirtualClock implements Clock {
 
   /** Goes on to a time, firing every timer on the way at its own time. */
   async advanceTo(time: number): Promise<void> {
-    await nextTurn()
+    await this.settle()
     while (this.nextAt <= time) await this.#fire()
     this.#now = Math.max(this.#now, time)
   }
 
   /** Goes on to the next timer, and fires all that are due then. False when none is set. */
   async step(): Promise<boolean> {
-    await nextTurn()
+    await this.settle()
     const at = this.nextAt
     if (at === Number.POSITIVE_INFINITY) return false
     while (this.nextAt <= at) await this.#fire()
@@ -119,7 +130,7 @@ export class VirtualClock implements Clock {
       done = true
     }
     until?.then(stop, stop)
-    await nextTurn()
+    await this.settle()
     for (let events = 0; !done && this.#timers.length > 0; events++) {
       if (events >= maxEvents) throw new RangeError(`The simulation did not end within ${maxEvents} events`)
       await this.#fire()
@@ -131,7 +142,7 @@ export class VirtualClock implements Clock {
     this.#take(0)
     this.#now = Math.max(this.#now, timer.at)
     timer.callback()
-    await nextTurn()
+    await this.settle()
   }
 
   #take(index: number): void {

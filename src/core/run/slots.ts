@@ -48,7 +48,7 @@ export interface PoolHost {
   overdue(record: RequestRecord, startedAt: number, now: number): void
   /** So its slot is stuck, until the call settles. */
   stuck(record: RequestRecord, slot: number, startedAt: number, now: number): void
-  /** The loop of synchronous runs has taken long: go on in another turn of the event loop. */
+  /** Enough has run in a row: go on in another turn of the event loop. */
   pauseForOthers(): void
   /** A synchronous run may have taken any time: the instant of this burst is over. */
   passed(): void
@@ -65,6 +65,9 @@ export interface RunTimes {
 
 /** For how long synchronous executors may keep the event loop to themselves, in ms. */
 const TURN_MS = 10
+
+/** After how many runs the others have a turn, also where runs are asynchronous in name only: 4 ms of trivial ones. */
+const TURN_RUNS = 10_000
 
 // Looked up once: a promise with a `then` of its own making must not be able to settle twice.
 const { then } = Promise.prototype
@@ -101,6 +104,7 @@ export class Slots<Req, Res> {
   // Slots that are free; the one that was freed last is taken first.
   readonly #idle: Slot[] = []
   readonly maxReplaced: number
+  #runsInTurn = 0
   #limit: number
   /** Calls that have not settled. */
   active = 0
@@ -302,6 +306,10 @@ export class Slots<Req, Res> {
 
   readonly #settle = (slot: Slot, ok: boolean, value: unknown): void => {
     this.#finish(slot, ok, value)
+    if (++this.#runsInTurn >= TURN_RUNS) {
+      this.#runsInTurn = 0
+      this.#host.pauseForOthers()
+    }
     const next = this.free >= 0 ? this.#host.next() : undefined
     if (next === undefined) this.#release(slot)
     else this.#work(slot, next, slot.bare)

@@ -29,7 +29,7 @@ function bucketOf(ms: number): number {
 }
 
 /** The upper edge of a bucket, in ms. */
-export function upperEdge(bucket: number): number {
+function upperEdge(bucket: number): number {
   const index = bucket + 1
   return 2 ** (MIN_EXPONENT + (index >> SUB_BITS)) * (1 + (index & 15) / 16)
 }

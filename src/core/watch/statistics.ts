@@ -18,7 +18,7 @@ export interface DurationStatus {
 /** Totals since the executor was made: admitted = waiting + running + completed + failed + expired + cancelled + shed. */
 export type Totals = { readonly [K in 'admitted' | 'rejected' | 'joined' | Outcome]: number }
 
-export const outcomes: readonly Outcome[] = ['completed', 'failed', 'expired', 'cancelled', 'shed']
+const outcomes: readonly Outcome[] = ['completed', 'failed', 'expired', 'cancelled', 'shed']
 
 /** How fast the mean run time follows: the last 20 or so runs count most. */
 const MEAN_WEIGHT = 0.05
