@@ -178,10 +178,11 @@ export class RequestRecord<Req = unknown, Res = unknown> extends AsyncResource i
 
   /** Makes the promise that the request's end will settle. */
   promise(): Promise<Res> {
-    const { promise, resolve, reject } = Promise.withResolvers<Res>()
-    this.resolve = resolve
-    this.reject = reject
-    return promise
+    // V8 inlines all of this; `Promise.withResolvers()` is a call into the runtime, and 60 ns more.
+    return new Promise((resolve, reject) => {
+      this.resolve = resolve
+      this.reject = reject
+    })
   }
 
   /** The extras, made now if need be. */
