@@ -44,7 +44,7 @@ export {
 } from './core/errors.ts'
 
 // Look on.
-export type { ExecutorState, ExecutorStatus } from './core/queued-executor.ts'
+export type { ExecutorState, ExecutorStatus } from './core/watch/status.ts'
 export type {
   ExecutorEvent,
   ExecutorEvents,

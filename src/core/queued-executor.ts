@@ -12,6 +12,7 @@
  */
 import { Capacity } from './admit/capacity.ts'
 import { type PullOptions, pull, type Source } from './admit/pull.ts'
+import { RoomWaiters } from './admit/room-waiters.ts'
 import { type Checked, check } from './admit/schema.ts'
 import { Alarm, soon, Timeline } from './clock.ts'
 import {
@@ -39,66 +40,22 @@ import {
   type Settings,
   type WhenFull,
 } from './options.ts'
-import { type ByPriority, byPriority, type Priority, priorityOf, TIERS } from './priority.ts'
+import { byPriority, type Priority, priorityOf, TIERS } from './priority.ts'
 import { type Deadline, Deadlines } from './queue/deadlines.ts'
 import { RequestQueue } from './queue/request-queue.ts'
 import { type Extras, type QueuedRequest, RequestRecord, State } from './queued-request.ts'
 import { type Executor, type PoolHost, type RunTimes, Slots, type WorkerHealth } from './run/slots.ts'
 import { JoinedRequest } from './settle/joined-request.ts'
 import { Signals } from './settle/signals.ts'
-import { Events, type ExecutorEvent, type ExecutorEvents, type Listener, type RequestEvent } from './watch/events.ts'
-import { type DurationStatus, Statistics, type Totals } from './watch/statistics.ts'
-
-/** Where an executor is in its life. */
-export type ExecutorState = 'open' | 'paused' | 'closing' | 'closed'
-
-/** What `getStatus()` answers: plain and JSON-ready. Unbounded sizes are null, as JSON has no Infinity. */
-export interface ExecutorStatus {
-  readonly name: string
-  readonly state: ExecutorState
-  /** In the queue; those excepted for whom a free slot is reserved until the burst is dispatched, they count as running. */
-  readonly waiting: number
-  readonly waitingByPriority: ByPriority<number>
-  readonly running: number
-  /** Callers for whom there is no room yet. */
-  readonly blocked: number
-  readonly blockedByPriority: ByPriority<number>
-  readonly maxQueueSize: number | null
-  /** Slots that are busy, those of requests included that have ended while their call goes on. */
-  readonly activeWorkers: number
-  readonly maxWorkers: number
-  /** Slots whose run is over its deadline and has not settled, and for how many of them there is a substitute. */
-  readonly stuckWorkers: number
-  readonly replacedWorkers: number
-  readonly maxReplacedWorkers: number
-  readonly order: string
-  readonly wait: DurationStatus
-  readonly run: DurationStatus
-  readonly waitByPriority: ByPriority<DurationStatus>
-  readonly totals: Totals
-  readonly totalsByPriority: ByPriority<Omit<Totals, 'joined'>>
-  /** How often a listener has thrown. */
-  readonly listenerErrors: number
-}
+import { Events, type ExecutorEvent, type Listener, type RequestEvent } from './watch/events.ts'
+import { Statistics } from './watch/statistics.ts'
+import type { ExecutorStatus } from './watch/status.ts'
 
 /** What `map()` may be told: the options of each request, and how to pull. */
 export type MapOptions = PullOptions & Omit<RequestOptions, 'id'>
 
 type Party<Req, Res> = RequestRecord<Req, Res> | JoinedRequest<Req, Res>
 type HowItLeft = typeof State.CANCELLED | typeof State.EXPIRED
-
-/** Something that has happened, to be told. */
-interface News {
-  readonly record: RequestRecord | undefined
-  readonly event: ExecutorEvent
-  readonly payload: ExecutorEvents[ExecutorEvent]
-}
-
-interface Waiter {
-  readonly tier: number
-  resolve(): void
-  reject(error: unknown): void
-}
 
 const NORMAL = 2
 
@@ -145,9 +102,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   #closing: { readonly promise: Promise<void>; resolve(): void } | undefined
   #closed = false
   #graceAt = Number.POSITIVE_INFINITY
-  #roomWaiters: Waiter[] = []
+  readonly #roomWaiters = new RoomWaiters()
   #idleWaiters: (() => void)[] = []
-  readonly #news: News[] = []
   // Requests that an asynchronous schema looks at.
   readonly #checking = new Set<RequestRecord<Req, Res>>()
   // Runs that have asked for `close()` themselves: while they run, it does not wait for them.
@@ -288,7 +244,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   pause(): void {
     if (this.#paused || this.#closing !== undefined) return
     this.#paused = true
-    if (this.#events.listened.paused) this.#tell(undefined, 'paused', { at: this.#timeline.now() })
+    if (this.#events.listened.paused) this.#events.tell(undefined, 'paused', { at: this.#timeline.now() })
   }
 
   resume(): void {
@@ -296,7 +252,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#paused = false
     this.#schedule()
     this.#madeRoom()
-    if (this.#events.listened.resumed) this.#tell(undefined, 'resumed', { at: this.#timeline.now() })
+    if (this.#events.listened.resumed) this.#events.tell(undefined, 'resumed', { at: this.#timeline.now() })
   }
 
   /** How many calls of the executor may run at once. A smaller number shrinks as runs end. */
@@ -414,6 +370,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       wait: this.#statistics.wait(),
       run: this.#statistics.run(),
       waitByPriority: this.#statistics.waitByPriority(),
+      runByPriority: this.#statistics.runByPriority(),
       totals: this.#statistics.totals(),
       totalsByPriority: this.#statistics.totalsByPriority(),
       listenerErrors: this.#events.errors,
@@ -534,13 +491,14 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#schedule()
     if (extras !== undefined) admitted(extras, record)
     if (this.#events.listened.queued)
-      this.#tell(record, 'queued', { ...this.#about(record), waiting: this.#capacity.waiting })
+      this.#events.tell(record, 'queued', { ...this.#about(record), waiting: this.#capacity.waiting })
     if (this.#events.listened.full) this.#tellIfFull()
   }
 
   #tellIfFull(): void {
     const { waiting, total } = this.#capacity
-    if (waiting === total) this.#tell(undefined, 'full', { at: this.#timeline.now(), waiting, maxQueueSize: total })
+    if (waiting === total)
+      this.#events.tell(undefined, 'full', { at: this.#timeline.now(), waiting, maxQueueSize: total })
   }
 
   #block(record: RequestRecord<Req, Res>): void {
@@ -553,7 +511,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#blocked.add(record)
     this.#lives(record)
     if (this.#events.listened.blocked) {
-      this.#tell(record, 'blocked', { ...this.#about(record), blocked: this.#blocked.size })
+      this.#events.tell(record, 'blocked', { ...this.#about(record), blocked: this.#blocked.size })
     }
   }
 
@@ -594,13 +552,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   /** A request has left the queue, or a slot has come free: there may be room. */
   #madeRoom(): void {
     if (this.#blocked.size > 0) this.#unblock()
-    if (this.#roomWaiters.length === 0) return
-    const waiters = this.#roomWaiters
-    this.#roomWaiters = []
-    for (const waiter of waiters) {
-      if (this.#hasRoom(waiter.tier)) waiter.resolve()
-      else this.#roomWaiters.push(waiter)
-    }
+    if (this.#roomWaiters.size > 0) this.#roomWaiters.tell((tier) => this.#hasRoom(tier))
   }
 
   #hasRoom(tier: number): boolean {
@@ -608,27 +560,9 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   }
 
   #untilRoom(tier: number, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (this.#closing !== undefined) reject(new QueueClosedError())
-      else if (signal?.aborted) reject(signal.reason)
-      else if (this.#hasRoom(tier)) resolve()
-      else if (signal === undefined) this.#roomWaiters.push({ tier, resolve, reject })
-      else {
-        const aborted = (): void => {
-          this.#roomWaiters = this.#roomWaiters.filter((other) => other !== waiter)
-          reject(signal.reason)
-        }
-        const done =
-          <T>(settle: (value: T) => void) =>
-          (value: T): void => {
-            signal.removeEventListener('abort', aborted)
-            settle(value)
-          }
-        const waiter: Waiter = { tier, resolve: done(resolve), reject: done(reject) }
-        signal.addEventListener('abort', aborted, { once: true })
-        this.#roomWaiters.push(waiter)
-      }
-    })
+    if (this.#closing !== undefined) return Promise.reject(new QueueClosedError())
+    if (signal?.aborted) return Promise.reject(signal.reason)
+    return this.#hasRoom(tier) ? soon : this.#roomWaiters.wait(tier, signal)
   }
 
   /** A second caller with the id of a live request shares its run. */
@@ -681,7 +615,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     extras?.admission?.reject(error)
     if (this.#events.listened.rejected) {
       const { metadata, priority } = record
-      this.#tell(record, 'rejected', { id: extras?.id, priority, metadata, at: this.#timeline.now(), error })
+      this.#events.tell(record, 'rejected', { id: extras?.id, priority, metadata, at: this.#timeline.now(), error })
     }
     if (wasLive) this.#rest()
   }
@@ -750,16 +684,23 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     party.deadline = undefined
   }
 
+  // Written out here and in `#answer`: in the CommonJS build `?.` and `??` are calls with a closure each.
   #waitTimeoutOf(record: RequestRecord<Req, Res>): number {
-    return record.extras?.waitTimeoutMs ?? (this.#settings.waitTimeoutMs[record.tier] as number)
+    const { extras, tier } = record
+    if (extras !== undefined && extras.waitTimeoutMs !== undefined) return extras.waitTimeoutMs
+    return this.#settings.waitTimeoutMs[tier] as number
   }
 
   #timeoutOf(record: RequestRecord<Req, Res>): number {
-    return record.extras?.timeoutMs ?? (this.#settings.timeoutMs[record.tier] as number)
+    const { extras, tier } = record
+    if (extras !== undefined && extras.timeoutMs !== undefined) return extras.timeoutMs
+    return this.#settings.timeoutMs[tier] as number
   }
 
   #runTimeoutOf(record: RequestRecord<Req, Res>): number {
-    return record.extras?.runTimeoutMs ?? (this.#settings.runTimeoutMs[record.tier] as number)
+    const { extras, tier } = record
+    if (extras !== undefined && extras.runTimeoutMs !== undefined) return extras.runTimeoutMs
+    return this.#settings.runTimeoutMs[tier] as number
   }
 
   #position(record: RequestRecord<Req, Res>): number | undefined {
@@ -813,7 +754,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     } else if (this.#settings.timeoutMs[record.tier] !== Number.POSITIVE_INFINITY) {
       this.#setDeadline(record, this.#timeoutOf(record))
     }
-    if (this.#blocked.size > 0 || this.#roomWaiters.length > 0) this.#madeRoom()
+    if (this.#blocked.size > 0 || this.#roomWaiters.size > 0) this.#madeRoom()
     return record
   }
 
@@ -843,7 +784,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       },
       vacated: () => {
         // Only while others have their turn is a slot let go although somebody waits for it.
-        if (this.#blocked.size > 0 || this.#roomWaiters.length > 0) this.#madeRoom()
+        if (this.#blocked.size > 0 || this.#roomWaiters.size > 0) this.#madeRoom()
         if (this.#live === 0 || this.#closers.size > 0) this.#rest()
       },
       overdue: (record, startedAt, now) => {
@@ -856,7 +797,12 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         this.#madeRoom()
         if (this.#events.listened.stuck) {
           const stuckWorkers = this.#slots.stuck
-          this.#tell(own(record), 'stuck', { ...this.#about(own(record)), slot, runMs: now - startedAt, stuckWorkers })
+          this.#events.tell(own(record), 'stuck', {
+            ...this.#about(own(record)),
+            slot,
+            runMs: now - startedAt,
+            stuckWorkers,
+          })
         }
         this.#rest()
       },
@@ -880,7 +826,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     times.deadline = times.startedAt + this.#runTimeoutOf(record)
     if (this.#events.listened.started && record.status === State.STARTING) {
       const waitMs = this.#timeline.now() - record.enqueuedAt
-      this.#tell(record, 'started', { ...this.#about(record), waitMs, attempt: 1 })
+      this.#events.tell(record, 'started', { ...this.#about(record), waitMs, attempt: 1 })
     }
     // A listener, or one of an earlier event in the same burst, may have ended it.
     if (record.status !== State.STARTING) return false
@@ -936,8 +882,10 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const { extras, resolve, reject } = record
     record.resolve = undefined
     record.reject = undefined
-    if (record.status === State.COMPLETED) resolve?.(value as never)
-    else reject?.(value)
+    if (resolve !== undefined && reject !== undefined) {
+      if (record.status === State.COMPLETED) resolve(value as never)
+      else reject(value)
+    }
     if (extras === undefined) return
     const now = this.#timeline.now()
     if (extras.left === undefined) {
@@ -1056,8 +1004,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       resolve = done
     })
     this.#closing = { promise, resolve }
-    for (const waiter of this.#roomWaiters) waiter.reject(new QueueClosedError())
-    this.#roomWaiters = []
+    this.#roomWaiters.refuse(() => new QueueClosedError())
     for (const record of [...this.#checking, ...this.#blocked.entries()]) {
       if (record.status >= State.WAITING) continue
       this.#checking.delete(record)
@@ -1097,7 +1044,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         const waiters = this.#idleWaiters
         this.#idleWaiters = []
         for (const resolve of waiters) resolve()
-        if (this.#events.listened.idle) this.#tell(undefined, 'idle', { at: this.#timeline.now() })
+        if (this.#events.listened.idle) this.#events.tell(undefined, 'idle', { at: this.#timeline.now() })
       }
       if (this.#isIdle() && this.#closing !== undefined) this.#close()
     }
@@ -1127,7 +1074,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     for (const resolve of this.#idleWaiters) resolve()
     this.#idleWaiters = []
     this.#closing?.resolve()
-    if (this.#events.listened.closed) this.#tell(undefined, 'closed', { at: this.#timeline.now() })
+    if (this.#events.listened.closed) this.#events.tell(undefined, 'closed', { at: this.#timeline.now() })
   }
 
   // ── Step 7: tell ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -1140,37 +1087,14 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     if (event === 'completed' || event === 'failed') {
       const startedAt = times?.startedAt ?? about.at
       const durations = { waitMs: startedAt - record.enqueuedAt, runMs: about.at - startedAt }
-      if (event === 'completed') this.#tell(record, event, { ...about, ...durations })
-      else this.#tell(record, event, { ...about, ...durations, error: value })
-    } else if (event === 'shed') this.#tell(record, event, { ...about, error: value })
-    else this.#tell(record, event, { ...about, error: value, started })
+      if (event === 'completed') this.#events.tell(record, event, { ...about, ...durations })
+      else this.#events.tell(record, event, { ...about, ...durations, error: value })
+    } else if (event === 'shed') this.#events.tell(record, event, { ...about, error: value })
+    else this.#events.tell(record, event, { ...about, error: value, started })
   }
 
   #about(record: RequestRecord<Req, Res>): RequestEvent {
     return { id: record.id, priority: record.priority, metadata: record.metadata, at: this.#timeline.now() }
-  }
-
-  /**
-   * Tells the listeners of an event, in the context of the request's own submitter. What happens meanwhile, because a
-   * listener makes it happen, is told afterwards: so all listeners hear everything in the order in which it happened,
-   * and a listener that cancels the next, whose listener cancels the next, does not grow the stack.
-   */
-  #tell<E extends ExecutorEvent>(
-    record: RequestRecord<Req, Res> | undefined,
-    event: E,
-    payload: ExecutorEvents[E],
-  ): void {
-    this.#news.push({ record, event, payload })
-    if (this.#news.length > 1) return
-    for (const news of this.#news) {
-      if (news.record === undefined) this.#deliver(news)
-      else news.record.runInAsyncScope(this.#deliver, undefined, news)
-    }
-    this.#news.length = 0
-  }
-
-  readonly #deliver = (news: News): void => {
-    this.#events.emit(news.event, news.payload)
   }
 }
 

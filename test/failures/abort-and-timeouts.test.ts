@@ -184,6 +184,26 @@ describe('F9: an aborted signal', () => {
     expect(listenersOf(abort.signal)).toBe(0)
   })
 
+  test.each(['waiting', 'running'])(
+    'F9: counts as before when an asynchronous schema has let the request pass (%s)',
+    async (stage) => {
+      const schema: StandardSchema<string> = {
+        '~standard': { version: 1, vendor: 'test', validate: async (value) => ({ value: value as string }) },
+      }
+      const { gate, queue } = stage === 'waiting' ? await busy({ schema }) : gated({ schema })
+      const abort = new AbortController()
+      const caller = watch(queue.execute('checked', { id: 'checked', signal: abort.signal }))
+      await turn()
+      expect(queue.get('checked')?.state).toBe(stage)
+      expect(listenersOf(abort.signal)).toBe(1)
+      abort.abort('gone')
+      await turn()
+      expect(caller.outcome).toBe('gone')
+      if (stage === 'running') expect(gate.call('checked').run.signal.reason).toBe('gone')
+      expect(listenersOf(abort.signal)).toBe(0)
+    },
+  )
+
   test('F9: answers a caller whose asynchronous schema never does', async () => {
     const schema: StandardSchema<string> = {
       '~standard': { version: 1, vendor: 'test', validate: () => new Promise(() => {}) },

@@ -205,10 +205,6 @@ describe('F5: a thenable', () => {
     }
   }
 
-  const patched = Promise.resolve('own answer')
-  Object.defineProperty(patched, 'then', {
-    value: (fulfilled: (value: unknown) => void) => void [fulfilled(1), fulfilled(2)],
-  })
   const throwingConstructor = Promise.resolve('unreachable')
   Object.defineProperty(throwingConstructor, 'constructor', { get: () => raise('constructor') })
 
@@ -271,13 +267,42 @@ describe('F5: a thenable', () => {
     expect(lost(queue.getStatus())).toBe(0)
   })
 
-  test('F5: that is a promise with a `then` of its own making settles its request once', async () => {
-    const queue = new QueuedExecutor(() => patched, { concurrency: 1 })
-    const caller = watch(queue.execute(0))
-    await turn()
-    expect(caller.state).toBe('fulfilled')
-    expect(queue.getStatus()).toMatchObject({ running: 0, activeWorkers: 0, totals: { completed: 1 } })
-  })
+  type Answering = (settle: (answer: (value: unknown) => void) => void) => unknown
+  const twice: [string, Answering][] = [
+    ['a plain thenable', (settle) => first(settle)],
+    [
+      'a promise with a `then` of its own making',
+      (settle) => Object.defineProperty(Promise.resolve('once'), 'then', { value: settle }),
+    ],
+  ]
+
+  test.each(twice)(
+    'F5: that answers again, later, does not answer for whoever has its slot then: %s',
+    async (_, thenable) => {
+      let again: () => void = () => {}
+      const gate = new Gate()
+      const queue = new QueuedExecutor<string, unknown>(
+        (name, run) => {
+          if (name !== 'twice') return gate.executor(name, run)
+          return thenable((answer) => {
+            again = () => answer('again')
+            queueMicrotask(() => answer('once'))
+          })
+        },
+        { concurrency: 1 },
+      )
+      const caller = watch(queue.execute('twice'))
+      const next = watch(queue.execute('next'))
+      await turn()
+      expect([caller.value, gate.started]).toEqual(['once', ['next']])
+      again()
+      await turn()
+      expect(next.state).toBe('pending')
+      expect(queue.getStatus()).toMatchObject({ running: 1, activeWorkers: 1 })
+      await gate.finish('next')
+      expect([caller.value, next.value]).toEqual(['once', 'next'])
+    },
+  )
 
   test('F5: that never calls back is a call that never settles', async () => {
     const clock = new VirtualClock()

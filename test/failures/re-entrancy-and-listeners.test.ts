@@ -8,6 +8,8 @@ import {
   type QueuedExecutorOptions,
   QueueFullError,
   type RequestOptions,
+  RequestQueue,
+  WorkerPool,
 } from 'triage-queue'
 import { VirtualClock } from 'triage-queue/simulation'
 import { afterEach, describe, expect, test, vi } from 'vitest'
@@ -17,6 +19,7 @@ import { answerOf, busy, Gate, gated, lost, turn, watch } from './support.ts'
 vi.setConfig({ testTimeout: 30_000 })
 
 afterEach(() => {
+  vi.useRealTimers()
   vi.restoreAllMocks()
 })
 
@@ -433,6 +436,17 @@ describe('F26: runs that need no other turn of the event loop', () => {
     // On any machine, so many runs take several times as long as one may keep the loop to itself.
     expect(turnsMeanwhile).toBeGreaterThanOrEqual(3)
   })
+
+  test.each(executors)(
+    'F26: and where the timers are fake, they need not be advanced for that: %s',
+    async (_, executor) => {
+      vi.useFakeTimers()
+      const queue = new QueuedExecutor(executor, { concurrency: 4, maxQueueSize: 0 })
+      const all = watch(Promise.all(Array.from({ length: 50_000 }, (_, n) => queue.execute(n))))
+      for (let i = 0; i < 100 && all.state === 'pending'; i++) await turn()
+      expect(all.state).toBe('fulfilled')
+    },
+  )
 })
 
 describe('F27: the AsyncLocalStorage context', () => {
@@ -484,6 +498,22 @@ describe('F27: the AsyncLocalStorage context', () => {
     watch(queue.execute('d'))
     await gate.finishAll()
     expect(seen).toEqual(['first', undefined, 'third', undefined])
+  })
+
+  test('F27: is not what an earlier run has entered and left behind', async () => {
+    const seen: unknown[] = []
+    const queue = new QueuedExecutor<string, string>(
+      (name) => {
+        seen.push(context.getStore())
+        context.enterWith(`left behind by ${name}`)
+        return name === 'b' ? name : new Promise((resolve) => setImmediate(resolve, name))
+      },
+      { concurrency: 1 },
+    )
+    queue.on('completed', () => seen.push(context.getStore()))
+    await Promise.all([...'abcd'].map((name) => watch(queue.execute(name)).done))
+    expect(seen).toEqual(Array(8).fill(undefined))
+    expect(context.getStore()).toBeUndefined()
   })
 
   test('F27: of a request that a run submits is that run’s', async () => {
@@ -636,6 +666,58 @@ describe('F29: options that throw when they are read', () => {
       })
       expect(() => new QueuedExecutor(() => 0, options)).toThrow(error)
     }
+  })
+
+  test('F29: those of a pool’s run() reject, and take no slot', async () => {
+    const gate = new Gate()
+    const pool = new WorkerPool(gate.executor, { concurrency: 1 })
+    let run: ReturnType<typeof watch> | undefined
+    expect(() => {
+      run = watch(pool.run('x', proxy as never))
+    }).not.toThrow()
+    await turn()
+    expect(run?.error).toBe(error)
+    expect([pool.active, pool.free, gate.started]).toEqual([0, 1, []])
+  })
+
+  test('F29: an order policy that throws leaves a queue used on its own as it was', () => {
+    let throws = false
+    const rank = ({ sequence }: { sequence: number }): number => {
+      if (throws) throw error
+      return sequence
+    }
+    const queue = new RequestQueue<string>({ order: { name: 'throws', acrossTiers: false, rank } })
+    const ticket = queue.enqueue('waits')
+    throws = true
+    expect(() => queue.enqueue('x')).toThrow(error)
+    expect(() => queue.setPriority(ticket, 'high')).toThrow(error)
+    throws = false
+    const { size, sizes, enqueued } = queue.getStatus()
+    expect({ size, sizes, enqueued }).toEqual({
+      size: 1,
+      sizes: { urgent: 0, high: 0, normal: 1, low: 0 },
+      enqueued: 1,
+    })
+    expect([queue.position(ticket), ticket.priority]).toEqual([0, 'normal'])
+    expect([queue.dequeue(), queue.dequeue()]).toEqual(['waits', undefined])
+  })
+
+  test('F29: an order policy that throws at a new priority leaves the request where it was', async () => {
+    let throws = false
+    const rank = ({ sequence }: { sequence: number }): number => {
+      if (throws) throw error
+      return sequence
+    }
+    const { gate, queue } = await busy({ order: { name: 'throws', acrossTiers: false, rank } })
+    const handle = queue.offer('waits')
+    throws = true
+    expect(() => handle?.setPriority('high')).toThrow(error)
+    throws = false
+    expect([handle?.priority, handle?.state, handle?.position()]).toEqual(['normal', 'waiting', 0])
+    expect(queue.getStatus()).toMatchObject({ waiting: 1, waitingByPriority: { high: 0, normal: 1 } })
+    await gate.finishAll()
+    expect(gate.started).toEqual(['busy 0', 'waits'])
+    expect(lost(queue.getStatus())).toBe(0)
   })
 
   test('F29: those of close() reject, and close nothing', async () => {

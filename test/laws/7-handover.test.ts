@@ -117,6 +117,31 @@ test('a newcomer from inside a listener does not pass the blocked, whatever has 
   }
 })
 
+test('nor does one from the listener of a caller who comes in pass those who are blocked behind that caller', async () => {
+  for (const way of ['resumed', 'resized'] as const) {
+    const clock = new VirtualClock()
+    const started: string[] = []
+    const executor = new QueuedExecutor<string, void>(
+      (name) => {
+        started.push(name)
+        return clock.sleep(10)
+      },
+      { clock, concurrency: way === 'resumed' ? 3 : 1, maxQueueSize: 1, whenFull: 'block' },
+    )
+    if (way === 'resumed') executor.pause()
+    else executor.offer('running')
+    await clock.settle()
+    executor.offer('waiting')
+    for (const name of ['first', 'second']) executor.execute(name)
+    executor.once('queued', () => void executor.execute('newcomer'))
+    if (way === 'resumed') executor.resume()
+    else executor.concurrency = 3
+    await Promise.all([executor.idle(), clock.advance(100)])
+    expect(started.slice(-4), way).toEqual(['waiting', 'first', 'second', 'newcomer'])
+    await executor.close()
+  }
+})
+
 test('an urgent newcomer may go first in the queue, but does not get a slot that is handed over already', async () => {
   const clock = new VirtualClock()
   const started: string[] = []

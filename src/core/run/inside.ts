@@ -26,7 +26,10 @@ export function hasNoContext(record: RequestRecord): boolean {
 export class Marks<Slot extends object> {
   readonly #storage = new AsyncLocalStorage<Slot>()
 
-  /** The slot whose run the calling code is part of, or was: a task may outlive its run. */
+  /**
+   * The slot whose run the calling code is part of; or was: a task that a run has left behind counts as part of whatever
+   * its slot runs now.
+   */
   get current(): Slot | undefined {
     return this.#storage.getStore()
   }

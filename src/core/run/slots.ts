@@ -281,7 +281,7 @@ export class Slots<Req, Res> {
       if (!slot.bare) value = this.#marks.run(record, this.#invoke, slot, run)
       else if (isInMark) value = this.#invoke(slot, run)
       else {
-        slot.mark ??= this.#marks.bare(slot, record)
+        if (slot.mark === undefined) slot.mark = this.#marks.bare(slot, record)
         value = slot.mark.runInAsyncScope(this.#invoke, undefined, slot, run)
       }
       if (value === pending) return true

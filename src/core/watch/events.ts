@@ -51,10 +51,23 @@ export type Listener<E extends ExecutorEvent> = (event: ExecutorEvents[E]) => un
 /** Told what a listener threw, and for which event. */
 export type ListenerErrorHandler = (error: unknown, event: ExecutorEvent) => void
 
+/** The context to tell it in: that of a record. */
+interface Scope {
+  runInAsyncScope(deliver: (news: News) => void, self: undefined, news: News): void
+}
+
+/** Something that has happened, to be told. */
+interface News {
+  readonly scope: Scope | undefined
+  readonly event: ExecutorEvent
+  readonly payload: ExecutorEvents[ExecutorEvent]
+}
+
 type Guarded = (event: ExecutorEvents[ExecutorEvent]) => void
 
 export class Events {
   readonly #emitter = new EventEmitter()
+  readonly #news: News[] = []
   readonly #onError: ListenerErrorHandler | undefined
   // One guard for each event and listener, for `off()` to find it again.
   readonly #guards = new Map<ExecutorEvent, WeakMap<object, Guarded>>()
@@ -102,7 +115,22 @@ export class Events {
     this.listened[event] = this.#emitter.listenerCount(event) > 0
   }
 
-  emit<E extends ExecutorEvent>(event: E, payload: ExecutorEvents[E]): void {
+  /**
+   * Tells the listeners of an event, in the context of `scope`, the request's own submitter. What happens meanwhile,
+   * because a listener makes it happen, is told afterwards: so all listeners hear everything in the order in which it
+   * happened, and a listener that cancels the next, whose listener cancels the next, does not grow the stack.
+   */
+  tell<E extends ExecutorEvent>(scope: Scope | undefined, event: E, payload: ExecutorEvents[E]): void {
+    this.#news.push({ scope, event, payload })
+    if (this.#news.length > 1) return
+    for (const news of this.#news) {
+      if (news.scope === undefined) this.#deliver(news)
+      else news.scope.runInAsyncScope(this.#deliver, undefined, news)
+    }
+    this.#news.length = 0
+  }
+
+  readonly #deliver = ({ event, payload }: News): void => {
     this.#emitter.emit(event, payload)
     // Those who listened once have gone.
     this.listened[event] = this.#emitter.listenerCount(event) > 0

@@ -90,6 +90,10 @@ export class Statistics {
     return byPriority((tier) => durationOf(this.#wait.slice(tier, tier + 1)))
   }
 
+  runByPriority(): ByPriority<DurationStatus> {
+    return byPriority((tier) => durationOf(this.#run.slice(tier, tier + 1)))
+  }
+
   #ended(outcome: number): number {
     return sum(this.ended.subarray(outcome * TIERS, outcome * TIERS + TIERS))
   }

@@ -1,0 +1,38 @@
+/**
+ * How does it stand? The snapshot of an executor: plain and JSON-ready. Step 7 of 7.
+ */
+import type { ByPriority } from '../priority.ts'
+import type { DurationStatus, Totals } from './statistics.ts'
+
+/** Where an executor is in its life. */
+export type ExecutorState = 'open' | 'paused' | 'closing' | 'closed'
+
+/** What `getStatus()` answers. Unbounded sizes are null, as JSON has no Infinity. */
+export interface ExecutorStatus {
+  readonly name: string
+  readonly state: ExecutorState
+  /** In the queue; those excepted for whom a free slot is reserved until the burst is dispatched: they count as running. */
+  readonly waiting: number
+  readonly waitingByPriority: ByPriority<number>
+  readonly running: number
+  /** Callers for whom there is no room yet. */
+  readonly blocked: number
+  readonly blockedByPriority: ByPriority<number>
+  readonly maxQueueSize: number | null
+  /** Slots that are busy, those of requests included that have ended while their call goes on. */
+  readonly activeWorkers: number
+  readonly maxWorkers: number
+  /** Slots whose run is over its deadline and has not settled, and for how many of them there is a substitute. */
+  readonly stuckWorkers: number
+  readonly replacedWorkers: number
+  readonly maxReplacedWorkers: number
+  readonly order: string
+  readonly wait: DurationStatus
+  readonly run: DurationStatus
+  readonly waitByPriority: ByPriority<DurationStatus>
+  readonly runByPriority: ByPriority<DurationStatus>
+  readonly totals: Totals
+  readonly totalsByPriority: ByPriority<Omit<Totals, 'joined'>>
+  /** How often a listener has thrown. */
+  readonly listenerErrors: number
+}
