@@ -146,12 +146,15 @@ export interface RecordOwner {
   named(record: RequestRecord, id: string): void
 }
 
+const TIER_BITS = 2
+const TIER_MASK = 3
+
 export class RequestRecord<Req = unknown, Res = unknown> extends AsyncResource implements QueuedRequest<Req, Res> {
   // Every field is set here, in one order and with one kind of value: one hidden class for all records.
   request: Req
   readonly owner: RecordOwner
-  tier: number
-  status: State
+  /** The state and the tier in one number: 8 bytes less for each of a million. */
+  #stateAndTier: number
   rank: number
   sequence: number
   block: { items: never[]; start: number } | undefined
@@ -165,8 +168,7 @@ export class RequestRecord<Req = unknown, Res = unknown> extends AsyncResource i
     super('TriageRequest', executionAsyncId())
     this.request = request
     this.owner = owner
-    this.tier = tier
-    this.status = State.ARRIVING
+    this.#stateAndTier = (State.ARRIVING << TIER_BITS) | tier
     this.rank = 0
     this.sequence = 0
     this.block = undefined
@@ -174,6 +176,22 @@ export class RequestRecord<Req = unknown, Res = unknown> extends AsyncResource i
     this.resolve = undefined
     this.reject = undefined
     this.extras = undefined
+  }
+
+  get tier(): number {
+    return this.#stateAndTier & TIER_MASK
+  }
+
+  set tier(tier: number) {
+    this.#stateAndTier = (this.#stateAndTier & ~TIER_MASK) | tier
+  }
+
+  get status(): State {
+    return (this.#stateAndTier >> TIER_BITS) as State
+  }
+
+  set status(status: State) {
+    this.#stateAndTier = (this.#stateAndTier & TIER_MASK) | (status << TIER_BITS)
   }
 
   /** Makes the promise that the request's end will settle. */
