@@ -24,7 +24,7 @@ export interface Clock {
   defer?(callback: () => void): void
   /**
    * True when time may move inside one synchronous stretch of code, as under fake timers. A time that was read is then
-   * not kept for the rest of the burst.
+   * not kept for the rest of the burst. Looked at when `source` has changed.
    * @default false
    */
   readonly stepped?: boolean
@@ -84,6 +84,7 @@ export class Timeline {
   readonly #clock: Clock
   #instant: Instant = { at: 0 }
   #source: unknown = undefined
+  #isStepped = false
   #offset = 0
   #fresh = false
   #forget = true
@@ -113,32 +114,41 @@ export class Timeline {
   }
 
   #read(): Instant {
-    if (!this.#fresh && this.#clock.stepped !== true) {
+    if (this.#forget) this.#begin()
+    else {
+      const last = this.#instant.at
+      const at = this.#clock.now() + this.#offset
+      if (this.#source !== this.#clock.source) this.#switch(at)
+      else if (at > last) this.#instant = { at }
+      else if (at < last) this.#offset += last - at
+      // Neither: no time has passed, or the clock answered NaN, and its last good answer holds.
+    }
+    if (this.#isStepped) this.#fresh = false
+    else if (!this.#fresh) {
       this.#fresh = true
       soon.then(this.#expire)
     }
-    if (this.#forget) {
-      this.#forget = false
-      this.#offset = 0
-      this.#source = this.#clock.source
-      this.#instant = { at: this.#clock.now() }
-      // A clock that does not know begins at 0.
-      if (!Number.isFinite(this.#instant.at)) this.#instant = { at: 0 }
-      return this.#instant
-    }
-    const last = this.#instant.at
-    const at = this.#clock.now() + this.#offset
-    if (this.#source !== this.#clock.source) this.#switch(at)
-    else if (at > last) this.#instant = { at }
-    else if (at < last) this.#offset += last - at
-    // Neither: no time has passed, or the clock answered NaN, and its last good answer holds.
     return this.#instant
   }
 
+  #begin(): void {
+    this.#forget = false
+    this.#offset = 0
+    this.#recognise()
+    const at = this.#clock.now()
+    // A clock that does not know begins at 0.
+    this.#instant = { at: Number.isFinite(at) ? at : 0 }
+  }
+
   #switch(at: number): void {
-    this.#source = this.#clock.source
+    this.#recognise()
     if (Number.isFinite(at)) this.#offset += this.#instant.at - at
     this.onSwitch()
+  }
+
+  #recognise(): void {
+    this.#source = this.#clock.source
+    this.#isStepped = this.#clock.stepped === true
   }
 
   /** A timer that fires proves that its time has come, also where only `setTimeout` is faked, and not the clock. */

@@ -414,7 +414,11 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       if (record.status !== State.CHECKING) return
       this.#checking.delete(record)
       record.status = State.ARRIVING
+      const { extras } = record
+      const signal = extras?.signal
       this.#dies(record)
+      // It goes on, and its signal counts as before.
+      if (extras !== undefined) extras.signal = signal
       this.#checked(record, result, whenFull)
       this.#rest()
     })

@@ -98,17 +98,3 @@ test('the context lasts through awaits, thenables and an asynchronous schema, an
   await Promise.all([...answers, outside])
   expect(seen).toEqual([1, 2, 3, 4, 5, undefined].map((n) => [n, n, n, n]))
 })
-
-test("the caller's own continuation keeps the caller's own context", async () => {
-  const clock = new VirtualClock()
-  const store = new AsyncLocalStorage<number>()
-  const executor = new QueuedExecutor((n: number) => clock.sleep(n), { clock, concurrency: 1 })
-  const stores = [1, 2, 3].map((n) =>
-    store.run(n, async () => {
-      await executor.execute(n)
-      return store.getStore()
-    }),
-  )
-  await clock.run()
-  expect(await Promise.all(stores)).toEqual([1, 2, 3])
-})

@@ -257,6 +257,19 @@ describe('nothing that has ended is kept', () => {
     expect(handles.map(({ state }) => state)).toEqual(['completed', 'completed'])
   })
 
+  test('of the context in which a timer was set that others need as well', async () => {
+    const executor = new QueuedExecutor<object, object>(async () => ({}))
+    const baggage = new Baggage()
+    executor.pause()
+    // On the system's clock: a timer of Node takes the context along in which it is set.
+    baggage.submit(executor, { id: 'first', waitTimeoutMs: 60_000 })
+    const other = executor.execute({}, { waitTimeoutMs: 90_000 }).catch((error) => error.code)
+    executor.cancel('first')
+    expect(await kept(baggage.refs)).toEqual([])
+    await executor.close({ drain: false })
+    expect(await other).toBe('TRIAGE_CANCELLED')
+  })
+
   test('of an executor that nobody refers to any more', async () => {
     const refs = new Map<string, WeakRef<object>>()
     await (async () => {
