@@ -18,8 +18,7 @@ export interface Clock {
   /** Forgets a timer that has not fired. */
   clearTimeout(handle: unknown): void
   /**
-   * Calls back in another turn of the event loop, without time passing.
-   * @default setImmediate
+   * Calls back in another turn of the event loop, without time passing. Without it, a message to ourselves does it.
    */
   defer?(callback: () => void): void
   /**
@@ -40,6 +39,16 @@ const MAX_DELAY_MS = 2 ** 31 - 1
 
 /** `soon.then(f)` is a microtask at a third of the price of `queueMicrotask(f)`. */
 export const soon: Promise<void> = Promise.resolve()
+
+/** Calls back in another turn of the event loop: by a message, since that is no timer, and so not faked with them. */
+export function inAnotherTurn(callback: () => void): void {
+  const { port1, port2 } = new MessageChannel()
+  port1.once('message', () => {
+    port1.close()
+    callback()
+  })
+  port2.postMessage(undefined)
+}
 
 interface SystemTimer {
   readonly handle: { ref?(): void; unref?(): void }

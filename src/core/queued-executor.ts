@@ -14,7 +14,7 @@ import { Capacity } from './admit/capacity.ts'
 import { type PullOptions, pull, type Source } from './admit/pull.ts'
 import { RoomWaiters } from './admit/room-waiters.ts'
 import { type Checked, check } from './admit/schema.ts'
-import { Alarm, soon, Timeline } from './clock.ts'
+import { Alarm, inAnotherTurn, soon, Timeline } from './clock.ts'
 import {
   CancelledError,
   DuplicateRequestError,
@@ -410,6 +410,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     record.status = State.CHECKING
     this.#checking.add(record)
     this.#lives(record)
+    // No dispatch will arm the alarm for it.
+    if (!this.#alarm.armed) this.#setAlarm(this.#timeline.now())
     checked.then((result) => {
       if (record.status !== State.CHECKING) return
       this.#checking.delete(record)
@@ -537,6 +539,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   #unblock(): void {
     // Whoever is blocked when it closes is refused, also when room is made meanwhile.
     if (this.#closing !== undefined) return
+    // Told when all are in: a listener that submits must not pass those behind the one whose admission it hears of.
+    this.#events.hold()
     for (let tier = 0; tier < TIERS; tier++) {
       for (;;) {
         const record = this.#blocked.firstAt(tier)
@@ -551,6 +555,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         }
       }
     }
+    this.#events.release()
   }
 
   /** A request has left the queue, or a slot has come free: there may be room. */
@@ -610,6 +615,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   #refuse(record: RequestRecord<Req, Res>, error: unknown): void {
     const { extras } = record
     const wasLive = record.status === State.BLOCKED || record.status === State.CHECKING
+    if (record.status === State.CHECKING) this.#checking.delete(record)
     if (record.block !== undefined) this.#blocked.delete(record)
     record.status = State.REJECTED
     if (wasLive) this.#dies(record)
@@ -816,7 +822,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
           this.#yielding = false
           this.#schedule()
         }
-        if (clock.defer === undefined) setImmediate(goOn)
+        if (clock.defer === undefined) inAnotherTurn(goOn)
         else clock.defer(goOn)
       },
       passed: () => void this.#timeline.read(),
@@ -966,7 +972,6 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   /** Ends a request before its answer, wherever it is: one that is blocked was never admitted. */
   #finish(record: RequestRecord<Req, Res>, state: HowItLeft, error: unknown): boolean {
     if (record.status >= State.WAITING) return this.#end(record, state, error)
-    this.#checking.delete(record)
     this.#refuse(record, error)
     return true
   }
@@ -1010,9 +1015,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#closing = { promise, resolve }
     this.#roomWaiters.refuse(() => new QueueClosedError())
     for (const record of [...this.#checking, ...this.#blocked.entries()]) {
-      if (record.status >= State.WAITING) continue
-      this.#checking.delete(record)
-      this.#refuse(record, new QueueClosedError(subjectOf(record)))
+      if (record.status < State.WAITING) this.#refuse(record, new QueueClosedError(subjectOf(record)))
     }
     this.resume()
     return promise

@@ -157,27 +157,6 @@ describe('F44: close() awaited inside the executor', () => {
     },
   )
 
-  test('F44: nor does a task that outlives its run close for the run that has its slot now', async () => {
-    let later: (() => void) | undefined
-    let closed: ReturnType<typeof watch> | undefined
-    const { gate, queue } = closing((queue) => {
-      new Promise<void>((resolve) => {
-        later = resolve
-      }).then(() => {
-        closed = watch(queue.close())
-      })
-    }, 1)
-    watch(queue.execute('closes'))
-    watch(queue.execute('other'))
-    await turn()
-    expect(gate.started).toEqual(['other'])
-    later?.()
-    await turn()
-    expect(closed?.state).toBe('pending')
-    await gate.finish('other')
-    expect(closed?.state).toBe('fulfilled')
-  })
-
   test('F44: of another queue’s executor waits as it should', async () => {
     const inner = await busy()
     const outer = new QueuedExecutor(() => inner.queue.close(), { concurrency: 1 })

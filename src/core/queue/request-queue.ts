@@ -147,14 +147,16 @@ export class RequestQueue<Req, E extends QueueEntry = QueueEntry> {
       throw new QueueFullError('total', this.#size, this.#maxQueueSize, { priority })
     }
     const ticket = new Ticket(this, request, tier, this.#clock.now())
-    this.#enqueued++
     for (const taker of this.#takers) {
       this.#takers.delete(taker)
+      this.#enqueued++
       this.#dequeued++
       taker.resolve({ value: request, done: false })
       return ticket
     }
+    // First, since an order policy may throw.
     this.add(ticket as QueueEntry as E)
+    this.#enqueued++
     return ticket
   }
 

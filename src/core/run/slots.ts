@@ -80,8 +80,7 @@ class Slot implements RunTimes {
   deadline = Number.POSITIVE_INFINITY
   stuck = false
   replaced = false
-  /** It runs for a submitter without a context, and so in its bare mark; then so does its end. */
-  bare = false
+  /** Its bare mark, for the runs of submitters without a context. */
   mark: AsyncResource | undefined = undefined
   processed = 0
   errors = 0
@@ -144,12 +143,12 @@ export class Slots<Req, Res> {
     // Asked for when the slot is taken: those whom the host lets in for this one must not count on the same slot.
     const record = this.#host.next()
     if (record === undefined) this.#release(slot)
-    else this.#work(slot, record, false)
+    else this.#work(slot, record)
   }
 
   /** Runs a request in a free slot. */
   start(record: RequestRecord): void {
-    this.#work(this.#take(), record, false)
+    this.#work(this.#take(), record)
   }
 
   #take(): Slot {
@@ -246,16 +245,16 @@ export class Slots<Req, Res> {
     }
   }
 
-  #work(slot: Slot, first: RequestRecord, isInMark: boolean): void {
+  #work(slot: Slot, first: RequestRecord): void {
     const host = this.#host
     let record: RequestRecord | undefined = first
-    if (this.#call(slot, record, isInMark)) return
+    if (this.#call(slot, record)) return
     // It has settled synchronously; so may the next ones, and they must not keep the event loop to themselves.
     const began = host.now()
     for (;;) {
       record = this.free >= 0 ? host.next() : undefined
       if (record === undefined) break
-      if (this.#call(slot, record, false)) return
+      if (this.#call(slot, record)) return
       if (host.now() - began > TURN_MS) {
         host.pauseForOthers()
         break
@@ -265,7 +264,7 @@ export class Slots<Req, Res> {
   }
 
   /** True: the call is pending, and the slot busy. False: there was no call, or it has settled already. */
-  #call(slot: Slot, record: RequestRecord, isInMark: boolean): boolean {
+  #call(slot: Slot, record: RequestRecord): boolean {
     const host = this.#host
     const run = new Run(record, host.instant())
     slot.run = run
@@ -277,9 +276,7 @@ export class Slots<Req, Res> {
     let value: unknown
     let ok = true
     try {
-      slot.bare = hasNoContext(record)
-      if (!slot.bare) value = this.#marks.run(record, this.#invoke, slot, run)
-      else if (isInMark) value = this.#invoke(slot, run)
+      if (!hasNoContext(record)) value = this.#marks.run(record, this.#invoke, slot, run)
       else {
         if (slot.mark === undefined) slot.mark = this.#marks.bare(slot, record)
         value = slot.mark.runInAsyncScope(this.#invoke, undefined, slot, run)
@@ -312,7 +309,7 @@ export class Slots<Req, Res> {
     }
     const next = this.free >= 0 ? this.#host.next() : undefined
     if (next === undefined) this.#release(slot)
-    else this.#work(slot, next, slot.bare)
+    else this.#work(slot, next)
   }
 
   #finish(slot: Slot, ok: boolean, value: unknown): void {

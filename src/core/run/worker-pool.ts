@@ -117,10 +117,16 @@ export class WorkerPool<Req, Res> {
    * @throws {RunTimeoutError} through the promise
    */
   run(request: Req, options?: { priority?: Priority; metadata?: unknown }): Promise<Res> {
-    const { priority = 'normal', metadata } = options ?? {}
-    const tier = tierOf(priority)
+    let tier: number
+    let metadata: unknown
+    try {
+      tier = tierOf(options?.priority === undefined ? 'normal' : options.priority)
+      metadata = options?.metadata
+    } catch (error) {
+      return Promise.reject(error)
+    }
     if (tier < 0) {
-      return Promise.reject(new OptionsError('priority', "one of 'urgent', 'high', 'normal', 'low'", priority))
+      return Promise.reject(new OptionsError('priority', "one of 'urgent', 'high', 'normal', 'low'", options?.priority))
     }
     if (this.free === 0) return Promise.reject(new QueueFullError('total', this.active, this.concurrency))
     const record = new RequestRecord<Req, Res>(owner, request, tier, this.#timeline.instant())

@@ -68,6 +68,8 @@ type Guarded = (event: ExecutorEvents[ExecutorEvent]) => void
 export class Events {
   readonly #emitter = new EventEmitter()
   readonly #news: News[] = []
+  /** While it is not 0, news is only noted. */
+  #held = 0
   readonly #onError: ListenerErrorHandler | undefined
   // One guard for each event and listener, for `off()` to find it again.
   readonly #guards = new Map<ExecutorEvent, WeakMap<object, Guarded>>()
@@ -122,12 +124,26 @@ export class Events {
    */
   tell<E extends ExecutorEvent>(scope: Scope | undefined, event: E, payload: ExecutorEvents[E]): void {
     this.#news.push({ scope, event, payload })
-    if (this.#news.length > 1) return
+    if (this.#held === 0) this.#tellAll()
+  }
+
+  /** What happens until `release()` is told only then. */
+  hold(): void {
+    this.#held++
+  }
+
+  release(): void {
+    if (--this.#held === 0 && this.#news.length > 0) this.#tellAll()
+  }
+
+  #tellAll(): void {
+    this.#held++
     for (const news of this.#news) {
       if (news.scope === undefined) this.#deliver(news)
       else news.scope.runInAsyncScope(this.#deliver, undefined, news)
     }
     this.#news.length = 0
+    this.#held--
   }
 
   readonly #deliver = ({ event, payload }: News): void => {
