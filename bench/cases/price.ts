@@ -1,0 +1,157 @@
+/**
+ * What does each feature cost? The closed loop with exactly one switched on at a time, so that a regression shows which.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { ExecutorEvent, QueuedExecutorOptions, RequestOptions } from '../../src/index.ts'
+import type { Case } from '../case.ts'
+import { CONCURRENCY, type Job, tasks } from '../job.ts'
+import { library } from '../library.ts'
+import { type ClosedLoop, closedLoop, SUBMITTERS } from '../measure.ts'
+import { number, table, withRange, withSpread } from '../table.ts'
+
+const BASELINE = 'baseline: all defaults'
+const BOTH_TIMEOUTS = 'wait and run timeout, by request'
+const LOOP = 'closed loop'
+const FAR_MS = 30_000
+
+type Executor = InstanceType<typeof library.QueuedExecutor<Job, number>>
+
+const requestEvents: readonly ExecutorEvent[] = [
+  'queued',
+  'rejected',
+  'started',
+  'completed',
+  'failed',
+  'expired',
+  'cancelled',
+  'shed',
+]
+
+function open(options: QueuedExecutorOptions<Job> = {}, task = tasks.trivial): Executor {
+  return new library.QueuedExecutor<Job, number>(task, { concurrency: CONCURRENCY, maxQueueSize: 0, ...options })
+}
+
+/** `execute` without options, on an executor that has some. */
+function plain(options?: QueuedExecutorOptions<Job>): ClosedLoop {
+  const executor = open(options)
+  return { execute: (job) => executor.execute(job) }
+}
+
+/** `execute` with options, made anew for each request as callers do. */
+function each(optionsOf: () => RequestOptions): ClosedLoop {
+  const executor = open()
+  return { execute: (job) => executor.execute(job, optionsOf()) }
+}
+
+const features: { readonly [name: string]: () => ClosedLoop } = {
+  [BASELINE]: () => plain(),
+  'run timeout off': () => plain({ runTimeoutMs: Number.POSITIVE_INFINITY }),
+  'wait timeout': () => plain({ waitTimeoutMs: FAR_MS }),
+  'timeout of both together': () => plain({ timeoutMs: FAR_MS }),
+  'wait timeout, by request': () => each(() => ({ waitTimeoutMs: FAR_MS })),
+  'run timeout, by request': () => each(() => ({ runTimeoutMs: FAR_MS })),
+  'wait and run timeout': () => plain({ waitTimeoutMs: FAR_MS, runTimeoutMs: FAR_MS }),
+  [BOTH_TIMEOUTS]: () => each(() => ({ waitTimeoutMs: FAR_MS, runTimeoutMs: FAR_MS })),
+  'options, priority only': () => each(() => ({ priority: 'high' })),
+  metadata: () => each(() => ({ metadata: 'any' })),
+  'one signal for all': () => {
+    const { signal } = new AbortController()
+    return each(() => ({ signal }))
+  },
+  'a signal for each request': () => each(() => ({ signal: new AbortController().signal })),
+  'run.signal, read by the executor': () => {
+    const executor = new library.QueuedExecutor<Job, number>(
+      async (job, run) => job.value + (run.signal.aborted ? 0 : 1),
+      { concurrency: CONCURRENCY, maxQueueSize: 0 },
+    )
+    return { execute: (job) => executor.execute(job) }
+  },
+  'submit() and result': () => {
+    const executor = open()
+    return { execute: async (job) => (await executor.submit(job)).result }
+  },
+  'offer() and result': () => {
+    const executor = open()
+    return { execute: (job) => (executor.offer(job) as { result: Promise<number> }).result }
+  },
+  'a listener for completed': () => {
+    const executor = open().on('completed', () => {})
+    return { execute: (job) => executor.execute(job) }
+  },
+  'listeners for all events of requests': () => {
+    const executor = open()
+    for (const event of requestEvents) executor.on(event, () => {})
+    return { execute: (job) => executor.execute(job) }
+  },
+  'whenFull: block, 44 of 64 blocked': () => plain({ whenFull: 'block', maxQueueSize: 10 }),
+  'a bound that is not reached': () => plain({ maxQueueSize: { total: 1_000, low: 10 } }),
+  'schema, synchronous': () =>
+    plain({ schema: { '~standard': { version: 1, vendor: 'bench', validate: (value) => ({ value: value as Job }) } } }),
+  'an id for each request': () => {
+    let counter = 0
+    return each(() => ({ id: `id-${counter++}` }))
+  },
+  'each id twice, joined': () => {
+    let counter = 0
+    return each(() => ({ id: `id-${counter++ >>> 1}` }))
+  },
+  'AsyncLocalStorage around submitters': () => {
+    const storage = new AsyncLocalStorage<number>()
+    const executor = open({}, async (job) => {
+      if (storage.getStore() === undefined) throw new Error('the context of the submitter is lost')
+      return job.value + 1
+    })
+    let submitters = 0
+    return {
+      execute: (job) => executor.execute(job),
+      around: (submitter) => storage.run(submitters++, submitter),
+    }
+  },
+  'a clock of its own': () =>
+    plain({
+      clock: {
+        now: () => performance.now(),
+        setTimeout: (callback, delayMs) => setTimeout(callback, delayMs),
+        clearTimeout: (handle) => clearTimeout(handle as NodeJS.Timeout),
+      },
+    }),
+}
+
+export const priceCase: Case = {
+  name: 'price',
+  about: `the closed loop of ${SUBMITTERS} submitters with one feature switched on at a time`,
+  rounds: 5,
+  // Those that a target is about, in all rounds.
+  trials: () =>
+    Object.keys(features).map((subject) => {
+      const inTarget = subject === BASELINE || subject === BOTH_TIMEOUTS
+      return { variant: LOOP, subject, ...(inTarget ? {} : { rounds: 3 }) }
+    }),
+
+  async measure({ subject }) {
+    const feature = features[subject]
+    if (feature === undefined) throw new Error(`there is no feature '${subject}'`)
+    return { numbers: { ...(await closedLoop(feature())) } }
+  },
+
+  report(results) {
+    const baseline = results.median(LOOP, BASELINE, 'cpuNs') ?? Number.NaN
+    const rows = results
+      .subjects()
+      .map((subject) => [
+        subject,
+        withSpread(results.spread(LOOP, subject, 'cpuNs')),
+        withSpread(results.spread(LOOP, subject, 'wallNs')),
+        number((results.median(LOOP, subject, 'cpuNs') ?? Number.NaN) - baseline),
+        withRange(results.ratio([LOOP, subject], [LOOP, BASELINE], 'cpuNs')),
+      ])
+    const head = ['closed loop, trivial async task', 'CPU ns a request', 'wall ns', 'more than baseline', 'of baseline']
+    return `The price of each feature of triage-queue, one at a time\n\n${table(head, rows)}`
+  },
+}
+
+/** The target: a run timeout and a wait timeout on every request, against none of its own. */
+export const timeoutsRatio = {
+  over: [LOOP, BOTH_TIMEOUTS],
+  under: [LOOP, BASELINE],
+} as const

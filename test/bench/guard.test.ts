@@ -1,0 +1,131 @@
+/**
+ * Is it still as lean as it was? What a request costs in readings of the clock, timers, promises, microtasks and bytes
+ * is counted in processes of their own, so that a regression fails on a busy machine too. `npm run bench -- counts`
+ * prints the same numbers, `bench/counts.ts` says what each of them is.
+ */
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { type ByteCounts, type CallCounts, COUNTING_FLAGS, type PromiseCounts } from '../../bench/counts.ts'
+
+/** Slightly above what is counted today. Who makes the engine leaner lowers them. */
+const AT_MOST = {
+  /** Readings of the clock: one instant for all that happens in one stretch. */
+  nowPerSubmission: 1,
+  /** 10 slots: a burst of 1,000 comes back in 100 lots, and each has its instant. */
+  nowPerBurst: 105,
+  /** Each synchronous run may have taken any time, so that the clock is read after each. */
+  nowPerSynchronous: 1.01,
+  nowPerClosedLoop: 0.11,
+  nowPerIdleRequest: 3,
+
+  /** One timer serves all deadlines of a burst. */
+  timersPerBurst: 1,
+  timersPerClosedLoop: 1,
+  timersPerIdleRequest: 1,
+
+  /** Beside the promise that the task itself returns: that of `execute()`, and our reaction to the task's. */
+  promises: 2.15,
+  promisesOfSynchronous: 1.05,
+  microtasks: 1.15,
+  microtasksOfSynchronous: 0.05,
+
+  /** On the heap, for one that waits. A bare loop has 270; a second record or promise would be 100 to 300 more. */
+  bytesWaiting: 385,
+  bytesWaitingWithTimeouts: 640,
+  bytesWaitingWithHandle: 335,
+  /** Left of each when all have ended: the noise of the heap, and nothing of ours. */
+  bytesLeft: 16,
+  /** Allocated on the way through a closed loop, beside what the submitter and the task allocate. */
+  bytesAllocated: 900,
+}
+
+const BURST = 1_000
+const REQUESTS = 10_000
+
+async function count<T>(what: string): Promise<T> {
+  const file = fileURLToPath(new URL('../../bench/counts.ts', import.meta.url))
+  const { stdout } = await promisify(execFile)(process.execPath, [...COUNTING_FLAGS, file, what])
+  return JSON.parse(stdout) as T
+}
+
+describe('calls', () => {
+  let calls: CallCounts
+  beforeAll(async () => {
+    calls = await count<CallCounts>('calls')
+  })
+
+  test('a burst is submitted at one instant', () => {
+    expect(calls.submission.now).toBeLessThanOrEqual(AT_MOST.nowPerSubmission)
+  })
+
+  test('the clock is read once for each lot of answers, not for each request', () => {
+    expect(calls.burst.now).toBeLessThanOrEqual(AT_MOST.nowPerBurst)
+    expect(calls.closedLoop.now / REQUESTS).toBeLessThanOrEqual(AT_MOST.nowPerClosedLoop)
+  })
+
+  test('the clock is read once for each synchronous run', () => {
+    expect(calls.burstOfSynchronous.now / BURST).toBeLessThanOrEqual(AT_MOST.nowPerSynchronous)
+  })
+
+  test('timeouts on every request cost no reading of the clock, and no timer', () => {
+    expect(calls.burstOfTimeouts.now).toBeLessThanOrEqual(calls.burst.now)
+    expect(calls.burstOfTimeouts.setTimeout).toBeLessThanOrEqual(AT_MOST.timersPerBurst)
+  })
+
+  test('one timer serves a burst, and one a closed loop that never rests', () => {
+    expect(calls.burst.setTimeout).toBeLessThanOrEqual(AT_MOST.timersPerBurst)
+    expect(calls.closedLoop.setTimeout).toBeLessThanOrEqual(AT_MOST.timersPerClosedLoop)
+  })
+
+  test('no timer is left when nothing is live', () => {
+    for (const { setTimeout, clearTimeout } of Object.values(calls)) {
+      expect(clearTimeout).toBe(setTimeout)
+    }
+  })
+
+  test('a request that finds everything idle reads the clock and arms a timer no more often than it must', () => {
+    expect(calls.oneByOne.now / BURST).toBeLessThanOrEqual(AT_MOST.nowPerIdleRequest)
+    expect(calls.oneByOne.setTimeout / BURST).toBeLessThanOrEqual(AT_MOST.timersPerIdleRequest)
+  })
+})
+
+describe('promises and microtasks', () => {
+  let counts: PromiseCounts
+  beforeAll(async () => {
+    counts = await count<PromiseCounts>('promises')
+  })
+
+  test('a request costs the promise of execute() and one reaction', () => {
+    const { withoutQueue, burst } = counts
+    expect(burst.promises - withoutQueue.promises).toBeLessThanOrEqual(AT_MOST.promises)
+    expect(burst.microtasks - withoutQueue.microtasks).toBeLessThanOrEqual(AT_MOST.microtasks)
+  })
+
+  test('a synchronous run costs the promise of execute() only', () => {
+    expect(counts.burstOfSynchronous.promises).toBeLessThanOrEqual(AT_MOST.promisesOfSynchronous)
+    expect(counts.burstOfSynchronous.microtasks).toBeLessThanOrEqual(AT_MOST.microtasksOfSynchronous)
+  })
+})
+
+describe('bytes', () => {
+  let bytes: ByteCounts
+  beforeAll(async () => {
+    bytes = await count<ByteCounts>('bytes')
+  })
+
+  test('a waiting request is small', () => {
+    expect(bytes.waiting).toBeLessThanOrEqual(AT_MOST.bytesWaiting)
+    expect(bytes.waitingWithTimeouts).toBeLessThanOrEqual(AT_MOST.bytesWaitingWithTimeouts)
+    expect(bytes.waitingWithHandle).toBeLessThanOrEqual(AT_MOST.bytesWaitingWithHandle)
+  })
+
+  test('nothing is left of requests that have ended', () => {
+    expect(bytes.left).toBeLessThanOrEqual(AT_MOST.bytesLeft)
+  })
+
+  test('little is allocated on the way through', () => {
+    expect(bytes.allocated - bytes.allocatedWithoutQueue).toBeLessThanOrEqual(AT_MOST.bytesAllocated)
+  })
+})
