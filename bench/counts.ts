@@ -228,14 +228,14 @@ async function countBytes(): Promise<ByteCounts> {
 }
 
 /**
- * Bytes allocated for a request of a closed loop, once everything is compiled. What the compiler itself allocates comes
- * on top of some rounds, so that the least is the truth.
+ * Bytes allocated for a request of a closed loop, once everything is compiled: again after each collection, which throws
+ * compiled code away. What the compiler itself allocates comes on top of some rounds, so that the least is the truth.
  */
 async function allocatedBy(execute: (job: Job) => Promise<number>): Promise<number> {
-  for (let round = 0; round < 30; round++) await closedLoop(execute, REQUESTS)
   let least = Number.POSITIVE_INFINITY
-  for (let round = 0; round < 7; round++) {
+  for (let trial = 0; trial < 4; trial++) {
     await heapBytes()
+    for (let round = 0; round < 12; round++) await closedLoop(execute, REQUESTS)
     const before = process.memoryUsage().heapUsed
     await closedLoop(execute, REQUESTS)
     least = Math.min(least, (process.memoryUsage().heapUsed - before) / REQUESTS)

@@ -14,11 +14,14 @@ export interface Cost {
 export const quick = process.env.BENCH_QUICK === '1'
 
 /**
- * How long to measure, and before that to warm up, in ms of wall time. It takes up to half a second until V8 has
- * compiled a queue of a thousand lines to the end; a loop of fifty is there in a tenth.
+ * How long to warm up, and then to measure, in ms of CPU time: on a busy machine wall time says little. It takes up to
+ * half a second until V8 has compiled a queue of a thousand lines to the end; a loop of fifty is there in a tenth.
  */
-export const MEASURED_MS = quick ? 60 : 300
-export const WARM_UP_MS = quick ? 60 : 500
+const WARM_UP_MS = quick ? 60 : 500
+const MEASURED_MS = quick ? 60 : 300
+
+/** In wall time at most so many times as long: a queue that mostly waits for timers would take minutes. */
+const WALL_FACTOR = 3
 
 /** How many submitters a closed loop has. */
 export const SUBMITTERS = 64
@@ -33,7 +36,33 @@ export async function costOf(requests: number, run: () => Promise<void> | void):
   return { cpuNs: ((user + system) * 1e3) / requests, wallNs: (wallMs * 1e6) / requests }
 }
 
-/** Makes a peer's queue for a kind of task; wraps the task where the peer needs one that returns a promise. */
+/** Is the time over that something may take, in ms of CPU time? */
+function stopwatch(limitMs: number): () => boolean {
+  const from = performance.now()
+  const before = process.cpuUsage()
+  return () => {
+    const { user, system } = process.cpuUsage(before)
+    return (user + system) / 1e3 >= limitMs || performance.now() - from >= limitMs * WALL_FACTOR
+  }
+}
+
+/** Does something until it is compiled. */
+export async function warmUp(run: () => Promise<unknown>): Promise<void> {
+  const isOver = stopwatch(WARM_UP_MS)
+  while (!isOver()) await run()
+}
+
+/** Does something for long enough, at least once: the mean. */
+export async function meanCost(run: () => Promise<Cost>): Promise<Cost> {
+  const isOver = stopwatch(MEASURED_MS)
+  const costs: Cost[] = []
+  do costs.push(await run())
+  while (!isOver())
+  const mean = (key: keyof Cost): number => costs.reduce((sum, cost) => sum + cost[key], 0) / costs.length
+  return { cpuNs: mean('cpuNs'), wallNs: mean('wallNs') }
+}
+
+/** The task of a kind; wrapped where the peer needs one that returns a promise. */
 export function taskFor(peer: Peer, kind: TaskKind): Task {
   const task = tasks[kind]
   return kind === 'synchronous' && peer.needsPromise ? async (job) => task(job) : task
@@ -72,11 +101,12 @@ export async function closedLoop({ execute, around = (submitter) => submitter() 
 
 /** Warms up, and finds an even number of requests that take long enough to be measured. */
 async function enoughRequests(run: (requests: number) => Promise<Cost>, atFirst: number): Promise<number> {
-  const startedAt = performance.now()
+  const isWarm = stopwatch(WARM_UP_MS)
   for (let requests = atFirst; ; requests *= 2) {
-    const { wallNs } = await run(requests)
-    if (performance.now() - startedAt < WARM_UP_MS) continue
-    return Math.max(Math.round((MEASURED_MS * 1e6) / wallNs / 2) * 2, atFirst)
+    const { cpuNs, wallNs } = await run(requests)
+    if (!isWarm()) continue
+    const ns = Math.max(cpuNs, wallNs / WALL_FACTOR)
+    return Math.max(Math.round((MEASURED_MS * 1e6) / ns / 2) * 2, atFirst)
   }
 }
 

@@ -5,7 +5,6 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Case } from './case.ts'
-import { describeMachine, machineLines } from './machine.ts'
 
 const usage = `npm run bench -- [options] [case …]
 
@@ -39,6 +38,7 @@ Object.assign(process.env, env)
 const { cases } = await import('./cases/index.ts')
 const { verifyCase } = await import('./cases/verify.ts')
 const { runCase } = await import('./driver.ts')
+const { describeMachine, machineLines } = await import('./machine.ts')
 const { peerNames } = await import('./peers/index.ts')
 const { judge, targetsTable } = await import('./targets.ts')
 

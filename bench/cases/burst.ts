@@ -3,7 +3,7 @@
  */
 import type { Case, Trial } from '../case.ts'
 import { CONCURRENCY, isOrdered, type Job, jobsOfFourTiers, tasks } from '../job.ts'
-import { burst, type Cost, collectGarbage, MEASURED_MS, quick, WARM_UP_MS } from '../measure.ts'
+import { burst, type Cost, meanCost, quick, warmUp } from '../measure.ts'
 import { loadPeer, roundsOf, US } from '../peers/index.ts'
 import { short, table, times, withSpread } from '../table.ts'
 
@@ -14,7 +14,7 @@ export const burstCase: Case = {
   name: 'burst',
   about: 'up to a million requests at once over four random tiers: the cost of a request, and its growth',
   rounds: 5,
-  flags: ['--expose-gc', '--max-old-space-size=8192'],
+  flags: ['--max-old-space-size=8192'],
 
   async trials(names) {
     const trials: Trial[] = []
@@ -52,15 +52,11 @@ export const burstCase: Case = {
     }
 
     const few = jobsOfFourTiers(Math.min(size, 10_000))
-    for (const until = performance.now() + WARM_UP_MS; performance.now() < until; ) await run(few)
     const jobs = jobsOfFourTiers(size)
-    collectGarbage()
-    const costs: Cost[] = []
-    for (const until = performance.now() + MEASURED_MS; costs.length === 0 || performance.now() < until; ) {
-      costs.push(await run(jobs))
-    }
-    const mean = (key: keyof Cost): number => costs.reduce((sum, cost) => sum + cost[key], 0) / costs.length
-    return { numbers: { cpuNs: mean('cpuNs'), wallNs: mean('wallNs'), ordered: Number(ordered) } }
+    // No collection is forced in between: with nothing alive, it would throw away what V8 has compiled.
+    await warmUp(() => run(few))
+    const cost = await meanCost(() => run(jobs))
+    return { numbers: { ...cost, ordered: Number(ordered) } }
   },
 
   report(results) {

@@ -8,7 +8,7 @@ import type { ExecutorEvent, QueuedRequest, RequestOptions } from '../../src/ind
 import type { Case, Outcome } from '../case.ts'
 import { CONCURRENCY, type Job, jobsOfFourTiers, randomInts, tasks } from '../job.ts'
 import { library } from '../library.ts'
-import { burst, type Cost, collectGarbage, costOf, MEASURED_MS, quick, WARM_UP_MS } from '../measure.ts'
+import { burst, collectGarbage, costOf, meanCost, quick, warmUp } from '../measure.ts'
 import { number, short, table, withRange, withSpread } from '../table.ts'
 
 const WAITING = 100_000
@@ -200,17 +200,15 @@ async function measureBurst(subject: string): Promise<Outcome> {
   const execute = (job: Job): Promise<number> =>
     executor.execute(job, { ...options?.(), priority: priorities[job.tier] as 'low' })
   const few = jobsOfFourTiers(10_000)
-  for (const until = performance.now() + WARM_UP_MS; performance.now() < until; ) await burst(execute, few)
   const jobs = jobsOfFourTiers(WAITING)
-  collectGarbage()
-  told = 0
-  const costs: Cost[] = []
-  for (const until = performance.now() + MEASURED_MS; costs.length === 0 || performance.now() < until; ) {
-    costs.push(await burst(execute, jobs))
-  }
-  if (listen && told !== 3 * WAITING * costs.length) throw new Error(`listeners were told ${told} times`)
-  const mean = (key: keyof Cost): number => costs.reduce((sum, cost) => sum + cost[key], 0) / costs.length
-  return { numbers: { cpuNs: mean('cpuNs'), wallNs: mean('wallNs') } }
+  await warmUp(() => burst(execute, few))
+  const cost = await meanCost(() => {
+    told = 0
+    return burst(execute, jobs)
+  })
+  // Each request is queued, started and completed.
+  if (listen && told !== 3 * WAITING) throw new Error(`listeners were told ${told} times`)
+  return { numbers: { ...cost } }
 }
 
 /** What reading the clock twice adds to each figure, in ns: the median of many. */

@@ -5,7 +5,7 @@
 import { setTimeout } from 'node:timers/promises'
 import type { Case, Trial } from '../case.ts'
 import { CONCURRENCY, checkAnswer, type Job, jobsOfOneTier } from '../job.ts'
-import { quick, WARM_UP_MS } from '../measure.ts'
+import { quick, warmUp } from '../measure.ts'
 import { loadPeer, roundsOf } from '../peers/index.ts'
 import { number, table } from '../table.ts'
 
@@ -33,7 +33,7 @@ export const latencyCase: Case = {
     const start = new Float64Array(SAMPLES)
     const settled = new Float64Array(SAMPLES)
     const jobs = jobsOfOneTier(SAMPLES)
-    for (const until = performance.now() + WARM_UP_MS; performance.now() < until; ) await queue.execute(jobs[0] as Job)
+    await warmUp(() => queue.execute(jobs[0] as Job))
     for (let i = 0; i < SAMPLES; i++) {
       const job = jobs[i] as Job
       await setTimeout(1 + (i & 1))

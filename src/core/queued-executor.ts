@@ -458,7 +458,6 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     else this.#refuse(record, this.#fullError(bound, record))
   }
 
-  // (Not a getter: V8 calls its runtime for private ones, 100 ns each.)
   /** Its signal will be heard; false: it was aborted already, and the request is refused. */
   #listens(record: RequestRecord<Req, Res>): boolean {
     const signal = record.extras?.signal
@@ -475,7 +474,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     return false
   }
 
-  /** Is there a slot that nobody was promised? */
+  /** Is there a slot that nobody was promised? (Not a getter: V8 calls its runtime for private ones.) */
   #slotIsFree(): boolean {
     return !this.#paused && this.#slots.free > this.#capacity.reserved
   }
@@ -541,21 +540,25 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     if (this.#closing !== undefined) return
     // Told when all are in: a listener that submits must not pass those behind the one whose admission it hears of.
     this.#events.hold()
-    for (let tier = 0; tier < TIERS; tier++) {
-      for (;;) {
-        const record = this.#blocked.firstAt(tier)
-        if (record === undefined) break
-        const slotIsFree = this.#slotIsFree()
-        if (this.#capacity.bound(tier, slotIsFree) !== undefined) break
-        const signal = record.extras?.signal
-        if (signal?.aborted === true) this.#leave(record, State.CANCELLED, signal.reason)
-        else {
-          this.#blocked.delete(record)
-          this.#enqueue(record, slotIsFree)
-        }
-      }
+    try {
+      for (let tier = 0; tier < TIERS; tier++) while (this.#unblockFirst(tier));
+    } finally {
+      this.#events.release()
     }
-    this.#events.release()
+  }
+
+  /** False: nobody of this tier is blocked, or there is no room for him. */
+  #unblockFirst(tier: number): boolean {
+    const record = this.#blocked.firstAt(tier)
+    const slotIsFree = this.#slotIsFree()
+    if (record === undefined || this.#capacity.bound(tier, slotIsFree) !== undefined) return false
+    const signal = record.extras?.signal
+    if (signal?.aborted === true) this.#leave(record, State.CANCELLED, signal.reason)
+    else {
+      this.#blocked.delete(record)
+      this.#enqueue(record, slotIsFree)
+    }
+    return true
   }
 
   /** A request has left the queue, or a slot has come free: there may be room. */
@@ -772,13 +775,19 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   #setRunDeadlines(record: RequestRecord<Req, Res>): void {
     const { extras } = record
     if (extras === undefined) return
-    this.#clearDeadline(extras)
-    if (extras.left === undefined) this.#setDeadline(record, this.#timeoutOf(record))
+    if (extras.left === undefined) this.#setRunDeadline(record, extras, this.#timeoutOf(record))
     if (extras.joined === undefined) return
     for (const joined of extras.joined as Set<JoinedRequest<Req, Res>>) {
-      this.#clearDeadline(joined)
-      this.#setDeadline(joined, joined.timeoutMs)
+      this.#setRunDeadline(joined, joined, joined.timeoutMs)
     }
+  }
+
+  #setRunDeadline(party: Party<Req, Res>, place: { deadline: unknown }, timeoutMs: number): void {
+    const deadline = place.deadline as Deadline<Party<Req, Res>> | undefined
+    // Often it is the one that it has.
+    if (deadline !== undefined && deadline.rank === party.enqueuedAt + timeoutMs) return
+    this.#clearDeadline(place)
+    this.#setDeadline(party, timeoutMs)
   }
 
   /** What the slots ask of us. */
@@ -787,6 +796,9 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     return {
       next: () => this.#next(),
       begin: (record, times) => this.#begin(own(record), times),
+      began: ({ deadline, startedAt }) => {
+        if (deadline < this.#alarm.dueAt) this.#alarm.setFor(deadline, startedAt)
+      },
       settled: (record, ok, value, times) => {
         this.#statistics.ran(record.tier, this.#timeline.now() - times.startedAt)
         if (this.#closers.size > 0) this.#closerEnds(record)
@@ -841,7 +853,6 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     // A listener, or one of an earlier event in the same burst, may have ended it.
     if (record.status !== State.STARTING) return false
     record.status = State.RUNNING
-    if (times.deadline < this.#alarm.dueAt) this.#alarm.setFor(times.deadline, times.startedAt)
     return true
   }
 

@@ -311,22 +311,32 @@ describe('F10: the caller’s own signal', () => {
     expect(ends).toHaveLength(13)
   })
 
-  test('F10: is kept clean by map(), whether it ends, breaks or fails', async () => {
+  test('F10: is kept clean by map(), whether it has to wait for room, ends, breaks or fails', async () => {
     const { signal } = new AbortController()
-    const queue = new QueuedExecutor((n: number) => {
-      if (n === 13) throw new Error('thirteen')
-      return n
-    })
+    const queue = new QueuedExecutor(
+      async (n: number) => {
+        await turn()
+        if (n === 13) throw new Error('thirteen')
+        return n
+      },
+      { concurrency: 1, maxQueueSize: 1 },
+    )
     const seen: number[] = []
-    for await (const n of queue.map([1, 2, 3], { signal })) seen.push(n)
-    for await (const n of queue.map([4, 5, 6], { signal })) {
+    const most: number[] = []
+    for await (const n of queue.map([1, 2, 3, 4, 5, 6], { signal, window: 6 })) {
+      seen.push(n)
+      most.push(listenersOf(signal))
+    }
+    for await (const n of queue.map([7, 8, 9], { signal })) {
       seen.push(n)
       break
     }
     await watch(queue.map([13, 14], { signal }).next()).done
     await queue.idle()
     await turn()
-    expect(seen).toEqual([1, 2, 3, 4])
+    expect(seen).toEqual([1, 2, 3, 4, 5, 6, 7])
+    // It did listen, for as long as it waited for room.
+    expect(Math.max(...most)).toBe(1)
     expect(listenersOf(signal)).toBe(0)
   })
 
@@ -651,6 +661,21 @@ describe('F17: the total deadline', () => {
       expect(gate.started).toEqual(['busy 0', 'waits'])
     },
   )
+
+  test('F17: and waitTimeoutMs covers the time blocked and waiting', async () => {
+    const { clock, gate, queue } = await busy({ maxQueueSize: 1, whenFull: 'block' })
+    watch(queue.execute('before', { priority: 'high' }))
+    const caller = watch(queue.execute('late', { waitTimeoutMs: 100 }))
+    await clock.advance(40)
+    await gate.finish('busy 0')
+    expect(queue.getStatus()).toMatchObject({ blocked: 0, waiting: 1, running: 1 })
+    await clock.advance(59)
+    expect(caller.state).toBe('pending')
+    await clock.advance(1)
+    expect(caller.error).toMatchObject({ code: 'TRIAGE_WAIT_TIMEOUT', waitedMs: 100, timeoutMs: 100 })
+    await gate.finishAll()
+    expect(gate.started).toEqual(['busy 0', 'before'])
+  })
 
   test('F17: of a run counts when it is the earlier one, and the run’s when that is', async () => {
     const { clock, gate, queue } = gated({ concurrency: 2, runTimeoutMs: 50 })

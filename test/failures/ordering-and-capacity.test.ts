@@ -595,29 +595,42 @@ describe('F41: a backlog of a million', () => {
     },
   )
 
-  test('F41: is admitted, looked at, changed in its middle and drained in one go', async () => {
+  test('F41: is admitted, looked at, changed in its middle and drained, and keeps its order', () => {
     const queue = new RequestQueue<number>({ maxQueueSize: 0 })
-    let middle: ReturnType<typeof queue.enqueue> | undefined
+    type Ticket = ReturnType<typeof queue.enqueue>
+    // Of each a stretch from the middle: some will be more urgent, some will leave.
+    const lifted: Ticket[] = []
+    const leaving: Ticket[] = []
     for (let i = 0; i < 1_000_000; i++) {
       const ticket = queue.enqueue(i, { priority: priorities[i % 4] as 'low' })
-      if (i === 500_002) middle = ticket
+      if (i >= 500_000 && i < 512_000 && i % 4 === 3) lifted.push(ticket)
+      if (i >= 600_000 && i < 604_000 && i % 4 === 2) leaving.push(ticket)
     }
-    const ticket = middle as NonNullable<typeof middle>
     expect([queue.size, queue.sizeOf('normal'), queue.getStatus().size]).toEqual([1_000_000, 250_000, 1_000_000])
-    expect(queue.position(ticket)).toBe(500_000 + 125_000)
-    expect(queue.setPriority(ticket, 'urgent')).toBe(true)
-    expect(queue.position(ticket)).toBe(125_001)
-    expect(queue.remove(ticket)).toBe(true)
-    expect(queue.position(ticket)).toBeUndefined()
+    const [first, second] = lifted as [Ticket, Ticket]
+    expect([queue.position(first), queue.position(second)]).toEqual([875_000, 875_001])
+    for (const ticket of lifted) expect(queue.setPriority(ticket, 'urgent')).toBe(true)
+    // Each stands behind the urgent one that came just before it.
+    expect([queue.position(first), queue.position(second)]).toEqual([125_001, 125_003])
+    leaving.push(...lifted.filter((_, i) => i % 2 === 0))
+    for (const ticket of leaving) expect(queue.remove(ticket)).toBe(true)
+    expect(queue.position(first)).toBeUndefined()
+    expect(queue.position(second)).toBe(125_002)
+
+    const left = 1_000_000 - leaving.length
+    const gone = new Set(leaving.map((ticket) => ticket.request))
+    expect(queue.size).toBe(left)
+    const isLifted = (n: number): boolean => n >= 500_000 && n < 512_000 && n % 4 === 3
+    const rank = (n: number): number => (isLifted(n) ? 0 : n % 4) * 1_000_000 + n
     let last = -1
     let wrong = 0
     let drained = 0
     for (let n = queue.dequeue(); n !== undefined; n = queue.dequeue()) {
       drained++
-      if (n % 4 === last % 4 ? n < last : n % 4 < last % 4) wrong++
-      last = n
+      if (rank(n) <= last || gone.has(n)) wrong++
+      last = rank(n)
     }
-    expect([drained, wrong, queue.size]).toEqual([999_999, 0, 0])
+    expect([drained, wrong, queue.size]).toEqual([left, 0, 0])
   })
 })
 

@@ -45,10 +45,12 @@ holds('the status and the health tell the truth about calls and stuck slots', tr
 function hanging(options: { concurrency: number; onStuck?: 'hold' | 'replace'; maxReplaced?: number }) {
   const clock = new VirtualClock()
   const letGo: (() => void)[] = []
+  const signals: AbortSignal[] = []
   let calls = 0
   let most = 0
   const executor = new QueuedExecutor(
-    () => {
+    (_request, { signal }) => {
+      signals.push(signal)
       most = Math.max(most, ++calls)
       return new Promise<void>((resolve) => {
         letGo.push(() => {
@@ -59,14 +61,16 @@ function hanging(options: { concurrency: number; onStuck?: 'hold' | 'replace'; m
     },
     { clock, runTimeoutMs: 10, ...options },
   )
-  return { clock, executor, letGo, calls: () => calls, most: () => most }
+  return { clock, executor, letGo, signals, calls: () => calls, most: () => most }
 }
 
-test('a run that timed out keeps its slot until its call settles; its caller is answered at once', async () => {
-  const { clock, executor, letGo, calls, most } = hanging({ concurrency: 2 })
+test('a run that timed out keeps its slot until its call settles; caller and signal are told at once', async () => {
+  const { clock, executor, letGo, signals, calls, most } = hanging({ concurrency: 2 })
   const answers = Array.from({ length: 4 }, (_, i) => executor.execute(i).catch((error) => error))
   await clock.advance(10)
-  expect(await Promise.all(answers.slice(0, 2))).toEqual([expect.any(RunTimeoutError), expect.any(RunTimeoutError)])
+  const errors = await Promise.all(answers.slice(0, 2))
+  expect(errors).toEqual([expect.any(RunTimeoutError), expect.any(RunTimeoutError)])
+  expect(signals.map(({ reason }) => reason)).toEqual(errors)
   await clock.advance(1_000)
   expect(calls()).toBe(2)
   expect(executor.getStatus()).toMatchObject({ waiting: 2, running: 0, activeWorkers: 2, stuckWorkers: 2 })
@@ -79,11 +83,12 @@ test('a run that timed out keeps its slot until its call settles; its caller is 
 })
 
 test('a cancelled run keeps its slot until its call settles', async () => {
-  const { clock, executor, letGo, calls } = hanging({ concurrency: 1 })
+  const { clock, executor, letGo, signals, calls } = hanging({ concurrency: 1 })
   const first = executor.offer(1)
   executor.offer(2)
   await clock.settle()
   first?.cancel()
+  expect(signals[0]?.aborted).toBe(true)
   await clock.settle()
   expect(calls()).toBe(1)
   expect(executor.getStatus()).toMatchObject({ waiting: 1, running: 0, activeWorkers: 1 })

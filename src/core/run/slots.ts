@@ -40,6 +40,8 @@ export interface PoolHost {
   next(): RequestRecord | undefined
   /** A request is about to run: fills in its times. False: it has been ended meanwhile, and must not run. */
   begin(record: RequestRecord, times: RunTimes): boolean
+  /** Its executor was called, and has not answered yet. */
+  began(times: RunTimes): void
   /** Its call has settled. The slot is still held. */
   settled(record: RequestRecord, ok: boolean, value: unknown, times: RunTimes): void
   /** A slot was let go. */
@@ -281,7 +283,10 @@ export class Slots<Req, Res> {
         if (slot.mark === undefined) slot.mark = this.#marks.bare(slot, record)
         value = slot.mark.runInAsyncScope(this.#invoke, undefined, slot, run)
       }
-      if (value === pending) return true
+      if (value === pending) {
+        host.began(slot)
+        return true
+      }
     } catch (error) {
       ok = false
       value = error

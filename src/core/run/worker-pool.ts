@@ -62,9 +62,9 @@ export class WorkerPool<Req, Res> {
       begin: (_record: unknown, times: RunTimes) => {
         times.startedAt = this.#timeline.now()
         times.deadline = times.startedAt + runTimeoutMs
-        this.#alarm.setFor(times.deadline, times.startedAt)
         return true
       },
+      began: (times: RunTimes) => this.#alarm.setFor(times.deadline, times.startedAt),
       settled: (record: RequestRecord, ok: boolean, value: unknown) => {
         if (record.ended) return
         record.status = ok ? State.COMPLETED : State.FAILED

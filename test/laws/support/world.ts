@@ -111,6 +111,7 @@ export class World {
   timers = 0
   /** The limit that new calls must keep, and the greatest there ever was. */
   #limit: number
+  #isPaused = false
   /** Calls of the executor's methods that have not returned. */
   #onStack = 0
   #sequence = 0
@@ -292,8 +293,13 @@ export class World {
       }
       case 'pause':
         executor.pause()
+        // From inside a listener: whoever has been given a slot already still starts.
+        queueMicrotask(() => {
+          this.#isPaused = this.status.state === 'paused'
+        })
         return
       case 'resume':
+        this.#isPaused = false
         executor.resume()
         return
       case 'resize':
@@ -610,6 +616,7 @@ export class World {
   }
 
   #sawStarted(seen: Seen): void {
+    if (this.#isPaused && this.status.state === 'paused') this.outOfOrder.push(`request ${seen.n} started in a pause`)
     const isBehind = this.#behindNext.has(seen)
     const first = this.line.find((other) => isBehind || !this.#behindNext.has(other))
     if (first !== seen) this.outOfOrder.push(`request ${seen.n} started before ${first?.n}`)
