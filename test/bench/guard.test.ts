@@ -42,7 +42,7 @@ const AT_MOST = {
   bytesAllocated: 640,
 
   /** Functions whose compiled code is thrown away by a collection while nothing is live; `bench/deopts.ts` says why. */
-  deoptsByIdleCollection: 36,
+  deoptsByIdleCollection: 6,
 }
 
 const BURST = 1_000
