@@ -668,7 +668,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const isFirst = this.#live++ === 0
     const { extras } = record
     if (extras !== undefined) {
-      if (extras.id !== undefined) this.#ids.set(extras.id, record)
+      // While a schema looks at it, nobody can join it: it may be unfit, and the next one with its id is not.
+      if (extras.id !== undefined && record.status !== State.CHECKING) this.#ids.set(extras.id, record)
     }
     const limitMs = Math.min(this.#waitTimeoutOf(record), this.#timeoutOf(record))
     if (limitMs !== Number.POSITIVE_INFINITY) this.#setDeadline(record, limitMs)

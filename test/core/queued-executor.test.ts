@@ -363,6 +363,14 @@ describe('the admission check', () => {
 })
 
 describe('duplicates', () => {
+  test('a fit request does not share the fate of an unfit one with its id, while an asynchronous schema looks at both', async () => {
+    const schema = z.object({ prompt: z.string().refine(async (prompt) => prompt !== 'bad') })
+    const queue = new QueuedExecutor((request: { prompt: string }) => request.prompt, { schema })
+    const [good, bad] = ['good', 'bad'].map((prompt) => outcome(queue.execute({ prompt }, { id: 'a' })))
+    expect(await good).toBe('good')
+    expect(await bad).toBe('TRIAGE_INVALID_REQUEST')
+  })
+
   test('a second request with a live id shares the run; a failure is not kept', async () => {
     const { clock, queue, started } = timed()
     const [one, two] = [queue.execute(5, { id: 'a' }), queue.execute(5, { id: 'a' })]

@@ -1,7 +1,7 @@
 /**
  * Two requests with one id: who runs, who is told, who may leave.
  */
-import { DuplicateRequestError } from 'triage-queue'
+import { DuplicateRequestError, type StandardSchema } from 'triage-queue'
 import { describe, expect, test } from 'vitest'
 import { busy, gated, lost, turn, watch } from './support.ts'
 
@@ -104,6 +104,76 @@ describe('F60: a second request with the id of a live one', () => {
       expect(queue.get('x')).toBeUndefined()
     }
     expect(queue.getStatus().totals).toMatchObject({ admitted: 3, joined: 0 })
+  })
+
+  const orders = [
+    ['a', 'b', 'c'],
+    ['a', 'c', 'b'],
+    ['b', 'a', 'c'],
+    ['b', 'c', 'a'],
+    ['c', 'a', 'b'],
+    ['c', 'b', 'a'],
+  ] as const
+
+  test.each(orders)(
+    'F60: while asynchronous schemas look at them, in whatever order they end: %s, %s, %s',
+    async (...order) => {
+      // The third may come before the first check has ended, or after it.
+      for (const lateThird of [false, true]) {
+        const passes = new Map<string, () => void>()
+        const schema: StandardSchema<string> = {
+          '~standard': {
+            version: 1,
+            vendor: 'test',
+            validate: (value) =>
+              new Promise((resolve) => passes.set(value as string, () => resolve({ value: value as string }))),
+          },
+        }
+        const { gate, queue } = gated({ schema })
+        const callers = ['a', 'b'].map((name) => watch(queue.execute(name, { id: 'x' })))
+        const third = () => callers.push(watch(queue.execute('c', { id: 'x' })))
+        if (!lateThird || order[0] === 'c') third()
+        for (const name of order) {
+          passes.get(name)?.()
+          await turn()
+          if (callers.length === 2) third()
+        }
+        await gate.finishAll()
+        const closed = watch(queue.close())
+        await gate.finishAll()
+        // One run for all of them, and all are answered.
+        expect(gate.started).toHaveLength(1)
+        expect(callers.map((caller) => caller.value)).toEqual(Array(3).fill(gate.started[0]))
+        expect(closed.state).toBe('fulfilled')
+        expect(queue.get('x')).toBeUndefined()
+        expect(lost(queue.getStatus())).toBe(0)
+      }
+    },
+  )
+
+  test('F60: while asynchronous schemas look at them, one that does not fit is refused alone', async () => {
+    const passes = new Map<string, () => void>()
+    const schema: StandardSchema<string> = {
+      '~standard': {
+        version: 1,
+        vendor: 'test',
+        validate: (value) => {
+          return new Promise((resolve) => {
+            const result = value === 'bad' ? { issues: [{ message: 'bad' }] } : { value: value as string }
+            passes.set(value as string, () => resolve(result))
+          })
+        },
+      },
+    }
+    const { gate, queue } = gated({ schema })
+    const callers = ['bad', 'good'].map((name) => watch(queue.execute(name, { id: 'x' })))
+    for (const name of ['good', 'bad']) {
+      passes.get(name)?.()
+      await turn()
+    }
+    await gate.finishAll()
+    expect(callers.map((caller) => caller.outcome)).toEqual(['TRIAGE_INVALID_REQUEST', 'fulfilled'])
+    expect(gate.started).toEqual(['good'])
   })
 
   test('F60: an offer that is answered with undefined has joined nothing', async () => {
