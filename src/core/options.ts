@@ -5,9 +5,10 @@
  * seventeen options. The tests hold the table against a zod schema of the same options.
  */
 import type { StandardSchema } from './admit/schema.ts'
+import { isCount, requireTier, wordList } from './checks.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { OptionsError } from './errors.ts'
-import { type Priority, priorities, tierOf } from './priority.ts'
+import { type Priority, priorities } from './priority.ts'
 import { type OrderPolicy, strict } from './queue/order.ts'
 import type { RequestRecord } from './queued-request.ts'
 import type { StuckPolicy } from './run/slots.ts'
@@ -297,21 +298,6 @@ export function readCloseOptions(options: CloseOptions = {}): Required<CloseOpti
   return { drain, graceMs }
 }
 
-/** @throws {OptionsError} for what is none of the four priorities */
-export function requireTier(priority: unknown): number {
-  const tier = tierOf(priority)
-  if (tier < 0) {
-    throw new OptionsError('priority', wordList(priorities), priority)
-  }
-  return tier
-}
-
-/** @throws {OptionsError} unless it is an integer of at least 1 */
-export function requireConcurrency(concurrency: unknown): number {
-  if (isCount(concurrency, 1)) return concurrency as number
-  throw new OptionsError('concurrency', rules.concurrency.expected, concurrency)
-}
-
 function requireTimeout(path: string, value: unknown): number {
   if (isTimeout(value)) return value as number
   throw new OptionsError(path, timeout.expected, value)
@@ -319,10 +305,6 @@ function requireTimeout(path: string, value: unknown): number {
 
 function isTimeout(value: unknown): boolean {
   return typeof value === 'number' && value > 0
-}
-
-function isCount(value: unknown, least: number): boolean {
-  return Number.isInteger(value) && (value as number) >= least
 }
 
 function isName(value: unknown): boolean {
@@ -357,8 +339,4 @@ function partsOf(value: unknown, whole: string): Record<string, number | undefin
 function byTier(value: unknown, otherwise: number): number[] {
   const parts = partsOf(value, 'default')
   return priorities.map((priority) => parts[priority] ?? parts.default ?? otherwise)
-}
-
-function wordList(words: readonly string[]): string {
-  return `one of ${words.map((word) => `'${word}'`).join(', ')}`
 }

@@ -14,6 +14,7 @@ import { Capacity } from './admit/capacity.ts'
 import { type PullOptions, pull, type Source } from './admit/pull.ts'
 import { RoomWaiters } from './admit/room-waiters.ts'
 import { type Checked, check } from './admit/schema.ts'
+import { requireConcurrency, requireTier } from './checks.ts'
 import { Alarm, inAnotherTurn, soon, Timeline } from './clock.ts'
 import {
   CancelledError,
@@ -35,8 +36,6 @@ import {
   readCloseOptions,
   readRequestOptions,
   readSettings,
-  requireConcurrency,
-  requireTier,
   type Settings,
   type WhenFull,
 } from './options.ts'

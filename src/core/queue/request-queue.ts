@@ -8,9 +8,10 @@
  * It is used twice: as the queue inside a `QueuedExecutor` (`add`, `shift`, `delete`, on the executor's own records),
  * and on its own by whoever wants just a queue (`enqueue`, `dequeue`, `take`, `for await`, on tickets).
  */
+import { isCount, requireTier } from '../checks.ts'
 import { type Clock, systemClock } from '../clock.ts'
 import { OptionsError, QueueClosedError, QueueFullError } from '../errors.ts'
-import { type ByPriority, byPriority, type Priority, priorityOf, TIERS, tierOf } from '../priority.ts'
+import { type ByPriority, byPriority, type Priority, priorityOf, TIERS } from '../priority.ts'
 import { type OrderPolicy, type OrderQuestion, strict } from './order.ts'
 import { type Ranked, Tier } from './tier.ts'
 
@@ -113,7 +114,7 @@ export class RequestQueue<Req, E extends QueueEntry = QueueEntry> {
   /** @throws {OptionsError} */
   constructor(options: RequestQueueOptions = {}) {
     const { maxQueueSize = 10_000, order = strict(), clock = systemClock } = options
-    if (!(maxQueueSize === Number.POSITIVE_INFINITY || (Number.isInteger(maxQueueSize) && maxQueueSize >= 0))) {
+    if (!(maxQueueSize === Number.POSITIVE_INFINITY || isCount(maxQueueSize, 0))) {
       throw new OptionsError('maxQueueSize', 'an integer of at least 0, or Infinity', maxQueueSize)
     }
     if (typeof order?.rank !== 'function') throw new OptionsError('order', 'an order policy', order)
@@ -400,10 +401,4 @@ export class RequestQueue<Req, E extends QueueEntry = QueueEntry> {
       this.#takers.add(taker)
     })
   }
-}
-
-function requireTier(priority: Priority): number {
-  const tier = tierOf(priority)
-  if (tier < 0) throw new OptionsError('priority', "one of 'urgent', 'high', 'normal', 'low'", priority)
-  return tier
 }

@@ -1,9 +1,10 @@
 /**
  * Slots on their own: for whoever has a queue already, and wants only the truthful concurrency. Step 4 of 7.
  */
+import { isCount, requireConcurrency, requireTier, wordList } from '../checks.ts'
 import { Alarm, type Clock, systemClock, Timeline } from '../clock.ts'
 import { OptionsError, QueueFullError, RunTimeoutError } from '../errors.ts'
-import { type Priority, tierOf } from '../priority.ts'
+import type { Priority } from '../priority.ts'
 import { RequestRecord, State } from '../queued-request.ts'
 import { type Executor, type RunTimes, Slots, type StuckPolicy, type WorkerHealth } from './slots.ts'
 
@@ -51,8 +52,8 @@ export class WorkerPool<Req, Res> {
       throw new OptionsError('runTimeoutMs', 'a number greater than 0, or Infinity', runTimeoutMs)
     }
     if (onStuck !== 'hold' && onStuck !== 'replace')
-      throw new OptionsError('onStuck', "one of 'hold', 'replace'", onStuck)
-    if (!(Number.isInteger(maxReplaced) && maxReplaced >= 0)) {
+      throw new OptionsError('onStuck', wordList(['hold', 'replace']), onStuck)
+    if (!isCount(maxReplaced, 0)) {
       throw new OptionsError('maxReplaced', 'an integer of at least 0', maxReplaced)
     }
     this.#timeline = new Timeline(clock)
@@ -120,13 +121,10 @@ export class WorkerPool<Req, Res> {
     let tier: number
     let metadata: unknown
     try {
-      tier = tierOf(options?.priority === undefined ? 'normal' : options.priority)
+      tier = requireTier(options?.priority === undefined ? 'normal' : options.priority)
       metadata = options?.metadata
     } catch (error) {
       return Promise.reject(error)
-    }
-    if (tier < 0) {
-      return Promise.reject(new OptionsError('priority', "one of 'urgent', 'high', 'normal', 'low'", options?.priority))
     }
     if (this.free === 0) return Promise.reject(new QueueFullError('total', this.active, this.concurrency))
     const record = new RequestRecord<Req, Res>(owner, request, tier, this.#timeline.instant())
@@ -192,9 +190,4 @@ const owner = {
   position: () => undefined,
   dueAt: () => Number.POSITIVE_INFINITY,
   named: () => {},
-}
-
-function requireConcurrency(concurrency: unknown): number {
-  if (Number.isInteger(concurrency) && (concurrency as number) >= 1) return concurrency as number
-  throw new OptionsError('concurrency', 'an integer of at least 1', concurrency)
 }

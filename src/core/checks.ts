@@ -1,0 +1,27 @@
+/**
+ * Is it what it must be? The checks that a station and the executor share.
+ */
+import { OptionsError } from './errors.ts'
+import { priorities, tierOf } from './priority.ts'
+
+/** Any of some words, as a message says it. */
+export function wordList(words: readonly string[]): string {
+  return `one of ${words.map((word) => `'${word}'`).join(', ')}`
+}
+
+export function isCount(value: unknown, least: number): value is number {
+  return Number.isInteger(value) && (value as number) >= least
+}
+
+/** @throws {OptionsError} for what is none of the four priorities */
+export function requireTier(priority: unknown): number {
+  const tier = tierOf(priority)
+  if (tier < 0) throw new OptionsError('priority', wordList(priorities), priority)
+  return tier
+}
+
+/** @throws {OptionsError} unless it is an integer of at least 1 */
+export function requireConcurrency(concurrency: unknown): number {
+  if (isCount(concurrency, 1)) return concurrency
+  throw new OptionsError('concurrency', 'an integer of at least 1', concurrency)
+}
