@@ -47,7 +47,8 @@ export class WorkerPool<Req, Res> {
   constructor(executor: Executor<Req, Res>, options: WorkerPoolOptions) {
     if (typeof executor !== 'function') throw new OptionsError('executor', 'a function', executor)
     const { concurrency, runTimeoutMs = 300_000, onStuck = 'hold', clock = systemClock } = options
-    const { maxReplaced = requireConcurrency(concurrency) } = options
+    requireConcurrency(concurrency)
+    const { maxReplaced = concurrency } = options
     if (!(typeof runTimeoutMs === 'number' && runTimeoutMs > 0)) {
       throw new OptionsError('runTimeoutMs', 'a number greater than 0, or Infinity', runTimeoutMs)
     }

@@ -69,6 +69,7 @@ test('concurrency is live, and checked', async () => {
     pool.concurrency = 0
   }).toThrow("Option 'concurrency' must be an integer of at least 1, but is 0")
   expect(() => new WorkerPool(() => 1, {} as WorkerPoolOptions)).toThrow("Option 'concurrency'")
+  expect(() => new WorkerPool(() => 1, { concurrency: 0, maxReplaced: 1 })).toThrow("Option 'concurrency'")
   expect(() => new WorkerPool(() => 1, { concurrency: 1, runTimeoutMs: 0 })).toThrow("Option 'runTimeoutMs'")
   expect(() => new WorkerPool(1 as never, { concurrency: 1 })).toThrow("Option 'executor'")
 })
