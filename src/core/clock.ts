@@ -77,9 +77,10 @@ export const systemClock: Clock = {
   },
 }
 
-/** A point in time, in ms on the clock. */
+/** A point in time, in ms on the clock; and whose: what holds an instant needs no field for its owner. */
 export interface Instant {
   readonly at: number
+  readonly owner: object
 }
 
 /**
@@ -91,7 +92,8 @@ export interface Instant {
  */
 export class Timeline {
   readonly #clock: Clock
-  #instant: Instant = { at: 0 }
+  readonly #owner: object
+  #instant: Instant
   #source: unknown = undefined
   #isStepped = false
   #offset = 0
@@ -103,8 +105,10 @@ export class Timeline {
     this.#fresh = false
   }
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, owner: object) {
     this.#clock = clock
+    this.#owner = owner
+    this.#instant = { at: 0, owner }
   }
 
   /** The instant of this burst. One object for all its requests: 16 bytes less for each than a number of its own. */
@@ -128,7 +132,7 @@ export class Timeline {
       const last = this.#instant.at
       const at = this.#clock.now() + this.#offset
       if (this.#source !== this.#clock.source) this.#switch(at)
-      else if (at > last) this.#instant = { at }
+      else if (at > last) this.#instant = { at, owner: this.#owner }
       else if (at < last) this.#offset += last - at
       // Neither: no time has passed, or the clock answered NaN, and its last good answer holds.
     }
@@ -146,7 +150,7 @@ export class Timeline {
     this.#recognise()
     const at = this.#clock.now()
     // A clock that does not know begins at 0.
-    this.#instant = { at: Number.isFinite(at) ? at : 0 }
+    this.#instant = { at: Number.isFinite(at) ? at : 0, owner: this.#owner }
   }
 
   #switch(at: number): void {
@@ -165,7 +169,7 @@ export class Timeline {
     const now = this.read()
     if (now >= at) return now
     this.#offset += at - now
-    this.#instant = { at }
+    this.#instant = { at, owner: this.#owner }
     return at
   }
 

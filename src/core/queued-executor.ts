@@ -121,7 +121,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const settings = readSettings(options)
     const { clock, order } = settings
     this.#settings = settings
-    this.#timeline = new Timeline(clock)
+    this.#timeline = new Timeline(clock, this.#owner)
     this.#alarm = new Alarm(clock, this.#timeline, (now) => this.#ring(now))
     this.#queue = new RequestQueue({ maxQueueSize: 0, order, clock })
     this.#blocked = new RequestQueue({ maxQueueSize: 0, clock })
@@ -129,7 +129,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#signals = new Signals((party, reason) => this.#leave(party, State.CANCELLED, reason))
     this.#slots = new Slots(executor, this.#host(), settings.concurrency, settings.onStuck, settings.maxReplaced)
     this.#events = new Events(settings.onListenerError)
-    const record = new RequestRecord(this.#owner, undefined, NORMAL, { at: Number.NaN })
+    const record = new RequestRecord(undefined, NORMAL, { at: Number.NaN, owner: this.#owner })
     record.more()
     this.#kept = [record, new Run(record, record.arrived)]
   }
@@ -141,7 +141,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
    * `TriageError`: see `code`.
    */
   execute(request: Req, options?: RequestOptions): Promise<Res> {
-    const record = new RequestRecord<Req, Res>(this.#owner, request, NORMAL, this.#timeline.instant())
+    const record = new RequestRecord<Req, Res>(request, NORMAL, this.#timeline.instant())
     const promise = record.promise()
     if (options === undefined || this.#reads(record, options)) this.#arrive(record, this.#settings.whenFull)
     return promise
@@ -152,7 +152,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
    * `await submit()` in a loop is backpressure.
    */
   submit(request: Req, options?: RequestOptions): Promise<QueuedRequest<Req, Res>> {
-    const record = new RequestRecord<Req, Res>(this.#owner, request, NORMAL, this.#timeline.instant())
+    const record = new RequestRecord<Req, Res>(request, NORMAL, this.#timeline.instant())
     const extras = record.more()
     extras.kept = true
     return new Promise((resolve, reject) => {
@@ -167,7 +167,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
    * @throws {InvalidRequestError}
    */
   offer(request: Req, options?: RequestOptions): QueuedRequest<Req, Res> | undefined {
-    const record = new RequestRecord<Req, Res>(this.#owner, request, NORMAL, this.#timeline.instant())
+    const record = new RequestRecord<Req, Res>(request, NORMAL, this.#timeline.instant())
     const extras = record.more()
     extras.kept = true
     extras.nowOrNever = true
@@ -212,7 +212,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         window: () => window ?? 2 * this.#slots.limit,
         ready: () => this.#untilRoom(tier, outer),
         run: (request, signal) => {
-          const record = new RequestRecord<Req, Res>(this.#owner, request, tier, this.#timeline.instant())
+          const record = new RequestRecord<Req, Res>(request, tier, this.#timeline.instant())
           const promise = record.promise()
           const both = outer === undefined ? signal : AbortSignal.any([outer, signal])
           if (this.#reads(record, { ...each, signal: both })) this.#arrive(record, 'block')
@@ -678,7 +678,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   /** Nobody waits for its end any more. */
   #dies(record: RequestRecord<Req, Res>): void {
     this.#live--
-    if (record.extras !== undefined) this.#unlink(record)
+    if (record.extras !== undefined || record.deadline !== undefined) this.#unlink(record)
   }
 
   /** Something is live again. */
@@ -693,9 +693,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     if (limitMs === Number.POSITIVE_INFINITY) return
     const dueAt = party.enqueuedAt + limitMs
     const deadline = this.#deadlines.set(party, dueAt)
-    if (party instanceof JoinedRequest) party.deadline = deadline
-    else party.more().deadline = deadline
-    this.#alarm.setFor(dueAt, this.#timeline.now())
+    party.deadline = deadline
+    if (dueAt < this.#alarm.dueAt) this.#alarm.setFor(dueAt, this.#timeline.now())
   }
 
   #clearDeadline(party: { deadline: unknown }): void {
@@ -770,30 +769,26 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#statistics.waited(record.tier, now - record.enqueuedAt)
     if (extras !== undefined) {
       extras.startedAt = now
-      this.#setRunDeadlines(record)
-    } else if (this.#settings.timeoutMs[record.tier] !== Number.POSITIVE_INFINITY) {
-      this.#setDeadline(record, this.#timeoutOf(record))
-    }
+      this.#setRunDeadlines(record, extras)
+    } else if (record.deadline !== undefined) this.#setRunDeadline(record, this.#timeoutOf(record))
     if (this.#blocked.size > 0 || this.#roomWaiters.size > 0) this.#madeRoom()
     return record
   }
 
   /** The wait is over, and its timeout with it; that of the whole request goes on, for each who shares it. */
-  #setRunDeadlines(record: RequestRecord<Req, Res>): void {
-    const { extras } = record
-    if (extras === undefined) return
-    if (extras.left === undefined) this.#setRunDeadline(record, extras, this.#timeoutOf(record))
+  #setRunDeadlines(record: RequestRecord<Req, Res>, extras: Extras): void {
+    if (extras.left === undefined) this.#setRunDeadline(record, this.#timeoutOf(record))
     if (extras.joined === undefined) return
     for (const joined of extras.joined as Set<JoinedRequest<Req, Res>>) {
-      this.#setRunDeadline(joined, joined, joined.timeoutMs)
+      this.#setRunDeadline(joined, joined.timeoutMs)
     }
   }
 
-  #setRunDeadline(party: Party<Req, Res>, place: { deadline: unknown }, timeoutMs: number): void {
-    const deadline = place.deadline as Deadline<Party<Req, Res>> | undefined
+  #setRunDeadline(party: Party<Req, Res>, timeoutMs: number): void {
+    const deadline = party.deadline as Deadline<Party<Req, Res>> | undefined
     // Often it is the one that it has.
     if (deadline !== undefined && deadline.rank === party.enqueuedAt + timeoutMs) return
-    this.#clearDeadline(place)
+    this.#clearDeadline(party)
     this.#setDeadline(party, timeoutMs)
   }
 
@@ -933,8 +928,9 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   /** Nothing refers to an ended request any more: no signal, no deadline, no id. */
   #unlink(record: RequestRecord<Req, Res>): void {
-    const extras = record.more()
-    this.#clearDeadline(extras)
+    this.#clearDeadline(record)
+    const { extras } = record
+    if (extras === undefined) return
     if (extras.signal !== undefined) {
       this.#signals.delete(extras.signal, record)
       extras.signal = undefined
@@ -961,7 +957,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     if (record.ended) return false
     if (extras?.joined === undefined || extras.joined.size === 0) return this.#finish(record, state, error)
     if (extras.left !== undefined) return false
-    this.#clearDeadline(extras)
+    this.#clearDeadline(record)
     if (extras.signal !== undefined) this.#signals.delete(extras.signal, record)
     extras.signal = undefined
     extras.left = state
@@ -1133,7 +1129,7 @@ function own<Req, Res>(record: RequestRecord): RequestRecord<Req, Res> {
 function subjectOf<Req, Res>(record: RequestRecord<Req, Res>): ErrorSubject {
   const admitted = record.status > State.BLOCKED
   return {
-    requestId: admitted ? record.id : record.extras?.id,
+    requestId: admitted ? record.lastId : record.extras?.id,
     priority: record.priority,
     started: record.status >= State.RUNNING && record.status < State.SHED,
   }

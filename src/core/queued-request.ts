@@ -115,8 +115,6 @@ export class Extras {
   waitTimeoutMs: number | undefined = undefined
   runTimeoutMs: number | undefined = undefined
   timeoutMs: number | undefined = undefined
-  /** Its place among the deadlines, while it waits or is blocked. */
-  deadline: unknown = undefined
   /** `submit()`'s promise that it is admitted. */
   admission: { resolve(handle: never): void; reject(error: unknown): void } | undefined = undefined
   /** It comes by `offer()`: admitted at once, or not at all. */
@@ -152,30 +150,36 @@ const TIER_MASK = 3
 export class RequestRecord<Req = unknown, Res = unknown> extends AsyncResource implements QueuedRequest<Req, Res> {
   // Every field is set here, in one order and with one kind of value: one hidden class for all records.
   request: Req
-  readonly owner: RecordOwner
   /** The state and the tier in one number: 8 bytes less for each of a million. */
   #stateAndTier: number
   rank: number
   sequence: number
   block: { items: never[]; start: number } | undefined
   readonly arrived: Instant
+  /** Its place among the deadlines. */
+  deadline: unknown
   resolve: ((value: never) => void) | undefined
   reject: ((reason: unknown) => void) | undefined
   extras: Extras | undefined
 
-  constructor(owner: RecordOwner, request: Req, tier: number, arrived: Instant) {
+  /** @param arrived the instant of its owner */
+  constructor(request: Req, tier: number, arrived: Instant) {
     // The trigger that is the default, given as a number: reading it out of the default options costs 15 ns.
     super('TriageRequest', executionAsyncId())
     this.request = request
-    this.owner = owner
     this.#stateAndTier = (State.ARRIVING << TIER_BITS) | tier
     this.rank = 0
     this.sequence = 0
     this.block = undefined
     this.arrived = arrived
+    this.deadline = undefined
     this.resolve = undefined
     this.reject = undefined
     this.extras = undefined
+  }
+
+  get owner(): RecordOwner {
+    return this.arrived.owner as RecordOwner
   }
 
   get tier(): number {
@@ -219,6 +223,13 @@ export class RequestRecord<Req = unknown, Res = unknown> extends AsyncResource i
       extras.id = nextId()
       if (!this.ended) this.owner.named(this as RequestRecord, extras.id)
     }
+    return extras.id
+  }
+
+  /** The id for the error that ends it. Nobody needs to find it by that any more: a Map would cost 1 µs. */
+  get lastId(): string {
+    const extras = this.more()
+    if (extras.id === undefined) extras.id = nextId()
     return extras.id
   }
 

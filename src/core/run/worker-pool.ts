@@ -57,7 +57,7 @@ export class WorkerPool<Req, Res> {
     if (!isCount(maxReplaced, 0)) {
       throw new OptionsError('maxReplaced', 'an integer of at least 0', maxReplaced)
     }
-    this.#timeline = new Timeline(clock)
+    this.#timeline = new Timeline(clock, owner)
     this.#alarm = new Alarm(clock, this.#timeline, (now) => this.#ring(now))
     const host = {
       next: () => undefined,
@@ -128,7 +128,7 @@ export class WorkerPool<Req, Res> {
       return Promise.reject(error)
     }
     if (this.free === 0) return Promise.reject(new QueueFullError('total', this.active, this.concurrency))
-    const record = new RequestRecord<Req, Res>(owner, request, tier, this.#timeline.instant())
+    const record = new RequestRecord<Req, Res>(request, tier, this.#timeline.instant())
     if (metadata !== undefined) record.more().metadata = metadata
     const promise = record.promise()
     this.#starting++
