@@ -150,6 +150,8 @@ export interface Settings<Req> {
   readonly waitTimeoutMs: readonly number[]
   readonly runTimeoutMs: readonly number[]
   readonly timeoutMs: readonly number[]
+  /** The smaller of the wait's and the whole request's. */
+  readonly waitLimitMs: readonly number[]
   readonly onStuck: StuckPolicy
   readonly maxReplaced: number
   readonly schema: StandardSchema<Req> | undefined
@@ -221,6 +223,8 @@ export function readSettings<Req>(options: QueuedExecutorOptions<Req> = {}): Set
   const given = options as QueuedExecutorOptions<Req>
   const concurrency = given.concurrency ?? DEFAULT_CONCURRENCY
   const size = partsOf(given.maxQueueSize, 'total')
+  const waitTimeoutMs = byTier(given.waitTimeoutMs, Number.POSITIVE_INFINITY)
+  const timeoutMs = byTier(given.timeoutMs, Number.POSITIVE_INFINITY)
   return {
     name: given.name ?? 'triage',
     concurrency,
@@ -228,9 +232,10 @@ export function readSettings<Req>(options: QueuedExecutorOptions<Req> = {}): Set
     byTier: priorities.map((priority) => unbounded(size[priority] ?? 0)),
     whenFull: given.whenFull ?? 'reject',
     maxBlocked: unbounded(given.maxBlocked ?? DEFAULT_BLOCKED),
-    waitTimeoutMs: byTier(given.waitTimeoutMs, Number.POSITIVE_INFINITY),
+    waitTimeoutMs,
     runTimeoutMs: byTier(given.runTimeoutMs, DEFAULT_RUN_TIMEOUT_MS),
-    timeoutMs: byTier(given.timeoutMs, Number.POSITIVE_INFINITY),
+    timeoutMs,
+    waitLimitMs: timeoutMs.map((ms, tier) => Math.min(ms, waitTimeoutMs[tier] as number)),
     onStuck: given.onStuck ?? 'hold',
     maxReplaced: given.maxReplaced ?? concurrency,
     schema: given.schema,
@@ -281,10 +286,14 @@ export function readRequestOptions(options: RequestOptions, record: RequestRecor
     }
     record.more().signal = signal
   }
-  if (waitTimeoutMs !== undefined) record.more().waitTimeoutMs = requireTimeout('waitTimeoutMs', waitTimeoutMs)
-  if (runTimeoutMs !== undefined) record.more().runTimeoutMs = requireTimeout('runTimeoutMs', runTimeoutMs)
-  if (timeoutMs !== undefined) record.more().timeoutMs = requireTimeout('timeoutMs', timeoutMs)
   if (metadata !== undefined) record.more().metadata = metadata
+  // Last: by then it is known whether it has anything else of its own.
+  if (waitTimeoutMs !== undefined || runTimeoutMs !== undefined || timeoutMs !== undefined) {
+    checkTimeout('waitTimeoutMs', waitTimeoutMs)
+    checkTimeout('runTimeoutMs', runTimeoutMs)
+    checkTimeout('timeoutMs', timeoutMs)
+    record.limit(waitTimeoutMs, runTimeoutMs, timeoutMs)
+  }
 }
 
 /** @throws {OptionsError} */
@@ -298,9 +307,8 @@ export function readCloseOptions(options: CloseOptions = {}): Required<CloseOpti
   return { drain, graceMs }
 }
 
-function requireTimeout(path: string, value: unknown): number {
-  if (isTimeout(value)) return value as number
-  throw new OptionsError(path, timeout.expected, value)
+function checkTimeout(path: string, value: unknown): void {
+  if (value !== undefined && !isTimeout(value)) throw new OptionsError(path, timeout.expected, value)
 }
 
 function isTimeout(value: unknown): boolean {

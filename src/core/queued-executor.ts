@@ -13,7 +13,7 @@
 import { Capacity } from './admit/capacity.ts'
 import { type PullOptions, pull, type Source } from './admit/pull.ts'
 import { RoomWaiters } from './admit/room-waiters.ts'
-import { type Checked, check } from './admit/schema.ts'
+import { type Checked, check, type StandardSchema } from './admit/schema.ts'
 import { requireConcurrency, requireTier } from './checks.ts'
 import { Alarm, inAnotherTurn, soon, Timeline } from './clock.ts'
 import {
@@ -402,10 +402,12 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   #arrive(record: RequestRecord<Req, Res>, whenFull: WhenFull): void {
     const { schema } = this.#settings
-    if (schema === undefined || this.#closing !== undefined) {
-      this.#admit(record, whenFull)
-      return
-    }
+    if (this.#closing !== undefined) this.#refuse(record, new QueueClosedError(subjectOf(record)))
+    else if (schema === undefined) this.#admit(record, whenFull)
+    else this.#inspect(record, schema, whenFull)
+  }
+
+  #inspect(record: RequestRecord<Req, Res>, schema: StandardSchema<Req>, whenFull: WhenFull): void {
     const checked = check(schema, record.request)
     if (!(checked instanceof Promise)) {
       this.#checked(record, checked, whenFull)
@@ -433,7 +435,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   }
 
   #checked(record: RequestRecord<Req, Res>, checked: Checked<Req>, whenFull: WhenFull): void {
-    if ('request' in checked) {
+    if (this.#closing !== undefined) this.#refuse(record, new QueueClosedError(subjectOf(record)))
+    else if ('request' in checked) {
       record.request = checked.request
       this.#admit(record, whenFull)
     } else if ('issues' in checked) this.#refuse(record, new InvalidRequestError(checked.issues, subjectOf(record)))
@@ -444,22 +447,24 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   #admit(record: RequestRecord<Req, Res>, whenFull: WhenFull): void {
     const { extras } = record
-    if (this.#closing !== undefined) {
-      this.#refuse(record, new QueueClosedError(subjectOf(record)))
-      return
-    }
-    if (extras !== undefined) {
-      if (!this.#listens(record)) return
-      const twin = extras.ownId ? this.#ids.get(extras.id as string) : undefined
-      if (twin !== undefined) {
-        this.#join(twin, record)
-        return
-      }
-    }
+    if (extras !== undefined && !this.#comesForItself(record, extras)) return
     const slotIsFree = this.#slotIsFree()
     const bound = this.#capacity.bound(record.tier, slotIsFree)
     if (bound === undefined) this.#enqueue(record, slotIsFree)
-    else if (whenFull === 'block') this.#block(record)
+    else this.#findsItFull(record, bound, whenFull)
+  }
+
+  /** False: its signal was aborted already, or it has joined a live request with its id. */
+  #comesForItself(record: RequestRecord<Req, Res>, extras: Extras): boolean {
+    if (!this.#listens(record)) return false
+    const twin = extras.ownId ? this.#ids.get(extras.id as string) : undefined
+    if (twin === undefined) return true
+    this.#join(twin, record)
+    return false
+  }
+
+  #findsItFull(record: RequestRecord<Req, Res>, bound: FullBound, whenFull: WhenFull): void {
+    if (whenFull === 'block') this.#block(record)
     else if (whenFull === 'shed' && bound === 'total') this.#displaceFor(record)
     else this.#refuse(record, this.#fullError(bound, record))
   }
@@ -486,7 +491,6 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   }
 
   #enqueue(record: RequestRecord<Req, Res>, slotIsFree: boolean): void {
-    const { extras, tier } = record
     const wasBlocked = record.status === State.BLOCKED
     try {
       this.#queue.add(record)
@@ -497,18 +501,20 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     }
     if (slotIsFree) this.#capacity.reserved++
     record.status = State.WAITING
-    this.#statistics.admitted[tier] = (this.#statistics.admitted[tier] as number) + 1
+    this.#statistics.admits(record.tier)
     if (!wasBlocked) this.#lives(record)
-    this.#schedule()
+    if (this.#slots.free > 0) this.#schedule()
+    const { extras } = record
     if (extras !== undefined) admitted(extras, record)
-    if (this.#events.listened.queued)
-      this.#events.tell(record, 'queued', { ...this.#about(record), waiting: this.#capacity.waiting })
-    if (this.#events.listened.full) this.#tellIfFull()
+    const { listened } = this.#events
+    if (listened.queued || listened.full) this.#tellQueued(record)
   }
 
-  #tellIfFull(): void {
+  #tellQueued(record: RequestRecord<Req, Res>): void {
     const { waiting, total } = this.#capacity
-    if (waiting === total)
+    if (this.#events.listened.queued) this.#events.tell(record, 'queued', { ...this.#about(record), waiting })
+    // Looked at again: a listener may have made room.
+    if (this.#events.listened.full && this.#capacity.waiting === total)
       this.#events.tell(undefined, 'full', { at: this.#timeline.now(), waiting, maxQueueSize: total })
   }
 
@@ -666,13 +672,18 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   #lives(record: RequestRecord<Req, Res>): void {
     const isFirst = this.#live++ === 0
     const { extras } = record
-    if (extras !== undefined) {
-      // While a schema looks at it, nobody can join it: it may be unfit, and the next one with its id is not.
-      if (extras.id !== undefined && record.status !== State.CHECKING) this.#ids.set(extras.id, record)
+    if (extras !== undefined) this.#livesWith(record, extras)
+    else {
+      const limitMs = this.#settings.waitLimitMs[record.tier] as number
+      if (limitMs !== Number.POSITIVE_INFINITY) this.#setDeadline(record, limitMs)
     }
-    const limitMs = Math.min(this.#waitTimeoutOf(record), this.#timeoutOf(record))
-    if (limitMs !== Number.POSITIVE_INFINITY) this.#setDeadline(record, limitMs)
     if (isFirst) this.#wakes()
+  }
+
+  #livesWith(record: RequestRecord<Req, Res>, { id }: Extras): void {
+    // While a schema looks at it, nobody can join it: it may be unfit, and the next one with its id is not.
+    if (id !== undefined && record.status !== State.CHECKING) this.#ids.set(id, record)
+    this.#setDeadline(record, Math.min(this.#waitTimeoutOf(record), this.#timeoutOf(record)))
   }
 
   /** Nobody waits for its end any more. */
@@ -768,7 +779,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#capacity.started()
     this.#statistics.waited(record.tier, now - record.enqueuedAt)
     if (extras !== undefined) {
-      extras.startedAt = now
+      if (!extras.isShared) extras.startedAt = now
       this.#setRunDeadlines(record, extras)
     } else if (record.deadline !== undefined) this.#setRunDeadline(record, this.#timeoutOf(record))
     if (this.#blocked.size > 0 || this.#roomWaiters.size > 0) this.#madeRoom()
@@ -902,14 +913,16 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   /** Tells everyone who waits for a request how it ended, and lets go of them. */
   #answer(record: RequestRecord<Req, Res>, value: unknown): void {
-    const { extras, resolve, reject } = record
+    const settle = record.status === State.COMPLETED ? record.resolve : record.reject
     record.resolve = undefined
     record.reject = undefined
-    if (resolve !== undefined && reject !== undefined) {
-      if (record.status === State.COMPLETED) resolve(value as never)
-      else reject(value)
-    }
-    if (extras === undefined) return
+    if (settle !== undefined) settle(value as never)
+    const extras = record.own()
+    if (extras !== undefined) this.#answerAll(record, extras, value)
+  }
+
+  /** Those with a handle, and those who have joined. */
+  #answerAll(record: RequestRecord<Req, Res>, extras: Extras, value: unknown): void {
     const now = this.#timeline.now()
     if (extras.left === undefined) {
       extras.endedAt = now
@@ -996,7 +1009,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const elapsedMs = now - party.enqueuedAt
     const subject = subjectOf(record)
     if (record.status >= State.STARTING) {
-      this.#leave(party, State.EXPIRED, new RunTimeoutError(now - (record.startedAt ?? now), timeoutMs, subject))
+      this.#leave(party, State.EXPIRED, new RunTimeoutError(now - this.#slots.startOf(record, now), timeoutMs, subject))
       return
     }
     const waitTimeoutMs = party instanceof JoinedRequest ? party.waitTimeoutMs : this.#waitTimeoutOf(record)

@@ -106,6 +106,8 @@ export interface QueuedRequest<Req = unknown, Res = unknown> {
 
 /** What only some requests have; made when the first of it is needed. */
 export class Extras {
+  /** Many requests share it, and only read it; the first to write takes a copy, by `more()`. */
+  isShared = false
   id: string | undefined = undefined
   /** The id was given by the caller, so that it counts as an idempotency key. */
   ownId = false
@@ -131,6 +133,11 @@ export class Extras {
   value: unknown = undefined
   startedAt: number | undefined = undefined
   endedAt: number | undefined = undefined
+
+  /** Has it exactly these timeouts? */
+  limits(waitTimeoutMs: number | undefined, runTimeoutMs: number | undefined, timeoutMs: number | undefined): boolean {
+    return this.waitTimeoutMs === waitTimeoutMs && this.runTimeoutMs === runTimeoutMs && this.timeoutMs === timeoutMs
+  }
 }
 
 /** What a record asks of the executor that it belongs to. */
@@ -207,10 +214,38 @@ export class RequestRecord<Req = unknown, Res = unknown> extends AsyncResource i
     })
   }
 
-  /** The extras, made now if need be. */
+  /** The extras to write to, made now if need be. */
   more(): Extras {
-    this.extras ??= new Extras()
+    const { extras } = this
+    if (extras !== undefined && !extras.isShared) return extras
+    this.extras = new Extras()
+    if (extras !== undefined) this.limit(extras.waitTimeoutMs, extras.runTimeoutMs, extras.timeoutMs)
     return this.extras
+  }
+
+  /** The extras that are its own; undefined when it has none, or shares those with its timeouts. */
+  own(): Extras | undefined {
+    const { extras } = this
+    return extras === undefined || extras.isShared ? undefined : extras
+  }
+
+  /**
+   * Gives it timeouts of its own. Most requests that have some have the same, and nothing else of their own: these share
+   * one object, for which a million would else have a million of 180 bytes.
+   */
+  limit(waitTimeoutMs: number | undefined, runTimeoutMs: number | undefined, timeoutMs: number | undefined): void {
+    let { extras } = this
+    if (extras === undefined) {
+      if (!lastShared.limits(waitTimeoutMs, runTimeoutMs, timeoutMs)) {
+        lastShared = new Extras()
+        lastShared.isShared = true
+      }
+      extras = lastShared
+      this.extras = extras
+    }
+    extras.waitTimeoutMs = waitTimeoutMs
+    extras.runTimeoutMs = runTimeoutMs
+    extras.timeoutMs = timeoutMs
   }
 
   get ended(): boolean {
@@ -300,6 +335,9 @@ export class RequestRecord<Req = unknown, Res = unknown> extends AsyncResource i
     return this.#hasLeft ? undefined : this.owner.position(this)
   }
 }
+
+let lastShared = new Extras()
+lastShared.isShared = true
 
 const idPrefix = crypto.randomUUID().slice(0, 8)
 let idCounter = 0

@@ -34,12 +34,12 @@ const AT_MOST = {
 
   /** On the heap, for one that waits. A bare loop has 270; a second record or promise would be 100 to 300 more. */
   bytesWaiting: 375,
-  bytesWaitingWithTimeouts: 640,
+  bytesWaitingWithTimeouts: 460,
   bytesWaitingWithHandle: 335,
   /** Left of each when all have ended: the noise of the heap, and nothing of ours. */
   bytesLeft: 16,
   /** Allocated on the way through a closed loop, beside what the submitter and the task allocate. */
-  bytesAllocated: 640,
+  bytesAllocated: 560,
 
   /** Functions whose compiled code is thrown away by a collection while nothing is live; `bench/deopts.ts` says why. */
   deoptsByIdleCollection: 6,

@@ -400,6 +400,35 @@ describe('fake timers', () => {
   )
 })
 
+test('the error says for how long it ran, also when the timeouts are those of the executor', async () => {
+  const clock = new VirtualClock()
+  const executor = new QueuedExecutor(() => new Promise(() => {}), { concurrency: 1, timeoutMs: 50, clock })
+  const error = executor.execute(1).catch((error) => error)
+  await clock.advance(60)
+  expect(await error).toMatchObject({ code: 'TRIAGE_RUN_TIMEOUT', ranMs: 50, timeoutMs: 50 })
+})
+
+test('requests with equal timeouts of their own share nothing else', async () => {
+  const clock = new VirtualClock()
+  const executor = new QueuedExecutor((n: number) => n, { concurrency: 1, clock })
+  executor.pause()
+  const options = { waitTimeoutMs: 100, runTimeoutMs: 50, timeoutMs: 200 }
+  const ids = new Set<string>()
+  executor.on('queued', ({ id }) => ids.add(id))
+  const answers = [1, 2, 3].map((n) => executor.execute(n, options))
+  const [id] = ids
+  expect(ids.size).toBe(3)
+  // Only the first is asked for by its id.
+  const first = executor.get(id as string)
+  executor.resume()
+  expect(await Promise.all(answers)).toEqual([1, 2, 3])
+  expect(await first?.result).toBe(1)
+  expect(first).toMatchObject({ state: 'completed', endedAt: expect.any(Number), startedAt: expect.any(Number) })
+  const last = await executor.submit(4, options)
+  expect(last.metadata).toBeUndefined()
+  expect(await last.result).toBe(4)
+})
+
 describe('on the real clock', () => {
   test('a wait timeout is not early', async () => {
     const executor = new QueuedExecutor(() => new Promise(() => {}))

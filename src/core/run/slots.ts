@@ -178,6 +178,11 @@ export class Slots<Req, Res> {
     if (slot !== undefined && !slot.stuck) this.#stick(slot, now)
   }
 
+  /** When its run began. */
+  startOf(record: RequestRecord, otherwise: number): number {
+    return this.#slotOf(record)?.startedAt ?? otherwise
+  }
+
   /** Tells the host of each run that is over its deadline. Returns when the next one will be. */
   sweep(now: number): number {
     let next = Number.POSITIVE_INFINITY
@@ -270,7 +275,8 @@ export class Slots<Req, Res> {
     const host = this.#host
     const run = new Run(record, host.instant())
     slot.run = run
-    if (record.extras !== undefined) record.extras.slot = slot
+    const extras = record.own()
+    if (extras !== undefined) extras.slot = slot
     if (!host.begin(record, slot)) {
       this.#clear(slot)
       return false
@@ -326,7 +332,7 @@ export class Slots<Req, Res> {
   }
 
   #clear(slot: Slot): void {
-    const { extras } = Run.recordOf(slot.run as Run)
+    const extras = Run.recordOf(slot.run as Run).own()
     if (extras !== undefined) extras.slot = undefined
     slot.run = undefined
     slot.deadline = Number.POSITIVE_INFINITY

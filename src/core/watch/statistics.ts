@@ -34,6 +34,10 @@ export class Statistics {
   /** The mean duration of recent runs, in ms; NaN before the first. */
   recentRunMs = Number.NaN
 
+  admits(tier: number): void {
+    this.admitted[tier] = (this.admitted[tier] as number) + 1
+  }
+
   waited(tier: number, ms: number): void {
     ;(this.#wait[tier] as Histogram).observe(ms)
   }
