@@ -52,7 +52,8 @@ export type {
   ListenerErrorHandler,
   RequestEvent,
 } from './core/watch/events.ts'
-export type { DurationStatus, Totals } from './core/watch/statistics.ts'
+export type { DurationStatus, ExecutorHistograms, RejectionCounts, Totals } from './core/watch/statistics.ts'
+export type { HistogramReading } from './core/watch/histogram.ts'
 export type { ByPriority } from './core/priority.ts'
 
 // Use the parts on their own.

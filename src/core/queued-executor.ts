@@ -27,6 +27,7 @@ import {
   QueueFullError,
   RunTimeoutError,
   ShedError,
+  TriageError,
   WaitTimeoutError,
 } from './errors.ts'
 import {
@@ -48,7 +49,7 @@ import { type Executor, type PoolHost, type RunTimes, Slots, type WorkerHealth }
 import { JoinedRequest } from './settle/joined-request.ts'
 import { Signals } from './settle/signals.ts'
 import { Events, type ExecutorEvent, type Listener, type RequestEvent } from './watch/events.ts'
-import { Statistics } from './watch/statistics.ts'
+import { type ExecutorHistograms, Statistics } from './watch/statistics.ts'
 import type { ExecutorStatus } from './watch/status.ts'
 
 /** What `map()` may be told: the options of each request, and how to pull. */
@@ -268,9 +269,14 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   /** @throws {OptionsError} unless it is an integer of at least 1 */
   set concurrency(concurrency: number) {
-    this.#slots.limit = requireConcurrency(concurrency)
+    const from = this.#slots.limit
+    const to = requireConcurrency(concurrency)
+    this.#slots.limit = to
     this.#schedule()
     this.#madeRoom()
+    if (from !== to && this.#events.listened.resized) {
+      this.#events.tell(undefined, 'resized', { at: this.#timeline.now(), from, to })
+    }
   }
 
   /**
@@ -373,14 +379,24 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       replacedWorkers: this.#slots.replaced,
       maxReplacedWorkers: this.#slots.maxReplaced,
       order: this.#settings.order.name,
+      oldestWaitMsByPriority: byPriority((tier) => {
+        const next = this.#queue.firstAt(tier)
+        return next === undefined ? 0 : this.#timeline.now() - next.enqueuedAt
+      }),
       wait: this.#statistics.wait(),
       run: this.#statistics.run(),
       waitByPriority: this.#statistics.waitByPriority(),
       runByPriority: this.#statistics.runByPriority(),
       totals: this.#statistics.totals(),
       totalsByPriority: this.#statistics.totalsByPriority(),
+      rejectedByPriority: this.#statistics.rejectedByPriority(),
       listenerErrors: this.#events.errors,
     }
+  }
+
+  /** The durations behind `getStatus()`, for an exporter. */
+  getHistograms(): ExecutorHistograms {
+    return this.#statistics.histograms()
   }
 
   /** One entry for each slot. */
@@ -624,6 +640,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#setDeadline(joined, twin.status >= State.STARTING ? joined.timeoutMs : waitLimit(joined))
     if (twin.status > State.BLOCKED) admittedJoined(joined)
     if (newcomer.tier < twin.tier) this.#move(twin, newcomer.tier)
+    if (this.#events.listened.joined) this.#events.tell(newcomer, 'joined', this.#about(newcomer))
   }
 
   /** It will not come in: nothing is kept of it. */
@@ -633,9 +650,9 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     if (record.status === State.CHECKING) this.#checking.delete(record)
     if (record.block !== undefined) this.#blocked.delete(record)
     record.status = State.REJECTED
+    this.#statistics.rejects(record.tier, extras?.signal?.aborted === true ? 'aborted' : reasonOf(error))
     if (wasLive) this.#dies(record)
     else if (extras !== undefined) this.#unlink(record)
-    this.#statistics.rejected[record.tier] = (this.#statistics.rejected[record.tier] as number) + 1
     this.#answer(record, error)
     extras?.admission?.reject(error)
     if (this.#events.listened.rejected) {
@@ -813,9 +830,11 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         if (deadline < this.#alarm.dueAt) this.#alarm.setFor(deadline, startedAt)
       },
       settled: (record, ok, value, times) => {
-        this.#statistics.ran(record.tier, this.#timeline.now() - times.startedAt)
+        const state = ok ? State.COMPLETED : State.FAILED
+        const outcome = (record.ended ? record.status : state) - State.COMPLETED
+        this.#statistics.ran(outcome, record.tier, this.#timeline.now() - times.startedAt)
         if (this.#closers.size > 0) this.#closerEnds(record)
-        this.#end(own(record), ok ? State.COMPLETED : State.FAILED, value, times)
+        this.#end(own(record), state, value, times)
       },
       vacated: () => {
         // Only while others have their turn is a slot let go although somebody waits for it.
@@ -885,6 +904,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   #take(record: RequestRecord<Req, Res>): void {
     this.#queue.delete(record)
     this.#capacity.left()
+    this.#statistics.waited(record.tier, this.#timeline.now() - record.enqueuedAt)
   }
 
   #conclude(record: RequestRecord<Req, Res>, state: State, value: unknown, from: State, times?: RunTimes): void {
@@ -1146,6 +1166,11 @@ function subjectOf<Req, Res>(record: RequestRecord<Req, Res>): ErrorSubject {
     priority: record.priority,
     started: record.status >= State.RUNNING && record.status < State.SHED,
   }
+}
+
+/** The word for why a request was refused: few, since they are labels of a metric. */
+function reasonOf(error: unknown): string {
+  return error instanceof TriageError ? error.code.slice('TRIAGE_'.length).toLowerCase() : 'error'
 }
 
 function waitLimit<Req, Res>(joined: JoinedRequest<Req, Res>): number {

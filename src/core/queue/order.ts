@@ -1,7 +1,9 @@
 /**
  * Who goes first? An order policy answers with a rank: a number fixed at admission; the smallest starts first.
  *
- * Policies decide, the queue acts: a policy is pure, synchronous and works on numbers only.
+ * Policies decide, the queue acts: a policy is synchronous and works on numbers only; it owns no timer and no promise.
+ * What it must remember (a virtual time, the last rank of a key) it keeps itself, so that one policy object serves one
+ * executor.
  */
 
 /** What a policy may look at. One object is used again for every question: read it, don't keep it. */
@@ -10,8 +12,13 @@ export interface OrderQuestion {
   tier: number
   /** Unique and growing in the order of admission. */
   sequence: number
-  /** When the request was admitted, in ms on the executor's clock. */
+  /** When the request was submitted, in ms on the executor's clock. */
   admittedAt: number
+  /** When its time is over if it still waits: by its wait timeout or that of the whole request; or Infinity. */
+  deadline: number
+  /** The caller's payload, and what came with it as `metadata`. */
+  request: unknown
+  metadata: unknown
 }
 
 /** An order of requests, given through the option `order`. */
@@ -24,10 +31,14 @@ export interface OrderPolicy {
    */
   readonly acrossTiers: boolean
   /**
-   * The rank of a request: a finite number, smaller goes first; equal ranks go by `sequence`. Asked at admission, and
-   * again, with the admission's own sequence and time, when the request is given another priority.
+   * The rank of a request: a number, smaller goes first; equal ranks go by `sequence`. Asked at admission, and again,
+   * with the admission's own sequence and time, when the request is given another priority. What is no number ranks last.
    */
   rank(question: Readonly<OrderQuestion>): number
+  /** Told when a request of this rank starts. */
+  started?(question: Readonly<OrderQuestion>, rank: number): void
+  /** Told when the call of one that had started has settled, after `runMs`. */
+  settled?(question: Readonly<OrderQuestion>, rank: number, runMs: number): void
 }
 
 /**

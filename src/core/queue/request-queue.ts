@@ -99,7 +99,14 @@ export class RequestQueue<Req, E extends QueueEntry = QueueEntry> {
   readonly #tiers: readonly Tier<E>[] = Array.from({ length: TIERS }, () => new Tier<E>())
   readonly #order: OrderPolicy
   readonly #across: boolean
-  readonly #question: OrderQuestion = { tier: 0, sequence: 0, admittedAt: 0 }
+  readonly #question: OrderQuestion = {
+    tier: 0,
+    sequence: 0,
+    admittedAt: 0,
+    deadline: Number.POSITIVE_INFINITY,
+    request: undefined,
+    metadata: undefined,
+  }
   readonly #clock: Clock
   readonly #maxQueueSize: number
   readonly #takers = new Set<Taker<Req>>()

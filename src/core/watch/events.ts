@@ -33,12 +33,16 @@ export interface ExecutorEvents {
   expired: RequestEvent & { readonly error: unknown; readonly started: boolean }
   cancelled: RequestEvent & { readonly error: unknown; readonly started: boolean }
   shed: RequestEvent & { readonly error: unknown }
+  /** A caller has joined a live request, by its `id`: told in the joiner's context, with the joiner's metadata. */
+  joined: RequestEvent
   /** The last free place was taken. */
   full: { readonly at: number; readonly waiting: number; readonly maxQueueSize: number }
   /** Nothing waits or runs any more. */
   idle: { readonly at: number }
   paused: { readonly at: number }
   resumed: { readonly at: number }
+  /** `concurrency` was changed. */
+  resized: { readonly at: number; readonly from: number; readonly to: number }
   /** A slot's run is over its deadline, and its call has not settled. */
   stuck: RequestEvent & { readonly slot: number; readonly runMs: number; readonly stuckWorkers: number }
   closed: { readonly at: number }
@@ -84,10 +88,12 @@ export class Events {
     expired: false,
     cancelled: false,
     shed: false,
+    joined: false,
     full: false,
     idle: false,
     paused: false,
     resumed: false,
+    resized: false,
     stuck: false,
     closed: false,
   }

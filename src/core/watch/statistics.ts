@@ -3,7 +3,7 @@
  */
 import { type ByPriority, byPriority, TIERS } from '../priority.ts'
 import type { Outcome } from '../queued-request.ts'
-import { Histogram } from './histogram.ts'
+import { Histogram, type HistogramReading } from './histogram.ts'
 
 /** A duration's spread, in ms, since the executor was made. Quantiles are at most 6 % too high. */
 export interface DurationStatus {
@@ -20,16 +20,32 @@ export type Totals = { readonly [K in 'admitted' | 'rejected' | 'joined' | Outco
 
 const outcomes: readonly Outcome[] = ['completed', 'failed', 'expired', 'cancelled', 'shed']
 
+/**
+ * Why requests were refused: the error's code in lower case without `TRIAGE_` (`queue_full`); `aborted` for a signal; or
+ * `error`, when the schema or the order policy has thrown.
+ */
+export type RejectionCounts = { readonly [reason: string]: number }
+
+/** The durations behind `getStatus()`, to be handed to an exporter. Read them at once: they go on counting. */
+export interface ExecutorHistograms {
+  /** From submission until it left the queue: for a slot, or because it ended there. */
+  readonly waitByPriority: ByPriority<HistogramReading>
+  /** From the start until the call settled, by how the request ended. Only the outcomes that there were. */
+  readonly runByPriority: ByPriority<{ readonly [outcome in Outcome]?: HistogramReading }>
+}
+
 /** How fast the mean run time follows: the last 20 or so runs count most. */
 const MEAN_WEIGHT = 0.05
 
 export class Statistics {
   readonly admitted = new Float64Array(TIERS)
-  readonly rejected = new Float64Array(TIERS)
+  /** By reason, then by tier. */
+  readonly #rejected = new Map<string, Float64Array>()
   /** By outcome, then by tier. */
   readonly ended = new Float64Array(outcomes.length * TIERS)
   readonly #wait: readonly Histogram[] = Array.from({ length: TIERS }, () => new Histogram())
-  readonly #run: readonly Histogram[] = Array.from({ length: TIERS }, () => new Histogram())
+  // By outcome, then by tier; each made when it is needed, since one is 7 kB.
+  readonly #run: (Histogram | undefined)[] = new Array(outcomes.length * TIERS).fill(undefined)
   joined = 0
   /** The mean duration of recent runs, in ms; NaN before the first. */
   recentRunMs = Number.NaN
@@ -38,13 +54,29 @@ export class Statistics {
     this.admitted[tier] = (this.admitted[tier] as number) + 1
   }
 
+  rejects(tier: number, reason: string): void {
+    let counts = this.#rejected.get(reason)
+    if (counts === undefined) {
+      counts = new Float64Array(TIERS)
+      this.#rejected.set(reason, counts)
+    }
+    counts[tier] = (counts[tier] as number) + 1
+  }
+
+  /** A request has left the queue: for a slot, or because it ended. */
   waited(tier: number, ms: number): void {
     ;(this.#wait[tier] as Histogram).observe(ms)
   }
 
-  /** A run has settled, whether or not its caller still waited for it. */
-  ran(tier: number, ms: number): void {
-    ;(this.#run[tier] as Histogram).observe(ms)
+  /** A run has settled, whether or not its caller still waited for it; `outcome` is how the request has ended. */
+  ran(outcome: number, tier: number, ms: number): void {
+    const at = outcome * TIERS + tier
+    let histogram = this.#run[at]
+    if (histogram === undefined) {
+      histogram = new Histogram()
+      this.#run[at] = histogram
+    }
+    histogram.observe(ms)
     const mean = this.recentRunMs
     this.recentRunMs = mean >= 0 ? mean + (ms - mean) * MEAN_WEIGHT : ms
   }
@@ -57,7 +89,7 @@ export class Statistics {
   totals(): Totals {
     return {
       admitted: sum(this.admitted),
-      rejected: sum(this.rejected),
+      rejected: [...this.#rejected.values()].reduce((total, counts) => total + sum(counts), 0),
       joined: this.joined,
       completed: this.#ended(0),
       failed: this.#ended(1),
@@ -72,7 +104,7 @@ export class Statistics {
       const ended = (outcome: number): number => this.ended[outcome * TIERS + tier] as number
       return {
         admitted: this.admitted[tier] as number,
-        rejected: this.rejected[tier] as number,
+        rejected: Object.values(this.#rejectedAt(tier)).reduce((total, count) => total + count, 0),
         completed: ended(0),
         failed: ended(1),
         expired: ended(2),
@@ -80,6 +112,24 @@ export class Statistics {
         shed: ended(4),
       }
     })
+  }
+
+  rejectedByPriority(): ByPriority<RejectionCounts> {
+    return byPriority((tier) => this.#rejectedAt(tier))
+  }
+
+  histograms(): ExecutorHistograms {
+    return {
+      waitByPriority: byPriority((tier) => this.#wait[tier] as Histogram),
+      runByPriority: byPriority((tier) => {
+        const histograms: { [outcome in Outcome]?: HistogramReading } = {}
+        for (const [index, outcome] of outcomes.entries()) {
+          const histogram = this.#run[index * TIERS + tier]
+          if (histogram !== undefined) histograms[outcome] = histogram
+        }
+        return histograms
+      }),
+    }
   }
 
   wait(): DurationStatus {
@@ -95,7 +145,13 @@ export class Statistics {
   }
 
   runByPriority(): ByPriority<DurationStatus> {
-    return byPriority((tier) => durationOf(this.#run.slice(tier, tier + 1)))
+    return byPriority((tier) => durationOf(this.#run.filter((_, at) => at % TIERS === tier)))
+  }
+
+  #rejectedAt(tier: number): Record<string, number> {
+    const counts: Record<string, number> = {}
+    for (const [reason, byTier] of this.#rejected) if (byTier[tier] !== 0) counts[reason] = byTier[tier] as number
+    return counts
   }
 
   #ended(outcome: number): number {
@@ -103,16 +159,16 @@ export class Statistics {
   }
 }
 
-function durationOf(histograms: readonly Histogram[]): DurationStatus {
+function durationOf(histograms: readonly (Histogram | undefined)[]): DurationStatus {
   const all = new Histogram()
-  for (const histogram of histograms) all.merge(histogram)
+  for (const histogram of histograms) if (histogram !== undefined) all.merge(histogram)
   return {
     count: all.count,
-    averageMs: all.count === 0 ? 0 : all.sum / all.count,
+    averageMs: all.count === 0 ? 0 : all.sumMs / all.count,
     p50Ms: all.quantile(0.5),
     p95Ms: all.quantile(0.95),
     p99Ms: all.quantile(0.99),
-    maxMs: all.max,
+    maxMs: all.maxMs,
   }
 }
 

@@ -25,7 +25,7 @@ test('no duration at all, a nanosecond and a century are counted without a fault
   for (const ms of [0, 1e-6, 1e-9, 3.2e12, Number.MAX_VALUE]) histogram.observe(ms)
   expect(histogram.count).toBe(5)
   expect(histogram.quantile(0.2)).toBe(0)
-  expect(histogram.max).toBe(Number.MAX_VALUE)
+  expect(histogram.maxMs).toBe(Number.MAX_VALUE)
 })
 
 test('merged histograms count as one', () => {
@@ -33,6 +33,23 @@ test('merged histograms count as one', () => {
   for (const ms of [1, 2, 3]) one.observe(ms)
   for (const ms of [10, 20]) other.observe(ms)
   one.merge(other)
-  expect([one.count, one.sum, one.max]).toEqual([5, 36, 20])
+  expect([one.count, one.sumMs, one.maxMs]).toEqual([5, 36, 20])
   expect(one.quantile(1)).toBe(20)
+})
+
+test('how many took at most so long: never one too many, and missing at most those a sixteenth below', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.double({ min: 0.001, max: 1e6, noNaN: true }), { maxLength: 100 }),
+      fc.double({ min: 0.001, max: 1e7, noNaN: true }),
+      (durations, ms) => {
+        const histogram = new Histogram()
+        for (const each of durations) histogram.observe(each)
+        const count = histogram.countAtMost(ms)
+        expect(count).toBeLessThanOrEqual(durations.filter((each) => each <= ms).length)
+        expect(count).toBeGreaterThanOrEqual(durations.filter((each) => each <= ms / (1 + 1 / 16)).length)
+        expect(histogram.countAtMost(Number.POSITIVE_INFINITY)).toBe(durations.length)
+      },
+    ),
+  )
 })

@@ -97,10 +97,12 @@ const everyEvent: Record<ExecutorEvent, true> = {
   expired: true,
   cancelled: true,
   shed: true,
+  joined: true,
   full: true,
   idle: true,
   paused: true,
   resumed: true,
+  resized: true,
   stuck: true,
   closed: true,
 }

@@ -569,6 +569,10 @@ export class World {
   }
 
   #saw(event: string, seen: Seen, id: string | undefined): void {
+    if (event === 'joined') {
+      this.#inContextOf(seen, `a listener of '${event}'`)
+      return
+    }
     seen.history.push(event)
     seen.id ??= id
     seen.twin = undefined

@@ -1,0 +1,43 @@
+/**
+ * How many calls may run at once? A limit policy answers with a number, and learns from each call that has settled.
+ *
+ * Policies decide, the slots act: a policy is arithmetic on samples; it owns no timer and no promise. The names and the
+ * split between arithmetic and enforcement are those of Netflix's concurrency-limits.
+ *
+ * @see https://github.com/Netflix/concurrency-limits
+ */
+
+/** One settled call. One object is used again for every sample: read it, don't keep it. */
+export interface LimitSample {
+  /** When it settled, in ms on the executor's clock. */
+  at: number
+  /** How long it ran. */
+  runMs: number
+  /** How many calls ran when it started, itself included. */
+  inflight: number
+  /** The downstream refused it or did not answer in time: a sign of overload, not a measure of its speed. */
+  dropped: boolean
+}
+
+/** A concurrency limit, given through the option `limit`. One policy object serves one executor. */
+export interface LimitPolicy {
+  /** What `getStatus()` calls it. */
+  readonly name: string
+  /** The limit to begin with. */
+  readonly initial: number
+  /** True: the limit it answers with is only reported, and `concurrency` holds. */
+  readonly shadow?: boolean
+  /**
+   * Learns, and answers with the limit from now on; what is no integer is rounded down, and never below 1. Called for
+   * calls that succeeded, and for those that were `dropped`. A call that was cancelled, or that failed for a reason of
+   * its own, teaches nothing.
+   */
+  sample(sample: Readonly<LimitSample>): number
+  /** Is an error of the executor a sign of overload? A run timeout always is. Without this, no error is. */
+  isDropped?(error: unknown): boolean
+}
+
+/** Always the same: what the option `concurrency` does, as a policy. */
+export function fixed(limit: number): LimitPolicy {
+  return { name: 'fixed', initial: limit, sample: () => limit }
+}
