@@ -22,6 +22,7 @@ export type { MapOptions } from './core/queued-executor.ts'
 export type { PullOptions, Source } from './core/admit/pull.ts'
 export type { StandardResult, StandardSchema } from './core/admit/schema.ts'
 export { type OrderPolicy, type OrderQuestion, strict } from './core/queue/order.ts'
+export { fixed, type LimitPolicy, type LimitSample } from './core/run/limit.ts'
 
 // Know what went wrong.
 export {

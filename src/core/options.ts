@@ -5,12 +5,13 @@
  * seventeen options. The tests hold the table against a zod schema of the same options.
  */
 import type { StandardSchema } from './admit/schema.ts'
-import { isCount, requireTier, wordList } from './checks.ts'
+import { isCount, requireConcurrency, requireTier, wordList } from './checks.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { OptionsError } from './errors.ts'
 import { type Priority, priorities } from './priority.ts'
 import { type OrderPolicy, strict } from './queue/order.ts'
 import type { RequestRecord } from './queued-request.ts'
+import type { LimitPolicy } from './run/limit.ts'
 import type { StuckPolicy } from './run/slots.ts'
 import type { ListenerErrorHandler } from './watch/events.ts'
 
@@ -94,6 +95,11 @@ export interface QueuedExecutorOptions<Req = unknown> {
    */
   order?: OrderPolicy
   /**
+   * Learns how many calls may run at once, in place of `concurrency`; in shadow mode only says what it would set.
+   * @default none: `concurrency` holds
+   */
+  limit?: LimitPolicy
+  /**
    * The source of all time.
    * @default systemClock
    */
@@ -157,6 +163,7 @@ export interface Settings<Req> {
   readonly schema: StandardSchema<Req> | undefined
   readonly onDuplicate: OnDuplicate
   readonly order: OrderPolicy
+  readonly limit: LimitPolicy | undefined
   readonly clock: Clock
   readonly onListenerError: ListenerErrorHandler | undefined
   readonly random: () => number
@@ -204,6 +211,7 @@ const rules: { readonly [K in keyof QueuedExecutorOptions]-?: Rule } = {
   maxReplaced: { expected: 'an integer of at least 0', fits: (value) => isCount(value, 0) },
   schema: { expected: "a Standard Schema, with a '~standard' property", fits: isSchema },
   onDuplicate: oneOf('join', 'reject'),
+  limit: { expected: 'a limit policy, such as adaptive()', fits: (value) => hasMethods(value, 'sample') },
   order: { expected: 'an order policy, such as strict()', fits: (value) => hasMethods(value, 'rank') },
   clock: {
     expected: 'a clock with now, setTimeout and clearTimeout',
@@ -221,7 +229,12 @@ export function readSettings<Req>(options: QueuedExecutorOptions<Req> = {}): Set
   if (!isPlain(options)) throw new OptionsError('options', 'an object', options)
   for (const [name, value] of Object.entries(options)) checkOption(name, value)
   const given = options as QueuedExecutorOptions<Req>
-  const concurrency = given.concurrency ?? DEFAULT_CONCURRENCY
+  const { limit } = given
+  const decides = limit !== undefined && limit.shadow !== true
+  if (decides && given.concurrency !== undefined) {
+    throw new OptionsError('concurrency', 'left out, since `limit` decides', given.concurrency)
+  }
+  const concurrency = decides ? requireConcurrency(limit.initial) : (given.concurrency ?? DEFAULT_CONCURRENCY)
   const size = partsOf(given.maxQueueSize, 'total')
   const waitTimeoutMs = byTier(given.waitTimeoutMs, Number.POSITIVE_INFINITY)
   const timeoutMs = byTier(given.timeoutMs, Number.POSITIVE_INFINITY)
@@ -241,6 +254,7 @@ export function readSettings<Req>(options: QueuedExecutorOptions<Req> = {}): Set
     schema: given.schema,
     onDuplicate: given.onDuplicate ?? 'join',
     order: given.order ?? strict(),
+    limit,
     clock: given.clock ?? systemClock,
     onListenerError: given.onListenerError,
     random: given.random ?? (() => Math.random()),

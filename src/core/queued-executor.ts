@@ -44,6 +44,7 @@ import { byPriority, type Priority, priorityOf, TIERS } from './priority.ts'
 import { type Deadline, Deadlines } from './queue/deadlines.ts'
 import { RequestQueue } from './queue/request-queue.ts'
 import { type Extras, type QueuedRequest, RequestRecord, State } from './queued-request.ts'
+import type { LimitPolicy, LimitSample } from './run/limit.ts'
 import { Run } from './run/run-context.ts'
 import { type Executor, type PoolHost, type RunTimes, Slots, type WorkerHealth } from './run/slots.ts'
 import { JoinedRequest } from './settle/joined-request.ts'
@@ -89,6 +90,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     cancel: (record: RequestRecord, reason: unknown) => this.#cancel(own(record), reason),
     setPriority: (record: RequestRecord, priority: Priority) => this.#move(own(record), requireTier(priority)),
     position: (record: RequestRecord) => this.#position(own(record)),
+    waitUntil: (record: RequestRecord) =>
+      record.enqueuedAt + Math.min(this.#waitTimeoutOf(own(record)), this.#timeoutOf(own(record))),
     dueAt: (record: RequestRecord, startedAt: number) =>
       Math.min(startedAt + this.#runTimeoutOf(own(record)), record.enqueuedAt + this.#timeoutOf(own(record))),
     named: (record: RequestRecord, id: string) => void this.#ids.set(id, own(record)),
@@ -96,6 +99,9 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   // One of each kind that comes and goes is kept: when a collection finds none, V8 throws away the code made for it, and
   // the first thousand requests after an idle moment take three times as long.
   readonly #kept: readonly object[]
+  // One object for all samples.
+  readonly #sample: LimitSample = { at: 0, runMs: 0, inflight: 0, dropped: false }
+  #learned: number
   /** Blocked, waiting and running requests. */
   #live = 0
   #running = 0
@@ -130,6 +136,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#signals = new Signals((party, reason) => this.#leave(party, State.CANCELLED, reason))
     this.#slots = new Slots(executor, this.#host(), settings.concurrency, settings.onStuck, settings.maxReplaced)
     this.#events = new Events(settings.onListenerError)
+    this.#learned = settings.limit?.initial ?? settings.concurrency
     const record = new RequestRecord(undefined, NORMAL, { at: Number.NaN, owner: this.#owner })
     record.more()
     this.#kept = [record, new Run(record, record.arrived)]
@@ -364,6 +371,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   getStatus(): ExecutorStatus {
     const { reserved, total } = this.#capacity
     const sizes = this.#capacity.sizes()
+    const { limit } = this.#settings
     return {
       name: this.#settings.name,
       state: this.#closed ? 'closed' : this.#closing !== undefined ? 'closing' : this.#paused ? 'paused' : 'open',
@@ -375,6 +383,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       maxQueueSize: Number.isFinite(total) ? total : null,
       activeWorkers: this.#slots.active + reserved,
       maxWorkers: this.#slots.limit,
+      limit: limit === undefined ? null : { name: limit.name, limit: this.#learned, shadow: limit.shadow === true },
       stuckWorkers: this.#slots.stuck,
       replacedWorkers: this.#slots.replaced,
       maxReplacedWorkers: this.#slots.maxReplaced,
@@ -795,6 +804,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#running++
     this.#capacity.started()
     this.#statistics.waited(record.tier, now - record.enqueuedAt)
+    if (this.#settings.order.started !== undefined) this.#events.guard(() => this.#queue.started(record), 'started')
     if (extras !== undefined) {
       if (!extras.isShared) extras.startedAt = now
       this.#setRunDeadlines(record, extras)
@@ -832,7 +842,11 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       settled: (record, ok, value, times) => {
         const state = ok ? State.COMPLETED : State.FAILED
         const outcome = (record.ended ? record.status : state) - State.COMPLETED
-        this.#statistics.ran(outcome, record.tier, this.#timeline.now() - times.startedAt)
+        const runMs = this.#timeline.now() - times.startedAt
+        this.#statistics.ran(outcome, record.tier, runMs)
+        const { order, limit } = this.#settings
+        if (order.settled !== undefined) this.#events.guard(() => this.#queue.settled(own(record), runMs), 'completed')
+        if (limit !== undefined && !record.ended) this.#learn(limit, runMs, times, ok ? undefined : { error: value })
         if (this.#closers.size > 0) this.#closerEnds(record)
         this.#end(own(record), state, value, times)
       },
@@ -888,6 +902,25 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     return true
   }
 
+  /** A call has settled, or its time is over: the limit policy may learn from it. */
+  #learn(limit: LimitPolicy, runMs: number, { inflight }: RunTimes, failure?: { error: unknown }): void {
+    const sample = this.#sample
+    this.#events.guard(() => {
+      const isTimeout = failure?.error instanceof RunTimeoutError
+      const dropped = failure !== undefined && (isTimeout || limit.isDropped?.(failure.error) === true)
+      // It failed for a reason of its own, which says nothing about how many may run.
+      if (failure !== undefined && !dropped) return
+      sample.at = this.#timeline.now()
+      sample.runMs = runMs
+      sample.inflight = inflight
+      sample.dropped = dropped
+      const learned = Math.max(Math.floor(limit.sample(sample)), 1)
+      if (!Number.isSafeInteger(learned)) return
+      this.#learned = learned
+      if (limit.shadow !== true && learned !== this.#slots.limit) this.concurrency = learned
+    }, 'resized')
+  }
+
   // ── Step 5: settle ─────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** The only place where an admitted request ends: once, whoever comes first. */
@@ -915,6 +948,11 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     if (isAbandoned) {
       // Nobody waits for it any more, but when its time is over its slot is stuck.
       const dueAt = record.enqueuedAt + this.#timeoutOf(record)
+      const { limit } = this.#settings
+      const slot = this.#slots.timesOf(record)
+      if (limit !== undefined && state === State.EXPIRED && slot !== undefined) {
+        this.#learn(limit, this.#timeline.now() - slot.startedAt, slot, { error: value })
+      }
       this.#slots.abort(record, value, dueAt)
       if (dueAt < this.#alarm.dueAt) this.#alarm.setFor(dueAt, this.#timeline.now())
     }
@@ -1029,7 +1067,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const elapsedMs = now - party.enqueuedAt
     const subject = subjectOf(record)
     if (record.status >= State.STARTING) {
-      this.#leave(party, State.EXPIRED, new RunTimeoutError(now - this.#slots.startOf(record, now), timeoutMs, subject))
+      const startedAt = this.#slots.timesOf(record)?.startedAt ?? now
+      this.#leave(party, State.EXPIRED, new RunTimeoutError(now - startedAt, timeoutMs, subject))
       return
     }
     const waitTimeoutMs = party instanceof JoinedRequest ? party.waitTimeoutMs : this.#waitTimeoutOf(record)

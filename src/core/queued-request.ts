@@ -145,6 +145,8 @@ export interface RecordOwner {
   cancel(record: RequestRecord, reason: unknown): boolean
   setPriority(record: RequestRecord, priority: Priority): boolean
   position(record: RequestRecord): number | undefined
+  /** When it is over if it still waits, in ms on the clock; or Infinity. */
+  waitUntil(record: RequestRecord): number
   /** When a run that began then must be over, in ms on the clock: its own time, or that of the whole request. */
   dueAt(record: RequestRecord, startedAt: number): number
   /** A record was asked for its id for the first time, and can be found by it from now on. */
@@ -282,6 +284,10 @@ export class RequestRecord<Req = unknown, Res = unknown> extends AsyncResource i
 
   get enqueuedAt(): number {
     return this.arrived.at
+  }
+
+  get waitUntil(): number {
+    return this.owner.waitUntil(this as RequestRecord)
   }
 
   get startedAt(): number | undefined {

@@ -45,5 +45,10 @@ export interface OrderPolicy {
  * The default order: a higher priority always goes first, first-in first-out within one. LOW can starve.
  */
 export function strict(): OrderPolicy {
-  return { name: 'strict', acrossTiers: false, rank: ({ sequence }) => sequence }
+  return { name: 'strict', acrossTiers: false, rank: bySequence }
+}
+
+/** The rank of `strict()`: the queue knows it, and need not ask. */
+export function bySequence({ sequence }: Readonly<OrderQuestion>): number {
+  return sequence
 }

@@ -12,13 +12,17 @@ import { isCount, requireTier } from '../checks.ts'
 import { type Clock, systemClock } from '../clock.ts'
 import { OptionsError, QueueClosedError, QueueFullError } from '../errors.ts'
 import { type ByPriority, byPriority, type Priority, priorityOf, TIERS } from '../priority.ts'
-import { type OrderPolicy, type OrderQuestion, strict } from './order.ts'
+import { bySequence, type OrderPolicy, type OrderQuestion, strict } from './order.ts'
 import { type Ranked, Tier } from './tier.ts'
 
 /** What the queue holds: a request with its place. */
 export interface QueueEntry extends Ranked {
   tier: number
   enqueuedAt: number
+  readonly request: unknown
+  readonly metadata?: unknown
+  /** When its time is over if it still waits; without it, never. */
+  readonly waitUntil?: number
 }
 
 /** The receipt for a request in a queue used on its own. */
@@ -99,6 +103,7 @@ export class RequestQueue<Req, E extends QueueEntry = QueueEntry> {
   readonly #tiers: readonly Tier<E>[] = Array.from({ length: TIERS }, () => new Tier<E>())
   readonly #order: OrderPolicy
   readonly #across: boolean
+  readonly #isStrict: boolean
   readonly #question: OrderQuestion = {
     tier: 0,
     sequence: 0,
@@ -128,6 +133,7 @@ export class RequestQueue<Req, E extends QueueEntry = QueueEntry> {
     this.#maxQueueSize = maxQueueSize || Number.POSITIVE_INFINITY
     this.#order = order
     this.#across = order.acrossTiers === true
+    this.#isStrict = order.rank === bySequence
     this.#clock = clock
   }
 
@@ -170,8 +176,12 @@ export class RequestQueue<Req, E extends QueueEntry = QueueEntry> {
 
   /** Takes the request that goes first; undefined when nothing waits. */
   dequeue(): Req | undefined {
-    const ticket = this.shift() as (QueueEntry & QueueTicket<Req>) | undefined
-    if (ticket === undefined) return undefined
+    const head = this.head()
+    if (head === undefined) return undefined
+    // First, since an order policy may throw.
+    this.started(head)
+    this.shift()
+    const ticket = head as QueueEntry as Ticket<Req>
     this.#dequeued++
     this.#waitedMs += Math.max(this.#clock.now() - ticket.enqueuedAt, 0)
     return ticket.request
@@ -284,6 +294,20 @@ export class RequestQueue<Req, E extends QueueEntry = QueueEntry> {
     this.#place(entry, this.#rankOf(entry, entry.tier, entry.enqueuedAt))
   }
 
+  /** @internal Tells the order policy that an entry starts. */
+  started(entry: E): void {
+    const order = this.#order
+    if (order.started !== undefined)
+      this.#ask(entry, entry.tier, entry.enqueuedAt, (it) => order.started?.(it, entry.rank))
+  }
+
+  /** @internal Tells the order policy that the call of one that had started has settled. */
+  settled(entry: E, runMs: number): void {
+    const order = this.#order
+    if (order.settled === undefined) return
+    this.#ask(entry, entry.tier, entry.enqueuedAt, (it) => order.settled?.(it, entry.rank, runMs))
+  }
+
   /** @internal The entry that goes first. */
   head(): E | undefined {
     if (!this.#across) return this.#firstLine()?.first()
@@ -369,12 +393,26 @@ export class RequestQueue<Req, E extends QueueEntry = QueueEntry> {
     return undefined
   }
 
-  #rankOf(entry: E, tier: number, admittedAt: number): number {
+  #ask<T>(entry: E, tier: number, admittedAt: number, policy: (question: OrderQuestion) => T): T {
     const question = this.#question
     question.tier = tier
     question.sequence = entry.sequence
     question.admittedAt = admittedAt
-    const rank = this.#order.rank(question)
+    question.deadline = entry.waitUntil ?? Number.POSITIVE_INFINITY
+    question.request = entry.request
+    question.metadata = entry.metadata
+    try {
+      return policy(question)
+    } finally {
+      // The last one asked about must not be kept alive.
+      question.request = undefined
+      question.metadata = undefined
+    }
+  }
+
+  #rankOf(entry: E, tier: number, admittedAt: number): number {
+    if (this.#isStrict) return entry.sequence
+    const rank = this.#ask(entry, tier, admittedAt, (question) => this.#order.rank(question))
     // A rank that compares with nothing would be lost in a sorted line.
     return typeof rank === 'number' && !Number.isNaN(rank) ? rank : Number.POSITIVE_INFINITY
   }

@@ -63,6 +63,8 @@ export interface PoolHost {
 export interface RunTimes {
   startedAt: number
   deadline: number
+  /** How many calls ran when it began, itself included. */
+  inflight: number
 }
 
 /** For how long synchronous executors may keep the event loop to themselves, in ms. */
@@ -80,6 +82,7 @@ class Slot implements RunTimes {
   run: Run | undefined = undefined
   startedAt = 0
   deadline = Number.POSITIVE_INFINITY
+  inflight = 0
   stuck = false
   replaced = false
   /** Its bare mark, for the runs of submitters without a context. */
@@ -178,9 +181,9 @@ export class Slots<Req, Res> {
     if (slot !== undefined && !slot.stuck) this.#stick(slot, now)
   }
 
-  /** When its run began. */
-  startOf(record: RequestRecord, otherwise: number): number {
-    return this.#slotOf(record)?.startedAt ?? otherwise
+  /** The times of a running request. */
+  timesOf(record: RequestRecord): RunTimes | undefined {
+    return this.#slotOf(record)
   }
 
   /** Tells the host of each run that is over its deadline. Returns when the next one will be. */
@@ -275,6 +278,7 @@ export class Slots<Req, Res> {
     const host = this.#host
     const run = new Run(record, host.instant())
     slot.run = run
+    slot.inflight = this.active
     const extras = record.own()
     if (extras !== undefined) extras.slot = slot
     if (!host.begin(record, slot)) {

@@ -189,6 +189,7 @@ const owner = {
   cancel: () => false,
   setPriority: () => false,
   position: () => undefined,
+  waitUntil: () => Number.POSITIVE_INFINITY,
   dueAt: () => Number.POSITIVE_INFINITY,
   named: () => {},
 }

@@ -185,6 +185,15 @@ export class Events {
     return guarded
   }
 
+  /** A policy has thrown: what it answers is not needed, and it must not stop the queue. */
+  guard(policy: () => void, event: ExecutorEvent): void {
+    try {
+      policy()
+    } catch (error) {
+      this.#report(error, event)
+    }
+  }
+
   #report(error: unknown, event: ExecutorEvent): void {
     this.errors++
     if (this.#onError === undefined) {

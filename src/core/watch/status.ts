@@ -22,6 +22,8 @@ export interface ExecutorStatus {
   /** Slots that are busy, those of requests included that have ended while their call goes on. */
   readonly activeWorkers: number
   readonly maxWorkers: number
+  /** What the limit policy says; null without one. In shadow mode `maxWorkers` does not follow. */
+  readonly limit: { readonly name: string; readonly limit: number; readonly shadow: boolean } | null
   /** Slots whose run is over its deadline and has not settled, and for how many of them there is a substitute. */
   readonly stuckWorkers: number
   readonly replacedWorkers: number

@@ -1,0 +1,183 @@
+/**
+ * The seams: what an executor asks its policies, and what it does with their answers.
+ */
+import {
+  type ExecutorEvents,
+  type LimitPolicy,
+  type LimitSample,
+  OptionsError,
+  type OrderPolicy,
+  type OrderQuestion,
+  QueuedExecutor,
+  type QueuedExecutorOptions,
+} from 'triage-queue'
+import { VirtualClock } from 'triage-queue/simulation'
+import { describe, expect, test } from 'vitest'
+
+class Overloaded extends Error {}
+
+function scripted(answers: (sample: LimitSample) => number, more: Partial<LimitPolicy> = {}) {
+  const samples: LimitSample[] = []
+  const limit: LimitPolicy = {
+    name: 'scripted',
+    initial: 2,
+    sample(sample) {
+      samples.push({ ...sample })
+      return answers(sample)
+    },
+    ...more,
+  }
+  return { limit, samples }
+}
+
+function timed(options: QueuedExecutorOptions<number>) {
+  const clock = new VirtualClock()
+  const queue = new QueuedExecutor(
+    async (ms: number) => {
+      await clock.sleep(Math.abs(ms))
+      if (ms < 0) throw new Overloaded()
+      return ms
+    },
+    { clock, ...options },
+  )
+  const ends = (...requests: number[]) => Promise.allSettled(requests.map((ms) => queue.execute(ms)))
+  return { clock, queue, ends }
+}
+
+describe('a limit policy', () => {
+  test('begins with its own limit, hears of each success, and is followed at once', async () => {
+    const { limit, samples } = scripted(({ at }) => (at < 20 ? 3.9 : 0))
+    const { clock, queue, ends } = timed({ limit })
+    const resized: ExecutorEvents['resized'][] = []
+    queue.on('resized', (event) => resized.push(event))
+    expect(queue.concurrency).toBe(2)
+    const all = ends(10, 10, 10, 10, 10)
+    await clock.advance(5)
+    expect(queue.getStatus()).toMatchObject({ running: 2, limit: { name: 'scripted', limit: 2, shadow: false } })
+    await clock.advance(10)
+    expect(queue.getStatus()).toMatchObject({ running: 3, maxWorkers: 3, limit: { limit: 3 } })
+    await clock.run({ until: all })
+    expect(queue.concurrency).toBe(1)
+    expect(resized).toEqual([
+      { at: 10, from: 2, to: 3 },
+      { at: 20, from: 3, to: 1 },
+    ])
+    expect(samples).toEqual([
+      { at: 10, runMs: 10, inflight: 1, dropped: false },
+      { at: 10, runMs: 10, inflight: 2, dropped: false },
+      { at: 20, runMs: 10, inflight: 2, dropped: false },
+      { at: 20, runMs: 10, inflight: 3, dropped: false },
+      { at: 20, runMs: 10, inflight: 3, dropped: false },
+    ])
+  })
+
+  test('does not learn from failures of their own, cancelled runs, or requests that never ran', async () => {
+    const { limit, samples } = scripted(() => 2)
+    const { clock, queue, ends } = timed({ limit })
+    const all = ends(-5, 10, 10)
+    const waiting = queue.execute(1, { waitTimeoutMs: 1 }).catch(() => {})
+    const running = await queue.submit(7, { priority: 'urgent' })
+    running.result.catch(() => {})
+    await clock.advance(2)
+    running.cancel()
+    await clock.run({ until: Promise.all([all, waiting]) })
+    expect(samples.map(({ runMs }) => runMs)).toEqual([10, 10])
+  })
+
+  test('hears of overload: a run timeout, when it is over, and what it says is a drop', async () => {
+    const { limit, samples } = scripted(() => 2, { isDropped: (error) => error instanceof Overloaded })
+    const { clock, ends } = timed({ limit, runTimeoutMs: 50 })
+    await clock.run({ until: ends(-5, 80) })
+    await clock.advance(100)
+    expect(samples).toEqual([
+      { at: 5, runMs: 5, inflight: 1, dropped: true },
+      { at: 50, runMs: 50, inflight: 2, dropped: true },
+    ])
+  })
+
+  test('in shadow mode only says what it would set', async () => {
+    const { limit } = scripted(() => 7, { shadow: true })
+    const { clock, queue, ends } = timed({ limit, concurrency: 3 })
+    await clock.run({ until: ends(1, 1) })
+    expect(queue.concurrency).toBe(3)
+    expect(queue.getStatus()).toMatchObject({ maxWorkers: 3, limit: { name: 'scripted', limit: 7, shadow: true } })
+  })
+
+  test('that throws, or answers nonsense, changes nothing and is reported', async () => {
+    const errors: unknown[] = []
+    const broken = new Error('broken')
+    const { limit } = scripted(({ at }) => {
+      if (at < 5) throw broken
+      return Number.NaN
+    })
+    const { clock, queue, ends } = timed({ limit, onListenerError: (error) => errors.push(error) })
+    await clock.run({ until: ends(1, 10) })
+    expect(errors).toEqual([broken])
+    expect(queue.concurrency).toBe(2)
+  })
+
+  test.each([
+    [{ limit: {} }, 'limit'],
+    [{ limit: { sample: (): number => 1, initial: 0 } }, 'concurrency'],
+    [{ limit: { sample: (): number => 1, initial: 2 }, concurrency: 2 }, 'concurrency'],
+  ] as [object, string][])('%j is refused', (options, path) => {
+    expect(() => new QueuedExecutor(() => 1, options as QueuedExecutorOptions)).toThrow(OptionsError)
+    expect(() => new QueuedExecutor(() => 1, options as QueuedExecutorOptions)).toThrow(`Option '${path}'`)
+  })
+})
+
+describe('an order policy', () => {
+  function recorded(more: Partial<OrderPolicy> = {}) {
+    const questions: OrderQuestion[] = []
+    const told: (string | number)[][] = []
+    const order: OrderPolicy = {
+      name: 'recorded',
+      acrossTiers: true,
+      rank(question) {
+        questions.push({ ...question })
+        return -question.sequence
+      },
+      started: ({ request }, rank) => told.push(['started', request as number, rank]),
+      settled: ({ request }, rank, runMs) => told.push(['settled', request as number, rank, runMs]),
+      ...more,
+    }
+    return { order, questions, told }
+  }
+
+  test('is asked at admission, with the deadline of the wait, and told of starts and settled calls', async () => {
+    const { order, questions, told } = recorded()
+    const { clock, queue } = timed({ order, concurrency: 1, waitTimeoutMs: 500 })
+    const ends = [
+      queue.execute(10, { priority: 'low', metadata: 'm' }),
+      queue.execute(-20, { timeoutMs: 100 }),
+      queue.execute(1, { waitTimeoutMs: Number.POSITIVE_INFINITY }),
+    ]
+    await clock.run({ until: Promise.allSettled(ends) })
+    expect(questions).toEqual([
+      { tier: 3, sequence: 1, admittedAt: 0, deadline: 500, request: 10, metadata: 'm' },
+      { tier: 2, sequence: 2, admittedAt: 0, deadline: 100, request: -20, metadata: undefined },
+      { tier: 2, sequence: 3, admittedAt: 0, deadline: Number.POSITIVE_INFINITY, request: 1, metadata: undefined },
+    ])
+    expect(told).toEqual([
+      ['started', 1, -3],
+      ['settled', 1, -3, 1],
+      ['started', -20, -2],
+      ['settled', -20, -2, 20],
+      ['started', 10, -1],
+      ['settled', 10, -1, 10],
+    ])
+  })
+
+  test('that throws when it is told something stops nothing, and is reported', async () => {
+    const errors: unknown[] = []
+    const throws = (): never => {
+      throw new Error('broken')
+    }
+    const { order } = recorded({ started: throws, settled: throws })
+    const { clock, ends } = timed({ order, concurrency: 1, onListenerError: (error) => errors.push(error) })
+    const all = ends(1, 2)
+    await clock.run({ until: all })
+    expect((await all).map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled'])
+    expect(errors).toHaveLength(4)
+  })
+})
