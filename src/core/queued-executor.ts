@@ -42,7 +42,7 @@ import {
 } from './options.ts'
 import { byPriority, type Priority, priorityOf, TIERS } from './priority.ts'
 import { type Deadline, Deadlines } from './queue/deadlines.ts'
-import { RequestQueue } from './queue/request-queue.ts'
+import { Tiers } from './queue/tiers.ts'
 import { type Extras, type QueuedRequest, RequestRecord, State } from './queued-request.ts'
 import type { LimitPolicy, LimitSample } from './run/limit.ts'
 import { Run } from './run/run-context.ts'
@@ -76,8 +76,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   readonly #settings: Settings<Req>
   readonly #timeline: Timeline
   readonly #alarm: Alarm
-  readonly #queue: RequestQueue<Req, RequestRecord<Req, Res>>
-  readonly #blocked: RequestQueue<Req, RequestRecord<Req, Res>>
+  readonly #queue: Tiers<RequestRecord<Req, Res>>
+  readonly #blocked: Tiers<RequestRecord<Req, Res>>
   readonly #capacity: Capacity
   readonly #deadlines = new Deadlines<Party<Req, Res>>()
   readonly #signals: Signals<Party<Req, Res>>
@@ -130,8 +130,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#settings = settings
     this.#timeline = new Timeline(clock, this.#owner)
     this.#alarm = new Alarm(clock, this.#timeline, (now) => this.#ring(now))
-    this.#queue = new RequestQueue({ maxQueueSize: 0, order, clock })
-    this.#blocked = new RequestQueue({ maxQueueSize: 0, clock })
+    this.#queue = new Tiers(order)
+    this.#blocked = new Tiers()
     this.#capacity = new Capacity(this.#queue, settings.total, settings.byTier, settings.maxBlocked)
     this.#signals = new Signals((party, reason) => this.#leave(party, State.CANCELLED, reason))
     this.#slots = new Slots(executor, this.#host(), settings.concurrency, settings.onStuck, settings.maxReplaced)

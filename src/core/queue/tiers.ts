@@ -1,0 +1,192 @@
+/**
+ * The order of all that waits: one line per priority, and a policy that says which head goes first. Step 3 of 7.
+ *
+ * It is a heap of ranks in the sense of the abstract data type: the smallest leaves first, anything can leave from the
+ * middle, and a rank may change. Its body is four sorted lines (see tier.ts), since ranks mostly only grow within a
+ * priority: adding and taking the first are O(1) then, all else is O(log n) plus one shift within a small block.
+ */
+import { type ByPriority, byPriority, TIERS } from '../priority.ts'
+import { bySequence, type OrderPolicy, type OrderQuestion, strict } from './order.ts'
+import { type Ranked, Tier } from './tier.ts'
+
+/** What waits: a request with its place. */
+export interface QueueEntry extends Ranked {
+  tier: number
+  enqueuedAt: number
+  readonly request: unknown
+  readonly metadata?: unknown
+  /** When its time is over if it still waits; without it, never. */
+  readonly waitUntil?: number
+}
+
+export class Tiers<E extends QueueEntry> {
+  readonly #tiers: readonly Tier<E>[] = Array.from({ length: TIERS }, () => new Tier<E>())
+  readonly #order: OrderPolicy
+  readonly #across: boolean
+  readonly #isStrict: boolean
+  readonly #question: OrderQuestion = {
+    tier: 0,
+    sequence: 0,
+    admittedAt: 0,
+    deadline: Number.POSITIVE_INFINITY,
+    request: undefined,
+    metadata: undefined,
+  }
+  #sequence = 0
+  #size = 0
+
+  constructor(order: OrderPolicy = strict()) {
+    this.#order = order
+    this.#across = order.acrossTiers === true
+    this.#isStrict = order.rank === bySequence
+  }
+
+  /** How many wait. */
+  get size(): number {
+    return this.#size
+  }
+
+  /** How many wait in a tier. */
+  sizeAt(tier: number): number {
+    return (this.#tiers[tier] as Tier<E>).size
+  }
+
+  sizes(): ByPriority<number> {
+    return byPriority((tier) => (this.#tiers[tier] as Tier<E>).size)
+  }
+
+  /** Gives an entry its sequence and its rank, and puts it in its place. */
+  add(entry: E): void {
+    entry.sequence = ++this.#sequence
+    this.#place(entry, this.#rankOf(entry, entry.tier, entry.enqueuedAt))
+  }
+
+  /** Tells the order policy that an entry starts. */
+  started(entry: E): void {
+    const order = this.#order
+    if (order.started !== undefined)
+      this.#ask(entry, entry.tier, entry.enqueuedAt, (it) => order.started?.(it, entry.rank))
+  }
+
+  /** Tells the order policy that the call of one that had started has settled. */
+  settled(entry: E, runMs: number): void {
+    const order = this.#order
+    if (order.settled === undefined) return
+    this.#ask(entry, entry.tier, entry.enqueuedAt, (it) => order.settled?.(it, entry.rank, runMs))
+  }
+
+  /** The entry that goes first. */
+  head(): E | undefined {
+    if (!this.#across) return this.#firstLine()?.first()
+    let best: E | undefined
+    for (const tier of this.#tiers) {
+      const head = tier.first()
+      if (head === undefined) continue
+      if (best === undefined || head.rank < best.rank || (head.rank === best.rank && head.sequence < best.sequence)) {
+        best = head
+      }
+    }
+    return best
+  }
+
+  /** Takes the entry that goes first. */
+  shift(): E | undefined {
+    if (this.#size === 0) return undefined
+    this.#size--
+    if (!this.#across) return (this.#firstLine() as Tier<E>).shift()
+    return (this.#tiers[(this.head() as E).tier] as Tier<E>).shift()
+  }
+
+  /** The youngest entry of the lowest tier that is below another. */
+  youngestBelow(tier: number): E | undefined {
+    for (let t = TIERS - 1; t > tier; t--) {
+      const line = this.#tiers[t] as Tier<E>
+      if (line.size > 0) return line.last()
+    }
+    return undefined
+  }
+
+  /** The first entry of a tier. */
+  firstAt(tier: number): E | undefined {
+    return (this.#tiers[tier] as Tier<E>).first()
+  }
+
+  /** Takes an entry out that stands here. */
+  delete(entry: E): void {
+    this.#size--
+    ;(this.#tiers[entry.tier] as Tier<E>).remove(entry)
+  }
+
+  /** Moves an entry to another tier, under its own sequence. */
+  move(entry: E, tier: number, admittedAt: number): void {
+    if (tier === entry.tier) return
+    // An order policy that throws must not lose the entry.
+    const rank = this.#rankOf(entry, tier, admittedAt)
+    this.delete(entry)
+    entry.tier = tier
+    this.#place(entry, rank)
+  }
+
+  /** How many go before an entry. */
+  countBefore(entry: E): number {
+    let count = 0
+    for (let t = 0; t < TIERS; t++) {
+      const line = this.#tiers[t] as Tier<E>
+      if (t === entry.tier || this.#across) count += line.countBefore(entry)
+      else if (t < entry.tier) count += line.size
+    }
+    return count
+  }
+
+  /** How many would go before a newcomer of a tier, were it ranked last there. */
+  countAhead(tier: number): number {
+    if (this.#across) return this.#size
+    let count = 0
+    for (let t = 0; t <= tier; t++) count += (this.#tiers[t] as Tier<E>).size
+    return count
+  }
+
+  /** All entries, by tier and in the order of each. */
+  *entries(): Generator<E> {
+    for (const tier of this.#tiers) yield* tier
+  }
+
+  /** The line of the most urgent tier in which anything waits. */
+  #firstLine(): Tier<E> | undefined {
+    for (let t = 0; t < TIERS; t++) {
+      const line = this.#tiers[t] as Tier<E>
+      if (line.size > 0) return line
+    }
+    return undefined
+  }
+
+  #ask<T>(entry: E, tier: number, admittedAt: number, policy: (question: OrderQuestion) => T): T {
+    const question = this.#question
+    question.tier = tier
+    question.sequence = entry.sequence
+    question.admittedAt = admittedAt
+    question.deadline = entry.waitUntil ?? Number.POSITIVE_INFINITY
+    question.request = entry.request
+    question.metadata = entry.metadata
+    try {
+      return policy(question)
+    } finally {
+      // The last one asked about must not be kept alive.
+      question.request = undefined
+      question.metadata = undefined
+    }
+  }
+
+  #rankOf(entry: E, tier: number, admittedAt: number): number {
+    if (this.#isStrict) return entry.sequence
+    const rank = this.#ask(entry, tier, admittedAt, (question) => this.#order.rank(question))
+    // A rank that compares with nothing would be lost in a sorted line.
+    return typeof rank === 'number' && !Number.isNaN(rank) ? rank : Number.POSITIVE_INFINITY
+  }
+
+  #place(entry: E, rank: number): void {
+    entry.rank = rank
+    this.#size++
+    ;(this.#tiers[entry.tier] as Tier<E>).add(entry)
+  }
+}
