@@ -23,6 +23,8 @@ export type { PullOptions, Source } from './core/admit/pull.ts'
 export type { StandardResult, StandardSchema } from './core/admit/schema.ts'
 export { type OrderPolicy, type OrderQuestion, strict } from './core/queue/order.ts'
 export { fixed, type LimitPolicy, type LimitSample } from './core/run/limit.ts'
+export { type BackoffOptions, backoff } from './core/settle/backoff.ts'
+export type { RetryPolicy, RetryQuestion } from './core/settle/retry.ts'
 
 // Know what went wrong.
 export {

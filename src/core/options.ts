@@ -13,6 +13,7 @@ import { type OrderPolicy, strict } from './queue/order.ts'
 import type { RequestRecord } from './queued-request.ts'
 import type { LimitPolicy } from './run/limit.ts'
 import type { StuckPolicy } from './run/slots.ts'
+import type { RetryPolicy } from './settle/retry.ts'
 import type { ListenerErrorHandler } from './watch/events.ts'
 
 /** One value for all priorities, or one for each; those not named have `default`, or the option's own default. */
@@ -100,6 +101,11 @@ export interface QueuedExecutorOptions<Req = unknown> {
    */
   limit?: LimitPolicy
   /**
+   * Which failures of the executor are tried again, and when.
+   * @default none: a failure is the caller's
+   */
+  retry?: RetryPolicy
+  /**
    * The source of all time.
    * @default systemClock
    */
@@ -164,6 +170,7 @@ export interface Settings<Req> {
   readonly onDuplicate: OnDuplicate
   readonly order: OrderPolicy
   readonly limit: LimitPolicy | undefined
+  readonly retry: RetryPolicy | undefined
   readonly clock: Clock
   readonly onListenerError: ListenerErrorHandler | undefined
   readonly random: () => number
@@ -212,6 +219,7 @@ const rules: { readonly [K in keyof QueuedExecutorOptions]-?: Rule } = {
   schema: { expected: "a Standard Schema, with a '~standard' property", fits: isSchema },
   onDuplicate: oneOf('join', 'reject'),
   limit: { expected: 'a limit policy, such as adaptive()', fits: (value) => hasMethods(value, 'sample') },
+  retry: { expected: 'a retry policy, such as backoff()', fits: (value) => hasMethods(value, 'delayMs') },
   order: { expected: 'an order policy, such as strict()', fits: (value) => hasMethods(value, 'rank') },
   clock: {
     expected: 'a clock with now, setTimeout and clearTimeout',
@@ -255,6 +263,7 @@ export function readSettings<Req>(options: QueuedExecutorOptions<Req> = {}): Set
     onDuplicate: given.onDuplicate ?? 'join',
     order: given.order ?? strict(),
     limit,
+    retry: given.retry,
     clock: given.clock ?? systemClock,
     onListenerError: given.onListenerError,
     random: given.random ?? (() => Math.random()),

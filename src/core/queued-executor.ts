@@ -48,6 +48,7 @@ import type { LimitPolicy, LimitSample } from './run/limit.ts'
 import { Run } from './run/run-context.ts'
 import { type Executor, type PoolHost, type RunTimes, Slots, type WorkerHealth } from './run/slots.ts'
 import { JoinedRequest } from './settle/joined-request.ts'
+import type { RetryPolicy } from './settle/retry.ts'
 import { Signals } from './settle/signals.ts'
 import { Events, type ExecutorEvent, type Listener, type RequestEvent } from './watch/events.ts'
 import { type ExecutorHistograms, Statistics } from './watch/statistics.ts'
@@ -105,6 +106,9 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   /** Blocked, waiting and running requests. */
   #live = 0
   #running = 0
+  /** Those who back off, and those who are back in the queue. */
+  #retrying = 0
+  readonly #backoffs = new Deadlines<RequestRecord<Req, Res>>()
   #busy = false
   #paused = false
   #dispatching = false
@@ -378,6 +382,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       waiting: this.#capacity.waiting,
       waitingByPriority: byPriority((tier) => sizes[tier] as number),
       running: this.#running + reserved,
+      retrying: this.#retrying,
       blocked: this.#blocked.size,
       blockedByPriority: this.#blocked.sizes(),
       maxQueueSize: Number.isFinite(total) ? total : null,
@@ -646,7 +651,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     if (resolve !== undefined && reject !== undefined) joined.deliverTo(resolve, reject)
     joined.admission = extras?.admission
     if (joined.signal !== undefined) this.#signals.add(joined.signal, joined)
-    this.#setDeadline(joined, twin.status >= State.STARTING ? joined.timeoutMs : waitLimit(joined))
+    this.#setDeadline(joined, twin.status >= State.STARTING ? joined.timeoutMs : joined.waitUntil - joined.enqueuedAt)
     if (twin.status > State.BLOCKED) admittedJoined(joined)
     if (newcomer.tier < twin.tier) this.#move(twin, newcomer.tier)
     if (this.#events.listened.joined) this.#events.tell(newcomer, 'joined', this.#about(newcomer))
@@ -678,7 +683,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const retryAfterMs = this.#retryAfterMs(tier)
     if (bound === 'blocked') return new QueueFullError(bound, this.#blocked.size, maxBlocked, subject, retryAfterMs)
     if (bound === 'total') return new QueueFullError(bound, waiting, total, subject, retryAfterMs)
-    return new QueueFullError(bound, this.#queue.sizeAt(tier), byTier[tier] as number, subject, retryAfterMs)
+    return new QueueFullError(bound, this.#capacity.sizeAt(tier), byTier[tier] as number, subject, retryAfterMs)
   }
 
   /**
@@ -769,11 +774,21 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       this.#madeRoom()
       return true
     }
+    if (record.status === State.RETRYING) {
+      this.#queue.move(record, tier, record.enqueuedAt)
+      return true
+    }
     if (record.status !== State.WAITING) return false
     if (tier === record.tier) return true
+    const isBack = record.attempt > 1
     // A priority with a bound of its own may be full.
-    if (this.#queue.sizeAt(tier) >= (this.#capacity.byTier[tier] as number)) return false
+    if (!isBack && this.#capacity.sizeAt(tier) >= (this.#capacity.byTier[tier] as number)) return false
+    const from = record.tier
     this.#queue.move(record, tier, record.enqueuedAt)
+    if (isBack) {
+      this.#capacity.returns(from, -1)
+      this.#capacity.returns(tier, 1)
+    }
     this.#madeRoom()
     return true
   }
@@ -802,8 +817,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const now = this.#timeline.now()
     record.status = State.STARTING
     this.#running++
-    this.#capacity.started()
-    this.#statistics.waited(record.tier, now - record.enqueuedAt)
+    if (extras !== undefined && extras.attempt > 1) this.#returns(record, -1)
+    else this.#starts(record, now)
     if (this.#settings.order.started !== undefined) this.#events.guard(() => this.#queue.started(record), 'started')
     if (extras !== undefined) {
       if (!extras.isShared) extras.startedAt = now
@@ -811,6 +826,11 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     } else if (record.deadline !== undefined) this.#setRunDeadline(record, this.#timeoutOf(record))
     if (this.#blocked.size > 0 || this.#roomWaiters.size > 0) this.#madeRoom()
     return record
+  }
+
+  #starts(record: RequestRecord<Req, Res>, now: number): void {
+    this.#capacity.started()
+    this.#statistics.waited(record.tier, now - record.enqueuedAt)
   }
 
   /** The wait is over, and its timeout with it; that of the whole request goes on, for each who shares it. */
@@ -848,6 +868,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         if (order.settled !== undefined) this.#events.guard(() => this.#queue.settled(own(record), runMs), 'completed')
         if (limit !== undefined && !record.ended) this.#learn(limit, runMs, times, ok ? undefined : { error: value })
         if (this.#closers.size > 0) this.#closerEnds(record)
+        if (!ok && this.#settings.retry !== undefined && this.#retries(own(record), this.#settings.retry, value)) return
         this.#end(own(record), state, value, times)
       },
       vacated: () => {
@@ -894,7 +915,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     times.deadline = times.startedAt + this.#runTimeoutOf(record)
     if (this.#events.listened.started && record.status === State.STARTING) {
       const waitMs = this.#timeline.now() - record.enqueuedAt
-      this.#events.tell(record, 'started', { ...this.#about(record), waitMs, attempt: 1 })
+      this.#events.tell(record, 'started', { ...this.#about(record), waitMs, attempt: record.attempt })
     }
     // A listener, or one of an earlier event in the same burst, may have ended it.
     if (record.status !== State.STARTING) return false
@@ -923,11 +944,55 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   // ── Step 5: settle ─────────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** Has a run that failed back off before another attempt; false: it has failed for good. */
+  #retries(record: RequestRecord<Req, Res>, retry: RetryPolicy, error: unknown): boolean {
+    if (record.ended) return false
+    const now = this.#timeline.now()
+    const { attempt, tier } = record
+    const { admitted } = this.#statistics.totals()
+    let delayMs: number | undefined
+    this.#events.guard(() => {
+      delayMs = retry.delayMs({ attempt, error, tier, elapsedMs: now - record.enqueuedAt, admitted })
+    }, 'retrying')
+    const extras = record.more()
+    const parties: Party<Req, Res>[] = [...((extras.joined ?? []) as Set<JoinedRequest<Req, Res>>)]
+    if (extras.left === undefined) parties.push(record)
+    // What would be over, for all of them, before its turn has failed now.
+    const dueAt = now + (delayMs ?? Number.NaN)
+    if (!(dueAt >= now && parties.some((party) => dueAt < party.waitUntil))) return false
+    this.#running--
+    this.#retrying++
+    this.#statistics.retries++
+    record.status = State.RETRYING
+    extras.attempt++
+    extras.backoff = this.#backoffs.set(record, dueAt)
+    for (const party of parties) this.#setRunDeadline(party, party.waitUntil - party.enqueuedAt)
+    this.#alarm.setFor(dueAt, now)
+    if (this.#events.listened.retrying) {
+      this.#events.tell(record, 'retrying', { ...this.#about(record), attempt, error, delayMs: dueAt - now })
+    }
+    return true
+  }
+
+  #stopsRetrying(record: RequestRecord<Req, Res>): void {
+    const extras = record.more()
+    this.#backoffs.clear(extras.backoff as Deadline<RequestRecord<Req, Res>>)
+    extras.backoff = undefined
+    this.#retrying--
+  }
+
+  /** It is back in the queue for another attempt (1), or has left it again (-1). */
+  #returns(record: RequestRecord<Req, Res>, by: 1 | -1): void {
+    this.#capacity.returns(record.tier, by)
+    if (by < 0) this.#retrying--
+  }
+
   /** The only place where an admitted request ends: once, whoever comes first. */
   #end(record: RequestRecord<Req, Res>, state: State, value: unknown, times?: RunTimes): boolean {
     const from = record.status
     if (from >= State.COMPLETED || from < State.WAITING) return false
     if (from === State.WAITING) this.#take(record)
+    else if (from === State.RETRYING) this.#stopsRetrying(record)
     else this.#running--
     this.#conclude(record, state, value, from, times)
     return true
@@ -936,8 +1001,9 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   /** Takes a waiting request out of the queue before its turn. */
   #take(record: RequestRecord<Req, Res>): void {
     this.#queue.delete(record)
+    if (record.attempt > 1) this.#returns(record, -1)
+    else this.#statistics.waited(record.tier, this.#timeline.now() - record.enqueuedAt)
     this.#capacity.left()
-    this.#statistics.waited(record.tier, this.#timeline.now() - record.enqueuedAt)
   }
 
   #conclude(record: RequestRecord<Req, Res>, state: State, value: unknown, from: State, times?: RunTimes): void {
@@ -1081,6 +1147,12 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     for (let due = this.#deadlines.takeDue(now); due !== undefined; due = this.#deadlines.takeDue(now)) {
       this.#expire(due, now)
     }
+    for (let due = this.#backoffs.takeDue(now); due !== undefined; due = this.#backoffs.takeDue(now)) {
+      due.status = State.WAITING
+      this.#queue.addAgain(due)
+      this.#returns(due, 1)
+      this.#schedule()
+    }
     const nextRunDueAt = this.#slots.sweep(now)
     if (nextRunDueAt < this.#alarm.dueAt) this.#alarm.setFor(nextRunDueAt, now)
     if (this.#graceAt <= now && this.#closing !== undefined && !this.#closed) this.#abortAll()
@@ -1089,7 +1161,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   /** Arms the alarm for the earliest of all deadlines; if there is none, it still keeps the process alive. */
   #setAlarm(now: number): void {
-    this.#alarm.setFor(Math.min(this.#deadlines.nextDueAt, this.#graceAt), now)
+    this.#alarm.setFor(Math.min(this.#deadlines.nextDueAt, this.#backoffs.nextDueAt, this.#graceAt), now)
   }
 
   #stopAdmitting(): Promise<void> {
@@ -1108,7 +1180,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   }
 
   #cancelWaiting(): void {
-    for (const record of [...this.#queue.entries()]) {
+    for (const record of [...this.#queue.entries(), ...this.#backoffs.targets()]) {
       this.#end(record, State.CANCELLED, new CancelledError('the executor was closed', subjectOf(record)))
     }
   }
@@ -1141,7 +1213,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       }
       if (this.#isIdle() && this.#closing !== undefined) this.#close()
     }
-    if (this.#closers.size > 0 && (this.#queue.size === 0 || this.#slots.free <= 0)) {
+    if (this.#closers.size > 0 && (this.#queue.size + this.#backoffs.size === 0 || this.#slots.free <= 0)) {
       // Nothing else runs, and nothing that waits could start before they end.
       if (this.#slots.areAllAmong(this.#closers)) this.#releaseClosers()
     }
@@ -1176,7 +1248,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const event = endEvents[state - State.COMPLETED] as 'completed' | 'failed' | 'expired' | 'cancelled' | 'shed'
     if (!this.#events.listened[event]) return
     const about = this.#about(record)
-    const started = from === State.RUNNING
+    const started = from === State.RUNNING || record.attempt > 1
     if (event === 'completed' || event === 'failed') {
       const startedAt = times?.startedAt ?? about.at
       const durations = { waitMs: startedAt - record.enqueuedAt, runMs: about.at - startedAt }
@@ -1203,17 +1275,13 @@ function subjectOf<Req, Res>(record: RequestRecord<Req, Res>): ErrorSubject {
   return {
     requestId: admitted ? record.lastId : record.extras?.id,
     priority: record.priority,
-    started: record.status >= State.RUNNING && record.status < State.SHED,
+    started: record.attempt > 1 || (record.status >= State.RUNNING && record.status < State.SHED),
   }
 }
 
 /** The word for why a request was refused: few, since they are labels of a metric. */
 function reasonOf(error: unknown): string {
   return error instanceof TriageError ? error.code.slice('TRIAGE_'.length).toLowerCase() : 'error'
-}
-
-function waitLimit<Req, Res>(joined: JoinedRequest<Req, Res>): number {
-  return Math.min(joined.waitTimeoutMs, joined.timeoutMs)
 }
 
 /** Keeps the promise of `submit()`, and of those who joined meanwhile. */

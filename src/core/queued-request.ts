@@ -2,7 +2,8 @@
  * One request on its way: the record that every station reads and writes, and the handle that a caller holds.
  *
  *     blocked ─▶ waiting ─▶ running ─▶ completed | failed
- *        │          │          └─────▶ expired | cancelled
+ *        │          │ ▲        ├─────▶ expired | cancelled
+ *        │          │ └─ retrying ───▶ expired | cancelled
  *        │          └────────────────▶ expired | cancelled | shed
  *        └───────────────────────────▶ (refused: it was never admitted)
  *
@@ -19,6 +20,7 @@ import { priorityOf } from './priority.ts'
 export type RequestState =
   | 'blocked'
   | 'waiting'
+  | 'retrying'
   | 'running'
   | 'completed'
   | 'failed'
@@ -37,15 +39,17 @@ export const State = {
   CHECKING: 1,
   BLOCKED: 2,
   WAITING: 3,
+  /** It has failed, and backs off before it comes back to the queue. */
+  RETRYING: 4,
   /** It has its slot, and its executor is about to be called. */
-  STARTING: 4,
-  RUNNING: 5,
-  COMPLETED: 6,
-  FAILED: 7,
-  EXPIRED: 8,
-  CANCELLED: 9,
-  SHED: 10,
-  REJECTED: 11,
+  STARTING: 5,
+  RUNNING: 6,
+  COMPLETED: 7,
+  FAILED: 8,
+  EXPIRED: 9,
+  CANCELLED: 10,
+  SHED: 11,
+  REJECTED: 12,
 } as const
 
 export type State = (typeof State)[keyof typeof State]
@@ -55,6 +59,7 @@ const stateNames: readonly RequestState[] = [
   'blocked', // Not admitted yet, whatever the reason.
   'blocked',
   'waiting',
+  'retrying',
   'running',
   'running',
   'completed',
@@ -121,6 +126,10 @@ export class Extras {
   admission: { resolve(handle: never): void; reject(error: unknown): void } | undefined = undefined
   /** It comes by `offer()`: admitted at once, or not at all. */
   nowOrNever = false
+  /** How often it has been tried, the present attempt included. */
+  attempt = 1
+  /** Its place among those who back off. */
+  backoff: unknown = undefined
   /** The slot that it runs in. */
   slot: unknown = undefined
   /** Callers who joined it by its id. */
@@ -280,6 +289,11 @@ export class RequestRecord<Req = unknown, Res = unknown> extends AsyncResource i
 
   get metadata(): unknown {
     return this.extras?.metadata
+  }
+
+  /** Which attempt it is, or will be: 1 for the first. */
+  get attempt(): number {
+    return this.extras?.attempt ?? 1
   }
 
   get enqueuedAt(): number {

@@ -25,6 +25,7 @@ const conservation: Law = {
       admitted: world.count('queued'),
       rejected: world.count('rejected'),
       joined: world.requests.filter(({ phase }) => phase === 'joined').length,
+      retries: 0,
       completed: world.count('completed'),
       failed: world.count('failed'),
       expired: world.count('expired'),

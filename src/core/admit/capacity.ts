@@ -6,6 +6,9 @@
  * on ten idle slots needs room for five, not for fifteen. A reservation stays when the executor is paused or its limit
  * lowered in that very microtask: the start is put off, but the bound was kept, and is kept.
  *
+ * A request that comes back for another attempt was judged when it was admitted, and does not count as waiting either:
+ * it must not be refused, nor keep out others who would have found room.
+ *
  * A priority with a bound of its own is counted without that allowance: who takes the reserved slot is decided at the
  * dispatch, and a request of a higher priority that comes later in the burst must not push it over its bound.
  */
@@ -26,6 +29,9 @@ export class Capacity {
   readonly #hasTierBounds: boolean
   /** How many of the queued have a free slot reserved for them. */
   reserved = 0
+  /** How many of the queued have come back for another attempt, by tier. */
+  readonly #returned = new Array<number>(TIERS).fill(0)
+  #returnedInAll = 0
 
   constructor(queue: Queued, total: number, byTier: readonly number[], maxBlocked: number) {
     this.#queue = queue
@@ -37,12 +43,23 @@ export class Capacity {
 
   /** How many wait, in the sense of the bound. */
   get waiting(): number {
-    return this.#queue.size - this.reserved
+    return this.#queue.size - this.reserved - this.#returnedInAll
+  }
+
+  /** How many of a tier wait, those included who have a slot reserved. */
+  sizeAt(tier: number): number {
+    return this.#queue.sizeAt(tier) - (this.#returned[tier] as number)
+  }
+
+  /** One is back in the queue for another attempt (1), or has left it again (-1). */
+  returns(tier: number, by: 1 | -1): void {
+    this.#returned[tier] = (this.#returned[tier] as number) + by
+    this.#returnedInAll += by
   }
 
   /** Which bound keeps a newcomer of a tier out; undefined: there is room. */
   bound(tier: number, slotIsFree: boolean): FullBound | undefined {
-    if (this.#hasTierBounds && this.#queue.sizeAt(tier) >= (this.byTier[tier] as number)) return 'priority'
+    if (this.#hasTierBounds && this.sizeAt(tier) >= (this.byTier[tier] as number)) return 'priority'
     return slotIsFree || this.waiting < this.total ? undefined : 'total'
   }
 
@@ -53,7 +70,7 @@ export class Capacity {
 
   /** A queued request has left the queue otherwise. */
   left(): void {
-    if (this.reserved > this.#queue.size) this.reserved = this.#queue.size
+    if (this.reserved > this.#queue.size - this.#returnedInAll) this.reserved = this.#queue.size - this.#returnedInAll
   }
 
   /** How many wait in each tier: the reserved slots are for those who go first. */
@@ -61,7 +78,7 @@ export class Capacity {
     let reserved = this.reserved
     const sizes: number[] = []
     for (let tier = 0; tier < TIERS; tier++) {
-      const queued = this.#queue.sizeAt(tier)
+      const queued = this.sizeAt(tier)
       const excepted = Math.min(queued, reserved)
       reserved -= excepted
       sizes.push(queued - excepted)

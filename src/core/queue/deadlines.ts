@@ -38,6 +38,11 @@ export class Deadlines<T> {
     if (deadline.block !== undefined) this.#line.remove(deadline)
   }
 
+  /** All who have one. */
+  *targets(): Generator<T> {
+    for (const { target } of this.#line) yield target
+  }
+
   /** Takes the next target that is due by now. */
   takeDue(now: number): T | undefined {
     return this.nextDueAt <= now ? this.#line.shift()?.target : undefined

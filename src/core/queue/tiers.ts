@@ -61,6 +61,11 @@ export class Tiers<E extends QueueEntry> {
     this.#place(entry, this.#rankOf(entry, entry.tier, entry.enqueuedAt))
   }
 
+  /** Puts an entry back that had left, with the rank of its admission. */
+  addAgain(entry: E): void {
+    this.#place(entry, entry.rank)
+  }
+
   /** Tells the order policy that an entry starts. */
   started(entry: E): void {
     const order = this.#order
@@ -117,14 +122,16 @@ export class Tiers<E extends QueueEntry> {
     ;(this.#tiers[entry.tier] as Tier<E>).remove(entry)
   }
 
-  /** Moves an entry to another tier, under its own sequence. */
+  /** Moves an entry to another tier, under its own sequence; also one that does not stand here at the moment. */
   move(entry: E, tier: number, admittedAt: number): void {
     if (tier === entry.tier) return
     // An order policy that throws must not lose the entry.
     const rank = this.#rankOf(entry, tier, admittedAt)
-    this.delete(entry)
+    const stands = entry.block !== undefined
+    if (stands) this.delete(entry)
     entry.tier = tier
-    this.#place(entry, rank)
+    entry.rank = rank
+    if (stands) this.#place(entry, rank)
   }
 
   /** How many go before an entry. */

@@ -14,7 +14,7 @@ export interface RunContext {
   readonly attempt: number
   /** When it was submitted, in ms on the executor's clock (`performance.now()` by default). */
   readonly enqueuedAt: number
-  /** How long it waited for its slot, in ms. */
+  /** How long it waited for its slot, in ms since it was submitted: earlier attempts are in it. */
   readonly waitMs: number
   /** When its time is over, on the same clock: the earlier of the run's and the whole request's; or Infinity. */
   readonly deadline: number
@@ -52,7 +52,7 @@ export class Run implements RunContext {
   }
 
   get attempt(): number {
-    return 1
+    return this.#record.attempt
   }
 
   get enqueuedAt(): number {

@@ -63,6 +63,11 @@ export class JoinedRequest<Req, Res> implements QueuedRequest<Req, Res> {
     return stateName(this.left ?? this.record.status)
   }
 
+  /** When it is over for this caller if it still waits. */
+  get waitUntil(): number {
+    return this.enqueuedAt + Math.min(this.waitTimeoutMs, this.timeoutMs)
+  }
+
   get startedAt(): number | undefined {
     return this.record.startedAt
   }

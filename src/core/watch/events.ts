@@ -27,6 +27,8 @@ export interface ExecutorEvents {
   blocked: RequestEvent & { readonly blocked: number }
   /** It has a slot: the executor is called next. */
   started: RequestEvent & { readonly waitMs: number; readonly attempt: number }
+  /** The executor has failed; it will be tried again after `delayMs`. */
+  retrying: RequestEvent & { readonly attempt: number; readonly error: unknown; readonly delayMs: number }
   completed: RequestEvent & { readonly waitMs: number; readonly runMs: number }
   failed: RequestEvent & { readonly waitMs: number; readonly runMs: number; readonly error: unknown }
   /** A timeout was over; `started` tells whether it ran. */
@@ -83,6 +85,7 @@ export class Events {
     rejected: false,
     blocked: false,
     started: false,
+    retrying: false,
     completed: false,
     failed: false,
     expired: false,

@@ -15,8 +15,8 @@ export interface DurationStatus {
   readonly maxMs: number
 }
 
-/** Totals since the executor was made: admitted = waiting + running + completed + failed + expired + cancelled + shed. */
-export type Totals = { readonly [K in 'admitted' | 'rejected' | 'joined' | Outcome]: number }
+/** Totals since the executor was made: admitted = waiting + retrying + running + completed + failed + expired + cancelled + shed. */
+export type Totals = { readonly [K in 'admitted' | 'rejected' | 'joined' | 'retries' | Outcome]: number }
 
 const outcomes: readonly Outcome[] = ['completed', 'failed', 'expired', 'cancelled', 'shed']
 
@@ -47,6 +47,7 @@ export class Statistics {
   // By outcome, then by tier; each made when it is needed, since one is 7 kB.
   readonly #run: (Histogram | undefined)[] = new Array(outcomes.length * TIERS).fill(undefined)
   joined = 0
+  retries = 0
   /** The mean duration of recent runs, in ms; NaN before the first. */
   recentRunMs = Number.NaN
 
@@ -91,6 +92,7 @@ export class Statistics {
       admitted: sum(this.admitted),
       rejected: [...this.#rejected.values()].reduce((total, counts) => total + sum(counts), 0),
       joined: this.joined,
+      retries: this.retries,
       completed: this.#ended(0),
       failed: this.#ended(1),
       expired: this.#ended(2),
@@ -99,7 +101,7 @@ export class Statistics {
     }
   }
 
-  totalsByPriority(): ByPriority<Omit<Totals, 'joined'>> {
+  totalsByPriority(): ByPriority<Omit<Totals, 'joined' | 'retries'>> {
     return byPriority((tier) => {
       const ended = (outcome: number): number => this.ended[outcome * TIERS + tier] as number
       return {

@@ -15,6 +15,8 @@ export interface ExecutorStatus {
   readonly waiting: number
   readonly waitingByPriority: ByPriority<number>
   readonly running: number
+  /** Backing off before another attempt, or back in the queue for it; they don't count as waiting. */
+  readonly retrying: number
   /** Callers for whom there is no room yet. */
   readonly blocked: number
   readonly blockedByPriority: ByPriority<number>
@@ -38,7 +40,7 @@ export interface ExecutorStatus {
   readonly waitByPriority: ByPriority<DurationStatus>
   readonly runByPriority: ByPriority<DurationStatus>
   readonly totals: Totals
-  readonly totalsByPriority: ByPriority<Omit<Totals, 'joined'>>
+  readonly totalsByPriority: ByPriority<Omit<Totals, 'joined' | 'retries'>>
   /** Why requests were refused; only the reasons that there were. */
   readonly rejectedByPriority: ByPriority<RejectionCounts>
   /** How often a listener has thrown. */

@@ -92,6 +92,7 @@ const everyEvent: Record<ExecutorEvent, true> = {
   rejected: true,
   blocked: true,
   started: true,
+  retrying: true,
   completed: true,
   failed: true,
   expired: true,

@@ -1,0 +1,93 @@
+/**
+ * When is a failed request tried again? Exponential backoff with full jitter, under a budget. Step 6 of 7.
+ *
+ * After the nth failure it waits for a random time between 0 and `baseMs · 2^(n − 1)`, `maxMs` at most: callers who have
+ * failed together do not come back together. The budget is a share of all admitted requests: when everything fails,
+ * retries add that share to the load, and do not double it.
+ *
+ * @see https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/ (full jitter)
+ * @see https://sre.google/sre-book/addressing-cascading-failures/ (retry budgets)
+ */
+import { OptionsError } from '../errors.ts'
+import type { RetryPolicy } from './retry.ts'
+
+export interface BackoffOptions {
+  /**
+   * How often a request is tried in all, the first attempt included: an integer of at least 1.
+   * @default 3
+   */
+  attempts?: number
+  /**
+   * The longest wait after the first failure, in ms; it doubles with each.
+   * @default 100
+   */
+  baseMs?: number
+  /**
+   * The longest wait of all, in ms.
+   * @default 10_000
+   */
+  maxMs?: number
+  /**
+   * `'full'`: any time up to the longest. `'none'`: always the longest.
+   * @default 'full'
+   */
+  jitter?: 'full' | 'none'
+  /** Which errors are worth another attempt; without it, all of them. */
+  retryIf?: (error: unknown, attempt: number) => boolean
+  /**
+   * How many retries there may be for each admitted request, on average: 0.1 is 10 %. Infinity: no budget.
+   * @default 0.1
+   */
+  budget?: number
+  /**
+   * How many retries the budget may have saved up, so that a few failures of a quiet service are tried again too.
+   * @default 10
+   */
+  reserve?: number
+  /**
+   * A number from 0 to 1, for the jitter.
+   * @default Math.random
+   */
+  random?: () => number
+}
+
+/**
+ * Tries failed requests again: `retry: backoff({ attempts: 3, retryIf: isTransient })`.
+ * @throws {OptionsError}
+ */
+export function backoff(options: BackoffOptions = {}): RetryPolicy {
+  const { attempts = 3, baseMs = 100, maxMs = 10_000, jitter = 'full', budget = 0.1, reserve = 10 } = options
+  const { retryIf = () => true, random = () => Math.random() } = options
+  if (!(Number.isInteger(attempts) && attempts >= 1)) {
+    throw new OptionsError('backoff.attempts', 'an integer of at least 1', attempts)
+  }
+  for (const [path, value] of Object.entries({ baseMs, maxMs, budget, reserve })) {
+    if (!(typeof value === 'number' && value >= 0)) {
+      throw new OptionsError(`backoff.${path}`, 'a number of at least 0', value)
+    }
+  }
+  if (jitter !== 'full' && jitter !== 'none') throw new OptionsError('backoff.jitter', "'full' or 'none'", jitter)
+  for (const [path, value] of Object.entries({ retryIf, random })) {
+    if (typeof value !== 'function') throw new OptionsError(`backoff.${path}`, 'a function', value)
+  }
+  const unlimited = budget === Number.POSITIVE_INFINITY
+  let seen = 0
+  let saved = reserve
+
+  return {
+    name: `backoff(${attempts} attempts, ${baseMs} to ${maxMs} ms)`,
+    delayMs({ attempt, error, admitted }) {
+      if (!unlimited) {
+        saved = Math.min(saved + (admitted - seen) * budget, reserve)
+        seen = admitted
+      }
+      if (attempt >= attempts || !retryIf(error, attempt)) return undefined
+      if (!unlimited) {
+        if (saved < 1) return undefined
+        saved--
+      }
+      const longest = Math.min(baseMs * 2 ** (attempt - 1), maxMs)
+      return jitter === 'none' ? longest : longest * random()
+    },
+  }
+}
