@@ -20,6 +20,7 @@ export type {
 } from './core/options.ts'
 export type { MapOptions } from './core/queued-executor.ts'
 export type { PullOptions, Source } from './core/admit/pull.ts'
+export type { Guard, GuardQuestion, Refusal } from './core/admit/guard.ts'
 export type { StandardResult, StandardSchema } from './core/admit/schema.ts'
 export { type OrderPolicy, type OrderQuestion, strict } from './core/queue/order.ts'
 export { fixed, type LimitPolicy, type LimitSample } from './core/run/limit.ts'
@@ -31,13 +32,16 @@ export {
   CancelledError,
   DuplicateRequestError,
   type ErrorSubject,
+  type Explanation,
   type FullBound,
   InvalidRequestError,
   isTriageError,
   NotAdmittedError,
   OptionsError,
+  OverloadedError,
   QueueClosedError,
   QueueFullError,
+  RateLimitedError,
   type RequestIssue,
   RunTimeoutError,
   ShedError,

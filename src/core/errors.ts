@@ -9,6 +9,8 @@ import type { Priority } from './priority.ts'
 /** The stable codes, one for each way that we refuse or end a request. */
 export type TriageErrorCode =
   | 'TRIAGE_QUEUE_FULL'
+  | 'TRIAGE_RATE_LIMITED'
+  | 'TRIAGE_OVERLOADED'
   | 'TRIAGE_INVALID_REQUEST'
   | 'TRIAGE_QUEUE_CLOSED'
   | 'TRIAGE_DUPLICATE_REQUEST'
@@ -25,8 +27,19 @@ export interface ErrorSubject {
   readonly started?: boolean | undefined
 }
 
+/** Why there was a refusal. */
+export interface Explanation {
+  /** Which rule has refused: `'maxQueueSize'`, or a guard's name. */
+  readonly rule: string
+  /** What it compared. */
+  readonly compared: { readonly [what: string]: number | string }
+  /** What would have admitted the request. */
+  readonly wouldAdmit: string
+}
+
 interface ErrorDetails {
   readonly retryAfterMs?: number | undefined
+  readonly explain?: Explanation | undefined
   readonly cause?: unknown
 }
 
@@ -66,6 +79,8 @@ export class TriageError extends Error {
    * at the pace of recent runs. Undefined when that is not known, or when trying again makes no sense.
    */
   readonly retryAfterMs: number | undefined
+  /** Why it was refused or shed, in numbers; undefined for other ends. */
+  readonly explain: Explanation | undefined
 
   constructor(code: TriageErrorCode, message: string, subject?: ErrorSubject, about?: ErrorDetails) {
     super(message, about?.cause === undefined ? undefined : { cause: about.cause })
@@ -74,6 +89,7 @@ export class TriageError extends Error {
     this.priority = subject?.priority
     this.started = subject?.started ?? false
     this.retryAfterMs = about?.retryAfterMs
+    this.explain = about?.explain
   }
 
   static {
@@ -106,11 +122,45 @@ export class QueueFullError extends NotAdmittedError {
     const what = bound === 'blocked' ? 'callers are blocked' : 'requests wait'
     const hint = retryAfterMs === undefined ? '' : `; retry in about ${retryAfterMs} ms`
     const limit = stackLimit.off()
-    super('TRIAGE_QUEUE_FULL', `${whose}: ${size} of at most ${maxSize} ${what}${hint}`, subject, { retryAfterMs })
+    super('TRIAGE_QUEUE_FULL', `${whose}: ${size} of at most ${maxSize} ${what}${hint}`, subject, {
+      retryAfterMs,
+      explain: {
+        rule: bound === 'blocked' ? 'maxBlocked' : 'maxQueueSize',
+        compared: { bound, size, maxSize },
+        wouldAdmit: `fewer than ${maxSize}`,
+      },
+    })
     stackLimit.restore(limit)
     this.bound = bound
     this.size = size
     this.maxSize = maxSize
+  }
+}
+
+/** A guard has said no. */
+function refused(explain: Explanation): string {
+  const compared = Object.entries(explain.compared).map(([what, value]) => `${what} ${value}`)
+  return `${explain.rule} (${compared.join(', ')}); it would admit ${explain.wouldAdmit}`
+}
+
+/** A rate limit has no token for it (`rateLimit`). */
+export class RateLimitedError extends NotAdmittedError {
+  constructor(explain: Explanation, subject?: ErrorSubject, retryAfterMs?: number) {
+    const limit = stackLimit.off()
+    super('TRIAGE_RATE_LIMITED', `Refused by ${refused(explain)}`, subject, { explain, retryAfterMs })
+    stackLimit.restore(limit)
+  }
+}
+
+/**
+ * There is too much to do for it (`overload`): it was refused; or, where the guard looks at those whose turn has come, it
+ * was shed then, with `error.started` false all the same.
+ */
+export class OverloadedError extends NotAdmittedError {
+  constructor(explain: Explanation, subject?: ErrorSubject, retryAfterMs?: number) {
+    const limit = stackLimit.off()
+    super('TRIAGE_OVERLOADED', `Refused by ${refused(explain)}`, subject, { explain, retryAfterMs })
+    stackLimit.restore(limit)
   }
 }
 
@@ -244,6 +294,8 @@ for (const [name, type] of Object.entries({
   TriageError,
   NotAdmittedError,
   QueueFullError,
+  RateLimitedError,
+  OverloadedError,
   InvalidRequestError,
   QueueClosedError,
   DuplicateRequestError,

@@ -4,6 +4,8 @@
  * Checked by a small table, not by zod: even `zod/mini` is 4.3 kB (of 16) and some ms at each start of each service, for
  * seventeen options. The tests hold the table against a zod schema of the same options.
  */
+
+import type { Guard } from './admit/guard.ts'
 import type { StandardSchema } from './admit/schema.ts'
 import { isCount, requireConcurrency, requireTier, wordList } from './checks.ts'
 import { type Clock, systemClock } from './clock.ts'
@@ -106,6 +108,16 @@ export interface QueuedExecutorOptions<Req = unknown> {
    */
   retry?: RetryPolicy
   /**
+   * How fast requests may come, or start. What is over it is refused with a `RateLimitedError`, or waits, as it says.
+   * @default none
+   */
+  rateLimit?: Guard | readonly Guard[]
+  /**
+   * When to refuse although there is room, with an `OverloadedError` that explains itself.
+   * @default none
+   */
+  overload?: Guard | readonly Guard[]
+  /**
    * The source of all time.
    * @default systemClock
    */
@@ -133,6 +145,15 @@ export interface RequestOptions {
   runTimeoutMs?: number
   /** In place of the executor's, in ms. */
   timeoutMs?: number
+  /** Not before so many ms from now, of at least 0; its timeouts count from then. Meanwhile it counts as waiting. */
+  delayMs?: number
+  /** Not before this date. */
+  startAt?: Date
+  /**
+   * Not before all of these have settled: requests that were submitted before, or any promises. When one of them fails,
+   * it is cancelled, with that error as the cause; it runs only after all that it depends on.
+   */
+  after?: readonly (PromiseLike<unknown> | { readonly result: PromiseLike<unknown> })[]
   /** Anything: the executor finds it in `run.metadata`, listeners in each event. */
   metadata?: unknown
 }
@@ -171,6 +192,8 @@ export interface Settings<Req> {
   readonly order: OrderPolicy
   readonly limit: LimitPolicy | undefined
   readonly retry: RetryPolicy | undefined
+  readonly rateLimits: readonly Guard[]
+  readonly overload: readonly Guard[]
   readonly clock: Clock
   readonly onListenerError: ListenerErrorHandler | undefined
   readonly random: () => number
@@ -219,6 +242,8 @@ const rules: { readonly [K in keyof QueuedExecutorOptions]-?: Rule } = {
   schema: { expected: "a Standard Schema, with a '~standard' property", fits: isSchema },
   onDuplicate: oneOf('join', 'reject'),
   limit: { expected: 'a limit policy, such as adaptive()', fits: (value) => hasMethods(value, 'sample') },
+  rateLimit: { expected: 'a rate limit, such as tokenBucket(), or an array of them', fits: areGuards },
+  overload: { expected: 'a guard, such as codel(), or an array of them', fits: areGuards },
   retry: { expected: 'a retry policy, such as backoff()', fits: (value) => hasMethods(value, 'delayMs') },
   order: { expected: 'an order policy, such as strict()', fits: (value) => hasMethods(value, 'rank') },
   clock: {
@@ -264,6 +289,8 @@ export function readSettings<Req>(options: QueuedExecutorOptions<Req> = {}): Set
     order: given.order ?? strict(),
     limit,
     retry: given.retry,
+    rateLimits: [given.rateLimit ?? []].flat(),
+    overload: [given.overload ?? []].flat(),
     clock: given.clock ?? systemClock,
     onListenerError: given.onListenerError,
     random: given.random ?? (() => Math.random()),
@@ -295,7 +322,7 @@ function unknownOption(path: string, known: readonly string[], value: unknown): 
 export function readRequestOptions(options: RequestOptions, record: RequestRecord): void {
   if (typeof options !== 'object' || options === null) throw new OptionsError('options', 'an object', options)
   // Each is read once: a getter may answer differently the second time.
-  const { priority, id, signal, waitTimeoutMs, runTimeoutMs, timeoutMs, metadata } = options
+  const { priority, id, signal, waitTimeoutMs, runTimeoutMs, timeoutMs, metadata, delayMs, startAt, after } = options
   if (priority !== undefined) record.tier = requireTier(priority)
   if (id !== undefined) {
     if (typeof id !== 'string' || id === '') throw new OptionsError('id', 'a string that is not empty', id)
@@ -310,6 +337,11 @@ export function readRequestOptions(options: RequestOptions, record: RequestRecor
     record.more().signal = signal
   }
   if (metadata !== undefined) record.more().metadata = metadata
+  if (delayMs !== undefined || startAt !== undefined) record.more().startAt = startOf(record, delayMs, startAt)
+  if (after !== undefined) {
+    if (!Array.isArray(after)) throw new OptionsError('after', 'an array of requests or promises', after)
+    record.more().after = after.map((each) => (isPlain(each) && 'result' in each ? each.result : each))
+  }
   // Last: by then it is known whether it has anything else of its own.
   if (waitTimeoutMs !== undefined || runTimeoutMs !== undefined || timeoutMs !== undefined) {
     checkTimeout('waitTimeoutMs', waitTimeoutMs)
@@ -317,6 +349,16 @@ export function readRequestOptions(options: RequestOptions, record: RequestRecor
     checkTimeout('timeoutMs', timeoutMs)
     record.limit(waitTimeoutMs, runTimeoutMs, timeoutMs)
   }
+}
+
+function startOf(record: RequestRecord, delayMs: unknown = 0, startAt?: unknown): number {
+  if (!(typeof delayMs === 'number' && delayMs >= 0 && delayMs < Number.POSITIVE_INFINITY)) {
+    throw new OptionsError('delayMs', 'a finite number of ms of at least 0', delayMs)
+  }
+  if (startAt === undefined) return record.enqueuedAt + delayMs
+  const at = startAt instanceof Date ? startAt.getTime() : Number.NaN
+  if (Number.isNaN(at)) throw new OptionsError('startAt', 'a Date', startAt)
+  return record.enqueuedAt + Math.max(at - Date.now(), delayMs)
 }
 
 /** @throws {OptionsError} */
@@ -340,6 +382,10 @@ function isTimeout(value: unknown): boolean {
 
 function isName(value: unknown): boolean {
   return typeof value === 'string' && value !== ''
+}
+
+function areGuards(value: unknown): boolean {
+  return [value].flat().every((each) => isPlain(each) && isName(each.name))
 }
 
 function isFunction(value: unknown): boolean {

@@ -11,6 +11,7 @@
  * step first brings all numbers and structures in order, and only then calls out; and after each call out it looks again.
  */
 import { Capacity } from './admit/capacity.ts'
+import { Guards, type Refusal } from './admit/guard.ts'
 import { type PullOptions, pull, type Source } from './admit/pull.ts'
 import { RoomWaiters } from './admit/room-waiters.ts'
 import { type Checked, check, type StandardSchema } from './admit/schema.ts'
@@ -23,8 +24,10 @@ import {
   type FullBound,
   InvalidRequestError,
   OptionsError,
+  OverloadedError,
   QueueClosedError,
   QueueFullError,
+  RateLimitedError,
   RunTimeoutError,
   ShedError,
   TriageError,
@@ -108,7 +111,10 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   #running = 0
   /** Those who back off, and those who are back in the queue. */
   #retrying = 0
-  readonly #backoffs = new Deadlines<RequestRecord<Req, Res>>()
+  readonly #guards: Guards
+  /** No request starts before: a guard holds them. */
+  #heldUntil = 0
+  readonly #held = new Deadlines<RequestRecord<Req, Res>>()
   #busy = false
   #paused = false
   #dispatching = false
@@ -140,6 +146,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#signals = new Signals((party, reason) => this.#leave(party, State.CANCELLED, reason))
     this.#slots = new Slots(executor, this.#host(), settings.concurrency, settings.onStuck, settings.maxReplaced)
     this.#events = new Events(settings.onListenerError)
+    this.#guards = new Guards([...settings.rateLimits, ...settings.overload])
     this.#learned = settings.limit?.initial ?? settings.concurrency
     const record = new RequestRecord(undefined, NORMAL, { at: Number.NaN, owner: this.#owner })
     record.more()
@@ -478,6 +485,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   #admit(record: RequestRecord<Req, Res>, whenFull: WhenFull): void {
     const { extras } = record
     if (extras !== undefined && !this.#comesForItself(record, extras)) return
+    if ((this.#guards.admits || this.#guards.delays) && this.#isKeptOut(record)) return
     const slotIsFree = this.#slotIsFree()
     const bound = this.#capacity.bound(record.tier, slotIsFree)
     if (bound === undefined) this.#enqueue(record, slotIsFree)
@@ -491,6 +499,55 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     if (twin === undefined) return true
     this.#join(twin, record)
     return false
+  }
+
+  /** A guard refuses it, or throws. */
+  #isKeptOut(record: RequestRecord<Req, Res>): boolean {
+    const guards = this.#guards
+    try {
+      this.#describe(record)
+      if (guards.admits) {
+        const refusal = guards.refusal('admit')
+        if (refusal !== undefined) {
+          this.#refuse(record, this.#refusalError(record, refusal))
+          return true
+        }
+      }
+      if (guards.delays) {
+        const delayMs = guards.longest('delayMs')
+        if (delayMs > 0) record.more().startAt = Math.max(record.more().startAt, this.#timeline.now() + delayMs)
+      }
+    } catch (error) {
+      this.#refuse(record, error)
+      return true
+    } finally {
+      guards.forget()
+    }
+    return false
+  }
+
+  #refusalError(record: RequestRecord<Req, Res>, refusal: Refusal): OverloadedError | RateLimitedError {
+    const retryAfterMs = refusal.retryAfterMs ?? this.#retryAfterMs(record.tier)
+    const isRate = this.#settings.rateLimits.some(({ name }) => name === refusal.rule)
+    const ErrorType = isRate ? RateLimitedError : OverloadedError
+    return new ErrorType(refusal, subjectOf(record), retryAfterMs)
+  }
+
+  /** What the guards are told of a request. */
+  #describe(record: RequestRecord<Req, Res>): void {
+    const { question } = this.#guards
+    const now = this.#timeline.now()
+    question.at = now
+    question.tier = record.tier
+    question.request = record.request
+    question.metadata = record.metadata
+    question.waitMs = now - record.enqueuedAt
+    question.deadline = record.enqueuedAt + this.#timeoutOf(record)
+    question.ahead = this.#queue.countAhead(record.tier)
+    question.waiting = this.#capacity.waiting
+    question.running = this.#running
+    question.concurrency = this.#slots.limit
+    question.recentRunMs = this.#statistics.recentRunMs
   }
 
   #findsItFull(record: RequestRecord<Req, Res>, bound: FullBound, whenFull: WhenFull): void {
@@ -522,15 +579,20 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   #enqueue(record: RequestRecord<Req, Res>, slotIsFree: boolean): void {
     const wasBlocked = record.status === State.BLOCKED
-    try {
-      this.#queue.add(record)
-    } catch (error) {
-      // The order policy has thrown.
-      this.#refuse(record, error)
-      return
+    const late = record.own()
+    if (late !== undefined && (late.after !== undefined || late.startAt > this.#timeline.now())) {
+      this.#enqueueLater(record, late)
+    } else {
+      try {
+        this.#queue.add(record)
+      } catch (error) {
+        // The order policy has thrown.
+        this.#refuse(record, error)
+        return
+      }
+      if (slotIsFree) this.#capacity.reserved++
+      record.status = State.WAITING
     }
-    if (slotIsFree) this.#capacity.reserved++
-    record.status = State.WAITING
     this.#statistics.admits(record.tier)
     if (!wasBlocked) this.#lives(record)
     if (this.#slots.free > 0) this.#schedule()
@@ -538,6 +600,57 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     if (extras !== undefined) admitted(extras, record)
     const { listened } = this.#events
     if (listened.queued || listened.full) this.#tellQueued(record)
+  }
+
+  /** It is admitted, and counts as waiting, but comes to the queue only when its time has come. */
+  #enqueueLater(record: RequestRecord<Req, Res>, extras: Extras): void {
+    const { after } = extras
+    record.status = State.HELD
+    this.#capacity.holds(record.tier, 1)
+    const hold = this.#held.set(record, after === undefined ? extras.startAt : Number.POSITIVE_INFINITY)
+    extras.hold = hold
+    // Its time counts from when it may start.
+    record.arrived = { at: Math.max(extras.startAt, record.enqueuedAt), owner: this.#owner }
+    if (record.deadline !== undefined) this.#setRunDeadline(record, record.waitUntil - record.enqueuedAt)
+    if (after === undefined) this.#alarm.setFor(extras.startAt, this.#timeline.now())
+    else {
+      extras.after = undefined
+      Promise.all(after).then(
+        () => {
+          if (extras.hold !== hold) return
+          const now = this.#timeline.now()
+          this.#held.clear(hold)
+          extras.hold = this.#held.set(record, Math.max(extras.startAt, now))
+          this.#alarm.setFor(Math.max(extras.startAt, now), now)
+        },
+        (error) => {
+          if (extras.hold === hold) this.#end(record, State.CANCELLED, new CancelledError(error, subjectOf(record)))
+        },
+      )
+    }
+  }
+
+  /** Their time has come: those who back off, and those who were not to start yet. */
+  #release(now: number): void {
+    for (let due = this.#held.takeDue(now); due !== undefined; due = this.#held.takeDue(now)) {
+      due.more().hold = undefined
+      due.status = State.WAITING
+      if (due.attempt > 1) {
+        this.#queue.addAgain(due)
+        this.#returns(due, 1)
+      } else {
+        this.#capacity.holds(due.tier, -1)
+        try {
+          this.#queue.add(due)
+        } catch (error) {
+          // The order policy has thrown.
+          due.status = State.HELD
+          this.#capacity.holds(due.tier, 1)
+          this.#end(due, State.CANCELLED, new CancelledError(error, subjectOf(due)))
+        }
+      }
+      this.#schedule()
+    }
   }
 
   #tellQueued(record: RequestRecord<Req, Res>): void {
@@ -774,8 +887,11 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       this.#madeRoom()
       return true
     }
-    if (record.status === State.RETRYING) {
+    if (record.status === State.HELD) {
+      const isNew = record.attempt === 1
+      if (isNew) this.#capacity.holds(record.tier, -1)
       this.#queue.move(record, tier, record.enqueuedAt)
+      if (isNew) this.#capacity.holds(record.tier, 1)
       return true
     }
     if (record.status !== State.WAITING) return false
@@ -798,19 +914,23 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   /** A dispatch is one microtask for a whole burst: its requests compete by priority, off their callers' stacks. */
   #schedule(): void {
     if (this.#slots.free <= 0 || this.#dispatching || this.#yielding || this.#paused || this.#queue.size === 0) return
+    if (this.#heldUntil > 0) return
     this.#dispatching = true
     soon.then(this.#dispatch)
   }
 
   readonly #dispatch = (): void => {
     this.#dispatching = false
-    while (this.#slots.free > 0 && this.#queue.size > 0 && !this.#paused && !this.#yielding) this.#slots.fill()
+    while (this.#slots.free > 0 && this.#queue.size > 0 && !this.#paused && !this.#yielding && this.#heldUntil === 0) {
+      this.#slots.fill()
+    }
     if (this.#live > 0 && !this.#alarm.armed) this.#setAlarm(this.#timeline.now())
   }
 
   /** Takes the request that is ranked first, for a slot that is there for it. */
   #next(): RequestRecord<Req, Res> | undefined {
     if (this.#paused || this.#yielding) return undefined
+    if ((this.#guards.holds || this.#guards.drops) && !this.#passes()) return undefined
     const record = this.#queue.shift()
     if (record === undefined) return undefined
     const { extras } = record
@@ -819,6 +939,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#running++
     if (extras !== undefined && extras.attempt > 1) this.#returns(record, -1)
     else this.#starts(record, now)
+    if (this.#guards.hearsStarts) this.#tellGuards(record, (guards) => guards.started())
     if (this.#settings.order.started !== undefined) this.#events.guard(() => this.#queue.started(record), 'started')
     if (extras !== undefined) {
       if (!extras.isShared) extras.startedAt = now
@@ -826,6 +947,34 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     } else if (record.deadline !== undefined) this.#setRunDeadline(record, this.#timeoutOf(record))
     if (this.#blocked.size > 0 || this.#roomWaiters.size > 0) this.#madeRoom()
     return record
+  }
+
+  /** May the next one start? Those for whom it is too late are shed on the way. */
+  #passes(): boolean {
+    const guards = this.#guards
+    for (;;) {
+      const record = this.#queue.head()
+      if (record === undefined || this.#paused || this.#heldUntil > 0) return false
+      let refusal: Refusal | undefined
+      this.#tellGuards(record, () => {
+        const holdMs = guards.holds ? guards.longest('holdMs') : 0
+        if (holdMs > 0) this.#heldUntil = this.#timeline.now() + holdMs
+        else if (guards.drops && record.attempt === 1) refusal = guards.refusal('drop')
+      })
+      if (this.#heldUntil > 0) {
+        this.#alarm.setFor(this.#heldUntil, this.#timeline.now())
+        return false
+      }
+      if (refusal === undefined) return true
+      this.#end(record, State.SHED, this.#refusalError(record, refusal))
+    }
+  }
+
+  #tellGuards(record: RequestRecord<Req, Res>, tell: (guards: Guards) => void): void {
+    const guards = this.#guards
+    this.#describe(record)
+    this.#events.guard(() => tell(guards), 'started')
+    guards.forget()
   }
 
   #starts(record: RequestRecord<Req, Res>, now: number): void {
@@ -865,6 +1014,9 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         const runMs = this.#timeline.now() - times.startedAt
         this.#statistics.ran(outcome, record.tier, runMs)
         const { order, limit } = this.#settings
+        if (this.#guards.hearsEnds && !record.ended) {
+          this.#tellGuards(own(record), (guards) => guards.settled(ok, runMs))
+        }
         if (order.settled !== undefined) this.#events.guard(() => this.#queue.settled(own(record), runMs), 'completed')
         if (limit !== undefined && !record.ended) this.#learn(limit, runMs, times, ok ? undefined : { error: value })
         if (this.#closers.size > 0) this.#closerEnds(record)
@@ -963,9 +1115,9 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#running--
     this.#retrying++
     this.#statistics.retries++
-    record.status = State.RETRYING
+    record.status = State.HELD
     extras.attempt++
-    extras.backoff = this.#backoffs.set(record, dueAt)
+    extras.hold = this.#held.set(record, dueAt)
     for (const party of parties) this.#setRunDeadline(party, party.waitUntil - party.enqueuedAt)
     this.#alarm.setFor(dueAt, now)
     if (this.#events.listened.retrying) {
@@ -974,11 +1126,15 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     return true
   }
 
-  #stopsRetrying(record: RequestRecord<Req, Res>): void {
+  #letGo(record: RequestRecord<Req, Res>): void {
     const extras = record.more()
-    this.#backoffs.clear(extras.backoff as Deadline<RequestRecord<Req, Res>>)
-    extras.backoff = undefined
-    this.#retrying--
+    this.#held.clear(extras.hold as Deadline<RequestRecord<Req, Res>>)
+    extras.hold = undefined
+    if (record.attempt > 1) this.#retrying--
+    else {
+      this.#capacity.holds(record.tier, -1)
+      this.#statistics.waited(record.tier, Math.max(this.#timeline.now() - record.enqueuedAt, 0))
+    }
   }
 
   /** It is back in the queue for another attempt (1), or has left it again (-1). */
@@ -992,7 +1148,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const from = record.status
     if (from >= State.COMPLETED || from < State.WAITING) return false
     if (from === State.WAITING) this.#take(record)
-    else if (from === State.RETRYING) this.#stopsRetrying(record)
+    else if (from === State.HELD) this.#letGo(record)
     else this.#running--
     this.#conclude(record, state, value, from, times)
     return true
@@ -1147,10 +1303,9 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     for (let due = this.#deadlines.takeDue(now); due !== undefined; due = this.#deadlines.takeDue(now)) {
       this.#expire(due, now)
     }
-    for (let due = this.#backoffs.takeDue(now); due !== undefined; due = this.#backoffs.takeDue(now)) {
-      due.status = State.WAITING
-      this.#queue.addAgain(due)
-      this.#returns(due, 1)
+    this.#release(now)
+    if (this.#heldUntil > 0 && this.#heldUntil <= now) {
+      this.#heldUntil = 0
       this.#schedule()
     }
     const nextRunDueAt = this.#slots.sweep(now)
@@ -1161,7 +1316,15 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   /** Arms the alarm for the earliest of all deadlines; if there is none, it still keeps the process alive. */
   #setAlarm(now: number): void {
-    this.#alarm.setFor(Math.min(this.#deadlines.nextDueAt, this.#backoffs.nextDueAt, this.#graceAt), now)
+    this.#alarm.setFor(
+      Math.min(
+        this.#deadlines.nextDueAt,
+        this.#held.nextDueAt,
+        this.#heldUntil || Number.POSITIVE_INFINITY,
+        this.#graceAt,
+      ),
+      now,
+    )
   }
 
   #stopAdmitting(): Promise<void> {
@@ -1180,7 +1343,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   }
 
   #cancelWaiting(): void {
-    for (const record of [...this.#queue.entries(), ...this.#backoffs.targets()]) {
+    for (const record of [...this.#queue.entries(), ...this.#held.targets()]) {
       this.#end(record, State.CANCELLED, new CancelledError('the executor was closed', subjectOf(record)))
     }
   }
@@ -1201,6 +1364,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   /** Looks whether there is anything left to do; if not, lets go of the timer, and tells those who wait for that. */
   #rest(): void {
     if (this.#live === 0) {
+      // Whoever comes next is asked about anew.
+      this.#heldUntil = 0
       if (this.#slots.unsettled === 0) this.#alarm.off()
       else this.#alarm.keepAlive(false)
       if (this.#slots.active === 0) this.#timeline.reset()
@@ -1213,7 +1378,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       }
       if (this.#isIdle() && this.#closing !== undefined) this.#close()
     }
-    if (this.#closers.size > 0 && (this.#queue.size + this.#backoffs.size === 0 || this.#slots.free <= 0)) {
+    if (this.#closers.size > 0 && (this.#queue.size + this.#held.size === 0 || this.#slots.free <= 0)) {
       // Nothing else runs, and nothing that waits could start before they end.
       if (this.#slots.areAllAmong(this.#closers)) this.#releaseClosers()
     }

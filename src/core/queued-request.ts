@@ -39,8 +39,8 @@ export const State = {
   CHECKING: 1,
   BLOCKED: 2,
   WAITING: 3,
-  /** It has failed, and backs off before it comes back to the queue. */
-  RETRYING: 4,
+  /** It is out of the queue until its time comes: it has failed and backs off, or is not to start yet. */
+  HELD: 4,
   /** It has its slot, and its executor is about to be called. */
   STARTING: 5,
   RUNNING: 6,
@@ -128,8 +128,12 @@ export class Extras {
   nowOrNever = false
   /** How often it has been tried, the present attempt included. */
   attempt = 1
-  /** Its place among those who back off. */
-  backoff: unknown = undefined
+  /** When it may come to the queue, in ms on the clock; 0: at once. */
+  startAt = 0
+  /** What must have settled before. */
+  after: readonly unknown[] | undefined = undefined
+  /** Its place among those who are held. */
+  hold: unknown = undefined
   /** The slot that it runs in. */
   slot: unknown = undefined
   /** Callers who joined it by its id. */
@@ -173,7 +177,7 @@ export class RequestRecord<Req = unknown, Res = unknown> extends AsyncResource i
   rank: number
   sequence: number
   block: { items: never[]; start: number } | undefined
-  readonly arrived: Instant
+  arrived: Instant
   /** Its place among the deadlines. */
   deadline: unknown
   resolve: ((value: never) => void) | undefined
@@ -284,7 +288,9 @@ export class RequestRecord<Req = unknown, Res = unknown> extends AsyncResource i
   }
 
   get state(): RequestState {
-    return stateName(this.extras?.left ?? this.status)
+    const { attempt } = this
+    const state = this.extras?.left ?? this.status
+    return state === State.HELD && attempt === 1 ? 'waiting' : stateName(state)
   }
 
   get metadata(): unknown {

@@ -32,6 +32,9 @@ export class Capacity {
   /** How many of the queued have come back for another attempt, by tier. */
   readonly #returned = new Array<number>(TIERS).fill(0)
   #returnedInAll = 0
+  /** How many wait out of the queue, until they may come to it, by tier. */
+  readonly #held = new Array<number>(TIERS).fill(0)
+  #heldInAll = 0
 
   constructor(queue: Queued, total: number, byTier: readonly number[], maxBlocked: number) {
     this.#queue = queue
@@ -43,18 +46,24 @@ export class Capacity {
 
   /** How many wait, in the sense of the bound. */
   get waiting(): number {
-    return this.#queue.size - this.reserved - this.#returnedInAll
+    return this.#queue.size + this.#heldInAll - this.reserved - this.#returnedInAll
   }
 
   /** How many of a tier wait, those included who have a slot reserved. */
   sizeAt(tier: number): number {
-    return this.#queue.sizeAt(tier) - (this.#returned[tier] as number)
+    return this.#queue.sizeAt(tier) + (this.#held[tier] as number) - (this.#returned[tier] as number)
   }
 
   /** One is back in the queue for another attempt (1), or has left it again (-1). */
   returns(tier: number, by: 1 | -1): void {
     this.#returned[tier] = (this.#returned[tier] as number) + by
     this.#returnedInAll += by
+  }
+
+  /** One waits out of the queue (1), or no more (-1). */
+  holds(tier: number, by: 1 | -1): void {
+    this.#held[tier] = (this.#held[tier] as number) + by
+    this.#heldInAll += by
   }
 
   /** Which bound keeps a newcomer of a tier out; undefined: there is room. */
