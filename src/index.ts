@@ -25,6 +25,8 @@ export type { StandardResult, StandardSchema } from './core/admit/schema.ts'
 export { type OrderPolicy, type OrderQuestion, strict } from './core/queue/order.ts'
 export { fixed, type LimitPolicy, type LimitSample } from './core/run/limit.ts'
 export { type BackoffOptions, backoff } from './core/settle/backoff.ts'
+export { type DeadLetter, type DeadLetterOptions, DeadLetters, type LetterSource } from './core/settle/dead-letters.ts'
+export { type BatchAnswer, type BatchOptions, batched } from './core/run/batched.ts'
 export type { RetryPolicy, RetryQuestion } from './core/settle/retry.ts'
 
 // Know what went wrong.

@@ -783,8 +783,9 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#answer(record, error)
     extras?.admission?.reject(error)
     if (this.#events.listened.rejected) {
-      const { metadata, priority } = record
-      this.#events.tell(record, 'rejected', { id: extras?.id, priority, metadata, at: this.#timeline.now(), error })
+      const { priority, request, metadata } = record
+      const at = this.#timeline.now()
+      this.#events.tell(record, 'rejected', { id: extras?.id, priority, request, metadata, at, error })
     }
     if (wasLive) this.#rest()
   }
@@ -1424,7 +1425,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   }
 
   #about(record: RequestRecord<Req, Res>): RequestEvent {
-    return { id: record.id, priority: record.priority, metadata: record.metadata, at: this.#timeline.now() }
+    const { id, priority, request, metadata } = record
+    return { id, priority, request, metadata, at: this.#timeline.now() }
   }
 }
 

@@ -12,6 +12,8 @@ import type { Priority } from '../priority.ts'
 export interface RequestEvent {
   readonly id: string
   readonly priority: Priority
+  /** The payload itself, and what came with it as `metadata`. */
+  readonly request: unknown
   readonly metadata: unknown
   /** When it happened, in ms on the executor's clock. */
   readonly at: number

@@ -62,6 +62,7 @@ describe('an attempt that failed', () => {
       {
         id: expect.any(String),
         priority: 'normal',
+        request: { name: 'a', failures: 1 },
         metadata: 'a',
         at: 10,
         attempt: 1,

@@ -103,6 +103,6 @@ test('who joins is told of in his own words; a new concurrency, when it is anoth
   queue.concurrency = 3
   await clock.run({ until: Promise.all(answers) })
   expect(await Promise.all(answers)).toEqual([10, 10])
-  expect(joined).toEqual([{ id: 'a', priority: 'high', metadata: 'second', at: 0 }])
+  expect(joined).toEqual([{ id: 'a', priority: 'high', request: 10, metadata: 'second', at: 0 }])
   expect(resized).toEqual([{ at: 5, from: 1, to: 3 }])
 })

@@ -1,0 +1,69 @@
+import { DeadLetters, OptionsError, QueuedExecutor } from 'triage-queue'
+import { VirtualClock } from 'triage-queue/simulation'
+import { expect, test } from 'vitest'
+
+function failing() {
+  const clock = new VirtualClock()
+  const works = new Set<number>()
+  const queue = new QueuedExecutor(
+    async (n: number) => {
+      await clock.sleep(10)
+      if (!works.has(n)) throw new Error(`${n} failed`)
+      return n
+    },
+    { clock, concurrency: 2, maxQueueSize: 5 },
+  )
+  return { clock, queue, works }
+}
+
+test('requests that have failed for good are kept, the youngest of them, and can be submitted again', async () => {
+  const { clock, queue, works } = failing()
+  const letters = new DeadLetters(queue, { max: 3 })
+  works.add(2)
+  const ends = [1, 2, 3, 4, 5].map((n) => queue.execute(n, { id: `r${n}`, priority: 'high', metadata: { n } }))
+  await clock.run({ until: Promise.allSettled(ends) })
+  expect([...letters].map(({ id }) => id)).toEqual(['r3', 'r4', 'r5'])
+  expect(letters).toMatchObject({ size: 3, dropped: 1 })
+  expect(letters.get('r4')).toEqual({
+    id: 'r4',
+    request: 4,
+    priority: 'high',
+    metadata: { n: 4 },
+    error: expect.objectContaining({ message: '4 failed' }),
+    at: 20,
+  })
+  works.add(4)
+  const again = await letters.requeue('r4')
+  expect(again).toMatchObject({ request: 4, priority: 'high', metadata: { n: 4 } })
+  expect([...letters].map(({ id }) => id)).toEqual(['r3', 'r5'])
+  await clock.run({ until: (again as NonNullable<typeof again>).result })
+  expect(await again?.result).toBe(4)
+  expect(await letters.requeue('r4')).toBeUndefined()
+  expect(letters.delete('r3')).toBe(true)
+  expect(letters.delete('r3')).toBe(false)
+})
+
+test('one that is refused when it is submitted again stays', async () => {
+  const { clock, queue } = failing()
+  const letters = new DeadLetters(queue)
+  const end = queue.execute(1, { id: 'a' }).catch(() => {})
+  await clock.run({ until: end })
+  await queue.close()
+  await expect(letters.requeue('a')).rejects.toMatchObject({ code: 'TRIAGE_QUEUE_CLOSED' })
+  expect(letters.size).toBe(1)
+})
+
+test('expiries are kept when asked for; after dispose, nothing more is', async () => {
+  const { clock, queue } = failing()
+  const letters = new DeadLetters(queue, { of: ['expired'] })
+  const ends = [1, 2, 3].map((n) => queue.execute(n, { waitTimeoutMs: 5 }).catch(() => {}))
+  await clock.run({ until: Promise.all(ends) })
+  expect([...letters].map(({ request }) => request)).toEqual([3])
+  letters[Symbol.dispose]()
+  await clock.run({ until: Promise.all([1, 2, 3].map((n) => queue.execute(n, { waitTimeoutMs: 5 }).catch(() => {}))) })
+  expect(letters.size).toBe(1)
+})
+
+test.each([[{ max: 0 }], [{ of: ['shed'] }], [{ of: 'failed' }]])('%j is refused', (options) => {
+  expect(() => new DeadLetters(failing().queue, options as never)).toThrow(OptionsError)
+})
