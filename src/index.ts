@@ -59,6 +59,7 @@ export type {
   ExecutorEvents,
   Listener,
   ListenerErrorHandler,
+  Rejection,
   RequestEvent,
 } from './core/watch/events.ts'
 export type { DurationStatus, ExecutorHistograms, RejectionCounts, Totals } from './core/watch/statistics.ts'

@@ -777,7 +777,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     if (record.status === State.CHECKING) this.#checking.delete(record)
     if (record.block !== undefined) this.#blocked.delete(record)
     record.status = State.REJECTED
-    this.#statistics.rejects(record.tier, extras?.signal?.aborted === true ? 'aborted' : reasonOf(error))
+    const reason = extras?.signal?.aborted === true ? 'aborted' : reasonOf(error)
+    this.#statistics.rejects(record.tier, reason)
     if (wasLive) this.#dies(record)
     else if (extras !== undefined) this.#unlink(record)
     this.#answer(record, error)
@@ -785,7 +786,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     if (this.#events.listened.rejected) {
       const { priority, request, metadata } = record
       const at = this.#timeline.now()
-      this.#events.tell(record, 'rejected', { id: extras?.id, priority, request, metadata, at, error })
+      this.#events.tell(record, 'rejected', { id: extras?.id, priority, request, metadata, at, error, reason })
     }
     if (wasLive) this.#rest()
   }

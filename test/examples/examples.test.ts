@@ -97,3 +97,10 @@ test('graceful shutdown: a second SIGTERM means now', async () => {
   expect(await exited).toEqual([1, null])
   await Promise.all(first)
 })
+
+test('tracing: who waited, who shared a run, who was refused', async () => {
+  const lines = await run('tracing')
+  expect(lines).toContain('GET /too-many · TRIAGE_QUEUE_FULL')
+  expect(lines).toContain('  process llm · completed · shared by 2 callers · linked with GET /summary again')
+  expect(lines).toContain('    run llm · RangeError')
+})

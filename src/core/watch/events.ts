@@ -19,12 +19,19 @@ export interface RequestEvent {
   readonly at: number
 }
 
+/** Why a request was not admitted. */
+export interface Rejection {
+  readonly error: unknown
+  /** In one word, as `getStatus().rejectedByPriority` counts it: `'queue_full'`, `'aborted'`, `'error'` … */
+  readonly reason: string
+}
+
 /** The events of a `QueuedExecutor`, and the plain object that each carries. */
 export interface ExecutorEvents {
   /** Admitted: it waits for a slot. */
   queued: RequestEvent & { readonly waiting: number }
   /** Not admitted; `error` says why. The id is undefined when the caller gave none. */
-  rejected: Omit<RequestEvent, 'id'> & { readonly id: string | undefined; readonly error: unknown }
+  rejected: Omit<RequestEvent, 'id'> & { readonly id: string | undefined } & Rejection
   /** A caller waits for room (`whenFull: 'block'`). */
   blocked: RequestEvent & { readonly blocked: number }
   /** It has a slot: the executor is called next. */

@@ -1,0 +1,106 @@
+/**
+ * Who goes first, if nobody shall wait for ever? The one who is due: every tier has a wait target. Step 3 of 7.
+ *
+ * The model: rank = when the request came + the target of its tier, compared across all tiers. It is earliest deadline
+ * first, and the targets are the deadlines. Nothing has to be ranked anew while it waits: all waiting requests grow older
+ * at the same pace, so that their order never changes.
+ */
+import { OptionsError } from '../errors.ts'
+import { type Priority, priorities, TIERS, tierOf } from '../priority.ts'
+import type { OrderPolicy } from './order.ts'
+
+/**
+ * The wait target of each tier, in ms: finite, at least 0, and none smaller than that of a more urgent tier. A tier that is
+ * left out has its default (0 ms, 1 s, 5 s, 30 s), or what comes nearest to it between its neighbours.
+ */
+export type AgingTargets = { readonly [P in Priority]?: number }
+
+/** Each tier may wait this much longer than the one above it, in ms: finite, at least 0. */
+export interface AgingStep {
+  readonly stepMs: number
+}
+
+/**
+ * A second is the limit for a user's flow of thought, ten are that for his attention: HIGH and NORMAL stay within them.
+ * @see https://www.nngroup.com/articles/response-times-3-important-limits/ (Nielsen, 1993)
+ */
+const DEFAULT_TARGETS_MS = [0, 1_000, 5_000, 30_000]
+
+/**
+ * Oldest first, with a head start for the urgent: LOW can't starve. `aging({ high: 500, normal: 2_000, low: 60_000 })`, or
+ * `aging({ stepMs: 2_000 })` for targets of 0, 2, 4 and 6 s.
+ *
+ * The bound: no request that comes more than Δ = (own target − urgent's target) after it goes before it. So it waits at
+ * most Δ + (the work that is ahead of it then) / throughput, and what is ahead is never more than `maxQueueSize`; see
+ * `agingBoundMs`. A target is no promise: under overload all tiers are late, by the same time.
+ * @throws {OptionsError}
+ */
+export function aging(targets: AgingTargets | AgingStep = {}): OrderPolicy {
+  const targetMs = readTargets(targets)
+  return {
+    name: 'aging',
+    acrossTiers: true,
+    rank: ({ tier, admittedAt }) => admittedAt + (targetMs[tier] as number),
+  }
+}
+
+/** What bounds a wait under `aging`. */
+export interface AgingLoad {
+  /** By how much the tier's target is greater than that of urgent requests, in ms. */
+  readonly differenceMs: number
+  /** How many may be ahead of it by then: at most `maxQueueSize`. */
+  readonly ahead: number
+  readonly concurrency: number
+  /** The longest run, in ms. */
+  readonly runMs: number
+}
+
+/**
+ * The longest that a request can wait under `aging`, in ms: Δ, and from then on each slot takes one of those ahead within
+ * every `runMs`, and then this one.
+ */
+export function agingBoundMs({ differenceMs, ahead, concurrency, runMs }: AgingLoad): number {
+  return differenceMs + Math.ceil((ahead + 1) / concurrency) * runMs
+}
+
+function readTargets(targets: unknown): readonly number[] {
+  if (typeof targets !== 'object' || targets === null || Array.isArray(targets)) {
+    throw new OptionsError('aging', 'an object with a target for each tier, or stepMs', targets)
+  }
+  const given: (number | undefined)[] = new Array(TIERS).fill(undefined)
+  let stepMs: number | undefined
+  for (const [name, value] of Object.entries(targets)) {
+    if (value === undefined) continue
+    const tier = tierOf(name)
+    if (tier < 0 && name !== 'stepMs') {
+      const known = ['stepMs', ...priorities].join(', ')
+      throw new OptionsError(`aging.${name}`, `left out, since there is no such option (there are ${known})`, value)
+    }
+    if (!(Number.isFinite(value) && value >= 0)) {
+      throw new OptionsError(`aging.${name}`, 'a finite number of ms of at least 0', value)
+    }
+    if (tier < 0) stepMs = value
+    else given[tier] = value
+  }
+  if (stepMs === undefined) return between(given)
+  if (given.some((value) => value !== undefined)) {
+    throw new OptionsError('aging.stepMs', 'left out when a tier has a target of its own', stepMs)
+  }
+  return priorities.map((_, tier) => tier * (stepMs as number))
+}
+
+/** Fills in what was left out, and refuses targets that decrease. */
+function between(given: readonly (number | undefined)[]): readonly number[] {
+  const targetMs: number[] = []
+  let least = 0
+  for (const [tier, value] of given.entries()) {
+    if (value !== undefined && value < least) {
+      const above = `the target of a more urgent tier (${least})`
+      throw new OptionsError(`aging.${priorities[tier]}`, `at least ${above}`, value)
+    }
+    const next = given.slice(tier).find((each) => each !== undefined) ?? Number.POSITIVE_INFINITY
+    least = value ?? Math.max(least, Math.min(DEFAULT_TARGETS_MS[tier] as number, next))
+    targetMs.push(least)
+  }
+  return targetMs
+}
