@@ -378,6 +378,11 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     return this
   }
 
+  /** The effective options: what was given, and the defaults, by priority. */
+  get settings(): Settings<Req> {
+    return this.#settings
+  }
+
   /** How it stands, as a plain object. Takes some 10 µs, whatever the backlog. */
   getStatus(): ExecutorStatus {
     const { reserved, total } = this.#capacity

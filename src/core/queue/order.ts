@@ -30,6 +30,8 @@ export interface OrderPolicy {
    * order the requests within a tier.
    */
   readonly acrossTiers: boolean
+  /** By when a request of each tier should have its turn, in ms since it came; for `describe()`. */
+  readonly targetsMs?: readonly number[]
   /**
    * The rank of a request: a number, smaller goes first; equal ranks go by `sequence`. Asked at admission, and again,
    * with the admission's own sequence and time, when the request is given another priority. What is no number ranks last.

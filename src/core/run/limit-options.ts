@@ -55,7 +55,7 @@ export function readLimitOptions<D extends Required<Pick<LearningLimitOptions, '
   let given = false
   for (const [name, value] of Object.entries(options)) {
     const rule = Object.hasOwn(rules, name) ? rules[name] : undefined
-    if (false as boolean) {
+    if (rule === undefined) {
       const known = Object.keys(rules).join(', ')
       throw new OptionsError(name, `left out, since there is no such option (there are ${known})`, value)
     }

@@ -1,0 +1,159 @@
+/**
+ * What have I configured, and can it work? An executor's options in words, with their defaults, and what is odd about
+ * them. Step 7 of 7.
+ */
+import { priorities } from '../priority.ts'
+
+interface Named {
+  readonly name: string
+}
+
+/** What is needed of an executor. */
+export interface Describable {
+  readonly concurrency: number
+  readonly settings: {
+    readonly name: string
+    readonly total: number
+    readonly byTier: readonly number[]
+    readonly whenFull: 'reject' | 'block' | 'shed'
+    readonly maxBlocked: number
+    readonly waitTimeoutMs: readonly number[]
+    readonly runTimeoutMs: readonly number[]
+    readonly timeoutMs: readonly number[]
+    readonly onStuck: 'hold' | 'replace'
+    readonly maxReplaced: number
+    readonly order: Named & { readonly acrossTiers: boolean; readonly targetsMs?: readonly number[] }
+    readonly limit: (Named & { readonly shadow?: boolean }) | undefined
+    readonly retry: Named | undefined
+    readonly rateLimits: readonly Named[]
+    readonly overload: readonly Named[]
+    readonly schema: object | undefined
+    readonly onDuplicate: 'join' | 'reject'
+  }
+  getStatus(): {
+    readonly runByPriority: { readonly [P in (typeof priorities)[number]]: { count: number; p50Ms: number } }
+  }
+}
+
+export interface Description {
+  /** The effective configuration, one sentence each. */
+  readonly lines: readonly string[]
+  /** Combinations that can't work, or not as one would think. */
+  readonly warnings: readonly string[]
+  /** All of it, as text. */
+  toString(): string
+}
+
+/** From how many runs on a typical one is known. */
+const ENOUGH_RUNS = 20
+
+/**
+ * The effective configuration in words, with warnings: `console.log(String(describe(executor)))`. Ask again when it has run
+ * for a while: some warnings compare timeouts with how long runs take.
+ */
+export function describe(executor: Describable): Description {
+  const lines = linesOf(executor)
+  const warnings = warningsOf(executor)
+  return {
+    lines,
+    warnings,
+    toString: () => [...lines, ...warnings.map((warning) => `Warning: ${warning}`)].join('\n'),
+  }
+}
+
+function linesOf({ settings, concurrency }: Describable): string[] {
+  const { limit, order, total, byTier, whenFull } = settings
+  const bounds = priorities.flatMap((priority, tier) =>
+    byTier[tier] === Number.POSITIVE_INFINITY ? [] : [`${byTier[tier]} of them ${priority}`],
+  )
+  const full = {
+    reject: 'one more is refused',
+    block: `then callers wait for room, ${size(settings.maxBlocked)}`,
+    shed: 'then the youngest of the lowest priority below a newcomer makes room for it',
+  }
+  const lines = [
+    `'${settings.name}' runs at most ${concurrency} requests at once${
+      limit === undefined
+        ? ''
+        : limit.shadow === true
+          ? `; ${limit.name} only says what it would set`
+          : `, as ${limit.name} learns`
+    }.`,
+    `${capital([size(total), ...bounds].join(', '))} may wait; ${full[whenFull]}.`,
+    `Order: ${order.name}${order.acrossTiers ? ', across priorities' : ', by priority first'}.`,
+    `A request may wait ${times(settings.waitTimeoutMs)}, run ${times(settings.runTimeoutMs)}, and take ${times(settings.timeoutMs)} in all.`,
+    settings.onStuck === 'hold'
+      ? 'A slot whose call outlives its timeout is held until the call settles.'
+      : `A slot whose call outlives its timeout has a substitute, up to ${settings.maxReplaced} at a time.`,
+    `A second request with the id of a live one ${settings.onDuplicate === 'join' ? 'shares its run' : 'is refused'}.`,
+    settings.retry === undefined
+      ? 'A failure is not tried again.'
+      : `A failure is tried again: ${settings.retry.name}.`,
+  ]
+  if (settings.schema !== undefined) lines.push('Each request is checked against the schema.')
+  const guards = [...settings.rateLimits, ...settings.overload].map(({ name }) => name)
+  if (guards.length > 0) lines.push(`Guards: ${guards.join(', ')}.`)
+  return lines
+}
+
+function warningsOf(executor: Describable): string[] {
+  const { settings, concurrency } = executor
+  const { order, total, byTier, waitTimeoutMs, runTimeoutMs, timeoutMs } = settings
+  const warnings: string[] = []
+  if (order.name === 'strict') {
+    warnings.push('with strict order, low starves for as long as there is anything else; aging() bounds its wait')
+  }
+  if (concurrency > total) {
+    warnings.push(
+      `priorities decide little: ${concurrency} run at once, and no more than ${total} can wait; lower concurrency to what the work can take`,
+    )
+  }
+  if (total === Number.POSITIVE_INFINITY) warnings.push('the queue is unbounded: under overload it takes all memory')
+  const { runByPriority } = executor.getStatus()
+  for (const [tier, priority] of priorities.entries()) {
+    const [wait, run, all] = [waitTimeoutMs[tier], runTimeoutMs[tier], timeoutMs[tier]] as [number, number, number]
+    if (wait >= all && all < Number.POSITIVE_INFINITY && wait < Number.POSITIVE_INFINITY) {
+      warnings.push(`${priority}: waitTimeoutMs (${wait}) never counts, since timeoutMs (${all}) is over before`)
+    }
+    if (run === Number.POSITIVE_INFINITY && all === Number.POSITIVE_INFINITY) {
+      warnings.push(`${priority}: a call that never settles holds its slot for ever, and nobody is told`)
+    }
+    const { count, p50Ms } = runByPriority[priority]
+    if (count >= ENOUGH_RUNS && p50Ms >= Math.min(run, all)) {
+      warnings.push(
+        `${priority}: half of the runs take ${round(p50Ms)} ms or more, and time out at ${Math.min(run, all)}`,
+      )
+    }
+    const target = order.targetsMs?.[tier]
+    if (target !== undefined && target >= Math.min(wait, all)) {
+      warnings.push(
+        `${priority}: its turn comes after up to ${target} ms, and it has given up after ${Math.min(wait, all)}`,
+      )
+    }
+    const bound = byTier[tier] as number
+    if (bound < Number.POSITIVE_INFINITY && bound > total) {
+      warnings.push(`${priority}: its bound (${bound}) never counts, since that of all is ${total}`)
+    }
+  }
+  return warnings
+}
+
+/** One value, or one for each priority. */
+function times(byTier: readonly number[]): string {
+  const time = (ms: number): string => (ms === Number.POSITIVE_INFINITY ? 'for ever' : `${ms} ms`)
+  const [first] = byTier as [number]
+  if (byTier.every((ms) => ms === first)) return time(first)
+  return `(${priorities.map((priority, tier) => `${priority} ${time(byTier[tier] as number)}`).join(', ')})`
+}
+
+function size(count: number): string {
+  return count === Number.POSITIVE_INFINITY ? 'any number' : `at most ${count}`
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
+}
+
+function round(ms: number): number {
+  return Math.round(ms * 10) / 10
+}

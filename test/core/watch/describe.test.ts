@@ -1,0 +1,88 @@
+import { describe as describeExecutor, QueuedExecutor, type QueuedExecutorOptions } from 'triage-queue'
+import { VirtualClock } from 'triage-queue/simulation'
+import { expect, test } from 'vitest'
+
+const executor = async (ms: number): Promise<number> => ms
+const warningsOf = (options: QueuedExecutorOptions<number>) =>
+  describeExecutor(new QueuedExecutor(executor, options)).warnings
+
+test('the defaults, in words', () => {
+  expect(String(describeExecutor(new QueuedExecutor(executor)))).toBe(
+    `'triage' runs at most 10 requests at once.
+At most 10000 may wait; one more is refused.
+Order: strict, by priority first.
+A request may wait for ever, run 300000 ms, and take for ever in all.
+A slot whose call outlives its timeout is held until the call settles.
+A second request with the id of a live one shares its run.
+A failure is not tried again.
+Warning: with strict order, low starves for as long as there is anything else; aging() bounds its wait`,
+  )
+})
+
+test('everything that can be chosen is said', () => {
+  const { lines } = describeExecutor(
+    new QueuedExecutor(executor, {
+      name: 'llm',
+      limit: { name: 'mine', initial: 3, sample: () => 3 },
+      maxQueueSize: { total: 100, low: 10 },
+      whenFull: 'block',
+      maxBlocked: 50,
+      waitTimeoutMs: { urgent: 500, default: 5_000 },
+      onStuck: 'replace',
+      maxReplaced: 2,
+      onDuplicate: 'reject',
+      retry: { name: 'again and again', delayMs: () => 1 },
+      schema: { '~standard': { version: 1, vendor: 'test', validate: (value) => ({ value: value as number }) } },
+      rateLimit: { name: 'ten a second' },
+      overload: [{ name: 'codel' }],
+    }),
+  )
+  expect(lines).toEqual([
+    "'llm' runs at most 3 requests at once, as mine learns.",
+    'At most 100, 10 of them low may wait; then callers wait for room, at most 50.',
+    'Order: strict, by priority first.',
+    'A request may wait (urgent 500 ms, high 5000 ms, normal 5000 ms, low 5000 ms), run 300000 ms, and take for ever in all.',
+    'A slot whose call outlives its timeout has a substitute, up to 2 at a time.',
+    'A second request with the id of a live one is refused.',
+    'A failure is tried again: again and again.',
+    'Each request is checked against the schema.',
+    'Guards: ten a second, codel.',
+  ])
+})
+
+test.each<[QueuedExecutorOptions<number>, string]>([
+  [{ concurrency: 1e6 }, 'priorities decide little: 1000000 run at once, and no more than 10000 can wait'],
+  [{ maxQueueSize: 0 }, 'the queue is unbounded'],
+  [
+    { waitTimeoutMs: 100, timeoutMs: 100 },
+    'high: waitTimeoutMs (100) never counts, since timeoutMs (100) is over before',
+  ],
+  [{ runTimeoutMs: { urgent: Number.POSITIVE_INFINITY } }, 'urgent: a call that never settles holds its slot for ever'],
+  [
+    { maxQueueSize: { total: 10, low: 20 }, concurrency: 2 },
+    'low: its bound (20) never counts, since that of all is 10',
+  ],
+  [
+    {
+      order: { name: 'targets', acrossTiers: true, targetsMs: [0, 1, 2, 60_000], rank: () => 0 },
+      waitTimeoutMs: 30_000,
+    },
+    'low: its turn comes after up to 60000 ms, and it has given up after 30000',
+  ],
+])('%j is warned of', (options, warning) => {
+  expect(warningsOf(options).join('\n')).toContain(warning)
+})
+
+test('a timeout below the typical run is warned of once runs are known', async () => {
+  const clock = new VirtualClock()
+  const queue = new QueuedExecutor((ms: number) => clock.sleep(ms), {
+    clock,
+    runTimeoutMs: { normal: 50, default: 500 },
+  })
+  expect(describeExecutor(queue).warnings).toHaveLength(1)
+  const ends = Array.from({ length: 30 }, () => queue.execute(100).catch(() => {}))
+  await clock.run({ until: Promise.all(ends) })
+  await clock.advance(1_000)
+  const [, warning] = describeExecutor(queue).warnings
+  expect(warning).toMatch(/^normal: half of the runs take 100\.?\d* ms or more, and time out at 50$/)
+})
