@@ -6,7 +6,7 @@ import { count } from './format.ts'
 import { sum, type TierTally } from './tally.ts'
 import type { Results } from './ways.ts'
 
-type Ended = Omit<ExecutorStatus['totals'], 'joined'>
+type Ended = Omit<ExecutorStatus['totals'], 'joined' | 'retries'>
 
 /** One line for each way, one for the executor, and one for each thing that is wrong. */
 export function conservation({ tiers, directly, queued }: Results): string[] {

@@ -2,6 +2,7 @@
  * Where is the difference? The two ways to call the service. All else is the same for both.
  */
 import { type ExecutorStatus, type Priority, QueuedExecutor } from '../../src/index.ts'
+import type { Watched } from '../../src/terminal/index.ts'
 import { type Arrival, DEADLINE_MS, send } from './load.ts'
 import type { Plan } from './plan.ts'
 import type { Service } from './service-client.ts'
@@ -25,7 +26,7 @@ export interface Results {
 }
 
 /** Shows how it goes, while it does. */
-export type Watch = (tally: Tally, status?: () => ExecutorStatus) => void
+export type Watch = (tally: Tally, executor?: Watched) => void
 
 /** Each caller calls the service himself, and gives up at his deadline. */
 export async function callDirectly(service: Service, plan: Plan, watch: Watch): Promise<WayResult> {
@@ -60,7 +61,7 @@ export async function callQueued(service: Service, plan: Plan, concurrency: numb
     timeoutMs: DEADLINE_MS,
   })
   const tally = newTally()
-  watch(tally, () => executor.getStatus())
+  watch(tally, executor)
   const result = await measureWaste(service, tally, () =>
     send(plan.arrivals, (arrival) =>
       observe(tally, arrival, () => executor.execute(arrival, { priority: arrival.priority })),

@@ -45,7 +45,7 @@ describe.concurrent('the demo', { timeout: 30_000 }, () => {
       expect(stdout).toMatch(new RegExp(`^${tier}, wanted within .* directly +queued$`, 'm'))
     }
     expect(stdout).toMatch(/^directly +\d+ s {2}\d+ sent, /m)
-    expect(stdout).toMatch(/^queued +\d+ s {2}\d+ sent, /m)
+    expect(stdout).toMatch(/^demo closed: 0 waiting; .* completed.*\nqueued +\d+ s {2}\d+ sent, /m)
     expect(stdout).toMatch(/^(With the queue|No verdict)/m)
     const lines = stdout.match(/admitted .* = completed .*/g) ?? []
     expect(lines).toHaveLength(5)

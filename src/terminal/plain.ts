@@ -1,0 +1,29 @@
+/**
+ * What is said where nothing can be drawn? One line, to be read in a log of a build.
+ */
+import { priorities } from '../core/priority.ts'
+import type { ExecutorStatus } from '../core/watch/status.ts'
+import { count, duration, printable, rate } from './text.ts'
+import { endings, type View } from './view.ts'
+
+/** What is so: as long as it stays the same, there is nothing new to say. */
+export function facts(status: ExecutorStatus): string {
+  const { name, state, waiting, waitingByPriority, blocked, retrying, activeWorkers, maxWorkers, stuckWorkers } = status
+  const { wait, run, totals } = status
+  const tiers = priorities.filter((priority) => waitingByPriority[priority] > 0)
+  const sizes = tiers.map((priority) => `${priority} ${count(waitingByPriority[priority])}`).join(', ')
+  return [
+    `${printable(name)} ${state}: ${count(waiting)} waiting${sizes === '' ? '' : ` (${sizes})`}`,
+    ...(retrying > 0 ? [`${count(retrying)} retrying`] : []),
+    ...(blocked > 0 ? [`${count(blocked)} blocked`] : []),
+    `${count(activeWorkers)} of ${count(maxWorkers)} slots busy${stuckWorkers > 0 ? ` (${count(stuckWorkers)} stuck)` : ''}`,
+    `wait p50 ${duration(wait.p50Ms)} p99 ${duration(wait.p99Ms)}`,
+    `run p50 ${duration(run.p50Ms)}`,
+    endings(totals),
+  ].join('; ')
+}
+
+export function plainLine({ status, completed, refused }: View): string {
+  const pace = `${rate(completed.perSecond)}/s done, ${rate(refused.perSecond)}/s refused`
+  return completed.perSecond === undefined ? facts(status) : `${facts(status)}; ${pace}`
+}
