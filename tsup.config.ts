@@ -13,6 +13,8 @@ export default defineConfig({
   treeshake: false,
   // The default rewrites `node:sqlite` to `sqlite`, which does not exist.
   removeNodeProtocol: false,
+  // `import.meta.url` in CJS: optional peers are looked up from where this package is.
+  shims: true,
   sourcemap: true,
   clean: true,
 })

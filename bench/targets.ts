@@ -3,7 +3,7 @@
  * interleaved run; the range behind each is that of single rounds.
  */
 import { burstTimeoutsRatio, ONE_OPERATION } from './cases/churn.ts'
-import { timeoutsRatio } from './cases/price.ts'
+import { prometheusRatio, timeoutsRatio } from './cases/price.ts'
 import { US } from './peers/index.ts'
 import type { Ratio, Results } from './results.ts'
 import { number, table, withRange } from './table.ts'
@@ -109,6 +109,12 @@ const targets: readonly Target[] = [
     unit: '×',
     atMost: 1.3,
     find: ratio('churn', burstTimeoutsRatio.over, burstTimeoutsRatio.under),
+  },
+  {
+    what: 'Prometheus attached, closed loop, of none',
+    unit: '×',
+    atMost: 1.1,
+    find: ratio('price', prometheusRatio.over, prometheusRatio.under),
   },
   { what: '100 k waiting: cancel, median', unit: ' ns', atMost: 2_000, find: operation('cancel by handle') },
   { what: '100 k waiting: setPriority, median', unit: ' ns', atMost: 2_000, find: operation('setPriority') },

@@ -5,12 +5,14 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import type { ExecutorEvent, QueuedExecutorOptions, RequestOptions } from '../../src/index.ts'
 import type { Case } from '../case.ts'
 import { CONCURRENCY, type Job, tasks } from '../job.ts'
-import { library } from '../library.ts'
+import { fromDist, library } from '../library.ts'
 import { type ClosedLoop, closedLoop, SUBMITTERS } from '../measure.ts'
 import { number, table, withRange, withSpread } from '../table.ts'
 
 const BASELINE = 'baseline: all defaults'
 const BOTH_TIMEOUTS = 'wait and run timeout, by request'
+// Named so that `--only 'all defaults'` sets it against the baseline.
+const PROMETHEUS = 'all defaults, prometheus attached'
 const LOOP = 'closed loop'
 const FAR_MS = 30_000
 
@@ -37,13 +39,38 @@ function plain(options?: QueuedExecutorOptions<Job>): ClosedLoop {
   return { execute: (job) => executor.execute(job) }
 }
 
+/** A closed loop whose executor somebody looks at before and after. */
+interface Watched extends ClosedLoop {
+  look(): Promise<void>
+}
+
+/** `execute` on an executor that is on a registry of prom-client. */
+async function scraped(): Promise<Watched> {
+  const { Registry } = await import('prom-client')
+  const { prometheus }: typeof import('../../src/prometheus/index.ts') = await import(
+    fromDist ? '../../dist/prometheus/index.js' : '../../src/prometheus/index.ts'
+  )
+  const executor = open()
+  const registry = new Registry()
+  prometheus(executor, { registry })
+  return {
+    execute: (job) => executor.execute(job),
+    look: async () => {
+      const { completed } = executor.getStatus().totals
+      const text = await registry.metrics()
+      const series = `triage_requests_ended_total{queue="triage",priority="normal",outcome="completed"} ${completed}\n`
+      if (!text.includes(series)) throw new Error(`the text lacks ${series}`)
+    },
+  }
+}
+
 /** `execute` with options, made anew for each request as callers do. */
 function each(optionsOf: () => RequestOptions): ClosedLoop {
   const executor = open()
   return { execute: (job) => executor.execute(job, optionsOf()) }
 }
 
-const features: { readonly [name: string]: () => ClosedLoop } = {
+const features: { readonly [name: string]: () => ClosedLoop | Promise<Watched> } = {
   [BASELINE]: () => plain(),
   'run timeout off': () => plain({ runTimeoutMs: Number.POSITIVE_INFINITY }),
   'wait timeout': () => plain({ waitTimeoutMs: FAR_MS }),
@@ -83,6 +110,7 @@ const features: { readonly [name: string]: () => ClosedLoop } = {
     for (const event of requestEvents) executor.on(event, () => {})
     return { execute: (job) => executor.execute(job) }
   },
+  [PROMETHEUS]: () => scraped(),
   'whenFull: block, 44 of 64 blocked': () => plain({ whenFull: 'block', maxQueueSize: 10 }),
   'a bound that is not reached': () => plain({ maxQueueSize: { total: 1_000, low: 10 } }),
   'schema, synchronous': () =>
@@ -124,14 +152,19 @@ export const priceCase: Case = {
   // Those that a target is about, in all rounds.
   trials: () =>
     Object.keys(features).map((subject) => {
-      const inTarget = subject === BASELINE || subject === BOTH_TIMEOUTS
+      const inTarget = [BASELINE, BOTH_TIMEOUTS, PROMETHEUS].includes(subject)
       return { variant: LOOP, subject, ...(inTarget ? {} : { rounds: 3 }) }
     }),
 
   async measure({ subject }) {
     const feature = features[subject]
     if (feature === undefined) throw new Error(`there is no feature '${subject}'`)
-    return { numbers: { ...(await closedLoop(feature())) } }
+    const loop = await feature()
+    const look = 'look' in loop ? loop.look : undefined
+    await look?.()
+    const cost = await closedLoop(loop)
+    await look?.()
+    return { numbers: { ...cost } }
   },
 
   report(results) {
@@ -153,5 +186,10 @@ export const priceCase: Case = {
 /** The target: a run timeout and a wait timeout on every request, against none of its own. */
 export const timeoutsRatio = {
   over: [LOOP, BOTH_TIMEOUTS],
+  under: [LOOP, BASELINE],
+} as const
+
+export const prometheusRatio = {
+  over: [LOOP, PROMETHEUS],
   under: [LOOP, BASELINE],
 } as const

@@ -782,7 +782,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     if (record.status === State.CHECKING) this.#checking.delete(record)
     if (record.block !== undefined) this.#blocked.delete(record)
     record.status = State.REJECTED
-    const reason = extras?.signal?.aborted === true ? 'aborted' : reasonOf(error)
+    const { aborted = false, reason: why } = extras?.signal ?? {}
+    const reason = aborted && error === why ? 'aborted' : reasonOf(error)
     this.#statistics.rejects(record.tier, reason)
     if (wasLive) this.#dies(record)
     else if (extras !== undefined) this.#unlink(record)

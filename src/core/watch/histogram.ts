@@ -14,6 +14,7 @@ const MAX_EXPONENT = 36
 const BUCKETS = (MAX_EXPONENT - MIN_EXPONENT) << SUB_BITS
 const SUM = BUCKETS
 const MAX = BUCKETS + 1
+const COUNT = BUCKETS + 2
 const BASE = (MIN_EXPONENT + 1023) << SUB_BITS
 
 const float = new Float64Array(1)
@@ -41,26 +42,25 @@ export interface HistogramReading {
   readonly maxMs: number
   /** The duration that a share `q` of the observations does not exceed (within 6 %); 0 when there are none. */
   quantile(q: number): number
-  /** How many took at most `ms`. Those that took up to 6 % less may be missing. */
-  countAtMost(ms: number): number
+  /** For each bound, in ms and ascending: how many took at most so long. Those up to 6 % below it may be missing. */
+  countsAtMost(boundsMs: readonly number[]): number[]
 }
 
 export class Histogram implements HistogramReading {
-  // The counts of the buckets, then the sum and the maximum: a number in a field of its own would be boxed.
-  readonly #values = new Float64Array(BUCKETS + 2)
+  // The counts of the buckets, then the sum, the maximum and the count: a number in a field of its own would be boxed.
+  readonly #values = new Float64Array(BUCKETS + 3)
 
   observe(ms: number): void {
     const values = this.#values
     const bucket = bucketOf(ms)
     values[bucket] = (values[bucket] as number) + 1
     values[SUM] = (values[SUM] as number) + ms
+    values[COUNT] = (values[COUNT] as number) + 1
     if (ms > (values[MAX] as number)) values[MAX] = ms
   }
 
   get count(): number {
-    let count = 0
-    for (let bucket = 0; bucket < BUCKETS; bucket++) count += this.#values[bucket] as number
-    return count
+    return this.#values[COUNT] as number
   }
 
   get sumMs(): number {
@@ -74,14 +74,17 @@ export class Histogram implements HistogramReading {
   /** Adds another's observations to this one's. */
   merge(other: Histogram): void {
     const max = Math.max(this.maxMs, other.maxMs)
-    for (let i = 0; i < BUCKETS + 2; i++) this.#values[i] = (this.#values[i] as number) + (other.#values[i] as number)
+    for (let i = 0; i < BUCKETS + 3; i++) this.#values[i] = (this.#values[i] as number) + (other.#values[i] as number)
     this.#values[MAX] = max
   }
 
-  countAtMost(ms: number): number {
+  countsAtMost(boundsMs: readonly number[]): number[] {
+    let bucket = 0
     let count = 0
-    for (let bucket = 0; bucket < BUCKETS && upperEdge(bucket) <= ms; bucket++) count += this.#values[bucket] as number
-    return ms >= this.maxMs ? this.count : count
+    return boundsMs.map((ms) => {
+      for (; bucket < BUCKETS && upperEdge(bucket) <= ms; bucket++) count += this.#values[bucket] as number
+      return ms >= this.maxMs ? this.count : count
+    })
   }
 
   quantile(q: number): number {

@@ -21,8 +21,8 @@ export type Totals = { readonly [K in 'admitted' | 'rejected' | 'joined' | 'retr
 const outcomes: readonly Outcome[] = ['completed', 'failed', 'expired', 'cancelled', 'shed']
 
 /**
- * Why requests were refused: the error's code in lower case without `TRIAGE_` (`queue_full`); `aborted` for a signal; or
- * `error`, when the schema or the order policy has thrown.
+ * Why requests were refused: the error's code in lower case without `TRIAGE_` (`queue_full`; for blocked callers also
+ * `wait_timeout` and `cancelled`); `aborted` for a signal; or `error`, when the schema or a policy has thrown.
  */
 export type RejectionCounts = { readonly [reason: string]: number }
 

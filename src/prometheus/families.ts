@@ -1,0 +1,149 @@
+/**
+ * What does each metric say? The table: names, meanings, and where the engine has the numbers.
+ *
+ * No label holds what a caller chose: priorities and outcomes are a few words, reasons the codes of our errors.
+ */
+import { type Priority, priorities } from '../core/priority.ts'
+import type { ExecutorHistograms, ExecutorStatus, HistogramReading, Outcome } from '../index.ts'
+import type { Labels } from './labels.ts'
+
+/** An executor at one instant. */
+export interface Reading {
+  readonly status: ExecutorStatus
+  readonly histograms: ExecutorHistograms
+}
+
+/** One series: its value, and the labels that it has beside those of its executor. */
+type Series<T> = readonly [value: T, labels?: Labels]
+
+interface Described {
+  /** Without the prefix. */
+  readonly name: string
+  readonly help: string
+}
+
+/** A gauge or a counter. */
+export interface NumberFamily extends Described {
+  readonly type: 'gauge' | 'counter'
+  /** How the values of several processes make one. */
+  readonly aggregator: 'sum' | 'max'
+  read(reading: Reading): readonly Series<number>[]
+}
+
+export interface HistogramFamily extends Described {
+  readonly type: 'histogram'
+  readonly aggregator: 'sum'
+  /** Which bounds and which exemplars are its own. */
+  readonly about: 'wait' | 'run'
+  read(reading: Reading): readonly Series<HistogramReading | undefined>[]
+}
+
+const endings: readonly Outcome[] = ['completed', 'failed', 'expired', 'cancelled', 'shed']
+// What is displaced has never run.
+const endingsOfRuns: readonly Outcome[] = ['completed', 'failed', 'expired', 'cancelled']
+
+const gauges = [
+  gauge('queue_size', 'Requests that wait in the queue, by priority; the priority all is their sum.', ({ status }) => [
+    ...byPriority((priority) => status.waitingByPriority[priority]),
+    [status.waiting, { priority: 'all' }],
+  ]),
+  gauge('queue_max_size', 'How many requests may wait; absent when there is no bound.', ({ status }) =>
+    status.maxQueueSize === null ? [] : [[status.maxQueueSize]],
+  ),
+  gauge('queue_blocked', 'Callers who wait for room in the queue.', ({ status }) => [[status.blocked]]),
+  gauge('queue_running', 'Requests that run, and whose callers still wait.', ({ status }) => [[status.running]]),
+  gauge('queue_retrying', 'Requests that have failed and wait for another attempt.', ({ status }) => [
+    [status.retrying],
+  ]),
+  gauge('queue_active_workers', 'Slots that are busy, also with calls whose requests have ended.', ({ status }) => [
+    [status.activeWorkers],
+  ]),
+  gauge('queue_max_workers', 'How many slots there are, without substitutes for stuck ones.', ({ status }) => [
+    [status.maxWorkers],
+  ]),
+  gauge('stuck_workers', 'Slots whose call is over its deadline and has not settled.', ({ status }) => [
+    [status.stuckWorkers],
+  ]),
+  gauge(
+    'concurrency_limit',
+    'How many calls may run at once, as the limit policy says, in shadow too; without one, as it is set.',
+    ({ status }) => [[status.limit?.limit ?? status.maxWorkers]],
+  ),
+  gauge(
+    'oldest_waiting_seconds',
+    'How long the next request of each priority has waited; 0 when none waits.',
+    ({ status }) => byPriority((priority) => status.oldestWaitMsByPriority[priority] / 1_000),
+    'max',
+  ),
+]
+
+const counters = [
+  counter('queue_requests_total', 'Requests that were admitted or refused.', ({ status }) =>
+    byPriority((priority) => status.totalsByPriority[priority].admitted + status.totalsByPriority[priority].rejected),
+  ),
+  counter(
+    'queue_requests_rejected_total',
+    'Requests that were refused, by reason; only the reasons that there were.',
+    ({ status }) =>
+      priorities.flatMap((priority) =>
+        Object.entries(status.rejectedByPriority[priority]).map(
+          ([reason, count]): Series<number> => [count, { priority, reason }],
+        ),
+      ),
+  ),
+  counter(
+    'queue_requests_joined_total',
+    'Requests that shared the run of a live one with the same id; in no other counter.',
+    ({ status }) => [[status.totals.joined]],
+  ),
+  counter('requests_ended_total', 'Admitted requests that have ended, by outcome.', ({ status }) =>
+    byOutcome(endings, (priority, outcome) => status.totalsByPriority[priority][outcome]),
+  ),
+  counter('retries_total', 'Attempts after the first one of their request.', ({ status }) => [[status.totals.retries]]),
+  counter('listener_errors_total', 'How often a listener has thrown.', ({ status }) => [[status.listenerErrors]]),
+]
+
+const histograms: readonly HistogramFamily[] = [
+  {
+    name: 'queue_wait_time_seconds',
+    help: 'From submission until a request left the queue: for its first slot, or because it ended there.',
+    type: 'histogram',
+    aggregator: 'sum',
+    about: 'wait',
+    read: (reading) => byPriority((priority) => reading.histograms.waitByPriority[priority]),
+  },
+  {
+    name: 'run_time_seconds',
+    help: 'From the start until the call settled, of each attempt; one that is tried again has failed.',
+    type: 'histogram',
+    aggregator: 'sum',
+    about: 'run',
+    read: (reading) =>
+      byOutcome(endingsOfRuns, (priority, outcome) => reading.histograms.runByPriority[priority][outcome]),
+  },
+]
+
+export const families: readonly (NumberFamily | HistogramFamily)[] = [...gauges, ...counters, ...histograms]
+
+function gauge(
+  name: string,
+  help: string,
+  read: NumberFamily['read'],
+  aggregator: NumberFamily['aggregator'] = 'sum',
+): NumberFamily {
+  return { name, help, type: 'gauge', aggregator, read }
+}
+
+function counter(name: string, help: string, read: NumberFamily['read']): NumberFamily {
+  return { name, help, type: 'counter', aggregator: 'sum', read }
+}
+
+function byPriority<T>(value: (priority: Priority) => T): Series<T>[] {
+  return priorities.map((priority) => [value(priority), { priority }])
+}
+
+function byOutcome<T>(outcomes: readonly Outcome[], value: (priority: Priority, outcome: Outcome) => T): Series<T>[] {
+  return priorities.flatMap((priority) =>
+    outcomes.map((outcome): Series<T> => [value(priority, outcome), { priority, outcome }]),
+  )
+}

@@ -1,0 +1,135 @@
+/**
+ * What may be chosen? Everything is looked at before anything is registered.
+ */
+import { OptionsError } from '../core/errors.ts'
+import type { ExecutorEvent, ExecutorHistograms, ExecutorStatus, Listener } from '../index.ts'
+import { type Bounds, readBuckets } from './buckets.ts'
+import { type Labels, readLabels } from './labels.ts'
+import { installed } from './peer.ts'
+
+/** What is read of a `QueuedExecutor`. */
+export interface ObservedExecutor {
+  getStatus(): ExecutorStatus
+  getHistograms(): ExecutorHistograms
+  on<E extends ExecutorEvent>(event: E, listener: Listener<E>): unknown
+  off<E extends ExecutorEvent>(event: E, listener: Listener<E>): unknown
+}
+
+/** What is used of a registry of prom-client, whose types are not imported: it is an optional peer. */
+export interface MetricsRegistry {
+  readonly contentType: string
+  registerMetric(metric: { get(): Promise<unknown>; reset(): void }): void
+  getSingleMetric(name: string): unknown
+  removeSingleMetric(name: string): void
+}
+
+/** What is used of the `trace` of `@opentelemetry/api`. */
+export interface TraceApi {
+  getActiveSpan(): { spanContext(): SpanContext } | undefined
+  isSpanContextValid(context: SpanContext): boolean
+}
+
+interface SpanContext {
+  readonly traceId: string
+  readonly spanId: string
+  readonly traceFlags: number
+}
+
+export interface PrometheusOptions {
+  /**
+   * Where the metrics are registered: a `Registry` of prom-client, of either content type.
+   * @default prom-client's global `register`; only then is prom-client loaded
+   */
+  registry?: MetricsRegistry
+  /**
+   * What the name of each metric begins with: letters, digits, `_` and `:`, no digit first; '' for nothing.
+   * @default 'triage_'
+   */
+  prefix?: string
+  /**
+   * More labels for all series of this executor: `{ region: 'eu' }`. Not `queue`, `priority`, `reason`, `outcome` and
+   * `le`, and nothing that begins with `__`.
+   * @default {}
+   */
+  labels?: { readonly [name: string]: string }
+  /**
+   * The upper bounds of the histograms' buckets, in seconds, ascending: one array for both, or one each for the wait
+   * and the run. `+Inf` comes by itself.
+   *
+   * The engine counts in steps, 16 for each power of two. A duration is known to be below a bound when its whole step
+   * is: one that equals a bound, or is up to 6 % shorter, may count in the next bucket. Where a bound is the edge of a
+   * step (1, 2.5, 5, 10, 25, 50 and 100 ms, and powers of two), all that is shorter counts below it. Sums and counts
+   * are exact.
+   * @default 1 ms to 1 minute for the wait, 1 ms to 5 minutes for the run
+   */
+  buckets?: readonly number[] | { readonly wait?: readonly number[]; readonly run?: readonly number[] }
+  /**
+   * Keeps, for each bucket of `run_time_seconds`, the trace and span of the last request that completed or failed in
+   * it: the span that was active where it was submitted, if it was sampled. Needs `@opentelemetry/api`, and costs
+   * listeners on `completed` and `failed`. Only registries of the OpenMetrics content type show it.
+   * @default false
+   */
+  exemplars?: boolean
+}
+
+/** The options, complete. */
+export interface Settings {
+  readonly registry: MetricsRegistry
+  readonly prefix: string
+  readonly labels: Labels
+  readonly bounds: Bounds
+  /** Undefined: no exemplars. */
+  readonly traces: TraceApi | undefined
+}
+
+const names = ['registry', 'prefix', 'labels', 'buckets', 'exemplars']
+
+/** @throws {OptionsError} that names the option, what it must be, and what it is */
+export function readOptions(executor: ObservedExecutor, options: PrometheusOptions = {}): Settings {
+  if (!hasMethods(executor, 'getStatus', 'getHistograms', 'on', 'off')) {
+    throw new OptionsError('executor', 'a QueuedExecutor', executor)
+  }
+  if (typeof options !== 'object' || options === null) throw new OptionsError('options', 'an object', options)
+  for (const name of Object.keys(options)) {
+    if (names.includes(name)) continue
+    const expected = `left out, since there is no such option (there are ${names.join(', ')})`
+    throw new OptionsError(name, expected, options[name as keyof PrometheusOptions])
+  }
+  const { registry, prefix = 'triage_', labels = {}, buckets = {}, exemplars = false } = options
+  if (typeof prefix !== 'string' || !/^([a-zA-Z_:][a-zA-Z0-9_:]*)?$/.test(prefix)) {
+    throw new OptionsError('prefix', 'letters, digits, _ and :, without a digit in front', prefix)
+  }
+  if (typeof exemplars !== 'boolean') throw new OptionsError('exemplars', 'a boolean', exemplars)
+  return {
+    prefix,
+    labels: readLabels(labels),
+    bounds: readBuckets(buckets),
+    registry: registry === undefined ? globalRegistry() : checked(registry),
+    traces: exemplars ? traceApi() : undefined,
+  }
+}
+
+function checked(registry: MetricsRegistry): MetricsRegistry {
+  const isOne =
+    hasMethods(registry, 'registerMetric', 'getSingleMetric', 'removeSingleMetric') &&
+    typeof registry.contentType === 'string'
+  if (!isOne) throw new OptionsError('registry', 'a Registry of prom-client', registry)
+  return registry
+}
+
+function globalRegistry(): MetricsRegistry {
+  const client = installed<{ register: MetricsRegistry }>('prom-client')
+  if (client !== undefined) return client.register
+  throw new OptionsError('registry', 'given where prom-client, whose own is the default, is not installed', undefined)
+}
+
+function traceApi(): TraceApi {
+  const api = installed<{ trace: TraceApi }>('@opentelemetry/api')
+  if (api !== undefined) return api.trace
+  throw new OptionsError('exemplars', 'false where @opentelemetry/api is not installed', true)
+}
+
+function hasMethods(value: unknown, ...methods: string[]): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return methods.every((name) => typeof (value as Record<string, unknown>)[name] === 'function')
+}
