@@ -103,6 +103,17 @@ export interface QueuedExecutorOptions<Req = unknown> {
    */
   limit?: LimitPolicy
   /**
+   * How many slots each priority has for itself: `{ urgent: 2 }`. While it runs fewer, it goes first, and its slots stay free
+   * for it. All together at most `concurrency`; what is left is for everyone.
+   * @default none
+   */
+  reserve?: { readonly [P in Priority]?: number }
+  /**
+   * Lends reserved slots to others while their own priority does not need them: it then has them back as runs end.
+   * @default false
+   */
+  lendReserve?: boolean
+  /**
    * Which failures of the executor are tried again, and when.
    * @default none: a failure is the caller's
    */
@@ -191,6 +202,8 @@ export interface Settings<Req> {
   readonly onDuplicate: OnDuplicate
   readonly order: OrderPolicy
   readonly limit: LimitPolicy | undefined
+  readonly reserve: readonly number[]
+  readonly lendReserve: boolean
   readonly retry: RetryPolicy | undefined
   readonly rateLimits: readonly Guard[]
   readonly overload: readonly Guard[]
@@ -242,6 +255,12 @@ const rules: { readonly [K in keyof QueuedExecutorOptions]-?: Rule } = {
   schema: { expected: "a Standard Schema, with a '~standard' property", fits: isSchema },
   onDuplicate: oneOf('join', 'reject'),
   limit: { expected: 'a limit policy, such as adaptive()', fits: (value) => hasMethods(value, 'sample') },
+  reserve: {
+    expected: 'an object with a number of slots for each priority',
+    parts: priorities,
+    fits: (value) => isCount(value, 0),
+  },
+  lendReserve: { expected: 'a boolean', fits: (value) => typeof value === 'boolean' },
   rateLimit: { expected: 'a rate limit, such as tokenBucket(), or an array of them', fits: areGuards },
   overload: { expected: 'a guard, such as codel(), or an array of them', fits: areGuards },
   retry: { expected: 'a retry policy, such as backoff()', fits: (value) => hasMethods(value, 'delayMs') },
@@ -288,6 +307,8 @@ export function readSettings<Req>(options: QueuedExecutorOptions<Req> = {}): Set
     onDuplicate: given.onDuplicate ?? 'join',
     order: given.order ?? strict(),
     limit,
+    reserve: floorsOf(given.reserve, concurrency),
+    lendReserve: given.lendReserve ?? false,
     retry: given.retry,
     rateLimits: [given.rateLimit ?? []].flat(),
     overload: [given.overload ?? []].flat(),
@@ -295,6 +316,15 @@ export function readSettings<Req>(options: QueuedExecutorOptions<Req> = {}): Set
     onListenerError: given.onListenerError,
     random: given.random ?? (() => Math.random()),
   }
+}
+
+function floorsOf(reserve: QueuedExecutorOptions['reserve'] = {}, concurrency: number): number[] {
+  if (!isPlain(reserve))
+    throw new OptionsError('reserve', 'an object with a number of slots for each priority', reserve)
+  const floors = priorities.map((priority) => reserve[priority] ?? 0)
+  const all = floors.reduce((sum, floor) => sum + floor, 0)
+  if (all > concurrency) throw new OptionsError('reserve', `at most ${concurrency} slots in all (concurrency)`, reserve)
+  return floors
 }
 
 function checkOption(name: string, value: unknown): void {

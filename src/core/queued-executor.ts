@@ -48,6 +48,7 @@ import { type Deadline, Deadlines } from './queue/deadlines.ts'
 import { Tiers } from './queue/tiers.ts'
 import { type Extras, type QueuedRequest, RequestRecord, State } from './queued-request.ts'
 import type { LimitPolicy, LimitSample } from './run/limit.ts'
+import { Reserve } from './run/reserve.ts'
 import { Run } from './run/run-context.ts'
 import { type Executor, type PoolHost, type RunTimes, Slots, type WorkerHealth } from './run/slots.ts'
 import { JoinedRequest } from './settle/joined-request.ts'
@@ -112,6 +113,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   /** Those who back off, and those who are back in the queue. */
   #retrying = 0
   readonly #guards: Guards
+  readonly #reserve: Reserve
   /** No request starts before: a guard holds them. */
   #heldUntil = 0
   readonly #held = new Deadlines<RequestRecord<Req, Res>>()
@@ -140,13 +142,14 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#settings = settings
     this.#timeline = new Timeline(clock, this.#owner)
     this.#alarm = new Alarm(clock, this.#timeline, (now) => this.#ring(now))
-    this.#queue = new Tiers(order)
+    this.#queue = new Tiers(order, (error) => this.#events.reportOf('started', error))
     this.#blocked = new Tiers()
     this.#capacity = new Capacity(this.#queue, settings.total, settings.byTier, settings.maxBlocked)
     this.#signals = new Signals((party, reason) => this.#leave(party, State.CANCELLED, reason))
     this.#slots = new Slots(executor, this.#host(), settings.concurrency, settings.onStuck, settings.maxReplaced)
     this.#events = new Events(settings.onListenerError)
     this.#guards = new Guards([...settings.rateLimits, ...settings.overload])
+    this.#reserve = new Reserve(settings.reserve, settings.lendReserve)
     this.#learned = settings.limit?.initial ?? settings.concurrency
     const record = new RequestRecord(undefined, NORMAL, { at: Number.NaN, owner: this.#owner })
     record.more()
@@ -491,7 +494,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const { extras } = record
     if (extras !== undefined && !this.#comesForItself(record, extras)) return
     if ((this.#guards.admits || this.#guards.delays) && this.#isKeptOut(record)) return
-    const slotIsFree = this.#slotIsFree()
+    const slotIsFree = this.#slotIsFree(record.tier)
     const bound = this.#capacity.bound(record.tier, slotIsFree)
     if (bound === undefined) this.#enqueue(record, slotIsFree)
     else this.#findsItFull(record, bound, whenFull)
@@ -577,9 +580,10 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     return false
   }
 
-  /** Is there a slot that nobody was promised? (Not a getter: V8 calls its runtime for private ones.) */
-  #slotIsFree(): boolean {
-    return !this.#paused && this.#slots.free > this.#capacity.reserved
+  /** Is there a slot for it that nobody was promised? */
+  #slotIsFree(tier: number): boolean {
+    const kept = this.#reserve.isOn ? this.#reserve.keptFrom(tier) : 0
+    return !this.#paused && this.#slots.free - kept > this.#capacity.reserved
   }
 
   #enqueue(record: RequestRecord<Req, Res>, slotIsFree: boolean): void {
@@ -710,7 +714,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   /** False: nobody of this tier is blocked, or there is no room for him. */
   #unblockFirst(tier: number): boolean {
     const record = this.#blocked.firstAt(tier)
-    const slotIsFree = this.#slotIsFree()
+    const slotIsFree = this.#slotIsFree(tier)
     if (record === undefined || this.#capacity.bound(tier, slotIsFree) !== undefined) return false
     const signal = record.extras?.signal
     if (signal?.aborted === true) this.#leave(record, State.CANCELLED, signal.reason)
@@ -728,7 +732,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   }
 
   #hasRoom(tier: number): boolean {
-    return this.#capacity.bound(tier, this.#slotIsFree()) === undefined
+    return this.#capacity.bound(tier, this.#slotIsFree(tier)) === undefined
   }
 
   #untilRoom(tier: number, signal?: AbortSignal): Promise<void> {
@@ -929,26 +933,26 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   readonly #dispatch = (): void => {
     this.#dispatching = false
-    while (this.#slots.free > 0 && this.#queue.size > 0 && !this.#paused && !this.#yielding && this.#heldUntil === 0) {
-      this.#slots.fill()
-    }
+    while (this.#slots.free > 0 && this.#queue.size > 0 && this.#slots.fill());
     if (this.#live > 0 && !this.#alarm.armed) this.#setAlarm(this.#timeline.now())
   }
 
   /** Takes the request that is ranked first, for a slot that is there for it. */
   #next(): RequestRecord<Req, Res> | undefined {
-    if (this.#paused || this.#yielding) return undefined
+    if (this.#paused || this.#yielding || this.#heldUntil > 0) return undefined
     if ((this.#guards.holds || this.#guards.drops) && !this.#passes()) return undefined
-    const record = this.#queue.shift()
+    const record = this.#reserve.isOn ? this.#takeReserved() : this.#queue.shift()
     if (record === undefined) return undefined
     const { extras } = record
     const now = this.#timeline.now()
     record.status = State.STARTING
     this.#running++
     if (extras !== undefined && extras.attempt > 1) this.#returns(record, -1)
-    else this.#starts(record, now)
+    else {
+      this.#starts(record, now)
+      this.#queue.started(record)
+    }
     if (this.#guards.hearsStarts) this.#tellGuards(record, (guards) => guards.started())
-    if (this.#settings.order.started !== undefined) this.#events.guard(() => this.#queue.started(record), 'started')
     if (extras !== undefined) {
       if (!extras.isShared) extras.startedAt = now
       this.#setRunDeadlines(record, extras)
@@ -957,11 +961,33 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     return record
   }
 
+  #takeReserved(): RequestRecord<Req, Res> | undefined {
+    const record = this.#first(this.#slots.free + 1)
+    if (record === undefined) return undefined
+    this.#queue.delete(record)
+    this.#reserve.starts(record.tier)
+    return record
+  }
+
+  /** The one that goes first, of those who may start when so many slots are free. */
+  #first(free: number): RequestRecord<Req, Res> | undefined {
+    if (!this.#reserve.isOn) return this.#queue.head()
+    let first: RequestRecord<Req, Res> | undefined
+    for (let tier = 0; tier < TIERS; tier++) {
+      const head = this.#queue.firstAt(tier)
+      if (head === undefined || free <= this.#reserve.keptFrom(tier)) continue
+      const owed = this.#reserve.owes(tier)
+      const firstIsOwed = first !== undefined && this.#reserve.owes(first.tier)
+      if (first === undefined || (owed === firstIsOwed ? this.#queue.goesBefore(head, first) : owed)) first = head
+    }
+    return first
+  }
+
   /** May the next one start? Those for whom it is too late are shed on the way. */
   #passes(): boolean {
     const guards = this.#guards
     for (;;) {
-      const record = this.#queue.head()
+      const record = this.#first(this.#slots.free + 1)
       if (record === undefined || this.#paused || this.#heldUntil > 0) return false
       let refusal: Refusal | undefined
       this.#tellGuards(record, () => {
@@ -1019,13 +1045,14 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       settled: (record, ok, value, times) => {
         const state = ok ? State.COMPLETED : State.FAILED
         const outcome = (record.ended ? record.status : state) - State.COMPLETED
+        if (this.#reserve.isOn) this.#reserve.ends(record.tier)
         const runMs = this.#timeline.now() - times.startedAt
         this.#statistics.ran(outcome, record.tier, runMs)
-        const { order, limit } = this.#settings
+        const { limit } = this.#settings
         if (this.#guards.hearsEnds && !record.ended) {
           this.#tellGuards(own(record), (guards) => guards.settled(ok, runMs))
         }
-        if (order.settled !== undefined) this.#events.guard(() => this.#queue.settled(own(record), runMs), 'completed')
+        this.#queue.settled(own(record), runMs)
         if (limit !== undefined && !record.ended) this.#learn(limit, runMs, times, ok ? undefined : { error: value })
         if (this.#closers.size > 0) this.#closerEnds(record)
         if (!ok && this.#settings.retry !== undefined && this.#retries(own(record), this.#settings.retry, value)) return
@@ -1078,7 +1105,11 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       this.#events.tell(record, 'started', { ...this.#about(record), waitMs, attempt: record.attempt })
     }
     // A listener, or one of an earlier event in the same burst, may have ended it.
-    if (record.status !== State.STARTING) return false
+    if (record.status !== State.STARTING) {
+      if (this.#reserve.isOn) this.#reserve.ends(record.tier)
+      if (record.attempt === 1) this.#queue.left(record)
+      return false
+    }
     record.status = State.RUNNING
     return true
   }
@@ -1166,7 +1197,10 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   #take(record: RequestRecord<Req, Res>): void {
     this.#queue.delete(record)
     if (record.attempt > 1) this.#returns(record, -1)
-    else this.#statistics.waited(record.tier, this.#timeline.now() - record.enqueuedAt)
+    else {
+      this.#statistics.waited(record.tier, this.#timeline.now() - record.enqueuedAt)
+      this.#queue.left(record)
+    }
     this.#capacity.left()
   }
 
@@ -1386,10 +1420,15 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       }
       if (this.#isIdle() && this.#closing !== undefined) this.#close()
     }
-    if (this.#closers.size > 0 && (this.#queue.size + this.#held.size === 0 || this.#slots.free <= 0)) {
+    if (this.#closers.size > 0 && this.#nothingCanStart()) {
       // Nothing else runs, and nothing that waits could start before they end.
       if (this.#slots.areAllAmong(this.#closers)) this.#releaseClosers()
     }
+  }
+
+  #nothingCanStart(): boolean {
+    const { free } = this.#slots
+    return free <= 0 || (this.#held.size === 0 && this.#first(free) === undefined)
   }
 
   #releaseClosers(): void {

@@ -10,6 +10,7 @@ import {
   type OrderQuestion,
   QueuedExecutor,
   type QueuedExecutorOptions,
+  weighted,
 } from 'triage-queue'
 import { VirtualClock } from 'triage-queue/simulation'
 import { describe, expect, test } from 'vitest'
@@ -168,16 +169,58 @@ describe('an order policy', () => {
     ])
   })
 
+  test('is told of those who leave without having started, or have another rank from now on', async () => {
+    const left: (string | number)[][] = []
+    const { order, told } = recorded({ left: ({ tier, request }, rank) => left.push([request as number, tier, rank]) })
+    const { clock, queue } = timed({ order, concurrency: 1 })
+    const [first, moved, cancelled] = [await queue.submit(10), await queue.submit(1), await queue.submit(2)]
+    const expired = queue.execute(3, { waitTimeoutMs: 5 }).catch(() => {})
+    cancelled.result.catch(() => {})
+    await clock.advance(1)
+    expect(moved.setPriority('low')).toBe(true)
+    cancelled.cancel()
+    await clock.run({ until: Promise.all([first.result, moved.result, expired]) })
+    expect(left).toEqual([
+      [1, 2, -2],
+      [2, 2, -3],
+      [3, 2, -4],
+    ])
+    expect(told.map(([what, request]) => `${what} ${request}`)).toEqual([
+      'started 10',
+      'settled 10',
+      'started 1',
+      'settled 1',
+    ])
+  })
+
+  test('weighted: the shares hold, also for a priority whose requests mostly give up', async () => {
+    const { clock, queue } = timed({ order: weighted({ urgent: 3, low: 1 }), concurrency: 1, maxQueueSize: 0 })
+    const starts = { urgent: 0, high: 0, normal: 0, low: 0 }
+    queue.on('started', ({ priority }) => starts[priority]++)
+    for (let i = 0; i < 2_400; i++) {
+      // The policy learns at first how few of them stay.
+      if (i === 1_200) Object.assign(starts, { urgent: 0, low: 0 })
+      queue.execute(10, { priority: 'urgent' }).catch(() => {})
+      for (let n = 0; n < 5; n++) queue.execute(10, { priority: 'low', waitTimeoutMs: 200 }).catch(() => {})
+      await clock.advance(10)
+    }
+    expect(starts.low / (starts.urgent + starts.low)).toBeGreaterThan(0.23)
+    expect(starts.low / (starts.urgent + starts.low)).toBeLessThan(0.27)
+    await clock.run({ until: queue.close({ drain: false }) })
+  })
+
   test('that throws when it is told something stops nothing, and is reported', async () => {
     const errors: unknown[] = []
     const throws = (): never => {
       throw new Error('broken')
     }
-    const { order } = recorded({ started: throws, settled: throws })
-    const { clock, ends } = timed({ order, concurrency: 1, onListenerError: (error) => errors.push(error) })
+    const { order } = recorded({ started: throws, settled: throws, left: throws })
+    const { clock, queue, ends } = timed({ order, concurrency: 1, onListenerError: (error) => errors.push(error) })
     const all = ends(1, 2)
-    await clock.run({ until: all })
+    await clock.advance(0.2)
+    const gone = queue.execute(3, { waitTimeoutMs: 0.1 }).catch(() => {})
+    await clock.run({ until: Promise.all([all, gone]) })
     expect((await all).map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled'])
-    expect(errors).toHaveLength(4)
+    expect(errors).toHaveLength(5)
   })
 })

@@ -36,11 +36,12 @@ const DEFAULT_TARGETS_MS = [0, 1_000, 5_000, 30_000]
  * @throws {OptionsError}
  */
 export function aging(targets: AgingTargets | AgingStep = {}): OrderPolicy {
-  const targetMs = readTargets(targets)
+  const targetsMs = readTargets(targets)
   return {
     name: 'aging',
     acrossTiers: true,
-    rank: ({ tier, admittedAt }) => admittedAt + (targetMs[tier] as number),
+    targetsMs,
+    rank: ({ tier, admittedAt }) => admittedAt + (targetsMs[tier] as number),
   }
 }
 

@@ -39,6 +39,11 @@ export interface OrderPolicy {
   rank(question: Readonly<OrderQuestion>): number
   /** Told when a request of this rank starts. */
   started?(question: Readonly<OrderQuestion>, rank: number): void
+  /**
+   * Told when a request that had this rank leaves the queue, and has never started: it was cancelled, has expired, was shed,
+   * or has another rank from now on.
+   */
+  left?(question: Readonly<OrderQuestion>, rank: number): void
   /** Told when the call of one that had started has settled, after `runMs`. */
   settled?(question: Readonly<OrderQuestion>, rank: number, runMs: number): void
 }

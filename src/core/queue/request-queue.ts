@@ -185,6 +185,8 @@ export class RequestQueue<Req> {
   remove(ticket: QueueTicket<Req>): boolean {
     const entry = this.#own(ticket)
     if (entry === undefined) return false
+    // First, since an order policy may throw.
+    this.#tiers.left(entry)
     this.#tiers.delete(entry)
     this.#removed++
     return true

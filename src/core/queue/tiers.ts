@@ -22,6 +22,7 @@ export interface QueueEntry extends Ranked {
 export class Tiers<E extends QueueEntry> {
   readonly #tiers: readonly Tier<E>[] = Array.from({ length: TIERS }, () => new Tier<E>())
   readonly #order: OrderPolicy
+  readonly #report: ((error: unknown) => void) | undefined
   readonly #across: boolean
   readonly #isStrict: boolean
   readonly #question: OrderQuestion = {
@@ -35,8 +36,10 @@ export class Tiers<E extends QueueEntry> {
   #sequence = 0
   #size = 0
 
-  constructor(order: OrderPolicy = strict()) {
+  /** @param report is told what the policy throws when it is told something; its ranks are the caller's to deal with */
+  constructor(order: OrderPolicy = strict(), report?: (error: unknown) => void) {
     this.#order = order
+    this.#report = report
     this.#across = order.acrossTiers === true
     this.#isStrict = order.rank === bySequence
   }
@@ -66,18 +69,20 @@ export class Tiers<E extends QueueEntry> {
     this.#place(entry, entry.rank)
   }
 
-  /** Tells the order policy that an entry starts. */
+  /** Tells the order policy that an entry starts, for the first time. */
   started(entry: E): void {
-    const order = this.#order
-    if (order.started !== undefined)
-      this.#ask(entry, entry.tier, entry.enqueuedAt, (it) => order.started?.(it, entry.rank))
+    if (this.#order.started !== undefined) this.#tell(entry, entry.tier, (it) => this.#order.started?.(it, entry.rank))
   }
 
   /** Tells the order policy that the call of one that had started has settled. */
   settled(entry: E, runMs: number): void {
-    const order = this.#order
-    if (order.settled === undefined) return
-    this.#ask(entry, entry.tier, entry.enqueuedAt, (it) => order.settled?.(it, entry.rank, runMs))
+    if (this.#order.settled === undefined) return
+    this.#tell(entry, entry.tier, (it) => this.#order.settled?.(it, entry.rank, runMs))
+  }
+
+  /** Tells the order policy that an entry will not start, or not with this rank. */
+  left(entry: E, tier = entry.tier, rank = entry.rank): void {
+    if (this.#order.left !== undefined) this.#tell(entry, tier, (it) => this.#order.left?.(it, rank))
   }
 
   /** The entry that goes first. */
@@ -86,12 +91,15 @@ export class Tiers<E extends QueueEntry> {
     let best: E | undefined
     for (const tier of this.#tiers) {
       const head = tier.first()
-      if (head === undefined) continue
-      if (best === undefined || head.rank < best.rank || (head.rank === best.rank && head.sequence < best.sequence)) {
-        best = head
-      }
+      if (head !== undefined && (best === undefined || this.goesBefore(head, best))) best = head
     }
     return best
+  }
+
+  /** Does the head of one tier go before that of another? */
+  goesBefore(one: E, other: E): boolean {
+    if (!this.#across) return one.tier < other.tier
+    return one.rank < other.rank || (one.rank === other.rank && one.sequence < other.sequence)
   }
 
   /** Takes the entry that goes first. */
@@ -127,11 +135,13 @@ export class Tiers<E extends QueueEntry> {
     if (tier === entry.tier) return
     // An order policy that throws must not lose the entry.
     const rank = this.#rankOf(entry, tier, admittedAt)
+    const { tier: oldTier, rank: oldRank } = entry
     const stands = entry.block !== undefined
     if (stands) this.delete(entry)
     entry.tier = tier
     entry.rank = rank
     if (stands) this.#place(entry, rank)
+    this.left(entry, oldTier, oldRank)
   }
 
   /** How many go before an entry. */
@@ -165,6 +175,15 @@ export class Tiers<E extends QueueEntry> {
       if (line.size > 0) return line
     }
     return undefined
+  }
+
+  #tell(entry: E, tier: number, policy: (question: OrderQuestion) => void): void {
+    try {
+      this.#ask(entry, tier, entry.enqueuedAt, policy)
+    } catch (error) {
+      if (this.#report === undefined) throw error
+      this.#report(error)
+    }
   }
 
   #ask<T>(entry: E, tier: number, admittedAt: number, policy: (question: OrderQuestion) => T): T {

@@ -142,13 +142,17 @@ export class Slots<Req, Res> {
     return run === undefined ? undefined : Run.recordOf(run)
   }
 
-  /** Runs the host's next request in a free slot, and whatever is next after it for as long as runs end synchronously. */
-  fill(): void {
+  /**
+   * Runs the host's next request in a free slot, and whatever is next after it for as long as runs end synchronously.
+   * False: there was none.
+   */
+  fill(): boolean {
     const slot = this.#take()
     // Asked for when the slot is taken: those whom the host lets in for this one must not count on the same slot.
     const record = this.#host.next()
     if (record === undefined) this.#release(slot)
     else this.#work(slot, record)
+    return record !== undefined
   }
 
   /** Runs a request in a free slot. */

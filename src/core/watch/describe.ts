@@ -22,6 +22,8 @@ export interface Describable {
     readonly timeoutMs: readonly number[]
     readonly onStuck: 'hold' | 'replace'
     readonly maxReplaced: number
+    readonly reserve: readonly number[]
+    readonly lendReserve: boolean
     readonly order: Named & { readonly acrossTiers: boolean; readonly targetsMs?: readonly number[] }
     readonly limit: (Named & { readonly shadow?: boolean }) | undefined
     readonly retry: Named | undefined
@@ -90,6 +92,12 @@ function linesOf({ settings, concurrency }: Describable): string[] {
       ? 'A failure is not tried again.'
       : `A failure is tried again: ${settings.retry.name}.`,
   ]
+  const floors = priorities.flatMap((priority, tier) => {
+    const floor = settings.reserve[tier] as number
+    return floor === 0 ? [] : [`${floor} for ${priority}`]
+  })
+  if (floors.length > 0)
+    lines.push(`Slots are reserved: ${floors.join(', ')}${settings.lendReserve ? ', lent when idle' : ''}.`)
   if (settings.schema !== undefined) lines.push('Each request is checked against the schema.')
   const guards = [...settings.rateLimits, ...settings.overload].map(({ name }) => name)
   if (guards.length > 0) lines.push(`Guards: ${guards.join(', ')}.`)
@@ -102,6 +110,11 @@ function warningsOf(executor: Describable): string[] {
   const warnings: string[] = []
   if (order.name === 'strict') {
     warnings.push('with strict order, low starves for as long as there is anything else; aging() bounds its wait')
+  }
+  const reserved = settings.reserve.reduce((sum, floor) => sum + floor, 0)
+  if (reserved >= concurrency && !settings.lendReserve) {
+    const none = priorities.filter((_, tier) => settings.reserve[tier] === 0)
+    if (none.length > 0) warnings.push(`all ${concurrency} slots are reserved: ${none.join(', ')} never run`)
   }
   if (concurrency > total) {
     warnings.push(

@@ -206,6 +206,11 @@ export class Events {
     }
   }
 
+  /** What a policy has thrown, about where this event is told. */
+  reportOf(event: ExecutorEvent, error: unknown): void {
+    this.#report(error, event)
+  }
+
   #report(error: unknown, event: ExecutorEvent): void {
     this.errors++
     if (this.#onError === undefined) {

@@ -1,0 +1,135 @@
+/**
+ * Do the limits take only options that make sense, and is a shadow only a shadow?
+ */
+import { isTriageError, OptionsError } from 'triage-queue'
+import { expect, test } from 'vitest'
+import { adaptive } from '../../../../src/core/run/adaptive.ts'
+import { aimd } from '../../../../src/core/run/aimd.ts'
+import { gradient2 } from '../../../../src/core/run/gradient2.ts'
+import type { LimitPolicy } from '../../../../src/core/run/limit.ts'
+import { shadow } from '../../../../src/core/run/shadow.ts'
+import { vegas } from '../../../../src/core/run/vegas.ts'
+
+type Make = (options?: object) => LimitPolicy
+
+const policies: [string, Make][] = [
+  ['aimd', aimd],
+  ['vegas', vegas],
+  ['gradient2', gradient2],
+  ['adaptive', adaptive],
+]
+
+function refusal(make: () => unknown): { path: string; expected: string; received: unknown } | undefined {
+  try {
+    make()
+  } catch (error) {
+    expect(isTriageError(error)).toBe(true)
+    const { path, expected, received } = error as OptionsError
+    return { path, expected, received }
+  }
+  return undefined
+}
+
+test.each(policies)('%s has a name, and begins between its bounds', (name, make) => {
+  expect(make().name).toBe(name)
+  expect(make({ initial: undefined }).initial).toBe(make().initial)
+  expect(make({ min: 500, max: 600 }).initial).toBe(500)
+  expect(make({ min: 1, max: 3 }).initial).toBe(3)
+  expect(make({ min: 1, initial: 7, max: 9 }).initial).toBe(7)
+})
+
+test.each(policies)('%s refuses bounds that are none', (_name, make) => {
+  for (const [option, values] of Object.entries({
+    initial: [0, -1, 2.5, Number.NaN, Number.POSITIVE_INFINITY, '20', null],
+    min: [0, 1.5, '1', null],
+    max: [0, Number.POSITIVE_INFINITY, Number.NaN, {}, null],
+  })) {
+    for (const received of values) {
+      expect(refusal(() => make({ [option]: received }))).toEqual({
+        path: option,
+        expected: 'an integer of at least 1',
+        received,
+      })
+    }
+  }
+  expect(refusal(() => make({ min: 30, max: 20 }))).toMatchObject({ path: 'max', received: 20 })
+  expect(refusal(() => make({ min: 5, max: 8, initial: 9 }))).toEqual({
+    path: 'initial',
+    expected: 'an integer from min to max (5 to 8)',
+    received: 9,
+  })
+  expect(refusal(() => make({ min: 5, max: 8, initial: 4 }))).toMatchObject({ path: 'initial', received: 4 })
+})
+
+test.each(policies)('%s refuses an option that it does not have, and what is no object', (_name, make) => {
+  for (const option of ['maximum', 'constructor', '__proto__x']) {
+    expect(refusal(() => make({ [option]: 1 }))).toMatchObject({ path: option, received: 1 })
+  }
+  for (const options of [null, 5, 'x']) {
+    expect(refusal(() => make(options as unknown as object))).toMatchObject({ path: 'options', received: options })
+  }
+})
+
+test.each<[Make, string, unknown[]]>([
+  [aimd, 'backoff', [0.49, 1, Number.NaN, '0.9']],
+  [aimd, 'timeoutMs', [0, -1, Number.NaN, '5']],
+  [vegas, 'alpha', [-1, 1.5, Number.NaN]],
+  [vegas, 'beta', [-1, Number.POSITIVE_INFINITY]],
+  [vegas, 'threshold', [-1, '2']],
+  [vegas, 'smoothing', [0, 1.1, Number.NaN]],
+  [vegas, 'probeMultiplier', [0, 2.5]],
+  [vegas, 'random', [0.5, null]],
+  [gradient2, 'smoothing', [0, 1.1, Number.NaN]],
+  [gradient2, 'queueSize', [-1, 0.5]],
+  [gradient2, 'longWindow', [0, Number.POSITIVE_INFINITY]],
+  [gradient2, 'tolerance', [0.9, Number.NaN, Number.POSITIVE_INFINITY]],
+  [adaptive, 'isDropped', [true, null]],
+])('%o refuses wrong values of %s', (make, option, values) => {
+  for (const received of values) {
+    expect(refusal(() => make({ [option]: received }))).toMatchObject({ path: option, received })
+  }
+})
+
+test.each(policies)('%s asks isDropped about errors if there is one, and has none otherwise', (_name, make) => {
+  const busy = new Error('503')
+  expect(make({ isDropped: (error: unknown) => error === busy }).isDropped?.(busy)).toBe(true)
+  expect('isDropped' in make()).toBe(false)
+})
+
+test('a shadow learns and answers as its policy does, and is marked as a shadow', () => {
+  const alone = aimd({ min: 1, isDropped: () => true })
+  const observed = shadow(aimd({ min: 1, isDropped: () => true }))
+  expect(observed).toMatchObject({ name: 'aimd', initial: alone.initial, shadow: true })
+  expect(observed.isDropped?.(new Error('any'))).toBe(true)
+  for (let i = 0; i < 100; i++) {
+    const sample = { at: i, runMs: 1, inflight: 20, dropped: i % 7 === 0 }
+    expect(observed.sample(sample)).toBe(alone.sample(sample))
+  }
+  expect(shadow(aimd()).isDropped).toBeUndefined()
+  expect(shadow(shadow(aimd()))).toMatchObject({ name: 'aimd', shadow: true })
+})
+
+test('a shadow keeps the `this` of a policy that is an object of a class', () => {
+  class Mine implements LimitPolicy {
+    readonly name = 'mine'
+    readonly initial = 3
+    #seen = 0
+    sample(): number {
+      return ++this.#seen
+    }
+    isDropped(): boolean {
+      return this.#seen > 0
+    }
+  }
+  const observed = shadow(new Mine())
+  expect(observed.isDropped?.(0)).toBe(false)
+  expect(observed.sample({ at: 0, runMs: 1, inflight: 1, dropped: false })).toBe(1)
+  expect(observed.isDropped?.(0)).toBe(true)
+})
+
+test('a shadow of what is no policy is refused', () => {
+  for (const nothing of [undefined, null, 5, {}, { sample: 1 }]) {
+    expect(() => shadow(nothing as unknown as LimitPolicy)).toThrow(OptionsError)
+    expect(refusal(() => shadow(nothing as unknown as LimitPolicy))).toMatchObject({ path: 'policy' })
+  }
+})
