@@ -367,10 +367,10 @@ export function readRequestOptions(options: RequestOptions, record: RequestRecor
     record.more().signal = signal
   }
   if (metadata !== undefined) record.more().metadata = metadata
-  if (delayMs !== undefined || startAt !== undefined) record.more().startAt = startOf(record, delayMs, startAt)
+  if (delayMs !== undefined || startAt !== undefined) record.later().startAt = startOf(record, delayMs, startAt)
   if (after !== undefined) {
     if (!Array.isArray(after)) throw new OptionsError('after', 'an array of requests or promises', after)
-    record.more().after = after.map((each) => (isPlain(each) && 'result' in each ? each.result : each))
+    record.later().after = after.map((each) => (isPlain(each) && 'result' in each ? each.result : each))
   }
   // Last: by then it is known whether it has anything else of its own.
   if (waitTimeoutMs !== undefined || runTimeoutMs !== undefined || timeoutMs !== undefined) {

@@ -46,7 +46,7 @@ import {
 import { byPriority, type Priority, priorityOf, TIERS } from './priority.ts'
 import { type Deadline, Deadlines } from './queue/deadlines.ts'
 import { Tiers } from './queue/tiers.ts'
-import { type Extras, type QueuedRequest, RequestRecord, State } from './queued-request.ts'
+import { type Extras, type Later, type QueuedRequest, RequestRecord, State } from './queued-request.ts'
 import type { LimitPolicy, LimitSample } from './run/limit.ts'
 import { Reserve } from './run/reserve.ts'
 import { Run } from './run/run-context.ts'
@@ -523,7 +523,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       }
       if (guards.delays) {
         const delayMs = guards.longest('delayMs')
-        if (delayMs > 0) record.more().startAt = Math.max(record.more().startAt, this.#timeline.now() + delayMs)
+        if (delayMs > 0) record.later().startAt = Math.max(record.later().startAt, this.#timeline.now() + delayMs)
       }
     } catch (error) {
       this.#refuse(record, error)
@@ -588,9 +588,9 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   #enqueue(record: RequestRecord<Req, Res>, slotIsFree: boolean): void {
     const wasBlocked = record.status === State.BLOCKED
-    const late = record.own()
-    if (late !== undefined && (late.after !== undefined || late.startAt > this.#timeline.now())) {
-      this.#enqueueLater(record, late)
+    const later = record.extras === undefined ? undefined : record.extras.later
+    if (later !== undefined && (later.after !== undefined || later.startAt > this.#timeline.now())) {
+      this.#enqueueLater(record, later)
     } else {
       try {
         this.#queue.add(record)
@@ -612,28 +612,28 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   }
 
   /** It is admitted, and counts as waiting, but comes to the queue only when its time has come. */
-  #enqueueLater(record: RequestRecord<Req, Res>, extras: Extras): void {
-    const { after } = extras
+  #enqueueLater(record: RequestRecord<Req, Res>, later: Later): void {
+    const { after } = later
     record.status = State.HELD
     this.#capacity.holds(record.tier, 1)
-    const hold = this.#held.set(record, after === undefined ? extras.startAt : Number.POSITIVE_INFINITY)
-    extras.hold = hold
+    const hold = this.#held.set(record, after === undefined ? later.startAt : Number.POSITIVE_INFINITY)
+    later.hold = hold
     // Its time counts from when it may start.
-    record.arrived = { at: Math.max(extras.startAt, record.enqueuedAt), owner: this.#owner }
+    record.arrived = { at: Math.max(later.startAt, record.enqueuedAt), owner: this.#owner }
     if (record.deadline !== undefined) this.#setRunDeadline(record, record.waitUntil - record.enqueuedAt)
-    if (after === undefined) this.#alarm.setFor(extras.startAt, this.#timeline.now())
+    if (after === undefined) this.#alarm.setFor(later.startAt, this.#timeline.now())
     else {
-      extras.after = undefined
+      later.after = undefined
       Promise.all(after).then(
         () => {
-          if (extras.hold !== hold) return
+          if (later.hold !== hold) return
           const now = this.#timeline.now()
           this.#held.clear(hold)
-          extras.hold = this.#held.set(record, Math.max(extras.startAt, now))
-          this.#alarm.setFor(Math.max(extras.startAt, now), now)
+          later.hold = this.#held.set(record, Math.max(later.startAt, now))
+          this.#alarm.setFor(Math.max(later.startAt, now), now)
         },
         (error) => {
-          if (extras.hold === hold) this.#end(record, State.CANCELLED, new CancelledError(error, subjectOf(record)))
+          if (later.hold === hold) this.#end(record, State.CANCELLED, new CancelledError(error, subjectOf(record)))
         },
       )
     }
@@ -642,7 +642,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   /** Their time has come: those who back off, and those who were not to start yet. */
   #release(now: number): void {
     for (let due = this.#held.takeDue(now); due !== undefined; due = this.#held.takeDue(now)) {
-      due.more().hold = undefined
+      due.later().hold = undefined
       due.status = State.WAITING
       if (due.attempt > 1) {
         this.#queue.addAgain(due)
@@ -947,9 +947,10 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const now = this.#timeline.now()
     record.status = State.STARTING
     this.#running++
-    if (extras !== undefined && extras.attempt > 1) this.#returns(record, -1)
+    if (record.attempt > 1) this.#returns(record, -1)
     else {
-      this.#starts(record, now)
+      this.#capacity.started()
+      this.#statistics.waited(record.tier, now - record.enqueuedAt)
       this.#queue.started(record)
     }
     if (this.#guards.hearsStarts) this.#tellGuards(record, (guards) => guards.started())
@@ -1004,16 +1005,16 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     }
   }
 
+  // Apart from its caller, which would make a closure's context for each run.
+  #tellEnd(record: RequestRecord<Req, Res>, ok: boolean, runMs: number): void {
+    this.#tellGuards(record, (guards) => guards.settled(ok, runMs))
+  }
+
   #tellGuards(record: RequestRecord<Req, Res>, tell: (guards: Guards) => void): void {
     const guards = this.#guards
     this.#describe(record)
     this.#events.guard(() => tell(guards), 'started')
     guards.forget()
-  }
-
-  #starts(record: RequestRecord<Req, Res>, now: number): void {
-    this.#capacity.started()
-    this.#statistics.waited(record.tier, now - record.enqueuedAt)
   }
 
   /** The wait is over, and its timeout with it; that of the whole request goes on, for each who shares it. */
@@ -1048,11 +1049,9 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         if (this.#reserve.isOn) this.#reserve.ends(record.tier)
         const runMs = this.#timeline.now() - times.startedAt
         this.#statistics.ran(outcome, record.tier, runMs)
-        const { limit } = this.#settings
-        if (this.#guards.hearsEnds && !record.ended) {
-          this.#tellGuards(own(record), (guards) => guards.settled(ok, runMs))
-        }
-        this.#queue.settled(own(record), runMs)
+        const { order, limit } = this.#settings
+        if (this.#guards.hearsEnds && !record.ended) this.#tellEnd(own(record), ok, runMs)
+        if (order.settled !== undefined) this.#queue.settled(own(record), runMs)
         if (limit !== undefined && !record.ended) this.#learn(limit, runMs, times, ok ? undefined : { error: value })
         if (this.#closers.size > 0) this.#closerEnds(record)
         if (!ok && this.#settings.retry !== undefined && this.#retries(own(record), this.#settings.retry, value)) return
@@ -1155,8 +1154,9 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#retrying++
     this.#statistics.retries++
     record.status = State.HELD
-    extras.attempt++
-    extras.hold = this.#held.set(record, dueAt)
+    const later = record.later()
+    later.attempt++
+    later.hold = this.#held.set(record, dueAt)
     for (const party of parties) this.#setRunDeadline(party, party.waitUntil - party.enqueuedAt)
     this.#alarm.setFor(dueAt, now)
     if (this.#events.listened.retrying) {
@@ -1166,9 +1166,9 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   }
 
   #letGo(record: RequestRecord<Req, Res>): void {
-    const extras = record.more()
-    this.#held.clear(extras.hold as Deadline<RequestRecord<Req, Res>>)
-    extras.hold = undefined
+    const later = record.later()
+    this.#held.clear(later.hold as Deadline<RequestRecord<Req, Res>>)
+    later.hold = undefined
     if (record.attempt > 1) this.#retrying--
     else {
       this.#capacity.holds(record.tier, -1)

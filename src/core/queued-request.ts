@@ -109,6 +109,18 @@ export interface QueuedRequest<Req = unknown, Res = unknown> {
   position(): number | undefined
 }
 
+/** For requests that start later than at once, or again. */
+export class Later {
+  /** How often it has been tried, the present attempt included. */
+  attempt = 1
+  /** When it may come to the queue, in ms on the clock; 0: at once. */
+  startAt = 0
+  /** What must have settled before. */
+  after: readonly unknown[] | undefined = undefined
+  /** Its place among those who are held out of the queue. */
+  hold: unknown = undefined
+}
+
 /** What only some requests have; made when the first of it is needed. */
 export class Extras {
   /** Many requests share it, and only read it; the first to write takes a copy, by `more()`. */
@@ -126,14 +138,8 @@ export class Extras {
   admission: { resolve(handle: never): void; reject(error: unknown): void } | undefined = undefined
   /** It comes by `offer()`: admitted at once, or not at all. */
   nowOrNever = false
-  /** How often it has been tried, the present attempt included. */
-  attempt = 1
-  /** When it may come to the queue, in ms on the clock; 0: at once. */
-  startAt = 0
-  /** What must have settled before. */
-  after: readonly unknown[] | undefined = undefined
-  /** Its place among those who are held. */
-  hold: unknown = undefined
+  /** What only those have that start later, or again. */
+  later: Later | undefined = undefined
   /** The slot that it runs in. */
   slot: unknown = undefined
   /** Callers who joined it by its id. */
@@ -238,6 +244,13 @@ export class RequestRecord<Req = unknown, Res = unknown> extends AsyncResource i
     return this.extras
   }
 
+  /** What it needs to start later, made now if need be. */
+  later(): Later {
+    const extras = this.more()
+    if (extras.later === undefined) extras.later = new Later()
+    return extras.later
+  }
+
   /** The extras that are its own; undefined when it has none, or shares those with its timeouts. */
   own(): Extras | undefined {
     const { extras } = this
@@ -299,7 +312,8 @@ export class RequestRecord<Req = unknown, Res = unknown> extends AsyncResource i
 
   /** Which attempt it is, or will be: 1 for the first. */
   get attempt(): number {
-    return this.extras?.attempt ?? 1
+    const { extras } = this
+    return extras === undefined || extras.later === undefined ? 1 : extras.later.attempt
   }
 
   get enqueuedAt(): number {
