@@ -5,9 +5,9 @@
  * Needs `npm run build` first. The scratch project lies in the system's temporary folder and is removed at the end.
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, sep } from 'node:path'
 import ts from 'typescript'
 import manifest from '../package.json' with { type: 'json' }
 
@@ -27,6 +27,9 @@ const root = join(import.meta.dirname, '..')
 const scratch = mkdtempSync(join(tmpdir(), 'triage-queue-package-'))
 const installed = join(scratch, 'node_modules', manifest.name)
 
+/** Subpaths that can't be imported without the peer that they are for; it is optional everywhere else. */
+const peersOf: { readonly [folder: string]: readonly string[] } = { otel: ['@opentelemetry/api'] }
+
 /** Every specifier that a consumer can import: `triage-queue`, `triage-queue/simulation` … */
 const entries = Object.keys(manifest.exports)
   .filter((key) => key !== './package.json')
@@ -36,6 +39,7 @@ try {
   install()
   checkFiles()
   checkDeclarations()
+  addPeers()
   for (const node of [...Object.keys(OTHER_NODES).map(pathOfNode), process.execPath]) checkNode(node)
   checkRestrictedNode()
   checkTypes()
@@ -68,12 +72,13 @@ function checkFiles(): void {
   fact('the tarball has its licence, notices, README and changelog, and no sources or tests')
 }
 
-/** No declaration may name a package that the consumer need not have: the peers are optional. */
+/** No declaration may name a package that the consumer need not have. */
 function checkDeclarations(): void {
-  const allowed = new Set(Object.keys(manifest.dependencies))
+  const dependencies = Object.keys(manifest.dependencies)
   const files = readdirSync(join(installed, 'dist'), { recursive: true, encoding: 'utf8' })
   const declarations = files.filter((file) => /\.d\.c?ts$/.test(file))
   for (const file of declarations) {
+    const allowed = new Set([...dependencies, ...(peersOf[file.split(sep)[0] as string] ?? [])])
     const { importedFiles, typeReferenceDirectives } = ts.preProcessFile(
       readFileSync(join(installed, 'dist', file), 'utf8'),
     )
@@ -82,7 +87,16 @@ function checkDeclarations(): void {
       throw new Error(`dist/${file} refers to the types of ${fileName}, which a consumer need not have`)
     }
   }
-  fact(`${declarations.length} declaration files refer to no package but ${[...allowed].join(', ')}`)
+  fact(
+    `${declarations.length} declaration files refer to no package but ${dependencies.join(', ')}, and those of a peer's subpath to the peer`,
+  )
+}
+
+/** What a consumer of those subpaths has: that the main entry never asks for it is checked below. */
+function addPeers(): void {
+  for (const peer of new Set(Object.values(peersOf).flat())) {
+    cpSync(join(root, 'node_modules', peer), join(scratch, 'node_modules', peer), { recursive: true })
+  }
 }
 
 /** Both module systems on one Node: every entry loads, an executor answers, the process ends by itself and silently. */
