@@ -104,7 +104,8 @@ export interface QueuedExecutorOptions<Req = unknown> {
   limit?: LimitPolicy
   /**
    * How many slots each priority has for itself: `{ urgent: 2 }`. While it runs fewer, it goes first, and its slots stay free
-   * for it. All together at most `concurrency`; what is left is for everyone.
+   * for it. All together at most `concurrency`; what is left is for everyone. With it, a burst counts as waiting until it is
+   * dispatched, a microtask later, so that `maxQueueSize` must have room for it.
    * @default none
    */
   reserve?: { readonly [P in Priority]?: number }

@@ -494,7 +494,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const { extras } = record
     if (extras !== undefined && !this.#comesForItself(record, extras)) return
     if ((this.#guards.admits || this.#guards.delays) && this.#isKeptOut(record)) return
-    const slotIsFree = this.#slotIsFree(record.tier)
+    const slotIsFree = this.#slotIsFree()
     const bound = this.#capacity.bound(record.tier, slotIsFree)
     if (bound === undefined) this.#enqueue(record, slotIsFree)
     else this.#findsItFull(record, bound, whenFull)
@@ -580,10 +580,12 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     return false
   }
 
-  /** Is there a slot for it that nobody was promised? */
-  #slotIsFree(tier: number): boolean {
-    const kept = this.#reserve.isOn ? this.#reserve.keptFrom(tier) : 0
-    return !this.#paused && this.#slots.free - kept > this.#capacity.reserved
+  /**
+   * Is there a slot that nobody was promised? (Not a getter: V8 calls its runtime for private ones.) With slots kept for
+   * priorities none is promised before the dispatch: who may have it would change with each newcomer and each move.
+   */
+  #slotIsFree(): boolean {
+    return !this.#paused && !this.#reserve.isOn && this.#slots.free > this.#capacity.reserved
   }
 
   #enqueue(record: RequestRecord<Req, Res>, slotIsFree: boolean): void {
@@ -714,7 +716,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   /** False: nobody of this tier is blocked, or there is no room for him. */
   #unblockFirst(tier: number): boolean {
     const record = this.#blocked.firstAt(tier)
-    const slotIsFree = this.#slotIsFree(tier)
+    const slotIsFree = this.#slotIsFree()
     if (record === undefined || this.#capacity.bound(tier, slotIsFree) !== undefined) return false
     const signal = record.extras?.signal
     if (signal?.aborted === true) this.#leave(record, State.CANCELLED, signal.reason)
@@ -732,7 +734,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   }
 
   #hasRoom(tier: number): boolean {
-    return this.#capacity.bound(tier, this.#slotIsFree(tier)) === undefined
+    return this.#capacity.bound(tier, this.#slotIsFree()) === undefined
   }
 
   #untilRoom(tier: number, signal?: AbortSignal): Promise<void> {

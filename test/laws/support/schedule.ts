@@ -64,7 +64,16 @@ interface Reaction {
   readonly does: Action | { readonly do: 'throw' } | { readonly do: 'reject' }
 }
 
+/** By name, since a policy remembers: each world makes its own. */
+export interface Policies {
+  readonly order?: 'aging' | 'weighted' | 'deadlines' | 'fair'
+  readonly limit?: 'aimd' | 'gradient2' | 'shadow'
+  readonly reserve?: { readonly urgent?: number; readonly low?: number }
+  readonly lendReserve?: boolean
+}
+
 export interface Schedule {
+  readonly policies: Policies
   readonly options: QueuedExecutorOptions<never> & { readonly concurrency: number }
   readonly reactions: readonly Reaction[]
   readonly steps: readonly Step[]
@@ -76,6 +85,8 @@ export type Feature =
   | 'id'
   | 'signal'
   | 'timeouts'
+  | 'policies'
+  | 'limit'
   | 'reactions'
   | 'inside'
   | 'replace'
@@ -195,6 +206,20 @@ function settings(without: readonly Feature[]): fc.Arbitrary<Schedule['options']
   )
 }
 
+function policies(without: readonly Feature[]): fc.Arbitrary<Policies> {
+  return fc.record(
+    {
+      order: fc.constantFrom('aging', 'weighted', 'deadlines', 'fair'),
+      ...(without.includes('limit')
+        ? {}
+        : { limit: fc.constantFrom('aimd' as const, 'gradient2' as const, 'shadow' as const) }),
+      reserve: fc.constantFrom({ urgent: 1 }, { low: 1 }),
+      lendReserve: fc.boolean(),
+    },
+    { requiredKeys: [] },
+  )
+}
+
 /** Random schedules; `without` leaves features out, where a law is told apart better without them. */
 export function schedules(...without: Feature[]): fc.Arbitrary<Schedule> {
   const simple = actions(arrivals(works(undefined, without), without), without)
@@ -211,6 +236,8 @@ export function schedules(...without: Feature[]): fc.Arbitrary<Schedule> {
     does: fc.oneof({ weight: 6, arbitrary: simple }, { weight: 1, arbitrary: hurt }),
   })
   return fc.record({
+    // Half of the schedules are those of an executor without any.
+    policies: without.includes('policies') ? fc.constant({}) : fc.oneof(fc.constant({}), policies(without)),
     options: settings(without),
     reactions: without.includes('reactions') ? fc.constant([]) : fc.array(reaction, { maxLength: 6 }),
     steps: fc.array(step, { minLength: 1, maxLength: 40, size: 'max' }),

@@ -6,14 +6,22 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { getEventListeners } from 'node:events'
 import {
+  aging,
+  aimd,
   type Clock,
   type ExecutorStatus,
+  earliestDeadlineFirst,
+  fairBy,
+  gradient2,
   type Priority,
   priorities,
   QueuedExecutor,
+  type QueuedExecutorOptions,
   type QueuedRequest,
   type RequestOptions,
   type RunContext,
+  shadow,
+  weighted,
 } from 'triage-queue'
 import { VirtualClock } from 'triage-queue/simulation'
 import { type Action, type Arrive, events, type Schedule, SIGNALS, type Work } from './schedule.ts'
@@ -83,6 +91,27 @@ const ends = ['completed', 'failed', 'expired', 'cancelled', 'shed'] as const
 /** No schedule needs more; a listener that submits at each rejection would go on for ever. */
 const MAX_ARRIVALS = 120
 
+function optionsOf({ options, policies }: Schedule): QueuedExecutorOptions<Payload> {
+  const orders = { aging, weighted, deadlines: earliestDeadlineFirst, fair: () => fairBy(() => 'everyone') }
+  const most = options.concurrency
+  const limits = {
+    aimd: () => aimd({ initial: most, min: 1, max: most, timeoutMs: 20 }),
+    gradient2: () => gradient2({ initial: most, min: 1, max: most }),
+    shadow: () => shadow(aimd({ initial: 1, min: 1, max: 5, timeoutMs: 20 })),
+  }
+  const { order, limit, reserve, lendReserve } = policies
+  const { concurrency, ...others } = options as QueuedExecutorOptions<Payload> & { concurrency: number }
+  return {
+    ...others,
+    // A limit policy decides in its place.
+    ...((limit === undefined || limit === 'shadow') && { concurrency }),
+    ...(order !== undefined && { order: orders[order]() }),
+    ...(limit !== undefined && { limit: limits[limit]() }),
+    ...(reserve !== undefined && { reserve }),
+    ...(lendReserve !== undefined && { lendReserve }),
+  }
+}
+
 export class World {
   readonly clock = new VirtualClock()
   readonly schedule: Schedule
@@ -143,7 +172,7 @@ export class World {
       },
     }
     this.executor = new QueuedExecutor<Payload, unknown>((request, run) => this.#execute(request, run), {
-      ...schedule.options,
+      ...optionsOf(schedule),
       clock: counted,
       random: () => 0.5,
       onListenerError: (error) => this.reported.push(error),
