@@ -211,6 +211,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       this.#refuse(record, error)
     }
     if (handle !== undefined || refusal instanceof QueueFullError || refusal instanceof QueueClosedError) return handle
+    if (refusal instanceof OverloadedError || refusal instanceof RateLimitedError) return undefined
     if (refusal instanceof DuplicateRequestError || signal?.aborted === true) return undefined
     // Not for load, but for what is wrong with the request itself, or with the schema.
     throw refusal
@@ -1008,8 +1009,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   }
 
   // Apart from its caller, which would make a closure's context for each run.
-  #tellEnd(record: RequestRecord<Req, Res>, ok: boolean, runMs: number): void {
-    this.#tellGuards(record, (guards) => guards.settled(ok, runMs))
+  #tellEnd(record: RequestRecord<Req, Res>, ok: boolean, runMs: number, error: unknown): void {
+    this.#tellGuards(record, (guards) => guards.settled(ok, runMs, error))
   }
 
   #tellGuards(record: RequestRecord<Req, Res>, tell: (guards: Guards) => void): void {
@@ -1052,7 +1053,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         const runMs = this.#timeline.now() - times.startedAt
         this.#statistics.ran(outcome, record.tier, runMs)
         const { order, limit } = this.#settings
-        if (this.#guards.hearsEnds && !record.ended) this.#tellEnd(own(record), ok, runMs)
+        if (this.#guards.hearsEnds && !record.ended) this.#tellEnd(own(record), ok, runMs, ok ? undefined : value)
         if (order.settled !== undefined) this.#queue.settled(own(record), runMs)
         if (limit !== undefined && !record.ended) this.#learn(limit, runMs, times, ok ? undefined : { error: value })
         if (this.#closers.size > 0) this.#closerEnds(record)
@@ -1216,8 +1217,10 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       const dueAt = record.enqueuedAt + this.#timeoutOf(record)
       const { limit } = this.#settings
       const slot = this.#slots.timesOf(record)
-      if (limit !== undefined && state === State.EXPIRED && slot !== undefined) {
-        this.#learn(limit, this.#timeline.now() - slot.startedAt, slot, { error: value })
+      if (state === State.EXPIRED && slot !== undefined) {
+        const runMs = this.#timeline.now() - slot.startedAt
+        if (this.#guards.hearsEnds) this.#tellEnd(record, false, runMs, value)
+        if (limit !== undefined) this.#learn(limit, runMs, slot, { error: value })
       }
       this.#slots.abort(record, value, dueAt)
       if (dueAt < this.#alarm.dueAt) this.#alarm.setFor(dueAt, this.#timeline.now())

@@ -8,9 +8,8 @@
  * Open, it refuses newcomers, and lets nobody start who waits already. Half-open, it lets a few start: the most urgent,
  * since it is the queue that picks them; and newcomers come in only where they could be among those.
  *
- * What it learns from are calls that have settled: those whose caller has got another answer meanwhile (a run timeout, a
- * cancellation) are not told to guards. So a timeout that shall count is one of the executor's own, which makes the call
- * fail. Probes of which nothing is heard hold nobody up for ever: after `openMs` as many others may start.
+ * It learns from answers, the executor's errors and run timeouts; a cancelled run says nothing. Probes of which nothing is
+ * heard hold nobody up for ever: after `openMs` as many others may start.
  *
  * It has no state but a window of ten counters and the time of its last change; what began before that time teaches nothing.
  *
@@ -47,10 +46,11 @@ export interface CircuitBreakerOptions {
    */
   readonly probes?: number
   /**
-   * Does a call count as a failure? Told whether it was answered, and how long it ran: one that is slow may count too.
+   * Does a call count as a failure? Told whether it was answered, how long it ran, since one that is slow may count too, and
+   * the error: that of the executor, or a `RunTimeoutError`.
    * @default (ok) => !ok
    */
-  readonly isFailure?: (ok: boolean, runMs: number, question: Readonly<GuardQuestion>) => boolean
+  readonly isFailure?: (ok: boolean, runMs: number, question: Readonly<GuardQuestion>, error: unknown) => boolean
 }
 
 const BUCKETS = 10
@@ -127,12 +127,12 @@ class CircuitBreaker implements Guard {
     if (this.#stateAt(at) === 'half-open') this.#started++
   }
 
-  settled(question: Readonly<GuardQuestion>, ok: boolean, runMs: number): void {
+  settled(question: Readonly<GuardQuestion>, ok: boolean, runMs: number, error?: unknown): void {
     const { at } = question
     const state = this.#stateAt(at)
     if (state === 'open' || at - runMs < this.#countsFrom) return
     const { isFailure, failureRatio, minimumRequests, probes } = this.#options
-    const failed = isFailure(ok, runMs, question)
+    const failed = isFailure(ok, runMs, question, error)
     if (state === 'half-open') {
       if (failed) this.#open(at, 1, this.#succeeded + 1)
       else if (++this.#succeeded >= probes) this.#state = 'closed'

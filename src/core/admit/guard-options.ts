@@ -4,7 +4,7 @@
 import { OptionsError } from '../errors.ts'
 
 /** What one option must be. */
-export interface GuardRule {
+interface GuardRule {
   readonly expected: string
   fits(value: unknown): boolean
 }

@@ -47,8 +47,11 @@ export interface Guard {
   drop?(question: Readonly<GuardQuestion>): Refusal | undefined
   /** One starts. */
   started?(question: Readonly<GuardQuestion>): void
-  /** The call of one that had started has settled: with an answer, or an error of the executor. */
-  settled?(question: Readonly<GuardQuestion>, ok: boolean, runMs: number): void
+  /**
+   * One that had started has its answer: that of the executor, its error, or a `RunTimeoutError`. Not told of those who were
+   * cancelled: that says nothing about the executor.
+   */
+  settled?(question: Readonly<GuardQuestion>, ok: boolean, runMs: number, error?: unknown): void
 }
 
 /** All guards of an executor, as one. */
@@ -109,8 +112,8 @@ export class Guards {
     for (const guard of this.#all) guard.started?.(this.question)
   }
 
-  settled(ok: boolean, runMs: number): void {
-    for (const guard of this.#all) guard.settled?.(this.question, ok, runMs)
+  settled(ok: boolean, runMs: number, error: unknown): void {
+    for (const guard of this.#all) guard.settled?.(this.question, ok, runMs, error)
   }
 
   /** What was asked about must not be kept alive. */

@@ -10,8 +10,9 @@
  * lasting overload first-in first-out serves nearly everybody too late. Those of a higher priority who come after it are
  * not foreseen; that is what the second look is for.
  *
- * It says nothing before the first run, nor of requests without a deadline. And when nothing runs the next one is let
- * through: were all of them refused because runs were slow once, nobody would ever learn that they are fast again.
+ * It says nothing before the first run, nor of requests without a deadline. And when nothing runs, one is let through that
+ * a run alone would make late: were all of those refused because runs were slow once, nobody would ever learn that they
+ * are fast again.
  */
 import type { Guard, GuardQuestion, Refusal } from './guard.ts'
 import { msFromZero, readGuardOptions, rounded } from './guard-options.ts'
@@ -60,7 +61,11 @@ export function meetsDeadline(options: MeetsDeadlineOptions = {}): Guard {
       return late <= waitMs ? { ...answer, retryAfterMs: Math.ceil(late) } : answer
     },
     drop(question) {
-      return question.running > 0 && lateMs(question, 0) > 0 ? refusal(question, 0) : undefined
+      const { running, waitMs } = question
+      if (!(lateMs(question, 0) > 0)) return undefined
+      // Would it have been late also without waiting? Then it is the mean run that must be measured anew.
+      if (running === 0 && lateMs(question, -waitMs) > 0) return undefined
+      return refusal(question, 0)
     },
   }
 }

@@ -32,7 +32,7 @@ export interface ShedByPriorityOptions {
   readonly softFactor?: number
   /**
    * How many may wait before it, for each slot, until all are refused: greater than `softFactor`.
-   * @default 3
+   * @default 1.5 × softFactor
    */
   readonly hardFactor?: number
   /**
@@ -66,7 +66,7 @@ const rules = {
  */
 export function shedByPriority(options: ShedByPriorityOptions = {}): Guard {
   const given = readGuardOptions<ShedByPriorityOptions>('shedByPriority', options, rules)
-  const { softFactor = 2, hardFactor = softFactor * 1.5, trickle = 0.01, memory = 1_000, cohort } = given
+  const { softFactor = 2, hardFactor = 1.5 * softFactor, trickle = 0.01, memory = 1_000, cohort } = given
   if (!(hardFactor > softFactor)) {
     throw new OptionsError('shedByPriority.hardFactor', `greater than softFactor (${softFactor})`, hardFactor)
   }

@@ -46,7 +46,7 @@ export interface TokenBucketOptions {
   readonly maxDelayMs?: number
   /**
    * How many buckets are kept at once, for `per` a function. Full ones are forgotten, which changes nothing; when there
-   * are too many others, the oldest one is, and its key may burst once more.
+   * are too many others, one of the oldest is, and its key may burst once more.
    * @default 10_000
    */
   readonly maxKeys?: number
@@ -89,7 +89,7 @@ export function tokenBucket(options: TokenBucketOptions): Guard {
     rule: 'tokenBucket',
     compared: { tokens: rounded(tokens), perSecond },
     wouldAdmit,
-    retryAfterMs: Math.max(Math.ceil(retryAfterMs), 1),
+    retryAfterMs: buckets.wholeMs(retryAfterMs),
   })
   if (over === 'refuse') {
     return {
@@ -161,6 +161,11 @@ class Buckets {
     return missing > ROUNDING ? missing / this.#perMs : 0
   }
 
+  /** Whole ms after which it is due: not one more for an error of rounding. */
+  wholeMs(dueInMs: number): number {
+    return Math.max(Math.ceil(dueInMs - ROUNDING / 2 / this.#perMs), 1)
+  }
+
   #find({ at, tier, request, metadata }: Readonly<GuardQuestion>): Bucket {
     if (this.#key === undefined) return this.#byTier[this.#isPerPriority ? tier : 0] as Bucket
     const key: unknown = this.#key(request, metadata)
@@ -181,7 +186,7 @@ class Buckets {
 
   /** Each new key looks at the next two in turn: full ones go twice as fast as new ones come, at a constant price. */
   #makeRoom(at: number): void {
-    for (let looked = 0; looked < 2; looked++) {
+    for (let looked = 1; looked <= 2; looked++) {
       let next = this.#hand.next()
       if (next.done) {
         this.#hand = this.#byKey.entries()
@@ -189,7 +194,8 @@ class Buckets {
         if (next.done) return
       }
       const [key, bucket] = next.value
-      if (this.#byKey.size >= this.#maxKeys || this.#tokensAt(bucket, at) >= this.#burst) this.#byKey.delete(key)
+      const isCrowded = looked === 2 && this.#byKey.size >= this.#maxKeys
+      if (isCrowded || this.#tokensAt(bucket, at) >= this.#burst) this.#byKey.delete(key)
     }
   }
 }

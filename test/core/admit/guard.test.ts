@@ -166,6 +166,33 @@ describe('a guard', () => {
     expect(errors).toEqual([broken, broken, broken])
   })
 
+  test('hears of run timeouts, when they happen, and not of cancelled runs', async () => {
+    const told: unknown[] = []
+    const guard: Guard = {
+      name: 'test',
+      settled: ({ request }, ok, runMs, error) =>
+        void told.push([request, ok, runMs, (error as { code?: string })?.code]),
+    }
+    const { clock, queue, end } = timed({ overload: guard, runTimeoutMs: { urgent: 4, default: 50 }, concurrency: 3 })
+    const cancelled = await queue.submit(3)
+    cancelled.result.catch(() => {})
+    const ends = Promise.all([end(1, { priority: 'urgent' }), end(2)])
+    await clock.advance(1)
+    cancelled.cancel()
+    await clock.run({ until: ends })
+    await clock.advance(20)
+    expect(told).toEqual([
+      [1, false, 4, 'TRIAGE_RUN_TIMEOUT'],
+      [2, true, 10, undefined],
+    ])
+  })
+
+  test('that says no makes offer() answer undefined, as a full queue does', () => {
+    for (const option of ['rateLimit', 'overload'] as const) {
+      expect(timed({ [option]: { name: 'test', admit: () => no } }).queue.offer(1)).toBeUndefined()
+    }
+  })
+
   test.each([
     [{ overload: 'codel' }, 'overload'],
     [{ rateLimit: [{}] }, 'rateLimit'],
