@@ -6,6 +6,7 @@ import { churnCase } from './churn.ts'
 import { closedLoopCase } from './closed-loop.ts'
 import { countsCase } from './counts.ts'
 import { latencyCase } from './latency.ts'
+import { lookingCase } from './looking.ts'
 import { memoryCase } from './memory.ts'
 import { priceCase } from './price.ts'
 import { verifyCase } from './verify.ts'
@@ -18,6 +19,7 @@ export const cases: readonly Case[] = [
   memoryCase,
   churnCase,
   priceCase,
+  lookingCase,
   countsCase,
   acceptanceCase,
 ]

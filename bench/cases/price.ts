@@ -2,12 +2,16 @@
  * What does each feature cost? The closed loop with exactly one switched on at a time, so that a regression shows which.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { ExecutorEvent, QueuedExecutorOptions, RequestOptions } from '../../src/index.ts'
+import type { ExecutorEvent, LimitPolicy, QueuedExecutorOptions, RequestOptions } from '../../src/index.ts'
 import type { Case } from '../case.ts'
 import { CONCURRENCY, type Job, tasks } from '../job.ts'
 import { fromDist, library } from '../library.ts'
 import { type ClosedLoop, closedLoop, SUBMITTERS } from '../measure.ts'
 import { number, table, withRange, withSpread } from '../table.ts'
+
+const { adaptive, aimd, gradient2, vegas } = library
+const { aging, backoff, earliestDeadlineFirst, fairBy, weighted } = library
+const { circuitBreaker, codel, meetsDeadline, shedByPriority, tokenBucket } = library
 
 const BASELINE = 'baseline: all defaults'
 const BOTH_TIMEOUTS = 'wait and run timeout, by request'
@@ -38,6 +42,13 @@ function plain(options?: QueuedExecutorOptions<Job>): ClosedLoop {
   const executor = open(options)
   return { execute: (job) => executor.execute(job) }
 }
+
+function limited(limit: LimitPolicy): ClosedLoop {
+  const executor = new library.QueuedExecutor<Job, number>(tasks.trivial, { maxQueueSize: 0, limit })
+  return { execute: (job) => executor.execute(job) }
+}
+
+const keys = Array.from({ length: 100 }, (_, n) => `tenant ${n}`)
 
 /** A closed loop whose executor somebody looks at before and after. */
 interface Watched extends ClosedLoop {
@@ -123,6 +134,23 @@ const features: { readonly [name: string]: () => ClosedLoop | Promise<Watched> }
     let counter = 0
     return each(() => ({ id: `id-${counter++ >>> 1}` }))
   },
+  'order: aging()': () => plain({ order: aging() }),
+  'order: weighted()': () => plain({ order: weighted() }),
+  'order: earliestDeadlineFirst()': () => plain({ order: earliestDeadlineFirst() }),
+  'order: fairBy(), 100 keys': () =>
+    plain({ order: fairBy((job) => keys[(job as Job).value % keys.length] as string) }),
+  'reserve: two slots for urgent': () => plain({ reserve: { urgent: 2 } }),
+  // At its best limit, so that as many run as without.
+  'limit: adaptive()': () => limited(adaptive({ initial: CONCURRENCY, min: CONCURRENCY, max: CONCURRENCY })),
+  'limit: aimd()': () => limited(aimd({ initial: CONCURRENCY, min: CONCURRENCY, max: CONCURRENCY, timeoutMs: FAR_MS })),
+  'limit: vegas()': () => limited(vegas({ initial: CONCURRENCY, max: CONCURRENCY })),
+  'limit: gradient2()': () => limited(gradient2({ initial: CONCURRENCY, min: CONCURRENCY, max: CONCURRENCY })),
+  'rateLimit: tokenBucket(), never empty': () => plain({ rateLimit: tokenBucket({ perSecond: 1e9, burst: 1e9 }) }),
+  'overload: codel()': () => plain({ overload: codel({ targetMs: FAR_MS }) }),
+  'overload: shedByPriority()': () => plain({ overload: shedByPriority(), concurrency: SUBMITTERS }),
+  'overload: meetsDeadline()': () => plain({ overload: meetsDeadline(), timeoutMs: FAR_MS }),
+  'overload: circuitBreaker()': () => plain({ overload: circuitBreaker() }),
+  'retry: backoff(), nothing fails': () => plain({ retry: backoff() }),
   'AsyncLocalStorage around submitters': () => {
     const storage = new AsyncLocalStorage<number>()
     const executor = open({}, async (job) => {

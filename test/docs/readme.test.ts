@@ -1,7 +1,7 @@
-/** Each TypeScript fence of the README runs as it stands, and each `// =>` in it is true. */
+/** Each TypeScript fence of these pages runs as it stands, and each `// =>` in it is true. */
 import { execFile } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -11,8 +11,10 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 const folder = mkdtempSync(join(root, '.readme-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-const markdown = readFileSync(join(root, 'README.md'), 'utf8')
-const fences = [...markdown.matchAll(/^```ts\n(.*?)^```/gms)].map(([, code]) => code as string)
+function fencesOf(page: string): string[] {
+  const markdown = readFileSync(join(root, page), 'utf8')
+  return [...markdown.matchAll(/^```ts\n(.*?)^```/gms)].map(([, code]) => code as string)
+}
 
 /** Turns `expression // => value` into a check, and the package's name into its sources. */
 function asProgram(code: string): string {
@@ -28,7 +30,9 @@ function asProgram(code: string): string {
     console.log(checks)`.replace(/'triage-queue(\/[^']+)?'/g, (_, subpath = '') => `'${root}src${subpath}/index.ts'`)
 }
 
-describe('README', () => {
+describe.each(['README.md', 'docs/policies.md'])('%s', (page) => {
+  const fences = fencesOf(page)
+
   test('has fences to run', () => {
     expect(fences.length).toBeGreaterThanOrEqual(5)
   })
@@ -36,7 +40,7 @@ describe('README', () => {
   test.each(fences.map((code, i) => [i + 1, code.split('\n', 1)[0], code] as const))(
     'fence %i: %s',
     async (i, _, code) => {
-      const file = join(folder, `fence-${i}.mts`)
+      const file = join(folder, `${basename(page)}-${i}.mts`)
       writeFileSync(file, asProgram(code))
       const { stdout } = await promisify(execFile)(process.execPath, [file], { cwd: root })
       const promised = code.match(/\/\/ => /g)?.length ?? 0

@@ -1,29 +1,21 @@
 /**
  * How does a run become a picture? Panels side by side with lines or dots, one scale, and a legend; as SVG.
  *
- * The card has a background of its own, so that it can be read on a light page as on a dark one. The colours are those of
- * Okabe and Ito, that nobody confuses, and lines differ in their dashes too. Coordinates are rounded to a tenth of a
- * pixel, so that the same run gives the same bytes.
+ * The card has a background of its own, so that it can be read on a light page as on a dark one. Coordinates are
+ * rounded to a tenth of a pixel, so that the same run gives the same bytes.
  */
-import type { Point } from './sampling.ts'
+import { drawLegend, legendRows } from './legend.ts'
+import type { Series } from './series.ts'
+import { escaped, FAINT, GRID, INK, LEFT, line, MARGIN, tenth, text, turned, WIDTH, wrapped } from './svg.ts'
 
-export interface Series {
-  readonly name: string
-  readonly colour: string
-  readonly points: readonly Point[]
-  readonly dash?: string
-  /** Dots in place of a line. */
-  readonly dots?: boolean
-}
-
-export interface Panel {
+interface Panel {
   readonly heading: string
   readonly series: readonly Series[]
   /** A level that means something, and what. */
   readonly mark?: { readonly y: number; readonly text: string }
 }
 
-export interface Chart {
+interface Chart {
   /** The finding, in a sentence or two. */
   readonly title: string
   /** What was run. */
@@ -33,36 +25,12 @@ export interface Chart {
   readonly panels: readonly Panel[]
 }
 
-export const colours = {
-  orange: '#d55e00',
-  amber: '#b8860b',
-  blue: '#0072b2',
-  sky: '#4a9fd8',
-  green: '#00866a',
-  pink: '#b0578d',
-  grey: '#6b7280',
-} as const
-
-/** From the most urgent on, as in all pictures. */
-export const tierStyles = [
-  { colour: colours.orange },
-  { colour: colours.amber, dash: '6 3' },
-  { colour: colours.green, dash: '2 2' },
-  { colour: colours.blue },
-] as const
-
-const WIDTH = 860
 const PLOT_HEIGHT = 190
-const MARGIN = 24
-const LEFT = 68
 const GAP = 36
 const LINE = 18
 // So many fit into a line, in a wide font.
 const TITLE_LETTERS = 82
 const TEXT_LETTERS = 118
-const INK = '#1f2328'
-const FAINT = '#59636e'
-const GRID = '#d8dee4'
 
 export function draw(chart: Chart): string {
   const { x, y, panels } = chart
@@ -98,7 +66,7 @@ export function draw(chart: Chart): string {
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" font-family="system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif" font-size="12">`,
     `<title>${escaped(chart.title)}</title>`,
-    `<desc>${escaped(subchart.title)}</desc>`,
+    `<desc>${escaped(chart.subtitle)}</desc>`,
     ...body,
     '</svg>',
     '',
@@ -147,72 +115,6 @@ function drawSeries({ points, colour, dash, dots }: Series, { atX, atY }: Frame)
   ]
 }
 
-interface Entry {
-  readonly series: Series
-  readonly at: number
-}
-
-/** Each name once, from left to right, in as many rows as it takes; of a single one the heading says enough. */
-function legendRows(all: readonly Series[]): Entry[][] {
-  const named = [...new Map(all.map((series) => [series.name, series])).values()]
-  if (named.length === 1) return []
-  const rows: Entry[][] = [[]]
-  let at = LEFT
-  for (const series of named) {
-    // Wide enough for any font.
-    const width = 44 + series.name.length * 6.8
-    if (at > LEFT && at + width > WIDTH - MARGIN) {
-      rows.push([])
-      at = LEFT
-    }
-    last(rows).push({ series, at })
-    at += width
-  }
-  return rows
-}
-
-function drawLegend(row: readonly Entry[], y: number): string[] {
-  return row.flatMap(({ series: { name, colour, dash }, at }) => [
-    line(
-      [at, y - 4],
-      [at + 20, y - 4],
-      colour,
-      `stroke-width="3"${dash === undefined ? '' : ` stroke-dasharray="${dash}"`}`,
-    ),
-    text(at + 26, y, name, `fill="${INK}"`),
-  ])
-}
-
-function line([x1, y1]: Point, [x2, y2]: Point, colour: string, more = ''): string {
-  return `<path d="M${tenth(x1)} ${tenth(y1)}L${tenth(x2)} ${tenth(y2)}" stroke="${colour}"${more && ` ${more}`}/>`
-}
-
-function text(x: number, y: number, content: string, more: string): string {
-  return `<text x="${tenth(x)}" y="${tenth(y)}" ${more}>${escaped(content)}</text>`
-}
-
-function turned(x: number, y: number): string {
-  return `transform="rotate(-90 ${tenth(x)} ${tenth(y)})"`
-}
-
-function wrapped(sentences: string, letters: number): string[] {
-  const lines: string[] = ['']
-  for (const word of sentences.split(' ')) {
-    const line = `${last(lines)} ${word}`.trim()
-    if (line.length <= letters) lines[lines.length - 1] = line
-    else lines.push(word)
-  }
-  return lines
-}
-
-function escaped(content: string): string {
-  return content.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;')
-}
-
-function tenth(value: number): string {
-  return String(Math.round(value * 10) / 10)
-}
-
-function last<T>(all: readonly T[]): T {
-  return all.at(-1) as T
+function last(ticks: readonly number[]): number {
+  return ticks.at(-1) as number
 }

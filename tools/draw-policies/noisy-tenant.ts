@@ -4,8 +4,9 @@
 import { fairBy, type OrderPolicy, QueuedExecutor, strict } from '../../src/index.ts'
 import { VirtualClock } from '../../src/simulation/index.ts'
 import { arrivals, seeded, spread } from './arrivals.ts'
-import { colours, draw } from './chart.ts'
+import { draw } from './chart.ts'
 import { type Point, quantile } from './sampling.ts'
+import { colours } from './series.ts'
 
 const SLOTS = 8
 const MEAN_RUN_MS = 200
@@ -27,13 +28,11 @@ export async function noisyTenant(): Promise<string> {
       0.99,
     ).toFixed(1)
   return draw({
-    title: [
-      `A noisy tenant makes a quiet one wait for everything that it has sent: p99 ${p99(inTurn)} s, first-in first-out.`,
-      `With fairBy(tenant) the quiet one is answered within ${p99(fair)} s (p99) all the time.`,
-    ],
-    subtitle: [
-      '8 slots, runs of 100 to 300 ms, one priority; quiet: 2 requests a second; noisy: 1.5 × capacity from 10 s to 30 s',
-    ],
+    title:
+      `A quiet tenant waits for everything that a noisy one has sent: p99 ${p99(inTurn)} s, first-in first-out. ` +
+      `With fairBy(tenant) it is answered within ${p99(fair)} s (p99) throughout.`,
+    subtitle:
+      '8 slots, runs of 100 to 300 ms, one priority. Quiet: 2 requests a second; noisy: 1.5 × capacity, from 10 s to 30 s.',
     x: { label: 'time of the request, s', ticks: [0, 10, 20, 30, 40, 50, 60] },
     y: { label: 'latency of the quiet tenant, s', ticks: [0, 4, 8, 12] },
     panels: [

@@ -4,8 +4,9 @@
 import { type Priority, QueuedExecutor, type QueuedExecutorOptions } from '../../src/index.ts'
 import { VirtualClock } from '../../src/simulation/index.ts'
 import { arrivals, seeded, spread } from './arrivals.ts'
-import { colours, draw, type Series } from './chart.ts'
+import { draw } from './chart.ts'
 import { type Point, quantile } from './sampling.ts'
+import { colours, type Series } from './series.ts'
 
 const SLOTS = 4
 const SECONDS = 120
@@ -14,8 +15,8 @@ const URGENT_RUN_MS = 100
 
 const ways: readonly { name: string; colour: string; options: QueuedExecutorOptions<number> }[] = [
   { name: 'no reserve', colour: colours.orange, options: {} },
-  { name: 'reserve, lent', colour: colours.amber, options: { reserve: { urgent: 1 }, lendReserve: true } },
-  { name: 'reserve', colour: colours.blue, options: { reserve: { urgent: 1 } } },
+  { name: 'lent', colour: colours.amber, options: { reserve: { urgent: 1 }, lendReserve: true } },
+  { name: 'kept', colour: colours.blue, options: { reserve: { urgent: 1 } } },
 ]
 
 export async function reserved(): Promise<string> {
@@ -28,19 +29,17 @@ export async function reserved(): Promise<string> {
     ).toFixed(2)} s`
   const [none, lent, kept] = results as [Way, Way, Way]
   const panel = ({ name, colour, points, lows }: Way): { heading: string; series: Series[] } => ({
-    heading: `${name}: p99 ${p99(points)}, ${lows} LOW done`,
+    heading: `${name}: p99 ${p99(points)}, ${lows} LOW`,
     series: [{ name: 'one urgent request', colour, points, dots: true }],
   })
   return draw({
-    title: [
-      `No order helps URGENT while LOW runs in every slot: it waits for up to ${longest(none)} s. One of four slots`,
-      `kept for it: up to ${longest(kept)} s, for ${percent(none.lows, kept.lows)} % less of LOW. Lent, it comes back too late: ${longest(lent)} s.`,
-    ],
-    subtitle: [
-      '4 slots, strict order; LOW: runs of 2 to 6 s, always some waiting; URGENT: one request a second, of 50 to 150 ms',
-    ],
+    title:
+      `No order helps URGENT while LOW runs in every slot: it waits for up to ${longest(none)} s. With one of four slots ` +
+      `kept for it, up to ${longest(kept)} s, and ${percent(none.lows, kept.lows)} % less of LOW is done. A slot that is lent comes back too late: ${longest(lent)} s.`,
+    subtitle:
+      '4 slots, strict order. LOW: runs of 2 to 6 s, always some waiting. URGENT: one request a second, of 50 to 150 ms.',
     x: { label: 'time of the request, s', ticks: [0, 40, 80, 120] },
-    y: { label: 'wait of URGENT, s', ticks: [0, 1, 2, 3, 4] },
+    y: { label: 'wait of URGENT, s', ticks: [0, 1, 2, 3] },
     panels: [panel(none), panel(lent), panel(kept)],
   })
 }

@@ -4,8 +4,9 @@
 import { type Priority, priorities, QueuedExecutor, weighted } from '../../src/index.ts'
 import { VirtualClock } from '../../src/simulation/index.ts'
 import { seeded, spread } from './arrivals.ts'
-import { draw, tierStyles } from './chart.ts'
+import { draw } from './chart.ts'
 import { mean, Stretches } from './sampling.ts'
+import { byPriority } from './series.ts'
 
 const SLOTS = 8
 const MEAN_RUN_MS = 100
@@ -23,17 +24,16 @@ export async function shares(): Promise<string> {
   const percent = (tier: number, from: number, to: number): string =>
     `${mean((points[tier] ?? []).slice(from / STRETCH, to / STRETCH).map(([, share]) => share)).toFixed(1)} %`
   return draw({
-    title: [
-      `weighted() gives 8 : 4 : 2 : 1 of the starts: ${priorities.map((_, tier) => percent(tier, 0, 20)).join(', ')}.`,
+    title:
+      `weighted() gives 8 : 4 : 2 : 1 of the starts: ${priorities.map((_, tier) => percent(tier, 0, 20)).join(', ')}. ` +
       `While URGENT pauses the others share its part; back again it has ${percent(0, 42, 60)}, and has saved up nothing.`,
-    ],
-    subtitle: ['8 slots, runs of 50 to 150 ms, 20 callers of each tier that ask again as soon as they are answered'],
+    subtitle: '8 slots, runs of 50 to 150 ms, 20 callers of each priority that ask again as soon as they are answered.',
     x: { label: 'time, s', ticks: [0, 10, 20, 30, 40, 50, 60] },
     y: { label: 'share of the starts', ticks: [0, 20, 40, 60], suffix: ' %' },
     panels: [
       {
         heading: 'weighted()',
-        series: priorities.map((name, tier) => ({ name, points: points[tier] ?? [], ...tierStyles[tier] })) as never,
+        series: byPriority(points),
       },
     ],
   })

@@ -4,8 +4,9 @@
 import { aging, agingBoundMs, type OrderPolicy, priorities, QueuedExecutor, strict } from '../../src/index.ts'
 import { VirtualClock } from '../../src/simulation/index.ts'
 import { arrivals, seeded, spread } from './arrivals.ts'
-import { draw, type Series, tierStyles } from './chart.ts'
+import { draw } from './chart.ts'
 import { type Point, sample } from './sampling.ts'
+import { byPriority } from './series.ts'
 
 const SLOTS = 4
 const MEAN_RUN_MS = 200
@@ -24,24 +25,21 @@ export async function starvation(): Promise<string> {
     concurrency: SLOTS,
     runMs: 1.5 * MEAN_RUN_MS,
   })
-  const [starved, aged] = [strictWaits, agingWaits].map((all) => worst(all[3] as Point[])) as [number, number]
   return draw({
-    title: [
-      `Strict order lets LOW wait without end: ${starved.toFixed(0)} s, and growing. With aging() its longest`,
-      `wait is ${aged.toFixed(1)} s, within the bound of ${(boundMs / 1_000).toFixed(1)} s; the others pay for it.`,
-    ],
-    subtitle: [
-      `${SLOTS} slots, runs of 100 to 300 ms, arrivals at 1.3 × capacity; maxQueueSize { total: 60, low: 20 };`,
-      'aging({ high: 500, normal: 2_000, low: 10_000 })',
-    ],
+    title:
+      `Strict order lets LOW wait without end: ${seconds(worst(strictWaits, 3))}, and growing. With aging() it waits for at most ` +
+      `${seconds(worst(agingWaits, 3))}, within its bound of ${seconds(boundMs / 1_000)}; and URGENT for up to ${seconds(worst(agingWaits, 0))} instead of ${seconds(worst(strictWaits, 0))}.`,
+    subtitle:
+      `${SLOTS} slots, runs of 100 to 300 ms; urgent, high, normal and low come at 0.3, 0.4, 0.4 and 0.2 × capacity; ` +
+      'maxQueueSize: { total: 60, low: 20 }; aging({ high: 500, normal: 2_000, low: 10_000 }).',
     x: { label: 'time, s', ticks: [0, 15, 30, 45, 60] },
     y: { label: 'wait of the oldest, s', ticks: [0, 20, 40, 60] },
     panels: [
-      { heading: 'strict()', series: asSeries(strictWaits) },
+      { heading: 'strict()', series: byPriority(strictWaits) },
       {
         heading: 'aging()',
-        series: asSeries(agingWaits),
-        mark: { y: boundMs / 1_000, text: `bound for LOW: ${(boundMs / 1_000).toFixed(1)} s` },
+        series: byPriority(agingWaits),
+        mark: { y: boundMs / 1_000, text: `bound for LOW: ${seconds(boundMs / 1_000)}` },
       },
     ],
   })
@@ -64,19 +62,19 @@ async function waits(order: OrderPolicy): Promise<Point[][]> {
     })
   }
   const points: Point[][] = priorities.map(() => [])
-  await sample(clock, { everyMs: 500, untilMs: SECONDS * 1_000 }, (seconds) => {
+  await sample(clock, { everyMs: 500, untilMs: SECONDS * 1_000 }, (at) => {
     const { oldestWaitMsByPriority } = queue.getStatus()
     for (const [tier, priority] of priorities.entries()) {
-      points[tier]?.push([seconds, oldestWaitMsByPriority[priority] / 1_000])
+      points[tier]?.push([at, oldestWaitMsByPriority[priority] / 1_000])
     }
   })
   return points
 }
 
-function asSeries(points: readonly Point[][]): Series[] {
-  return priorities.map((name, tier) => ({ name, points: points[tier] ?? [], ...tierStyles[tier] }) as Series)
+function worst(waits: readonly Point[][], tier: number): number {
+  return Math.max(...(waits[tier] ?? []).map(([, seconds]) => seconds))
 }
 
-function worst(points: readonly Point[]): number {
-  return Math.max(...points.map(([, y]) => y))
+function seconds(value: number): string {
+  return `${value.toFixed(1)} s`
 }

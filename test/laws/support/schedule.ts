@@ -65,7 +65,7 @@ interface Reaction {
 }
 
 /** By name, since a policy remembers: each world makes its own. */
-export interface Policies {
+interface Policies {
   readonly order?: 'aging' | 'weighted' | 'deadlines' | 'fair'
   readonly limit?: 'aimd' | 'gradient2' | 'shadow'
   readonly reserve?: { readonly urgent?: number; readonly low?: number }
