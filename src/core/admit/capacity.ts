@@ -88,7 +88,8 @@ export class Capacity {
     const sizes: number[] = []
     for (let tier = 0; tier < TIERS; tier++) {
       const queued = this.sizeAt(tier)
-      const excepted = Math.min(queued, reserved)
+      // Those who are held out of the queue have no slot reserved.
+      const excepted = Math.min(queued - (this.#held[tier] as number), reserved)
       reserved -= excepted
       sizes.push(queued - excepted)
     }

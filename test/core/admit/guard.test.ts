@@ -221,6 +221,14 @@ describe('a request that may not start yet', () => {
     expect(clock.timers).toBe(0)
   })
 
+  test('is shown where it waits, also while another has a free slot reserved', async () => {
+    const { clock, queue, end } = timed()
+    const later = end(1, { delayMs: 100, priority: 'urgent' })
+    const now = end(2)
+    expect(queue.getStatus()).toMatchObject({ waiting: 1, running: 1, waitingByPriority: { urgent: 1, normal: 0 } })
+    await clock.run({ until: Promise.all([later, now]) })
+  })
+
   test('by others that it depends on: starts when they have settled; when one fails, it is cancelled', async () => {
     const { clock, queue, started } = timed({ concurrency: 3 })
     const first = await queue.submit(1)
