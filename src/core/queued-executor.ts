@@ -495,7 +495,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const { extras } = record
     if (extras !== undefined && !this.#comesForItself(record, extras)) return
     if ((this.#guards.admits || this.#guards.delays) && this.#isKeptOut(record)) return
-    const slotIsFree = this.#slotIsFree()
+    const slotIsFree = this.#slotIsFree() && !this.#startsLater(record)
     const bound = this.#capacity.bound(record.tier, slotIsFree)
     if (bound === undefined) this.#enqueue(record, slotIsFree)
     else this.#findsItFull(record, bound, whenFull)
@@ -591,10 +591,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   #enqueue(record: RequestRecord<Req, Res>, slotIsFree: boolean): void {
     const wasBlocked = record.status === State.BLOCKED
-    const later = record.extras === undefined ? undefined : record.extras.later
-    if (later !== undefined && (later.after !== undefined || later.startAt > this.#timeline.now())) {
-      this.#enqueueLater(record, later)
-    } else {
+    if (this.#startsLater(record)) this.#enqueueLater(record, record.later())
+    else {
       try {
         this.#queue.add(record)
       } catch (error) {
@@ -612,6 +610,12 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     if (extras !== undefined) admitted(extras, record)
     const { listened } = this.#events
     if (listened.queued || listened.full) this.#tellQueued(record)
+  }
+
+  /** It waits, and has no use for a slot that is free now. */
+  #startsLater({ extras }: RequestRecord<Req, Res>): boolean {
+    const later = extras === undefined ? undefined : extras.later
+    return later !== undefined && (later.after !== undefined || later.startAt > this.#timeline.now())
   }
 
   /** It is admitted, and counts as waiting, but comes to the queue only when its time has come. */
@@ -717,8 +721,9 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   /** False: nobody of this tier is blocked, or there is no room for him. */
   #unblockFirst(tier: number): boolean {
     const record = this.#blocked.firstAt(tier)
-    const slotIsFree = this.#slotIsFree()
-    if (record === undefined || this.#capacity.bound(tier, slotIsFree) !== undefined) return false
+    if (record === undefined) return false
+    const slotIsFree = this.#slotIsFree() && !this.#startsLater(record)
+    if (this.#capacity.bound(tier, slotIsFree) !== undefined) return false
     const signal = record.extras?.signal
     if (signal?.aborted === true) this.#leave(record, State.CANCELLED, signal.reason)
     else {
@@ -1170,7 +1175,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   #letGo(record: RequestRecord<Req, Res>): void {
     const later = record.later()
-    this.#held.clear(later.hold as Deadline<RequestRecord<Req, Res>>)
+    if (later.hold !== undefined) this.#held.clear(later.hold as Deadline<RequestRecord<Req, Res>>)
     later.hold = undefined
     if (record.attempt > 1) this.#retrying--
     else {

@@ -229,6 +229,29 @@ describe('a request that may not start yet', () => {
     await clock.run({ until: Promise.all([later, now]) })
   })
 
+  test('needs room in the queue, though a slot is free', async () => {
+    const { clock, queue, end } = timed({ maxQueueSize: 1 })
+    const first = end(1, { delayMs: 50 })
+    expect(await end(2, { delayMs: 50 })).toMatchObject({ code: 'TRIAGE_QUEUE_FULL' })
+    const now = end(3)
+    expect(queue.getStatus()).toMatchObject({ waiting: 1, running: 1 })
+    await clock.run({ until: Promise.all([first, now]) })
+    expect(queue.getStatus().totals).toMatchObject({ completed: 2, rejected: 1 })
+  })
+
+  test('is cancelled when the order policy throws in the end', async () => {
+    const broken = new Error('broken')
+    const rank = (): never => {
+      throw broken
+    }
+    const { clock, queue, end } = timed({ order: { name: 'broken', acrossTiers: false, rank } })
+    const gone = end(1, { delayMs: 50 })
+    await clock.run({ until: gone })
+    expect(await gone).toMatchObject({ code: 'TRIAGE_CANCELLED', cause: broken })
+    expect(queue.getStatus()).toMatchObject({ waiting: 0, totals: { admitted: 1, cancelled: 1 } })
+    expect(clock.timers).toBe(0)
+  })
+
   test('by others that it depends on: starts when they have settled; when one fails, it is cancelled', async () => {
     const { clock, queue, started } = timed({ concurrency: 3 })
     const first = await queue.submit(1)
