@@ -645,7 +645,10 @@ export class World {
     seen.sequence = this.#sequence++
     this.#insert(seen)
     // It may have come in for the place of one that has left the line for its slot, and is about to be announced.
-    if (wasBlocked || this.#behindNext.size > 0) this.#behindNext.add(seen)
+    if (!wasBlocked && this.#behindNext.size === 0) return
+    // All of that is one synchronous stretch: when it is over, nobody is about to be announced.
+    if (this.#behindNext.size === 0) Promise.resolve().then(() => this.#behindNext.clear())
+    this.#behindNext.add(seen)
   }
 
   #sawStarted(seen: Seen): void {
