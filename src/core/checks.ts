@@ -1,5 +1,5 @@
 /**
- * Is it what it must be? The checks that a station and the executor share.
+ * Is it what it must be? The checks that stations, the executor and the subpaths share.
  */
 import { OptionsError } from './errors.ts'
 import { priorities, tierOf } from './priority.ts'
@@ -11,6 +11,24 @@ export function wordList(words: readonly string[]): string {
 
 export function isCount(value: unknown, least: number): value is number {
   return Number.isInteger(value) && (value as number) >= least
+}
+
+/** What one option must be. */
+export interface OptionRule {
+  readonly expected: string
+  fits(value: unknown): boolean
+}
+
+export const aFunction: OptionRule = { expected: 'a function', fits: (value) => typeof value === 'function' }
+
+/** A number that `fits`, NaN never. */
+export function numberThat(expected: string, fits: (value: number) => boolean): OptionRule {
+  return { expected, fits: (value) => typeof value === 'number' && fits(value) }
+}
+
+/** The error for an option that does not exist. */
+export function unknownOption(path: string, known: readonly string[], value: unknown): OptionsError {
+  return new OptionsError(path, `left out, since there is no such option (there are ${known.join(', ')})`, value)
 }
 
 /** @throws {OptionsError} for what is none of the four priorities */

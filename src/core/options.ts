@@ -7,7 +7,15 @@
 
 import type { Guard } from './admit/guard.ts'
 import type { StandardSchema } from './admit/schema.ts'
-import { isCount, requireConcurrency, requireTier, wordList } from './checks.ts'
+import {
+  aFunction,
+  isCount,
+  type OptionRule,
+  requireConcurrency,
+  requireTier,
+  unknownOption,
+  wordList,
+} from './checks.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { OptionsError } from './errors.ts'
 import { type Priority, priorities } from './priority.ts'
@@ -220,11 +228,9 @@ const DEFAULT_RUN_TIMEOUT_MS = 300_000
 
 type Given = Record<string, unknown>
 
-/** What an option must be; `parts`: it may also be an object with one such value for each part. */
-interface Rule {
-  readonly expected: string
+/** `parts`: it may also be an object with one such value for each part. */
+interface Rule extends OptionRule {
   readonly parts?: readonly string[]
-  fits(value: unknown): boolean
 }
 
 const timeout: Rule = {
@@ -236,7 +242,6 @@ const bound: Rule = {
   expected: 'an integer of at least 0, or Infinity',
   fits: (value) => value === Number.POSITIVE_INFINITY || isCount(value, 0),
 }
-const aFunction: Rule = { expected: 'a function', fits: isFunction }
 const oneOf = (...words: string[]): Rule => ({
   expected: wordList(words),
   fits: (value) => words.includes(value as string),
@@ -340,10 +345,6 @@ function checkOption(name: string, value: unknown): void {
     if (!rule.parts.includes(part)) throw unknownOption(`${name}.${part}`, rule.parts, each)
     if (each !== undefined && !rule.fits(each)) throw new OptionsError(`${name}.${part}`, rule.expected, each)
   }
-}
-
-function unknownOption(path: string, known: readonly string[], value: unknown): OptionsError {
-  return new OptionsError(path, `left out, since there is no such option (there are ${known.join(', ')})`, value)
 }
 
 /**

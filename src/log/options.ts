@@ -1,7 +1,7 @@
 /**
  * What may be chosen about the log, and what is wrong with it?
  */
-import { isCount, wordList } from '../core/checks.ts'
+import { isCount, unknownOption, wordList } from '../core/checks.ts'
 import { OptionsError } from '../core/errors.ts'
 import { type LogEvent, lines, logEvents } from './lines.ts'
 import { type Logger, type LogLevel, type LogShape, logLevels, requireLogger, shapeOf } from './logger.ts'
@@ -78,7 +78,6 @@ function requireObject(path: string, value: unknown, names: readonly string[]): 
   }
   for (const [name, each] of Object.entries(value)) {
     if (names.includes(name)) continue
-    const expected = `left out, since there is no such option (there are ${names.join(', ')})`
-    throw new OptionsError(path === 'options' ? name : `${path}.${name}`, expected, each)
+    throw unknownOption(path === 'options' ? name : `${path}.${name}`, names, each)
   }
 }

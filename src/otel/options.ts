@@ -1,7 +1,9 @@
 /**
  * How shall it be traced? Options and what they may be: looked at once, when an executor is attached.
  */
+
 import type { Attributes, Meter, MeterProvider, Tracer, TracerProvider } from '@opentelemetry/api'
+import { unknownOption } from '../core/checks.ts'
 import { type Clock, OptionsError, systemClock } from '../index.ts'
 import type { Watched } from './watched.ts'
 
@@ -64,10 +66,7 @@ const rules: { readonly [K in keyof OtelOptions]-?: Rule } = {
 export function readOptions(options: OtelOptions = {}): OtelOptions & { readonly clock: Clock } {
   if (!isPlain(options)) throw new OptionsError('options', 'an object', options)
   for (const [name, value] of Object.entries(options)) {
-    if (!Object.hasOwn(rules, name)) {
-      const known = Object.keys(rules).join(', ')
-      throw new OptionsError(name, `left out, since there is no such option (there are ${known})`, value)
-    }
+    if (!Object.hasOwn(rules, name)) throw unknownOption(name, Object.keys(rules), value)
     const { expected, fits } = rules[name as keyof OtelOptions]
     if (value !== undefined && !fits(value)) throw new OptionsError(name, expected, value)
   }

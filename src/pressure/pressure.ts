@@ -7,8 +7,10 @@
  *
  * @see https://github.com/fastify/under-pressure (the same for HTTP servers)
  */
+
 import type { Guard, Refusal } from '../core/admit/guard.ts'
-import { aFunction, numberThat, positiveMs, readGuardOptions, rounded } from '../core/admit/guard-options.ts'
+import { positiveMs, readGuardOptions, rounded } from '../core/admit/guard-options.ts'
+import { aFunction, numberThat } from '../core/checks.ts'
 import { OptionsError } from '../core/errors.ts'
 import { type Priority, priorities } from '../core/priority.ts'
 import { type PressureReadings, processReadings, type Reading } from './monitor.ts'

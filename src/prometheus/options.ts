@@ -1,6 +1,7 @@
 /**
  * What may be chosen? Everything is looked at before anything is registered.
  */
+import { unknownOption } from '../core/checks.ts'
 import { OptionsError } from '../core/errors.ts'
 import type { ExecutorEvent, ExecutorHistograms, ExecutorStatus, Listener } from '../index.ts'
 import { type Bounds, readBuckets } from './buckets.ts'
@@ -91,9 +92,7 @@ export function readOptions(executor: ObservedExecutor, options: PrometheusOptio
   }
   if (typeof options !== 'object' || options === null) throw new OptionsError('options', 'an object', options)
   for (const name of Object.keys(options)) {
-    if (names.includes(name)) continue
-    const expected = `left out, since there is no such option (there are ${names.join(', ')})`
-    throw new OptionsError(name, expected, options[name as keyof PrometheusOptions])
+    if (!names.includes(name)) throw unknownOption(name, names, options[name as keyof PrometheusOptions])
   }
   const { registry, prefix = 'triage_', labels = {}, buckets = {}, exemplars = false } = options
   if (typeof prefix !== 'string' || !/^([a-zA-Z_:][a-zA-Z0-9_:]*)?$/.test(prefix)) {

@@ -1,6 +1,8 @@
 /**
  * What may be chosen about the view, and what is wrong with it?
  */
+
+import { unknownOption } from '../core/checks.ts'
 import { type Clock, systemClock } from '../core/clock.ts'
 import { OptionsError } from '../core/errors.ts'
 
@@ -65,7 +67,7 @@ export function readWatchOptions(options: WatchOptions = {}): WatchSettings {
   }
   for (const [name, value] of Object.entries(options)) {
     if ((known as readonly string[]).includes(name)) continue
-    throw new OptionsError(name, `left out, since there is no such option (there are ${known.join(', ')})`, value)
+    throw unknownOption(name, known, value)
   }
   const { stream = process.stdout, intervalMs = 250, plainIntervalMs = 5_000, colors, clock = systemClock } = options
   requireMethods('stream', 'a writable stream', stream, 'write')

@@ -15,9 +15,9 @@
  *
  * @see https://learn.microsoft.com/azure/architecture/patterns/circuit-breaker
  */
-import { isCount } from '../checks.ts'
+import { aFunction, isCount, numberThat } from '../checks.ts'
 import type { Guard, GuardQuestion, Refusal } from './guard.ts'
-import { aFunction, numberThat, positiveMs, readGuardOptions, rounded } from './guard-options.ts'
+import { positiveMs, readGuardOptions, rounded } from './guard-options.ts'
 
 export interface CircuitBreakerOptions {
   /**

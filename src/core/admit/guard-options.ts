@@ -1,20 +1,8 @@
 /**
  * What may a guard be told? How each of them looks at its own options: once, when it is made. Step 2 of 7.
  */
+import { numberThat, type OptionRule, unknownOption } from '../checks.ts'
 import { OptionsError } from '../errors.ts'
-
-/** What one option must be. */
-interface GuardRule {
-  readonly expected: string
-  fits(value: unknown): boolean
-}
-
-export const aFunction: GuardRule = { expected: 'a function', fits: (value) => typeof value === 'function' }
-
-/** A number that `fits`, NaN never. */
-export function numberThat(expected: string, fits: (value: number) => boolean): GuardRule {
-  return { expected, fits: (value) => typeof value === 'number' && fits(value) }
-}
 
 export const positiveMs = numberThat(
   'a finite number of ms greater than 0',
@@ -35,7 +23,7 @@ export const msFromZero = numberThat(
 export function readGuardOptions<O extends object>(
   guard: string,
   options: unknown,
-  rules: { readonly [K in keyof O]-?: GuardRule },
+  rules: { readonly [K in keyof O]-?: OptionRule },
 ): O {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw new OptionsError(guard, 'an object', options)
@@ -43,10 +31,7 @@ export function readGuardOptions<O extends object>(
   const read: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(options)) {
     const rule = Object.hasOwn(rules, name) ? rules[name as keyof O] : undefined
-    if (rule === undefined) {
-      const known = Object.keys(rules).join(', ')
-      throw new OptionsError(`${guard}.${name}`, `left out, since there is no such option (there are ${known})`, value)
-    }
+    if (rule === undefined) throw unknownOption(`${guard}.${name}`, Object.keys(rules), value)
     if (value === undefined) continue
     if (!rule.fits(value)) throw new OptionsError(`${guard}.${name}`, rule.expected, value)
     read[name] = value

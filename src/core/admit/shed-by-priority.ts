@@ -18,11 +18,11 @@
  * @see https://www.uber.com/blog/cinnamon-using-century-old-tech-to-build-a-mean-load-shedder/
  * @see https://failsafe-go.dev/execution-prioritization/
  */
-import { isCount } from '../checks.ts'
+import { aFunction, isCount, numberThat } from '../checks.ts'
 import { OptionsError } from '../errors.ts'
 import { TIERS } from '../priority.ts'
 import type { Guard, GuardQuestion, Refusal } from './guard.ts'
-import { aFunction, fromZero, numberThat, readGuardOptions, rounded } from './guard-options.ts'
+import { fromZero, readGuardOptions, rounded } from './guard-options.ts'
 
 export interface ShedByPriorityOptions {
   /**

@@ -11,11 +11,11 @@
  *
  * A token is taken before the bounds are looked at: what is then refused for want of room has had its token.
  */
-import { isCount } from '../checks.ts'
+import { aFunction, isCount, numberThat } from '../checks.ts'
 import { OptionsError } from '../errors.ts'
 import { priorities } from '../priority.ts'
 import type { Guard, GuardQuestion, Refusal } from './guard.ts'
-import { aFunction, msFromZero, numberThat, readGuardOptions, rounded } from './guard-options.ts'
+import { msFromZero, readGuardOptions, rounded } from './guard-options.ts'
 
 /** Which bucket a request takes its token from: any string, such as its tenant. */
 export type BucketKey = (request: unknown, metadata: unknown) => string

@@ -5,6 +5,7 @@
  * first, and the targets are the deadlines. Nothing has to be ranked anew while it waits: all waiting requests grow older
  * at the same pace, so that their order never changes.
  */
+import { unknownOption } from '../checks.ts'
 import { OptionsError } from '../errors.ts'
 import { type Priority, priorities, TIERS, tierOf } from '../priority.ts'
 import type { OrderPolicy } from './order.ts'
@@ -73,10 +74,7 @@ function readTargets(targets: unknown): readonly number[] {
   for (const [name, value] of Object.entries(targets)) {
     if (value === undefined) continue
     const tier = tierOf(name)
-    if (tier < 0 && name !== 'stepMs') {
-      const known = ['stepMs', ...priorities].join(', ')
-      throw new OptionsError(`aging.${name}`, `left out, since there is no such option (there are ${known})`, value)
-    }
+    if (tier < 0 && name !== 'stepMs') throw unknownOption(`aging.${name}`, ['stepMs', ...priorities], value)
     if (!(Number.isFinite(value) && value >= 0)) {
       throw new OptionsError(`aging.${name}`, 'a finite number of ms of at least 0', value)
     }

@@ -17,7 +17,7 @@
  *   SIGMETRICS 2004
  * @see https://github.com/kubernetes/enhancements/tree/master/keps/sig-api-machinery/1040-priority-and-fairness (the guess)
  */
-import { isCount } from '../checks.ts'
+import { isCount, unknownOption } from '../checks.ts'
 import { OptionsError } from '../errors.ts'
 import { priorities } from '../priority.ts'
 import type { OrderPolicy, OrderQuestion } from './order.ts'
@@ -239,10 +239,7 @@ function checkOptions(key: unknown, options: unknown): void {
   }
   for (const [name, value] of Object.entries(options)) {
     const rule = Object.hasOwn(rules, name) ? rules[name as keyof FairByOptions] : undefined
-    if (rule === undefined) {
-      const known = Object.keys(rules).join(', ')
-      throw new OptionsError(`fairBy.${name}`, `left out, since there is no such option (there are ${known})`, value)
-    }
+    if (rule === undefined) throw unknownOption(`fairBy.${name}`, Object.keys(rules), value)
     if (value !== undefined && !rule.fits(value)) throw new OptionsError(`fairBy.${name}`, rule.expected, value)
   }
 }

@@ -12,8 +12,9 @@
  *
  * @see https://github.com/Netflix/concurrency-limits (limit/AIMDLimit)
  */
+import { numberThat } from '../checks.ts'
 import type { LimitPolicy } from './limit.ts'
-import { type LearningLimitOptions, learningLimit, numberThat, readLimitOptions } from './limit-options.ts'
+import { type LearningLimitOptions, learningLimit, readLimitOptions } from './limit-options.ts'
 
 /** `initial` is 20, `min` 20 and `max` 200 by default. */
 export interface AimdOptions extends LearningLimitOptions {

@@ -15,13 +15,13 @@
  *
  * @see https://github.com/Netflix/concurrency-limits (limit/Gradient2Limit, limit/measurement/ExpAvgMeasurement)
  */
+import { numberThat } from '../checks.ts'
 import type { LimitPolicy } from './limit.ts'
 import {
   integerFrom,
   type LearningLimitOptions,
   learningLimit,
   nanosecondsOf,
-  numberThat,
   readLimitOptions,
 } from './limit-options.ts'
 

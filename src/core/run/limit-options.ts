@@ -2,7 +2,7 @@
  * What may a learning limit be told? The options that all of them share, and how each of them looks at its own: once,
  * when it is made.
  */
-import { isCount } from '../checks.ts'
+import { aFunction, isCount, type OptionRule, unknownOption } from '../checks.ts'
 import { OptionsError } from '../errors.ts'
 import type { LimitPolicy } from './limit.ts'
 
@@ -21,21 +21,8 @@ export interface LearningLimitOptions {
   isDropped?(error: unknown): boolean
 }
 
-/** What one option must be. */
-export interface LimitRule {
-  readonly expected: string
-  fits(value: unknown): boolean
-}
-
-export const aFunction: LimitRule = { expected: 'a function', fits: (value) => typeof value === 'function' }
-
-export function integerFrom(least: number): LimitRule {
+export function integerFrom(least: number): OptionRule {
   return { expected: `an integer of at least ${least}`, fits: (value) => isCount(value, least) }
-}
-
-/** A number that `fits`, NaN never. */
-export function numberThat(expected: string, fits: (value: number) => boolean): LimitRule {
-  return { expected, fits: (value) => typeof value === 'number' && fits(value) }
 }
 
 const shared = { initial: integerFrom(1), min: integerFrom(1), max: integerFrom(1), isDropped: aFunction }
@@ -47,18 +34,15 @@ const shared = { initial: integerFrom(1), min: integerFrom(1), max: integerFrom(
 export function readLimitOptions<D extends Required<Pick<LearningLimitOptions, 'initial' | 'min' | 'max'>>>(
   options: unknown,
   defaults: D,
-  own: { readonly [K in Exclude<keyof D, 'initial' | 'min' | 'max'>]: LimitRule },
+  own: { readonly [K in Exclude<keyof D, 'initial' | 'min' | 'max'>]: OptionRule },
 ): D & Pick<LearningLimitOptions, 'isDropped'> {
   if (typeof options !== 'object' || options === null) throw new OptionsError('options', 'an object', options)
-  const rules: Readonly<Record<string, LimitRule>> = { ...shared, ...own }
+  const rules: Readonly<Record<string, OptionRule>> = { ...shared, ...own }
   const read: Record<string, unknown> = { ...defaults }
   let given = false
   for (const [name, value] of Object.entries(options)) {
     const rule = Object.hasOwn(rules, name) ? rules[name] : undefined
-    if (rule === undefined) {
-      const known = Object.keys(rules).join(', ')
-      throw new OptionsError(name, `left out, since there is no such option (there are ${known})`, value)
-    }
+    if (rule === undefined) throw unknownOption(name, Object.keys(rules), value)
     if (value === undefined) continue
     if (!rule.fits(value)) throw new OptionsError(name, rule.expected, value)
     read[name] = value

@@ -21,14 +21,13 @@
  * @see https://github.com/Netflix/concurrency-limits (limit/VegasLimit, limit/functions/Log10RootIntFunction)
  * @see Brakmo and Peterson, TCP Vegas, IEEE JSAC 13(8), 1995
  */
+import { aFunction, numberThat } from '../checks.ts'
 import type { LimitPolicy } from './limit.ts'
 import {
-  aFunction,
   integerFrom,
   type LearningLimitOptions,
   learningLimit,
   nanosecondsOf,
-  numberThat,
   readLimitOptions,
 } from './limit-options.ts'
 
