@@ -165,6 +165,13 @@ export interface RequestOptions {
   runTimeoutMs?: number
   /** In place of the executor's, in ms. */
   timeoutMs?: number
+  /**
+   * How many slots its run takes: an integer of at least 1, and at most what it can ever have (`concurrency`, less the
+   * slots that are reserved for others). When it is first it waits until so many are free, and nobody overtakes it. When
+   * the limit has become smaller than its cost meanwhile, it runs alone. In its own burst it always counts as waiting.
+   * @default 1
+   */
+  cost?: number
   /** Not before so many ms from now, of at least 0; its timeouts count from then. Meanwhile it counts as waiting. */
   delayMs?: number
   /** Not before this date. */
@@ -354,7 +361,8 @@ function checkOption(name: string, value: unknown): void {
 export function readRequestOptions(options: RequestOptions, record: RequestRecord): void {
   if (typeof options !== 'object' || options === null) throw new OptionsError('options', 'an object', options)
   // Each is read once: a getter may answer differently the second time.
-  const { priority, id, signal, waitTimeoutMs, runTimeoutMs, timeoutMs, metadata, delayMs, startAt, after } = options
+  const { priority, id, signal, waitTimeoutMs, runTimeoutMs, timeoutMs, metadata, delayMs, startAt, after, cost } =
+    options
   if (priority !== undefined) record.tier = requireTier(priority)
   if (id !== undefined) {
     if (typeof id !== 'string' || id === '') throw new OptionsError('id', 'a string that is not empty', id)
@@ -369,6 +377,10 @@ export function readRequestOptions(options: RequestOptions, record: RequestRecor
     record.more().signal = signal
   }
   if (metadata !== undefined) record.more().metadata = metadata
+  if (cost !== undefined) {
+    if (!isCount(cost, 1)) throw new OptionsError('cost', 'an integer of at least 1', cost)
+    if (cost > 1) record.more().cost = cost
+  }
   if (delayMs !== undefined || startAt !== undefined) record.later().startAt = startOf(record, delayMs, startAt)
   if (after !== undefined) {
     if (!Array.isArray(after)) throw new OptionsError('after', 'an array of requests or promises', after)

@@ -112,6 +112,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   #running = 0
   /** Those who back off, and those who are back in the queue. */
   #retrying = 0
+  /** How many in the queue take more than one slot. */
+  #wide = 0
   readonly #guards: Guards
   readonly #reserve: Reserve
   /** No request starts before: a guard holds them. */
@@ -439,11 +441,20 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   #reads(record: RequestRecord<Req, Res>, options: RequestOptions): boolean {
     try {
       readRequestOptions(options, record)
+      if (record.cost > 1) this.#requireCost(record)
       return true
     } catch (error) {
       this.#refuse(record, error)
       return false
     }
+  }
+
+  /** What costs more than it can ever have would wait for ever. A limit that is learned says nothing about that. */
+  #requireCost({ cost, tier }: RequestRecord<Req, Res>): void {
+    const { concurrency, limit } = this.#settings
+    if (limit !== undefined && limit.shadow !== true) return
+    const most = Math.max(concurrency, this.#slots.limit) - this.#reserve.neverFor(tier)
+    if (cost > most) throw new OptionsError('cost', `at most ${most}, the slots that it can have`, cost)
   }
 
   #arrive(record: RequestRecord<Req, Res>, whenFull: WhenFull): void {
@@ -495,10 +506,20 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const { extras } = record
     if (extras !== undefined && !this.#comesForItself(record, extras)) return
     if ((this.#guards.admits || this.#guards.delays) && this.#isKeptOut(record)) return
-    const slotIsFree = this.#slotIsFree() && !this.#startsLater(record)
-    const bound = this.#capacity.bound(record.tier, slotIsFree)
-    if (bound === undefined) this.#enqueue(record, slotIsFree)
-    else this.#findsItFull(record, bound, whenFull)
+    const slotIsFree = this.#slotIsFreeFor(record)
+    const bound = this.#capacity.bound(record.tier, slotIsFree, record.cost > 1)
+    if (bound !== undefined) this.#findsItFull(record, bound, whenFull)
+    else if (this.#blocked.size > 0 && this.#wouldPass()) this.#findsItFull(record, 'total', whenFull)
+    else this.#enqueue(record, slotIsFree)
+  }
+
+  /** One that takes several slots may be blocked where there is room for one that does not. */
+  #wouldPass(): boolean {
+    for (let tier = 0; tier < TIERS; tier++) {
+      const first = this.#blocked.firstAt(tier)
+      if (first !== undefined && first.cost > 1 && this.#capacity.bound(tier, false, true) === 'total') return true
+    }
+    return false
   }
 
   /** False: its signal was aborted already, or it has joined a live request with its id. */
@@ -583,10 +604,17 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   /**
    * Is there a slot that nobody was promised? (Not a getter: V8 calls its runtime for private ones.) With slots kept for
-   * priorities none is promised before the dispatch: who may have it would change with each newcomer and each move.
+   * priorities none is promised before the dispatch: who may have it would change with each newcomer and each move. So it
+   * is while somebody waits who takes several.
    */
   #slotIsFree(): boolean {
-    return !this.#paused && !this.#reserve.isOn && this.#slots.free > this.#capacity.reserved
+    return !this.#paused && !this.#reserve.isOn && this.#wide === 0 && this.#slots.free > this.#capacity.reserved
+  }
+
+  #slotIsFreeFor(record: RequestRecord<Req, Res>): boolean {
+    return (
+      this.#slotIsFree() && (record.extras === undefined || (record.extras.cost === 1 && !this.#startsLater(record)))
+    )
   }
 
   #enqueue(record: RequestRecord<Req, Res>, slotIsFree: boolean): void {
@@ -601,7 +629,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         return
       }
       if (slotIsFree) this.#capacity.reserved++
-      record.status = State.WAITING
+      else if (record.cost > 1) this.#capacity.reserved = 0
+      this.#stands(record)
     }
     this.#statistics.admits(record.tier)
     if (!wasBlocked) this.#lives(record)
@@ -610,6 +639,12 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     if (extras !== undefined) admitted(extras, record)
     const { listened } = this.#events
     if (listened.queued || listened.full) this.#tellQueued(record)
+  }
+
+  /** It stands in the queue. */
+  #stands(record: RequestRecord<Req, Res>): void {
+    record.status = State.WAITING
+    if (record.cost > 1) this.#wide++
   }
 
   /** It waits, and has no use for a slot that is free now. */
@@ -650,21 +685,20 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   #release(now: number): void {
     for (let due = this.#held.takeDue(now); due !== undefined; due = this.#held.takeDue(now)) {
       due.later().hold = undefined
-      due.status = State.WAITING
       if (due.attempt > 1) {
         this.#queue.addAgain(due)
         this.#returns(due, 1)
       } else {
-        this.#capacity.holds(due.tier, -1)
         try {
           this.#queue.add(due)
         } catch (error) {
           // The order policy has thrown.
-          due.status = State.HELD
-          this.#capacity.holds(due.tier, 1)
           this.#end(due, State.CANCELLED, new CancelledError(error, subjectOf(due)))
+          continue
         }
+        this.#capacity.holds(due.tier, -1)
       }
+      this.#stands(due)
       this.#schedule()
     }
   }
@@ -692,8 +726,10 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   }
 
   #displaceFor(record: RequestRecord<Req, Res>): void {
+    const { reserved, waiting, total } = this.#capacity
     const victim = this.#queue.youngestBelow(record.tier)
-    if (victim === undefined) {
+    // The place of one is not enough for all whose reservations lapse.
+    if (victim === undefined || (record.cost > 1 && waiting + reserved > total)) {
       this.#refuse(record, this.#fullError('total', record))
       return
     }
@@ -712,25 +748,32 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     // Told when all are in: a listener that submits must not pass those behind the one whose admission it hears of.
     this.#events.hold()
     try {
-      for (let tier = 0; tier < TIERS; tier++) while (this.#unblockFirst(tier));
+      let tier = 0
+      while (tier < TIERS) {
+        const bound = this.#unblockFirst(tier)
+        // Without room for this one, nobody behind comes in.
+        if (bound === 'total') break
+        if (bound !== 'none') tier++
+      }
     } finally {
       this.#events.release()
     }
   }
 
-  /** False: nobody of this tier is blocked, or there is no room for him. */
-  #unblockFirst(tier: number): boolean {
+  /** Which bound keeps the first of a tier out; `'none'`: it has come in. Undefined: nobody of this tier is blocked. */
+  #unblockFirst(tier: number): FullBound | 'none' | undefined {
     const record = this.#blocked.firstAt(tier)
-    if (record === undefined) return false
-    const slotIsFree = this.#slotIsFree() && !this.#startsLater(record)
-    if (this.#capacity.bound(tier, slotIsFree) !== undefined) return false
+    if (record === undefined) return undefined
+    const slotIsFree = this.#slotIsFreeFor(record)
+    const bound = this.#capacity.bound(tier, slotIsFree, record.cost > 1)
+    if (bound !== undefined) return bound
     const signal = record.extras?.signal
     if (signal?.aborted === true) this.#leave(record, State.CANCELLED, signal.reason)
     else {
       this.#blocked.delete(record)
       this.#enqueue(record, slotIsFree)
     }
-    return true
+    return 'none'
   }
 
   /** A request has left the queue, or a slot has come free: there may be room. */
@@ -949,7 +992,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   #next(): RequestRecord<Req, Res> | undefined {
     if (this.#paused || this.#yielding || this.#heldUntil > 0) return undefined
     if ((this.#guards.holds || this.#guards.drops) && !this.#passes()) return undefined
-    const record = this.#reserve.isOn ? this.#takeReserved() : this.#queue.shift()
+    const record = this.#reserve.isOn || this.#wide > 0 ? this.#takeFirst() : this.#queue.shift()
     if (record === undefined) return undefined
     const { extras } = record
     const now = this.#timeline.now()
@@ -970,17 +1013,29 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     return record
   }
 
-  #takeReserved(): RequestRecord<Req, Res> | undefined {
+  #takeFirst(): RequestRecord<Req, Res> | undefined {
     const record = this.#first(this.#slots.free + 1)
     if (record === undefined) return undefined
+    const { cost, tier } = record
     this.#queue.delete(record)
-    this.#reserve.starts(record.tier)
+    this.#reserve.takes(tier, cost)
+    if (cost > 1) {
+      this.#wide--
+      this.#slots.claim(cost - 1)
+    }
     return record
   }
 
-  /** The one that goes first, of those who may start when so many slots are free. */
+  /** The one that goes first, if so many free slots are enough for it: nobody overtakes one that takes several. */
   #first(free: number): RequestRecord<Req, Res> | undefined {
-    if (!this.#reserve.isOn) return this.#queue.head()
+    const first = this.#reserve.isOn ? this.#firstAllowed(free) : this.#queue.head()
+    if (first === undefined || first.cost === 1) return first
+    // It runs alone, when the limit has become smaller than what it takes.
+    return free - this.#reserve.keptFrom(first.tier) >= first.cost || free >= this.#slots.limit ? first : undefined
+  }
+
+  /** The one that goes first, of those who may have one of so many free slots. */
+  #firstAllowed(free: number): RequestRecord<Req, Res> | undefined {
     let first: RequestRecord<Req, Res> | undefined
     for (let tier = 0; tier < TIERS; tier++) {
       const head = this.#queue.firstAt(tier)
@@ -1054,7 +1109,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       settled: (record, ok, value, times) => {
         const state = ok ? State.COMPLETED : State.FAILED
         const outcome = (record.ended ? record.status : state) - State.COMPLETED
-        if (this.#reserve.isOn) this.#reserve.ends(record.tier)
+        if (this.#reserve.isOn) this.#reserve.takes(record.tier, -record.cost)
         const runMs = this.#timeline.now() - times.startedAt
         this.#statistics.ran(outcome, record.tier, runMs)
         const { order, limit } = this.#settings
@@ -1070,6 +1125,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         if (this.#blocked.size > 0 || this.#roomWaiters.size > 0) this.#madeRoom()
         if (this.#live === 0 || this.#closers.size > 0) this.#rest()
       },
+      widened: () => this.#schedule(),
       overdue: (record, startedAt, now) => {
         if (record.ended) return
         const timeoutMs = this.#runTimeoutOf(own(record))
@@ -1113,7 +1169,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     }
     // A listener, or one of an earlier event in the same burst, may have ended it.
     if (record.status !== State.STARTING) {
-      if (this.#reserve.isOn) this.#reserve.ends(record.tier)
+      if (this.#reserve.isOn) this.#reserve.takes(record.tier, -record.cost)
       if (record.attempt === 1) this.#queue.left(record)
       return false
     }
@@ -1204,6 +1260,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   /** Takes a waiting request out of the queue before its turn. */
   #take(record: RequestRecord<Req, Res>): void {
     this.#queue.delete(record)
+    if (record.cost > 1) this.#wide--
     if (record.attempt > 1) this.#returns(record, -1)
     else {
       this.#statistics.waited(record.tier, this.#timeline.now() - record.enqueuedAt)

@@ -130,6 +130,8 @@ export class Extras {
   ownId = false
   signal: AbortSignal | undefined = undefined
   metadata: unknown = undefined
+  /** How many slots its run takes. */
+  cost = 1
   /** Timeouts of its own, in ms; undefined: those of its priority. */
   waitTimeoutMs: number | undefined = undefined
   runTimeoutMs: number | undefined = undefined
@@ -308,6 +310,12 @@ export class RequestRecord<Req = unknown, Res = unknown> extends AsyncResource i
 
   get metadata(): unknown {
     return this.extras?.metadata
+  }
+
+  /** How many slots its run takes. */
+  get cost(): number {
+    const { extras } = this
+    return extras === undefined ? 1 : extras.cost
   }
 
   /** Which attempt it is, or will be: 1 for the first. */

@@ -6,6 +6,9 @@
  * on ten idle slots needs room for five, not for fifteen. A reservation stays when the executor is paused or its limit
  * lowered in that very microtask: the start is put off, but the bound was kept, and is kept.
  *
+ * One that takes several slots reserves none, and with its admission the reservations of its burst lapse: what it leaves
+ * for the others is known at the dispatch. So it needs room for all of them.
+ *
  * A request that comes back for another attempt was judged when it was admitted, and does not count as waiting either:
  * it must not be refused, nor keep out others who would have found room.
  *
@@ -67,9 +70,9 @@ export class Capacity {
   }
 
   /** Which bound keeps a newcomer of a tier out; undefined: there is room. */
-  bound(tier: number, slotIsFree: boolean): FullBound | undefined {
+  bound(tier: number, slotIsFree: boolean, isWide = false): FullBound | undefined {
     if (this.#hasTierBounds && this.sizeAt(tier) >= (this.byTier[tier] as number)) return 'priority'
-    return slotIsFree || this.waiting < this.total ? undefined : 'total'
+    return slotIsFree || this.waiting + (isWide ? this.reserved : 0) < this.total ? undefined : 'total'
   }
 
   /** A queued request has left the queue for a slot. */

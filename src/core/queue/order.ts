@@ -16,6 +16,8 @@ export interface OrderQuestion {
   admittedAt: number
   /** When its time is over if it still waits: by its wait timeout or that of the whole request; or Infinity. */
   deadline: number
+  /** How many slots its run takes. */
+  cost: number
   /** The caller's payload, and what came with it as `metadata`. */
   request: unknown
   metadata: unknown

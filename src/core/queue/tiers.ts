@@ -17,6 +17,8 @@ export interface QueueEntry extends Ranked {
   readonly metadata?: unknown
   /** When its time is over if it still waits; without it, never. */
   readonly waitUntil?: number
+  /** How many slots its run takes; without it, 1. */
+  readonly cost?: number
 }
 
 export class Tiers<E extends QueueEntry> {
@@ -30,6 +32,7 @@ export class Tiers<E extends QueueEntry> {
     sequence: 0,
     admittedAt: 0,
     deadline: Number.POSITIVE_INFINITY,
+    cost: 1,
     request: undefined,
     metadata: undefined,
   }
@@ -192,6 +195,7 @@ export class Tiers<E extends QueueEntry> {
     question.sequence = entry.sequence
     question.admittedAt = admittedAt
     question.deadline = entry.waitUntil ?? Number.POSITIVE_INFINITY
+    question.cost = entry.cost ?? 1
     question.request = entry.request
     question.metadata = entry.metadata
     try {

@@ -19,12 +19,14 @@ export class Reserve {
     this.isOn = floors.some((floor) => floor > 0)
   }
 
-  starts(tier: number): void {
-    this.#running[tier] = (this.#running[tier] as number) + 1
+  /** A run takes (or, less than 0, gives back) so many slots. */
+  takes(tier: number, slots: number): void {
+    this.#running[tier] = (this.#running[tier] as number) + slots
   }
 
-  ends(tier: number): void {
-    this.#running[tier] = (this.#running[tier] as number) - 1
+  /** How many slots a request of this tier can never have. */
+  neverFor(tier: number): number {
+    return this.#lend ? 0 : this.#floors.reduce((sum, floor, t) => (t === tier ? sum : sum + floor), 0)
   }
 
   /** Does it run less than its floor? */

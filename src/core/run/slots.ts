@@ -5,6 +5,8 @@
  * told meanwhile. So no more calls run than there are slots, also when runs time out or are cancelled. A slot whose run
  * is over its deadline is *stuck* until its call settles; `onStuck: 'replace'` grants substitutes, up to a cap.
  *
+ * A run that costs more than one slot takes them all, and gives them back together.
+ *
  * A slot is handed over, not freed and taken again: when its call settles it asks for the next request while it still
  * counts as busy, and no newcomer can get in between.
  */
@@ -46,6 +48,8 @@ export interface PoolHost {
   settled(record: RequestRecord, ok: boolean, value: unknown, times: RunTimes): void
   /** A slot was let go. */
   vacated(): void
+  /** A run that took several slots has given back all but its own. */
+  widened(): void
   /** A run is over its deadline, and its call has not settled: answer its caller. */
   overdue(record: RequestRecord, startedAt: number, now: number): void
   /** So its slot is stuck, until the call settles. */
@@ -84,7 +88,11 @@ class Slot implements RunTimes {
   deadline = Number.POSITIVE_INFINITY
   inflight = 0
   stuck = false
-  replaced = false
+  /** How many substitutes there are for it. */
+  replaced = 0
+  /** The other slots that its run takes, and the one whose run takes this one. */
+  others: Slot[] | undefined = undefined
+  lentTo: Slot | undefined = undefined
   /** Its bare mark, for the runs of submitters without a context. */
   mark: AsyncResource | undefined = undefined
   processed = 0
@@ -108,9 +116,11 @@ export class Slots<Req, Res> {
   // Slots that are free; the one that was freed last is taken first.
   readonly #idle: Slot[] = []
   readonly maxReplaced: number
+  // What the next run takes besides its own.
+  #claimed: Slot[] | undefined = undefined
   #runsInTurn = 0
   #limit: number
-  /** Calls that have not settled. */
+  /** Slots of calls that have not settled. */
   active = 0
   /** How many more calls may start now; negative when the limit has shrunk below what runs. */
   free: number
@@ -158,6 +168,11 @@ export class Slots<Req, Res> {
   /** Runs a request in a free slot. */
   start(record: RequestRecord): void {
     this.#work(this.#take(), record)
+  }
+
+  /** The request that `next()` answers with takes so many slots more. */
+  claim(count: number): void {
+    this.#claimed = Array.from({ length: count }, () => this.#take())
   }
 
   #take(): Slot {
@@ -239,23 +254,22 @@ export class Slots<Req, Res> {
 
   #stick(slot: Slot, now: number): void {
     slot.stuck = true
-    this.stuck++
-    if (this.replaced < this.maxReplaced) {
-      slot.replaced = true
-      this.replaced++
-      this.free++
-    }
+    this.stuck += widthOf(slot)
+    slot.replaced = Math.min(widthOf(slot), this.maxReplaced - this.replaced)
+    this.replaced += slot.replaced
+    this.free += slot.replaced
     this.#host.stuck(Run.recordOf(slot.run as Run), slot.index, slot.startedAt, now)
   }
 
   #healthOf(slot: Slot): WorkerHealth {
+    const { run, stuck, startedAt } = slot.lentTo ?? slot
     return {
       slot: slot.index,
-      healthy: !slot.stuck,
+      healthy: !stuck,
       totalProcessed: slot.processed,
       totalErrors: slot.errors,
-      currentRequest: slot.run === undefined ? null : slot.run.id,
-      since: slot.run === undefined ? null : slot.startedAt,
+      currentRequest: run === undefined ? null : run.id,
+      since: run === undefined ? null : startedAt,
     }
   }
 
@@ -284,7 +298,10 @@ export class Slots<Req, Res> {
     slot.run = run
     slot.inflight = this.active
     const extras = record.own()
-    if (extras !== undefined) extras.slot = slot
+    if (extras !== undefined) {
+      extras.slot = slot
+      if (this.#claimed !== undefined) this.#lend(slot)
+    }
     if (!host.begin(record, slot)) {
       this.#clear(slot)
       return false
@@ -344,14 +361,31 @@ export class Slots<Req, Res> {
     if (extras !== undefined) extras.slot = undefined
     slot.run = undefined
     slot.deadline = Number.POSITIVE_INFINITY
-    if (!slot.stuck) return
-    slot.stuck = false
-    this.stuck--
-    if (slot.replaced) {
-      slot.replaced = false
-      this.replaced--
-      this.free--
+    if (slot.stuck) {
+      slot.stuck = false
+      this.stuck -= widthOf(slot)
+      this.replaced -= slot.replaced
+      this.free -= slot.replaced
+      slot.replaced = 0
     }
+    if (slot.others !== undefined) this.#giveBack(slot)
+  }
+
+  #lend(slot: Slot): void {
+    slot.others = this.#claimed
+    this.#claimed = undefined
+    for (const other of slot.others as Slot[]) other.lentTo = slot
+  }
+
+  #giveBack(slot: Slot): void {
+    for (const other of slot.others as Slot[]) {
+      other.lentTo = undefined
+      this.active--
+      this.free++
+      this.#idle.push(other)
+    }
+    slot.others = undefined
+    this.#host.widened()
   }
 
   #release(slot: Slot): void {
@@ -360,6 +394,11 @@ export class Slots<Req, Res> {
     this.#idle.push(slot)
     this.#host.vacated()
   }
+}
+
+/** How many slots its run takes. */
+function widthOf({ others }: Slot): number {
+  return others === undefined ? 1 : 1 + others.length
 }
 
 const pending = Symbol('pending')

@@ -125,7 +125,7 @@ export class Driver {
   #rank({ tier, sequence, admittedAt }: Readonly<OrderQuestion>): number {
     const task = this.#asked as Task
     const deadline = task.submittedAt + (task.job.patienceMs ?? Number.POSITIVE_INFINITY)
-    task.question = { tier, sequence, admittedAt, deadline, request: task.job, metadata: undefined }
+    task.question = { tier, sequence, admittedAt, deadline, cost: 1, request: task.job, metadata: undefined }
     task.rank = this.#policy.rank(task.question)
     return task.rank
   }
@@ -154,6 +154,7 @@ export function ask(question: Partial<OrderQuestion>): OrderQuestion {
     sequence: 1,
     admittedAt: 0,
     deadline: POSITIVE_INFINITY,
+    cost: 1,
     request: undefined,
     metadata: undefined,
     ...question,

@@ -38,6 +38,7 @@ export interface Arrive {
   readonly waitTimeoutMs?: number
   readonly runTimeoutMs?: number
   readonly timeoutMs?: number
+  readonly cost?: number
   readonly work: Work
 }
 
@@ -85,6 +86,7 @@ export type Feature =
   | 'id'
   | 'signal'
   | 'timeouts'
+  | 'cost'
   | 'policies'
   | 'limit'
   | 'reactions'
@@ -142,6 +144,7 @@ function works(inside: fc.Arbitrary<Action> | undefined, without: readonly Featu
 function arrivals(work: fc.Arbitrary<Work>, without: readonly Feature[]): fc.Arbitrary<Arrive> {
   const own: { -readonly [K in keyof Arrive]?: fc.Arbitrary<NonNullable<Arrive[K]>> } = {}
   if (!without.includes('id')) own.id = fc.nat(IDS - 1)
+  if (!without.includes('cost')) own.cost = fc.integer({ min: 1, max: 3 })
   if (!without.includes('signal')) own.signal = fc.nat(SIGNALS - 1)
   if (!without.includes('timeouts'))
     Object.assign(own, { waitTimeoutMs: timeoutMs, runTimeoutMs: timeoutMs, timeoutMs })

@@ -57,6 +57,7 @@ export interface Call {
   readonly seen: Seen
   readonly at: number
   readonly deadline: number
+  readonly cost: number
   settled: boolean
   release: (() => void) | undefined
 }
@@ -187,14 +188,14 @@ export class World {
     return this.executor.getStatus()
   }
 
-  /** Calls of the executor that have not settled. */
+  /** The slots of calls of the executor that have not settled. */
   get unsettled(): number {
-    return this.calls.filter((call) => !call.settled).length
+    return slotsOf(this.calls.filter((call) => !call.settled))
   }
 
   /** Those of them that are over their deadline. */
   get stuck(): number {
-    return this.calls.filter((call) => !call.settled && call.deadline <= this.clock.now()).length
+    return slotsOf(this.calls.filter((call) => !call.settled && call.deadline <= this.clock.now()))
   }
 
   /** How many calls may run now, substitutes included. */
@@ -380,10 +381,11 @@ export class World {
     }
     this.requests.push(seen)
     const { waitTimeoutMs, runTimeoutMs, timeoutMs, priority } = arrive
+    const cost = this.#costOf(arrive)
     const options = {
       priority,
       metadata: n,
-      ...{ waitTimeoutMs, runTimeoutMs, timeoutMs, id: seen.id, signal: seen.signal },
+      ...{ waitTimeoutMs, runTimeoutMs, timeoutMs, cost, id: seen.id, signal: seen.signal },
     } as RequestOptions
     const twin = this.#liveWith(seen.id)
     this.#context.run(n, () => this.#submit(seen, options))
@@ -418,6 +420,14 @@ export class World {
         () => {},
       )
     }
+  }
+
+  /** What costs more than it can have is refused, and teaches nothing. */
+  #costOf({ cost = 1, priority }: Arrive): number {
+    const { reserve = {}, lendReserve } = this.schedule.policies
+    const { [priority as 'low']: _own, ...others } = reserve
+    const kept = lendReserve ? 0 : Object.values(others).reduce((sum, floor) => sum + floor, 0)
+    return Math.min(cost, Math.max(this.schedule.options.concurrency - kept, 1))
   }
 
   /** The live request with an id. Not by the books: events are told later than they happen. */
@@ -464,13 +474,19 @@ export class World {
   #execute({ n }: Payload, run: RunContext): unknown {
     const seen = this.requests[n] as Seen
     const { work } = seen.arrive
-    const call: Call = { seen, at: this.clock.now(), deadline: run.deadline, settled: false, release: undefined }
+    const cost = this.#costOf(seen.arrive)
+    const at = this.clock.now()
+    const call: Call = { seen, at, deadline: run.deadline, cost, settled: false, release: undefined }
     this.calls.push(call)
     seen.calls.push(call)
     this.trace.push(`${this.clock.now()}: call ${n}`)
     this.#inContextOf(seen, 'a call')
     if (this.#onStack > 0) this.onStack.push(`request ${n}`)
-    if (this.unsettled > this.slots) this.tooMany.push(`${this.unsettled} calls on ${this.slots} slots`)
+    // One that costs more than there are slots now runs alone.
+    const others = slotsOf(this.calls.filter((other) => !other.settled && other !== call))
+    if (this.unsettled > this.slots && others > this.stuck) {
+      this.tooMany.push(`${this.unsettled} slots are taken, of ${this.slots}`)
+    }
     this.#check(this.#law.always)
     const { onAbort } = work
     if (onAbort !== undefined) run.signal.addEventListener('abort', () => this.act(onAbort), { once: true })
@@ -661,6 +677,10 @@ export class World {
     seen.phase = 'running'
     seen.startedAt = this.clock.now()
   }
+}
+
+function slotsOf(calls: readonly Call[]): number {
+  return calls.reduce((sum, { cost }) => sum + cost, 0)
 }
 
 function nameOf(value: unknown): string {
