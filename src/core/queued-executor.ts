@@ -54,6 +54,7 @@ import { type Executor, type PoolHost, type RunTimes, Slots, type WorkerHealth }
 import { JoinedRequest } from './settle/joined-request.ts'
 import type { RetryPolicy } from './settle/retry.ts'
 import { Signals } from './settle/signals.ts'
+import { Audit } from './watch/audit.ts'
 import { Events, type ExecutorEvent, type Listener, type RequestEvent } from './watch/events.ts'
 import { type ExecutorHistograms, Statistics } from './watch/statistics.ts'
 import type { ExecutorStatus } from './watch/status.ts'
@@ -114,6 +115,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   #retrying = 0
   /** How many in the queue take more than one slot. */
   #wide = 0
+  /** With `debug` only. */
+  readonly #audit: Audit | undefined
   readonly #guards: Guards
   readonly #reserve: Reserve
   /** No request starts before: a guard holds them. */
@@ -152,6 +155,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#events = new Events(settings.onListenerError)
     this.#guards = new Guards([...settings.rateLimits, ...settings.overload])
     this.#reserve = new Reserve(settings.reserve, settings.lendReserve)
+    this.#audit = settings.debug ? this.#makeAudit() : undefined
     this.#learned = settings.limit?.initial ?? settings.concurrency
     const record = new RequestRecord(undefined, NORMAL, { at: Number.NaN, owner: this.#owner })
     record.more()
@@ -634,6 +638,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     }
     this.#statistics.admits(record.tier)
     if (!wasBlocked) this.#lives(record)
+    if (this.#audit !== undefined) this.#audit.admitted(record as RequestRecord)
     if (this.#slots.free > 0) this.#schedule()
     const { extras } = record
     if (extras !== undefined) admitted(extras, record)
@@ -840,6 +845,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const { aborted = false, reason: why } = extras?.signal ?? {}
     const reason = aborted && error === why ? 'aborted' : reasonOf(error)
     this.#statistics.rejects(record.tier, reason)
+    if (this.#audit !== undefined) this.#audit.refused(record as RequestRecord)
     if (wasLive) this.#dies(record)
     else if (extras !== undefined) this.#unlink(record)
     this.#answer(record, error)
@@ -1004,6 +1010,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       this.#statistics.waited(record.tier, now - record.enqueuedAt)
       this.#queue.started(record)
     }
+    if (this.#audit !== undefined) this.#audit.starts(record as RequestRecord)
     if (this.#guards.hearsStarts) this.#tellGuards(record, (guards) => guards.started())
     if (extras !== undefined) {
       if (!extras.isShared) extras.startedAt = now
@@ -1097,6 +1104,33 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#setDeadline(party, timeoutMs)
   }
 
+  #makeAudit(): Audit {
+    const queue = this.#queue
+    return new Audit({
+      numbers: () => {
+        const { waiting, total, maxBlocked, reserved } = this.#capacity
+        const { admitted, completed, failed, expired, cancelled, shed } = this.#statistics.totals()
+        return {
+          ...{ admitted, ended: completed + failed + expired + cancelled + shed },
+          ...{ waiting, maxQueueSize: total, running: this.#running + reserved, retrying: this.#retrying },
+          ...{ blocked: this.#blocked.size, maxBlocked },
+          ...{ slots: this.#slots.limit, substitutes: this.#slots.replaced, now: this.#timeline.now() },
+        }
+      },
+      queued: () => queue.entries() as Iterable<RequestRecord>,
+      // Slots that are kept for a priority are not for those before it.
+      goesBefore: (one, other) => !this.#reserve.isOn && queue.goesBefore(own(one), own(other)),
+      held: () => ({
+        timers: this.#alarm.armed ? 1 : 0,
+        deadlines: this.#deadlines.size,
+        signals: this.#signals.size,
+        ids: this.#ids.size,
+        reservations: this.#capacity.reserved,
+      }),
+      state: () => ({ ...this.getStatus(), workers: this.getWorkerHealth() }),
+    })
+  }
+
   /** What the slots ask of us. */
   #host(): PoolHost {
     const { clock } = this.#settings
@@ -1107,6 +1141,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         if (deadline < this.#alarm.dueAt) this.#alarm.setFor(deadline, startedAt)
       },
       settled: (record, ok, value, times) => {
+        if (this.#audit !== undefined) this.#audit.returned(record)
         const state = ok ? State.COMPLETED : State.FAILED
         const outcome = (record.ended ? record.status : state) - State.COMPLETED
         if (this.#reserve.isOn) this.#reserve.takes(record.tier, -record.cost)
@@ -1174,6 +1209,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       return false
     }
     record.status = State.RUNNING
+    if (this.#audit !== undefined) this.#audit.called(record as RequestRecord)
     return true
   }
 
@@ -1221,6 +1257,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const later = record.later()
     later.attempt++
     later.hold = this.#held.set(record, dueAt)
+    if (this.#audit !== undefined) this.#audit.retries(record as RequestRecord)
     for (const party of parties) this.#setRunDeadline(party, party.waitUntil - party.enqueuedAt)
     this.#alarm.setFor(dueAt, now)
     if (this.#events.listened.retrying) {
@@ -1298,6 +1335,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#statistics.end(state - State.COMPLETED, record.tier)
     this.#dies(record)
     this.#answer(record, value)
+    if (this.#audit !== undefined) this.#audit.ended(record as RequestRecord)
   }
 
   /** Tells everyone who waits for a request how it ended, and lets go of them. */
@@ -1478,6 +1516,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       if (this.#slots.unsettled === 0) this.#alarm.off()
       else this.#alarm.keepAlive(false)
       if (this.#slots.active === 0) this.#timeline.reset()
+      if (this.#audit !== undefined && this.#slots.active === 0) this.#audit.rests()
       if (this.#busy && this.#isIdle()) {
         this.#busy = false
         const waiters = this.#idleWaiters
@@ -1518,6 +1557,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     for (const resolve of this.#idleWaiters) resolve()
     this.#idleWaiters = []
     this.#closing?.resolve()
+    if (this.#audit !== undefined) this.#audit.closed()
     if (this.#events.listened.closed) this.#events.tell(undefined, 'closed', { at: this.#timeline.now() })
   }
 
