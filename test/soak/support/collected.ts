@@ -2,6 +2,7 @@
  * A part of the soak: whatever way a request ends, nothing of it stays in memory, though its executor lives on, and runs
  * something all the while. Needs --expose-gc.
  */
+import { AsyncResource } from 'node:async_hooks'
 import { batched, DeadLetters, type Executor, QueuedExecutor } from 'triage-queue'
 import { VirtualClock } from 'triage-queue/simulation'
 import { Follower, type Payload, type Subject } from './follower.ts'
@@ -10,12 +11,19 @@ import { must } from './must.ts'
 import { type CollectedReport, MAX_LETTERS, type PartOptions } from './report.ts'
 import { NEIGHBOUR, type Way, ways } from './ways.ts'
 
+/** As Node's timers do, its own take the context along in which they are set. */
+class ContextClock extends VirtualClock {
+  override setTimeout(callback: () => void, delayMs: number): ReturnType<VirtualClock['setTimeout']> {
+    return super.setTimeout(AsyncResource.bind(callback), delayMs)
+  }
+}
+
 const RUN_MS = 10
 const PER_ROUND = 68
 
 export async function collected(requests: number, { progress, leaks }: PartOptions): Promise<CollectedReport> {
   const follower = new Follower()
-  const clock = new VirtualClock()
+  const clock = new ContextClock()
   const rounds = Math.ceil(requests / PER_ROUND)
   // What outlives the requests: a signal that they share, their executors, and what leaks on purpose.
   const lasting = new AbortController()

@@ -56,7 +56,9 @@ export class Load {
     if (this.#waves % 2 === 0) this.#shared.abort()
     this.#ends.push(passing.close({ drain: this.#waves % 3 > 0, graceMs: this.#time.timeoutMs(50) }))
     await this.#time.until(this.#ended())
-    await this.#time.pass(0)
+    const { timers } = this.#time.clock
+    must(timers === 0, () => `after wave ${this.#waves} ${timers} timers are set`)
+    await this.#time.rest()
     this.#isQuiet(lanes)
     this.#forget()
   }
@@ -162,8 +164,6 @@ export class Load {
       const left = waiting + running + retrying + blocked + activeWorkers + stuckWorkers
       must(left === 0, () => `wave ${this.#waves}, executor ${i}: not idle: ${JSON.stringify(lane.getStatus())}`)
     }
-    const timers = this.#time.timers()
-    must(timers === 0, () => `after wave ${this.#waves} ${timers} timers are set`)
     for (const signal of [this.#lasting, this.#shared.signal, ...this.#own.map((own) => own.signal)]) {
       const listeners = getEventListeners(signal, 'abort').length
       must(listeners === 0, () => `after wave ${this.#waves} a signal has ${listeners} listeners`)

@@ -7,54 +7,74 @@ import { type Clock, systemClock } from 'triage-queue'
 import { VirtualClock } from 'triage-queue/simulation'
 
 export interface Time {
-  readonly clock: Clock
+  readonly clock: WatchedClock
   /** Time passes for a run: `ms` of it, or just a turn of the event loop. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>
   /** Time passes for everyone. */
   pass(ms: number): Promise<void>
   /** Goes on until that is done. */
   until(done: Promise<unknown>): Promise<void>
+  /** Goes on until calls have settled that nobody waits for any more: they outlive their timeouts. */
+  rest(): Promise<void>
   /** A timeout: of about so long, where it may be reached. */
   timeoutMs(ms: number): number
   /** A delay, where there are any. */
   delayMs(ms: number): number | undefined
-  /** Timers that are set on a clock of its own. */
-  timers(): number
+}
+
+/** Knows which timers are set, those included that do not keep the process alive. */
+class WatchedClock implements Clock {
+  readonly #clock: Clock
+  readonly #timers = new Set<unknown>()
+  readonly defer?: (callback: () => void) => void
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+    if (clock.defer !== undefined) this.defer = (callback) => clock.defer?.(callback)
+  }
+
+  get timers(): number {
+    return this.#timers.size
+  }
+
+  now(): number {
+    return this.#clock.now()
+  }
+
+  setTimeout(callback: () => void, delayMs: number): unknown {
+    const timer = this.#clock.setTimeout(() => {
+      this.#timers.delete(timer)
+      callback()
+    }, delayMs)
+    this.#timers.add(timer)
+    return timer
+  }
+
+  clearTimeout(timer: unknown): void {
+    this.#timers.delete(timer)
+    // Held again before it is cleared: of a timer that is not (`unref()`), Node keeps the list of all timers of its
+    // duration until that duration is over, some 100 bytes for each duration that nobody uses any more.
+    ;(timer as { handle?: NodeJS.Timeout }).handle?.ref()
+    this.#clock.clearTimeout(timer)
+  }
 }
 
 export function virtualTime(): Time {
   const clock = new VirtualClock()
   return {
-    clock,
+    clock: new WatchedClock(clock),
     sleep: (ms, signal) => clock.sleep(ms, signal === undefined ? {} : { signal }),
     pass: (ms) => clock.advance(ms),
-    async until(done) {
-      await clock.run({ until: done })
-      // What nobody waits for: calls that outlive their timeouts.
-      await clock.run()
-    },
+    until: (done) => clock.run({ until: done }),
+    rest: () => clock.run(),
     timeoutMs: (ms) => ms,
     delayMs: (ms) => ms,
-    timers: () => clock.timers,
   }
-}
-
-/**
- * The system's clock, but a timer is held again before it is cleared: of one that is not (`unref()`), Node keeps the list of
- * all timers of its duration until that duration is over, some 240 bytes for each duration that nobody uses any more.
- */
-const clearing: Clock = {
-  now: () => systemClock.now(),
-  setTimeout: (callback, delayMs) => systemClock.setTimeout(callback, delayMs),
-  clearTimeout(timer) {
-    ;(timer as { handle: NodeJS.Timeout }).handle.ref()
-    systemClock.clearTimeout(timer)
-  },
 }
 
 export function systemTime(): Time {
   return {
-    clock: clearing,
+    clock: new WatchedClock(systemClock),
     async sleep(_ms, signal) {
       await nextTurn()
       signal?.throwIfAborted()
@@ -63,8 +83,8 @@ export function systemTime(): Time {
     async until(done) {
       await done
     },
+    rest: () => nextTurn(),
     timeoutMs: (ms) => ms * 60_000,
     delayMs: () => undefined,
-    timers: () => 0,
   }
 }

@@ -54,7 +54,8 @@ export const ways: readonly Way[] = [
     name: 'that was answered',
     end: 'completed',
     act({ follower, subject, lasting }) {
-      const limits = { waitTimeoutMs: 100, runTimeoutMs: 100, timeoutMs: 200 }
+      // The alarm that is set for it stays set.
+      const limits = { waitTimeoutMs: 1e8, runTimeoutMs: 1e8, timeoutMs: 1e8 }
       follower.execute(subject, { ...limits, id: 'it', signal: lasting }, 'leaks')
       follower.execute(subject, { signal: follower.control().signal })
       follower.offer(subject)
