@@ -35,7 +35,7 @@ test.concurrent('nothing of a request is kept that has ended, in whatever way', 
 
 describe('a leak is seen', () => {
   test('of one small object for each request: in the slope', async () => {
-    const report = await runPart('mixed', 100_000, { leaks: true })
+    const report = await runPart('mixed', 50_000, { leaks: true })
     // After so few requests V8 still adds some bytes for each; the object and its place in an array are 40.
     expect(report.heapSlope.bytesPerRequest).toBeGreaterThan(30)
     expect(complaints.mixed(report)).toContainEqual(expect.stringMatching(/^the heap grows by/))

@@ -97,6 +97,7 @@ export class Load {
     if (often(0.2)) options.runTimeoutMs = ms(30)
     if (often(0.2)) options.timeoutMs = ms(60)
     if (often(0.3)) options.metadata = { of: this.tally.requests }
+    if (often(0.1)) options.cost = 1 + Math.floor(random() * 3)
     if (often(0.05)) options.startAt = new Date(0)
     const delayMs = this.#time.delayMs(random() * 20)
     if (delayMs !== undefined && often(0.1)) options.delayMs = delayMs
