@@ -41,7 +41,7 @@ export async function narrow(requests: number, { progress, leaks }: PartOptions)
   const look = (queue: QueuedExecutor<Payload, number>): void => {
     maxWaiting = Math.max(maxWaiting, queue.getStatus().waiting)
     heapPeakBytes = Math.max(heapPeakBytes, process.memoryUsage().heapUsed)
-    if (tally.requests % 50_000 === 0) progress(tally.requests)
+    progress(tally.requests)
   }
   const share = Math.ceil(requests / 4)
 
