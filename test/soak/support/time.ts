@@ -52,9 +52,6 @@ class WatchedClock implements Clock {
 
   clearTimeout(timer: unknown): void {
     this.#timers.delete(timer)
-    // Held again before it is cleared: of a timer that is not (`unref()`), Node keeps the list of all timers of its
-    // duration until that duration is over, some 100 bytes for each duration that nobody uses any more.
-    ;(timer as { handle?: NodeJS.Timeout }).handle?.ref()
     this.#clock.clearTimeout(timer)
   }
 }
