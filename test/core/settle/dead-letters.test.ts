@@ -68,7 +68,10 @@ test.each([
   [{ max: 0 }, "Option 'deadLetters.max' must be an integer of at least 1, but is 0"],
   [{ of: ['shed'] }, "Option 'deadLetters.of' must be an array of 'failed' and 'expired'"],
   [{ of: 'failed' }, "but is 'failed'"],
-  [{ size: 5 }, "Option 'deadLetters.size' must be left out, since there is no such option (there are max, of), but is 5"],
+  [
+    { size: 5 },
+    "Option 'deadLetters.size' must be left out, since there is no such option (there are max, of), but is 5",
+  ],
   [null, "Option 'deadLetters' must be an object, but is null"],
   [[], "Option 'deadLetters' must be an object, but is []"],
 ])('%j is refused', (options, message) => {
