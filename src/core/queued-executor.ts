@@ -1002,8 +1002,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     else {
       this.#capacity.started()
       this.#statistics.waited(record.tier, now - record.enqueuedAt)
-      this.#queue.started(record)
     }
+    this.#queue.started(record)
     if (this.#guards.hearsStarts) this.#tellGuards(record, (guards) => guards.started())
     if (extras !== undefined) {
       if (!extras.isShared) extras.startedAt = now
@@ -1017,7 +1017,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const record = this.#first(this.#slots.free + 1)
     if (record === undefined) return undefined
     const { cost, tier } = record
-    this.#queue.delete(record)
+    this.#queue.take(record)
     this.#reserve.takes(tier, cost)
     if (cost > 1) {
       this.#wide--
