@@ -1008,9 +1008,9 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     else {
       this.#capacity.started()
       this.#statistics.waited(record.tier, now - record.enqueuedAt)
-      this.#queue.started(record)
     }
     if (this.#audit !== undefined) this.#audit.starts(record as RequestRecord)
+    this.#queue.started(record)
     if (this.#guards.hearsStarts) this.#tellGuards(record, (guards) => guards.started())
     if (extras !== undefined) {
       if (!extras.isShared) extras.startedAt = now
@@ -1024,7 +1024,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const record = this.#first(this.#slots.free + 1)
     if (record === undefined) return undefined
     const { cost, tier } = record
-    this.#queue.delete(record)
+    this.#queue.take(record)
     this.#reserve.takes(tier, cost)
     if (cost > 1) {
       this.#wide--
@@ -1118,8 +1118,11 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         }
       },
       queued: () => queue.entries() as Iterable<RequestRecord>,
-      // Slots that are kept for a priority are not for those before it.
-      goesBefore: (one, other) => !this.#reserve.isOn && queue.goesBefore(own(one), own(other)),
+      // Slots that are kept for a priority are not for those before it; whose turn it was is known only until it starts.
+      goesBefore: (one, other) => {
+        const isKnown = !this.#reserve.isOn && this.#settings.order.turns === undefined
+        return isKnown && queue.goesBefore(own(one), own(other))
+      },
       held: () => ({
         timers: this.#alarm.armed ? 1 : 0,
         deadlines: this.#deadlines.size,
