@@ -100,5 +100,6 @@ const marks: Record<When, string> = {
 
 /** In one line: commas within a burst, a dot for one microtask, a bar where all has settled. */
 export function nameOf({ start }: Tree, path: readonly Move[]): string {
-  return start.join(', ') + path.map(({ when, command }) => marks[when] + command).join('')
+  const name = path.map(({ when, command }) => marks[when] + command).join('')
+  return start.length === 0 ? name.slice(marks['in the same burst'].length) : start.join(', ') + name
 }
