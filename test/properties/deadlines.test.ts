@@ -51,11 +51,14 @@ const commands = [
       ({ all }) => all.length > 0,
     ),
   ),
-  fc.integer({ min: 2, max: 5 }).map((every) =>
-    command<Model, Real>(`clear all but each ${every}th`, (model, real) => {
-      const leaving = model.entries.filter(({ n }) => n % every > 0)
+  // Neighbours, so that whole blocks of the line become empty.
+  fc.tuple(fc.double({ min: 0, max: 1, noNaN: true }), fc.integer({ min: 100, max: 1_500 })).map(([from, count]) =>
+    command<Model, Real>(`clear ${count} from ${from} on`, (model, real) => {
+      const line = sorted(model.entries)
+      const first = Math.floor(from * line.length)
+      const leaving = new Set(line.slice(first, first + count))
       for (const { deadline } of leaving) real.clear(deadline)
-      model.entries = model.entries.filter(({ n }) => n % every === 0)
+      model.entries = model.entries.filter((entry) => !leaving.has(entry))
     }),
   ),
   fc.double({ min: -1, max: 21, noNaN: true }).map((now) =>
@@ -87,6 +90,6 @@ agrees('deadlines fall due in the order of their times, then of their setting; w
     expect(real.nextDueAt).toBe(inOrder[0]?.dueAt ?? Number.POSITIVE_INFINITY)
     expect([...real.targets()]).toEqual(inOrder.map(({ n }) => n))
   },
-  runs: 60,
+  runs: 150,
   maxCommands: 30,
 })

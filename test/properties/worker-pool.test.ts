@@ -208,6 +208,7 @@ agrees('a pool is an array of slots, each truthful', {
     expect(outcomes.map(({ word }) => word)).toEqual(model.outcomes)
     expect(asked.map(({ word }) => word)).toEqual(model.asked.map(({ expected }) => expected))
     expect([pool.active, pool.free]).toEqual([model.calls.length, model.free])
+    if (model.calls.length === 0) expect(clock.timers).toBe(0)
     const unused: Slot = { call: undefined, processed: 0, errors: 0 }
     const slots = Array.from({ length: Math.max(model.limit, model.slots.length) }, (_, i) => model.slots[i] ?? unused)
     const shown = [...slots.entries()].filter(([index, { call }]) => index < model.limit || call !== undefined)

@@ -25,7 +25,7 @@ interface Counts {
 
 /**
  * The tests of one mode, and how many interleavings each must cover: more or fewer are a change to be looked at. Those in
- * which the queue never is full are covered once, by the first mode that comes to mind.
+ * which nobody finds the queue full are the same in all modes, and covered where callers block.
  */
 export function covers(whenFull: WhenFull, counts: Counts): void {
   const onlyFull = whenFull !== 'block'

@@ -1,7 +1,7 @@
 /**
  * Which interleavings are there? Found with the model alone, before any is played.
  *
- * Four rules leave out what would only be played twice, and each is checked by the ones that are played:
+ * Four rules leave out what would only be played twice:
  * - A command that changes nothing is not gone on from: what follows is what follows without it.
  * - Microtasks run between two commands only when there are any.
  * - An answer is a microtask, and nothing before: what it could as well come after, it comes after.
@@ -46,14 +46,11 @@ function* movesAfter(tree: Tree, path: readonly Move[]): Generator<Move> {
     const model = modelAfter(tree, path)
     pass(model, when)
     for (const command of tree.alphabet) {
-      if (
-        !changes(model, command) ||
-        (when === 'in the same burst' && command !== 'time' && isSwapped(tree, path, command))
-      )
-        continue
-      if (command !== 'time') yield { when, command }
+      if (!changes(model, command)) continue
       // Time passes only when there is nothing left to do without it.
-      else if (model.tasks.length === 0) yield { when: 'when all is settled', command }
+      if (command === 'time') {
+        if (model.tasks.length === 0) yield { when: 'when all is settled', command }
+      } else if (when !== 'in the same burst' || !isSwapped(tree, path, command)) yield { when, command }
     }
   }
 }

@@ -4,28 +4,7 @@
  * It knows of the program only what matters to the interleaving: which microtasks are on their way, and in which order.
  */
 import { fails, LOW, RUN_MS, type Setting, SLOTS, URGENT, WAIT_MS } from './commands.ts'
-
-export interface Modelled {
-  readonly n: number
-  readonly isLow: boolean
-  readonly waitDueAt: number
-  readonly signal: { aborted: boolean } | undefined
-  tier: number
-  state: 'blocked' | 'waiting' | 'running' | 'over'
-  /** What its caller is told, and when: 'completed@0', or the code of the error. */
-  outcome: string | undefined
-  /** Its events, in order. */
-  readonly history: string[]
-}
-
-interface ModelCall {
-  readonly request: Modelled
-  readonly dueAt: number
-  answered: boolean
-  stuck: boolean
-}
-
-const inOrder = (a: Modelled, b: Modelled): number => a.tier - b.tier || a.n - b.n
+import { inOrder, type ModelCall, type Modelled } from './modelled.ts'
 
 export class Model {
   readonly setting: Setting

@@ -21,7 +21,7 @@ export interface Caller {
   result: string
 }
 
-export const LOW = 3
+const LOW = 3
 
 export class BlockedModel {
   readonly bounds: Bounds
