@@ -62,6 +62,8 @@ class World {
   /** Who waits, first one first; starts of others; the most calls at a time. */
   line: number[] = []
   readonly outOfOrder: string[] = []
+  /** Whose abort did nothing. */
+  readonly unheard: number[] = []
   calls = 0
   mostCalls = 0
   /** Let in for the place of one that has its slot, and is about to be announced: it was not there to be passed. */
@@ -101,15 +103,32 @@ class World {
       )
     }
     if (!isAborted) return
-    this.#scheduler.schedule(Promise.resolve(), `abort ${n}`).then(() => controller.abort(new Error('aborted')))
+    this.#scheduler.schedule(Promise.resolve(), `abort ${n}`).then(() => this.#abort(n, controller))
+  }
+
+  /** Who has come, and was not let in. */
+  get notAdmitted(): number[] {
+    return [...this.outcomes.keys()].filter((n) => this.outcomes[n] && !this.histories[n]?.includes('queued'))
+  }
+
+  /** Wherever it is, it ends at once. */
+  #abort(n: number, controller: AbortController): void {
+    controller.abort(new Error('aborted'))
+    if (!this.isOver(n)) this.unheard.push(n)
+  }
+
+  isOver(n: number): boolean {
+    return ['rejected', ...ends].includes(this.histories[n]?.at(-1) ?? '')
   }
 
   #validate({ n }: Payload): ReturnType<StandardSchema<Payload>['~standard']['validate']> {
     const { schema } = this.#arrivals[n] as Arrival
     const answer = schema.startsWith('fits') ? { value: { n } } : { issues: [{ message: 'unfit' }] }
     if (!schema.endsWith('later')) return answer
-    if (!schema.startsWith('breaks')) return this.#scheduler.schedule(Promise.resolve(answer), `the schema of ${n}`)
-    return this.#scheduler.schedule(Promise.reject(new Error('broken')), `the schema of ${n}`)
+    return this.#scheduler.schedule(Promise.resolve(), `the schema of ${n}`).then(() => {
+      if (schema.startsWith('breaks')) throw new Error('broken')
+      return answer
+    })
   }
 
   #execute({ n }: Payload): number | Promise<number> {
@@ -184,7 +203,12 @@ test(
             return scheduler.count() > 0
           }
           for (let turns = 0; await isMore(); turns++) {
-            if (turns === closesAt) close()
+            if (turns === closesAt) {
+              const { notAdmitted } = world
+              close()
+              await clock.settle()
+              for (const n of notAdmitted) expect(world.isOver(n), `request ${n} is refused at once`).toBe(true)
+            }
             await scheduler.waitOne()
             expect(executor.getStatus().waiting).toBeLessThanOrEqual(options.maxQueueSize)
           }
@@ -192,12 +216,14 @@ test(
           // Everything was answered, so that nothing is left to wait for.
           const { totals, ...status } = executor.getStatus()
           expect([status.waiting, status.running, status.blocked, status.activeWorkers]).toEqual([0, 0, 0, 0])
+          expect(clock.timers).toBe(0)
           close()
           await clock.settle()
           expect(closing?.word).toBe('undefined')
           expect(clock.timers).toBe(0)
 
           expect(world.outOfOrder).toEqual([])
+          expect(world.unheard).toEqual([])
           expect(world.mostCalls).toBeLessThanOrEqual(options.concurrency)
           expect(totals.admitted).toBe(ends.reduce((sum, end) => sum + totals[end], 0))
           expect(totals.admitted + totals.rejected).toBe(arrivals.length)
