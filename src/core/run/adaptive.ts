@@ -31,8 +31,10 @@
  * A window that never used all of L says what an unhurried call takes, and moves r; it does not move L. Of a window in
  * which a share d was dropped, L loses d / 2, as in DCTCP.
  *
- * The constants are from sweeps in simulation, over capacities from 1 to 500, steady to exponential run times, and
- * downstreams that only queue or that also become less efficient. A veto by the slope of latency over inflight
+ * The constants are from sweeps in simulation, over capacities from 1 to 200, steady to exponential run times, and
+ * downstreams that only queue or that also become less efficient: of those in which twice the capacity in flight makes
+ * all calls half as long again it reaches 95 to 99 % of the best fixed limit's goodput, with exponential run times 80
+ * to 95 %. From a capacity that collapses to a twentieth and has no timeout, it needs more than 30 s there. A veto by the slope of latency over inflight
  * (failsafe-go, Cinnamon) changed nothing there that the ceiling and the probes do not, and is left out.
  *
  * @see https://github.com/failsafe-go/failsafe-go (adaptivelimiter: the cap)

@@ -11,8 +11,6 @@ const NOISE = 2
 const CERTAIN_WINDOWS = 3
 /** A window so many standard errors off is from another downstream, and what was before does not count any more. */
 const SURPRISE = 2.5
-/** However much alike the runs are, less than this is no surprise. */
-const LEAST_ERROR = 0.02
 
 interface WindowMeans {
   readonly inflight: number
@@ -33,7 +31,7 @@ export class UsualRun {
   add(window: WindowMeans): void {
     const { inflight, runMs, uncertainty } = window
     if (this.ms === 0) this.#uncertainty = uncertainty
-    const surprise = SURPRISE * Math.max(Math.sqrt(this.#uncertainty), LEAST_ERROR)
+    const surprise = SURPRISE * Math.sqrt(this.#uncertainty)
     if (this.ms === 0 || Math.abs(runMs / this.ms - 1) > surprise) this.startAnew(window)
     this.windows++
     const share = 1 / Math.min(this.windows + 1, MOST_WINDOWS)
