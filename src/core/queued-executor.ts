@@ -20,7 +20,6 @@ import { Alarm, inAnotherTurn, soon, Timeline } from './clock.ts'
 import {
   CancelledError,
   DuplicateRequestError,
-  type ErrorSubject,
   type FullBound,
   InvalidRequestError,
   OptionsError,
@@ -29,8 +28,8 @@ import {
   QueueFullError,
   RateLimitedError,
   RunTimeoutError,
+  reasonOf,
   ShedError,
-  TriageError,
   WaitTimeoutError,
 } from './errors.ts'
 import {
@@ -46,7 +45,8 @@ import {
 import { byPriority, type Priority, priorityOf, TIERS } from './priority.ts'
 import { type Deadline, Deadlines } from './queue/deadlines.ts'
 import { Tiers } from './queue/tiers.ts'
-import { type Extras, type Later, type QueuedRequest, RequestRecord, State } from './queued-request.ts'
+import { TimeLimits } from './queue/time-limits.ts'
+import { type Extras, type Later, type QueuedRequest, RequestRecord, State, subjectOf } from './queued-request.ts'
 import type { LimitPolicy, LimitSample } from './run/limit.ts'
 import { Reserve } from './run/reserve.ts'
 import { Run } from './run/run-context.ts'
@@ -54,9 +54,10 @@ import { type Executor, type PoolHost, type RunTimes, Slots, type WorkerHealth }
 import { JoinedRequest } from './settle/joined-request.ts'
 import type { RetryPolicy } from './settle/retry.ts'
 import { Signals } from './settle/signals.ts'
-import { Events, type ExecutorEvent, type Listener, type RequestEvent } from './watch/events.ts'
+import { Events, type ExecutorEvent, type Listener } from './watch/events.ts'
 import { type ExecutorHistograms, Statistics } from './watch/statistics.ts'
 import type { ExecutorStatus } from './watch/status.ts'
+import { Teller } from './watch/teller.ts'
 
 /** What `map()` may be told: the options of each request, and how to pull. */
 export type MapOptions = PullOptions & Omit<RequestOptions, 'id'>
@@ -84,10 +85,11 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   readonly #queue: Tiers<RequestRecord<Req, Res>>
   readonly #blocked: Tiers<RequestRecord<Req, Res>>
   readonly #capacity: Capacity
-  readonly #deadlines = new Deadlines<Party<Req, Res>>()
+  readonly #limits: TimeLimits<Party<Req, Res>>
   readonly #signals: Signals<Party<Req, Res>>
   readonly #slots: Slots<Req, Res>
   readonly #events: Events
+  readonly #tell: Teller
   readonly #statistics = new Statistics()
   // Live requests that somebody could ask for: those whose id was given or read.
   readonly #ids = new Map<string, RequestRecord<Req, Res>>()
@@ -95,10 +97,9 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     cancel: (record: RequestRecord, reason: unknown) => this.#cancel(own(record), reason),
     setPriority: (record: RequestRecord, priority: Priority) => this.#move(own(record), requireTier(priority)),
     position: (record: RequestRecord) => this.#position(own(record)),
-    waitUntil: (record: RequestRecord) =>
-      record.enqueuedAt + Math.min(this.#waitTimeoutOf(own(record)), this.#timeoutOf(own(record))),
+    waitUntil: (record: RequestRecord) => record.enqueuedAt + this.#limits.untilRunOf(record),
     dueAt: (record: RequestRecord, startedAt: number) =>
-      Math.min(startedAt + this.#runTimeoutOf(own(record)), record.enqueuedAt + this.#timeoutOf(own(record))),
+      Math.min(startedAt + this.#limits.runOf(record), record.enqueuedAt + this.#limits.wholeOf(record)),
     named: (record: RequestRecord, id: string) => void this.#ids.set(id, own(record)),
   }
   // One of each kind that comes and goes is kept: when a collection finds none, V8 throws away the code made for it, and
@@ -144,12 +145,14 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#settings = settings
     this.#timeline = new Timeline(clock, this.#owner)
     this.#alarm = new Alarm(clock, this.#timeline, (now) => this.#ring(now))
+    this.#limits = new TimeLimits(settings, this.#timeline, this.#alarm)
     this.#queue = new Tiers(order, (error) => this.#events.reportOf('started', error))
     this.#blocked = new Tiers()
     this.#capacity = new Capacity(this.#queue, settings.total, settings.byTier, settings.maxBlocked)
     this.#signals = new Signals((party, reason) => this.#leave(party, State.CANCELLED, reason))
     this.#slots = new Slots(executor, this.#host(), settings.concurrency, settings.onStuck, settings.maxReplaced)
     this.#events = new Events(settings.onListenerError)
+    this.#tell = new Teller(this.#events, this.#timeline)
     this.#guards = new Guards([...settings.rateLimits, ...settings.overload])
     this.#reserve = new Reserve(settings.reserve, settings.lendReserve)
     this.#learned = settings.limit?.initial ?? settings.concurrency
@@ -275,7 +278,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   pause(): void {
     if (this.#paused || this.#closing !== undefined) return
     this.#paused = true
-    if (this.#events.listened.paused) this.#events.tell(undefined, 'paused', { at: this.#timeline.now() })
+    this.#tell.all('paused', {})
   }
 
   resume(): void {
@@ -283,7 +286,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#paused = false
     this.#schedule()
     this.#madeRoom()
-    if (this.#events.listened.resumed) this.#events.tell(undefined, 'resumed', { at: this.#timeline.now() })
+    this.#tell.all('resumed', {})
   }
 
   /** How many calls of the executor may run at once. A smaller number shrinks as runs end. */
@@ -298,9 +301,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#slots.limit = to
     this.#schedule()
     this.#madeRoom()
-    if (from !== to && this.#events.listened.resized) {
-      this.#events.tell(undefined, 'resized', { at: this.#timeline.now(), from, to })
-    }
+    if (from !== to) this.#tell.all('resized', { from, to })
   }
 
   /**
@@ -415,13 +416,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         const next = this.#queue.firstAt(tier)
         return next === undefined ? 0 : this.#timeline.now() - next.enqueuedAt
       }),
-      wait: this.#statistics.wait(),
-      run: this.#statistics.run(),
-      waitByPriority: this.#statistics.waitByPriority(),
-      runByPriority: this.#statistics.runByPriority(),
-      totals: this.#statistics.totals(),
-      totalsByPriority: this.#statistics.totalsByPriority(),
-      rejectedByPriority: this.#statistics.rejectedByPriority(),
+      ...this.#statistics.status(),
       listenerErrors: this.#events.errors,
     }
   }
@@ -572,7 +567,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     question.request = record.request
     question.metadata = record.metadata
     question.waitMs = now - record.enqueuedAt
-    question.deadline = record.enqueuedAt + this.#timeoutOf(record)
+    question.deadline = record.enqueuedAt + this.#limits.wholeOf(record)
     question.ahead = this.#queue.countAhead(record.tier)
     question.waiting = this.#capacity.waiting
     question.running = this.#running
@@ -662,7 +657,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     later.hold = hold
     // Its time counts from when it may start.
     record.arrived = { at: Math.max(later.startAt, record.enqueuedAt), owner: this.#owner }
-    if (record.deadline !== undefined) this.#setRunDeadline(record, record.waitUntil - record.enqueuedAt)
+    if (record.deadline !== undefined) this.#limits.change(record, record.waitUntil - record.enqueuedAt)
     if (after === undefined) this.#alarm.setFor(later.startAt, this.#timeline.now())
     else {
       later.after = undefined
@@ -705,10 +700,9 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   #tellQueued(record: RequestRecord<Req, Res>): void {
     const { waiting, total } = this.#capacity
-    if (this.#events.listened.queued) this.#events.tell(record, 'queued', { ...this.#about(record), waiting })
+    this.#tell.of(record, 'queued', { waiting })
     // Looked at again: a listener may have made room.
-    if (this.#events.listened.full && this.#capacity.waiting === total)
-      this.#events.tell(undefined, 'full', { at: this.#timeline.now(), waiting, maxQueueSize: total })
+    if (this.#capacity.waiting === total) this.#tell.all('full', { waiting, maxQueueSize: total })
   }
 
   #block(record: RequestRecord<Req, Res>): void {
@@ -720,9 +714,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     record.status = State.BLOCKED
     this.#blocked.add(record)
     this.#lives(record)
-    if (this.#events.listened.blocked) {
-      this.#events.tell(record, 'blocked', { ...this.#about(record), blocked: this.#blocked.size })
-    }
+    this.#tell.of(record, 'blocked', { blocked: this.#blocked.size })
   }
 
   #displaceFor(record: RequestRecord<Req, Res>): void {
@@ -738,7 +730,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#take(victim)
     this.#retire(victim, State.SHED, error)
     this.#enqueue(record, false)
-    this.#announce(victim, State.SHED, error, State.WAITING)
+    this.#tell.ended(victim, error, State.WAITING, undefined)
   }
 
   /** Brings blocked callers in for as long as there is room: by priority, then first-in first-out. */
@@ -810,8 +802,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         metadata: extras?.metadata,
         enqueuedAt: newcomer.enqueuedAt,
         signal,
-        waitTimeoutMs: this.#waitTimeoutOf(newcomer),
-        timeoutMs: this.#timeoutOf(newcomer),
+        waitTimeoutMs: this.#limits.waitOf(newcomer),
+        timeoutMs: this.#limits.wholeOf(newcomer),
       },
       (party, reason) => this.#leave(party, State.CANCELLED, new CancelledError(reason, subjectOf(twin))),
     )
@@ -824,10 +816,10 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     if (resolve !== undefined && reject !== undefined) joined.deliverTo(resolve, reject)
     joined.admission = extras?.admission
     if (joined.signal !== undefined) this.#signals.add(joined.signal, joined)
-    this.#setDeadline(joined, twin.status >= State.STARTING ? joined.timeoutMs : joined.waitUntil - joined.enqueuedAt)
+    this.#limits.set(joined, twin.status >= State.STARTING ? joined.timeoutMs : joined.waitUntil - joined.enqueuedAt)
     if (twin.status > State.BLOCKED) admittedJoined(joined)
     if (newcomer.tier < twin.tier) this.#move(twin, newcomer.tier)
-    if (this.#events.listened.joined) this.#events.tell(newcomer, 'joined', this.#about(newcomer))
+    this.#tell.of(newcomer, 'joined', {})
   }
 
   /** It will not come in: nothing is kept of it. */
@@ -844,22 +836,13 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     else if (extras !== undefined) this.#unlink(record)
     this.#answer(record, error)
     extras?.admission?.reject(error)
-    if (this.#events.listened.rejected) {
-      const { priority, request, metadata } = record
-      const at = this.#timeline.now()
-      this.#events.tell(record, 'rejected', { id: extras?.id, priority, request, metadata, at, error, reason })
-    }
+    this.#tell.rejected(record, extras?.id, error, reason)
     if (wasLive) this.#rest()
   }
 
   #fullError(bound: FullBound, record: RequestRecord<Req, Res>): QueueFullError {
-    const { tier } = record
-    const { waiting, total, byTier, maxBlocked } = this.#capacity
-    const subject = subjectOf(record)
-    const retryAfterMs = this.#retryAfterMs(tier)
-    if (bound === 'blocked') return new QueueFullError(bound, this.#blocked.size, maxBlocked, subject, retryAfterMs)
-    if (bound === 'total') return new QueueFullError(bound, waiting, total, subject, retryAfterMs)
-    return new QueueFullError(bound, this.#capacity.sizeAt(tier), byTier[tier] as number, subject, retryAfterMs)
+    const retryAfterMs = this.#retryAfterMs(record.tier)
+    return this.#capacity.fullError(bound, record.tier, this.#blocked.size, subjectOf(record), retryAfterMs)
   }
 
   /**
@@ -882,7 +865,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     if (extras !== undefined) this.#livesWith(record, extras)
     else {
       const limitMs = this.#settings.waitLimitMs[record.tier] as number
-      if (limitMs !== Number.POSITIVE_INFINITY) this.#setDeadline(record, limitMs)
+      if (limitMs !== Number.POSITIVE_INFINITY) this.#limits.set(record, limitMs)
     }
     if (isFirst) this.#wakes()
   }
@@ -890,7 +873,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   #livesWith(record: RequestRecord<Req, Res>, { id }: Extras): void {
     // While a schema looks at it, nobody can join it: it may be unfit, and the next one with its id is not.
     if (id !== undefined && record.status !== State.CHECKING) this.#ids.set(id, record)
-    this.#setDeadline(record, Math.min(this.#waitTimeoutOf(record), this.#timeoutOf(record)))
+    this.#limits.set(record, this.#limits.untilRunOf(record))
   }
 
   /** Nobody waits for its end any more. */
@@ -905,39 +888,6 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#alarm.keepAlive(true)
     // The dispatch will arm the alarm; if there is none, something must keep the process alive.
     if (!this.#alarm.armed && (this.#paused || this.#slots.free <= 0)) this.#setAlarm(this.#timeline.now())
-  }
-
-  #setDeadline(party: Party<Req, Res>, limitMs: number): void {
-    if (limitMs === Number.POSITIVE_INFINITY) return
-    const dueAt = party.enqueuedAt + limitMs
-    const deadline = this.#deadlines.set(party, dueAt)
-    party.deadline = deadline
-    if (dueAt < this.#alarm.dueAt) this.#alarm.setFor(dueAt, this.#timeline.now())
-  }
-
-  #clearDeadline(party: { deadline: unknown }): void {
-    if (party.deadline === undefined) return
-    this.#deadlines.clear(party.deadline as Deadline<Party<Req, Res>>)
-    party.deadline = undefined
-  }
-
-  // Written out here and in `#answer`: in the CommonJS build `?.` and `??` are calls with a closure each.
-  #waitTimeoutOf(record: RequestRecord<Req, Res>): number {
-    const { extras, tier } = record
-    if (extras !== undefined && extras.waitTimeoutMs !== undefined) return extras.waitTimeoutMs
-    return this.#settings.waitTimeoutMs[tier] as number
-  }
-
-  #timeoutOf(record: RequestRecord<Req, Res>): number {
-    const { extras, tier } = record
-    if (extras !== undefined && extras.timeoutMs !== undefined) return extras.timeoutMs
-    return this.#settings.timeoutMs[tier] as number
-  }
-
-  #runTimeoutOf(record: RequestRecord<Req, Res>): number {
-    const { extras, tier } = record
-    if (extras !== undefined && extras.runTimeoutMs !== undefined) return extras.runTimeoutMs
-    return this.#settings.runTimeoutMs[tier] as number
   }
 
   #position(record: RequestRecord<Req, Res>): number | undefined {
@@ -1008,7 +958,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     if (extras !== undefined) {
       if (!extras.isShared) extras.startedAt = now
       this.#setRunDeadlines(record, extras)
-    } else if (record.deadline !== undefined) this.#setRunDeadline(record, this.#timeoutOf(record))
+    } else if (record.deadline !== undefined) this.#limits.change(record, this.#limits.wholeOf(record))
     if (this.#blocked.size > 0 || this.#roomWaiters.size > 0) this.#madeRoom()
     return record
   }
@@ -1082,19 +1032,11 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   /** The wait is over, and its timeout with it; that of the whole request goes on, for each who shares it. */
   #setRunDeadlines(record: RequestRecord<Req, Res>, extras: Extras): void {
-    if (extras.left === undefined) this.#setRunDeadline(record, this.#timeoutOf(record))
+    if (extras.left === undefined) this.#limits.change(record, this.#limits.wholeOf(record))
     if (extras.joined === undefined) return
     for (const joined of extras.joined as Set<JoinedRequest<Req, Res>>) {
-      this.#setRunDeadline(joined, joined.timeoutMs)
+      this.#limits.change(joined, joined.timeoutMs)
     }
-  }
-
-  #setRunDeadline(party: Party<Req, Res>, timeoutMs: number): void {
-    const deadline = party.deadline as Deadline<Party<Req, Res>> | undefined
-    // Often it is the one that it has.
-    if (deadline !== undefined && deadline.rank === party.enqueuedAt + timeoutMs) return
-    this.#clearDeadline(party)
-    this.#setDeadline(party, timeoutMs)
   }
 
   /** What the slots ask of us. */
@@ -1128,21 +1070,13 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       widened: () => this.#schedule(),
       overdue: (record, startedAt, now) => {
         if (record.ended) return
-        const timeoutMs = this.#runTimeoutOf(own(record))
+        const timeoutMs = this.#limits.runOf(record)
         this.#end(own(record), State.EXPIRED, new RunTimeoutError(now - startedAt, timeoutMs, subjectOf(own(record))))
       },
       stuck: (record, slot, startedAt, now) => {
         this.#schedule()
         this.#madeRoom()
-        if (this.#events.listened.stuck) {
-          const stuckWorkers = this.#slots.stuck
-          this.#events.tell(own(record), 'stuck', {
-            ...this.#about(own(record)),
-            slot,
-            runMs: now - startedAt,
-            stuckWorkers,
-          })
-        }
+        this.#tell.of(record, 'stuck', { slot, runMs: now - startedAt, stuckWorkers: this.#slots.stuck })
         this.#rest()
       },
       pauseForOthers: () => {
@@ -1162,10 +1096,10 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   #begin(record: RequestRecord<Req, Res>, times: RunTimes): boolean {
     times.startedAt = this.#timeline.now()
-    times.deadline = times.startedAt + this.#runTimeoutOf(record)
+    times.deadline = times.startedAt + this.#limits.runOf(record)
     if (this.#events.listened.started && record.status === State.STARTING) {
       const waitMs = this.#timeline.now() - record.enqueuedAt
-      this.#events.tell(record, 'started', { ...this.#about(record), waitMs, attempt: record.attempt })
+      this.#tell.of(record, 'started', { waitMs, attempt: record.attempt })
     }
     // A listener, or one of an earlier event in the same burst, may have ended it.
     if (record.status !== State.STARTING) {
@@ -1221,11 +1155,9 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const later = record.later()
     later.attempt++
     later.hold = this.#held.set(record, dueAt)
-    for (const party of parties) this.#setRunDeadline(party, party.waitUntil - party.enqueuedAt)
+    for (const party of parties) this.#limits.change(party, party.waitUntil - party.enqueuedAt)
     this.#alarm.setFor(dueAt, now)
-    if (this.#events.listened.retrying) {
-      this.#events.tell(record, 'retrying', { ...this.#about(record), attempt, error, delayMs: dueAt - now })
-    }
+    this.#tell.of(record, 'retrying', { attempt, error, delayMs: dueAt - now })
     return true
   }
 
@@ -1276,7 +1208,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const isAbandoned = from === State.RUNNING && state > State.FAILED
     if (isAbandoned) {
       // Nobody waits for it any more, but when its time is over its slot is stuck.
-      const dueAt = record.enqueuedAt + this.#timeoutOf(record)
+      const dueAt = record.enqueuedAt + this.#limits.wholeOf(record)
       const { limit } = this.#settings
       const slot = this.#slots.timesOf(record)
       if (state === State.EXPIRED && slot !== undefined) {
@@ -1287,7 +1219,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       this.#slots.abort(record, value, dueAt)
       if (dueAt < this.#alarm.dueAt) this.#alarm.setFor(dueAt, this.#timeline.now())
     }
-    this.#announce(record, state, value, from, times)
+    this.#tell.ended(record, value, from, times === undefined ? undefined : times.startedAt)
     if (isAbandoned && state === State.EXPIRED) this.#slots.overdue(record, this.#timeline.now())
     if (this.#live === 0) this.#rest()
   }
@@ -1321,7 +1253,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const joined = extras.joined as Set<JoinedRequest<Req, Res>>
     extras.joined = undefined
     for (const party of joined) {
-      this.#clearDeadline(party)
+      this.#limits.clear(party)
       if (party.signal !== undefined) this.#signals.delete(party.signal, party)
       party.end(value, now)
       if (record.status === State.REJECTED) party.admission?.reject(value)
@@ -1330,7 +1262,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   /** Nothing refers to an ended request any more: no signal, no deadline, no id. */
   #unlink(record: RequestRecord<Req, Res>): void {
-    this.#clearDeadline(record)
+    this.#limits.clear(record)
     const { extras } = record
     if (extras === undefined) return
     if (extras.signal !== undefined) {
@@ -1359,7 +1291,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     if (record.ended) return false
     if (extras?.joined === undefined || extras.joined.size === 0) return this.#finish(record, state, error)
     if (extras.left !== undefined) return false
-    this.#clearDeadline(record)
+    this.#limits.clear(record)
     if (extras.signal !== undefined) this.#signals.delete(extras.signal, record)
     extras.signal = undefined
     extras.left = state
@@ -1377,7 +1309,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const { record } = joined
     const parties = record.extras?.joined
     if (record.ended || parties === undefined || !parties.delete(joined)) return false
-    this.#clearDeadline(joined)
+    this.#limits.clear(joined)
     if (joined.signal !== undefined) this.#signals.delete(joined.signal, joined)
     joined.end(error, this.#timeline.now(), state)
     if (record.status <= State.BLOCKED) joined.admission?.reject(error)
@@ -1394,7 +1326,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   #expire(party: Party<Req, Res>, now: number): void {
     const record = party instanceof JoinedRequest ? party.record : party
-    const timeoutMs = party instanceof JoinedRequest ? party.timeoutMs : this.#timeoutOf(record)
+    const timeoutMs = party instanceof JoinedRequest ? party.timeoutMs : this.#limits.wholeOf(record)
     const elapsedMs = now - party.enqueuedAt
     const subject = subjectOf(record)
     if (record.status >= State.STARTING) {
@@ -1402,14 +1334,14 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       this.#leave(party, State.EXPIRED, new RunTimeoutError(now - startedAt, timeoutMs, subject))
       return
     }
-    const waitTimeoutMs = party instanceof JoinedRequest ? party.waitTimeoutMs : this.#waitTimeoutOf(record)
+    const waitTimeoutMs = party instanceof JoinedRequest ? party.waitTimeoutMs : this.#limits.waitOf(record)
     const limitMs = Math.min(waitTimeoutMs, timeoutMs)
     this.#leave(party, State.EXPIRED, new WaitTimeoutError(elapsedMs, limitMs, subject))
   }
 
   /** The alarm: answers all whose time is over, and sets itself for the next. */
   #ring(now: number): void {
-    for (let due = this.#deadlines.takeDue(now); due !== undefined; due = this.#deadlines.takeDue(now)) {
+    for (let due = this.#limits.takeDue(now); due !== undefined; due = this.#limits.takeDue(now)) {
       this.#expire(due, now)
     }
     this.#release(now)
@@ -1427,7 +1359,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   #setAlarm(now: number): void {
     this.#alarm.setFor(
       Math.min(
-        this.#deadlines.nextDueAt,
+        this.#limits.nextDueAt,
         this.#held.nextDueAt,
         this.#heldUntil || Number.POSITIVE_INFINITY,
         this.#graceAt,
@@ -1483,7 +1415,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         const waiters = this.#idleWaiters
         this.#idleWaiters = []
         for (const resolve of waiters) resolve()
-        if (this.#events.listened.idle) this.#events.tell(undefined, 'idle', { at: this.#timeline.now() })
+        this.#tell.all('idle', {})
       }
       if (this.#isIdle() && this.#closing !== undefined) this.#close()
     }
@@ -1518,50 +1450,12 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     for (const resolve of this.#idleWaiters) resolve()
     this.#idleWaiters = []
     this.#closing?.resolve()
-    if (this.#events.listened.closed) this.#events.tell(undefined, 'closed', { at: this.#timeline.now() })
-  }
-
-  // ── Step 7: tell ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-  #announce(record: RequestRecord<Req, Res>, state: State, value: unknown, from: State, times?: RunTimes): void {
-    const event = endEvents[state - State.COMPLETED] as 'completed' | 'failed' | 'expired' | 'cancelled' | 'shed'
-    if (!this.#events.listened[event]) return
-    const about = this.#about(record)
-    const started = from === State.RUNNING || record.attempt > 1
-    if (event === 'completed' || event === 'failed') {
-      const startedAt = times?.startedAt ?? about.at
-      const durations = { waitMs: startedAt - record.enqueuedAt, runMs: about.at - startedAt }
-      if (event === 'completed') this.#events.tell(record, event, { ...about, ...durations })
-      else this.#events.tell(record, event, { ...about, ...durations, error: value })
-    } else if (event === 'shed') this.#events.tell(record, event, { ...about, error: value })
-    else this.#events.tell(record, event, { ...about, error: value, started })
-  }
-
-  #about(record: RequestRecord<Req, Res>): RequestEvent {
-    const { id, priority, request, metadata } = record
-    return { id, priority, request, metadata, at: this.#timeline.now() }
+    this.#tell.all('closed', {})
   }
 }
-
-const endEvents = ['completed', 'failed', 'expired', 'cancelled', 'shed'] as const
 
 function own<Req, Res>(record: RequestRecord): RequestRecord<Req, Res> {
   return record as RequestRecord<Req, Res>
-}
-
-/** What an error says of a request. It does not make an id for one that has none and is not admitted. */
-function subjectOf<Req, Res>(record: RequestRecord<Req, Res>): ErrorSubject {
-  const admitted = record.status > State.BLOCKED
-  return {
-    requestId: admitted ? record.lastId : record.extras?.id,
-    priority: record.priority,
-    started: record.attempt > 1 || (record.status >= State.RUNNING && record.status < State.SHED),
-  }
-}
-
-/** The word for why a request was refused: few, since they are labels of a metric. */
-function reasonOf(error: unknown): string {
-  return error instanceof TriageError ? error.code.slice('TRIAGE_'.length).toLowerCase() : 'error'
 }
 
 /** Keeps the promise of `submit()`, and of those who joined meanwhile. */

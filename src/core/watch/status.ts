@@ -2,13 +2,13 @@
  * How does it stand? The snapshot of an executor: plain and JSON-ready. Step 7 of 7.
  */
 import type { ByPriority } from '../priority.ts'
-import type { DurationStatus, RejectionCounts, Totals } from './statistics.ts'
+import type { StatisticsStatus } from './statistics.ts'
 
 /** Where an executor is in its life. */
 export type ExecutorState = 'open' | 'paused' | 'closing' | 'closed'
 
 /** What `getStatus()` answers. Unbounded sizes are null, as JSON has no Infinity. */
-export interface ExecutorStatus {
+export interface ExecutorStatus extends StatisticsStatus {
   readonly name: string
   readonly state: ExecutorState
   /** In the queue; those excepted for whom a free slot is reserved until the burst is dispatched: they count as running. */
@@ -33,16 +33,6 @@ export interface ExecutorStatus {
   readonly order: string
   /** How long the next of each priority has waited, in ms; 0 when none waits. */
   readonly oldestWaitMsByPriority: ByPriority<number>
-  /** From submission until a request left the queue: for a slot, or because it ended there. */
-  readonly wait: DurationStatus
-  /** From the start until the call settled. */
-  readonly run: DurationStatus
-  readonly waitByPriority: ByPriority<DurationStatus>
-  readonly runByPriority: ByPriority<DurationStatus>
-  readonly totals: Totals
-  readonly totalsByPriority: ByPriority<Omit<Totals, 'joined' | 'retries'>>
-  /** Why requests were refused; only the reasons that there were. */
-  readonly rejectedByPriority: ByPriority<RejectionCounts>
   /** How often a listener has thrown. */
   readonly listenerErrors: number
 }
