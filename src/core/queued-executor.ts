@@ -51,6 +51,7 @@ import type { LimitPolicy, LimitSample } from './run/limit.ts'
 import { Reserve } from './run/reserve.ts'
 import { Run } from './run/run-context.ts'
 import { type Executor, type PoolHost, type RunTimes, Slots, type WorkerHealth } from './run/slots.ts'
+import { Closing, type ClosingHost } from './settle/closing.ts'
 import { JoinedRequest } from './settle/joined-request.ts'
 import type { RetryPolicy } from './settle/retry.ts'
 import { Signals } from './settle/signals.ts'
@@ -88,6 +89,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   readonly #limits: TimeLimits<Party<Req, Res>>
   readonly #signals: Signals<Party<Req, Res>>
   readonly #slots: Slots<Req, Res>
+  readonly #closing: Closing
   readonly #events: Events
   readonly #tell: Teller
   readonly #statistics = new Statistics()
@@ -120,19 +122,12 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   /** No request starts before: a guard holds them. */
   #heldUntil = 0
   readonly #held = new Deadlines<RequestRecord<Req, Res>>()
-  #busy = false
   #paused = false
   #dispatching = false
   #yielding = false
-  #closing: { readonly promise: Promise<void>; resolve(): void } | undefined
-  #closed = false
-  #graceAt = Number.POSITIVE_INFINITY
   readonly #roomWaiters = new RoomWaiters()
-  #idleWaiters: (() => void)[] = []
   // Requests that an asynchronous schema looks at.
   readonly #checking = new Set<RequestRecord<Req, Res>>()
-  // Runs that have asked for `close()` themselves: while they run, it does not wait for them.
-  readonly #closers = new Map<RequestRecord, (() => void)[]>()
 
   /**
    * @param executor runs one request; it is never called on its caller's stack
@@ -151,6 +146,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#capacity = new Capacity(this.#queue, settings.total, settings.byTier, settings.maxBlocked)
     this.#signals = new Signals((party, reason) => this.#leave(party, State.CANCELLED, reason))
     this.#slots = new Slots(executor, this.#host(), settings.concurrency, settings.onStuck, settings.maxReplaced)
+    this.#closing = new Closing(this.#closingHost(), this.#slots, this.#timeline, this.#alarm)
     this.#events = new Events(settings.onListenerError)
     this.#tell = new Teller(this.#events, this.#timeline)
     this.#guards = new Guards([...settings.rateLimits, ...settings.overload])
@@ -276,7 +272,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   /** Starts no more requests, until `resume()`. What runs goes on, and requests are still admitted. */
   pause(): void {
-    if (this.#paused || this.#closing !== undefined) return
+    if (this.#paused || this.#closing.begun) return
     this.#paused = true
     this.#tell.all('paused', {})
   }
@@ -318,10 +314,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   /** Resolves as soon as nothing waits or runs. Stuck slots, whose callers were answered, are not waited for. */
   idle(): Promise<void> {
-    return new Promise((resolve) => {
-      if (this.#isIdle()) resolve()
-      else this.#idleWaiters.push(resolve)
-    })
+    return this.#closing.idle()
   }
 
   /** Stops admitting, and resolves when all that was admitted has ended: `close()` without a time limit. */
@@ -337,29 +330,11 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
    */
   close(options?: CloseOptions): Promise<void> {
     try {
-      return this.#closeBy(readCloseOptions(options))
+      const { drain, graceMs } = readCloseOptions(options)
+      return this.#closing.close(drain, graceMs)
     } catch (error) {
       return Promise.reject(error)
     }
-  }
-
-  #closeBy({ drain, graceMs }: Required<CloseOptions>): Promise<void> {
-    const closing = this.#stopAdmitting()
-    if (!drain) this.#cancelWaiting()
-    const now = this.#timeline.now()
-    if (now + graceMs < this.#graceAt) {
-      this.#graceAt = now + graceMs
-      if (!this.#closed && this.#live + this.#slots.unsettled > 0) this.#alarm.setFor(this.#graceAt, now)
-    }
-    const closer = this.#slots.calledFrom
-    this.#rest()
-    if (closer === undefined || this.#closed) return closing
-    return new Promise((resolve) => {
-      const waiters = this.#closers.get(closer)
-      if (waiters === undefined) this.#closers.set(closer, [resolve])
-      else waiters.push(resolve)
-      this.#rest()
-    })
   }
 
   /** `await using` closes with `close()`. */
@@ -397,7 +372,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const { limit } = this.#settings
     return {
       name: this.#settings.name,
-      state: this.#closed ? 'closed' : this.#closing !== undefined ? 'closing' : this.#paused ? 'paused' : 'open',
+      state: this.#closing.closed ? 'closed' : this.#closing.begun ? 'closing' : this.#paused ? 'paused' : 'open',
       waiting: this.#capacity.waiting,
       waitingByPriority: byPriority((tier) => sizes[tier] as number),
       running: this.#running + reserved,
@@ -454,7 +429,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   #arrive(record: RequestRecord<Req, Res>, whenFull: WhenFull): void {
     const { schema } = this.#settings
-    if (this.#closing !== undefined) this.#refuse(record, new QueueClosedError(subjectOf(record)))
+    if (this.#closing.begun) this.#refuse(record, new QueueClosedError(subjectOf(record)))
     else if (schema === undefined) this.#admit(record, whenFull)
     else this.#inspect(record, schema, whenFull)
   }
@@ -482,12 +457,12 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       // It goes on, and its signal counts as before.
       if (extras !== undefined) extras.signal = signal
       this.#checked(record, result, whenFull)
-      this.#rest()
+      this.#closing.rest()
     })
   }
 
   #checked(record: RequestRecord<Req, Res>, checked: Checked<Req>, whenFull: WhenFull): void {
-    if (this.#closing !== undefined) this.#refuse(record, new QueueClosedError(subjectOf(record)))
+    if (this.#closing.begun) this.#refuse(record, new QueueClosedError(subjectOf(record)))
     else if ('request' in checked) {
       record.request = checked.request
       this.#admit(record, whenFull)
@@ -736,7 +711,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   /** Brings blocked callers in for as long as there is room: by priority, then first-in first-out. */
   #unblock(): void {
     // Whoever is blocked when it closes is refused, also when room is made meanwhile.
-    if (this.#closing !== undefined) return
+    if (this.#closing.begun) return
     // Told when all are in: a listener that submits must not pass those behind the one whose admission it hears of.
     this.#events.hold()
     try {
@@ -779,7 +754,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   }
 
   #untilRoom(tier: number, signal?: AbortSignal): Promise<void> {
-    if (this.#closing !== undefined) return Promise.reject(new QueueClosedError())
+    if (this.#closing.begun) return Promise.reject(new QueueClosedError())
     if (signal?.aborted) return Promise.reject(signal.reason)
     return this.#hasRoom(tier) ? soon : this.#roomWaiters.wait(tier, signal)
   }
@@ -837,7 +812,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#answer(record, error)
     extras?.admission?.reject(error)
     this.#tell.rejected(record, extras?.id, error, reason)
-    if (wasLive) this.#rest()
+    if (wasLive) this.#closing.rest()
   }
 
   #fullError(bound: FullBound, record: RequestRecord<Req, Res>): QueueFullError {
@@ -884,8 +859,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   /** Something is live again. */
   #wakes(): void {
-    this.#busy = true
-    this.#alarm.keepAlive(true)
+    this.#closing.wakes()
     // The dispatch will arm the alarm; if there is none, something must keep the process alive.
     if (!this.#alarm.armed && (this.#paused || this.#slots.free <= 0)) this.#setAlarm(this.#timeline.now())
   }
@@ -1058,14 +1032,14 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         if (this.#guards.hearsEnds && !record.ended) this.#tellEnd(own(record), ok, runMs, ok ? undefined : value)
         if (order.settled !== undefined) this.#queue.settled(own(record), runMs)
         if (limit !== undefined && !record.ended) this.#learn(limit, runMs, times, ok ? undefined : { error: value })
-        if (this.#closers.size > 0) this.#closerEnds(record)
+        if (this.#closing.isAskedByRuns) this.#closing.settled(record)
         if (!ok && this.#settings.retry !== undefined && this.#retries(own(record), this.#settings.retry, value)) return
         this.#end(own(record), state, value, times)
       },
       vacated: () => {
         // Only while others have their turn is a slot let go although somebody waits for it.
         if (this.#blocked.size > 0 || this.#roomWaiters.size > 0) this.#madeRoom()
-        if (this.#live === 0 || this.#closers.size > 0) this.#rest()
+        if (this.#live === 0 || this.#closing.isAskedByRuns) this.#closing.rest()
       },
       widened: () => this.#schedule(),
       overdue: (record, startedAt, now) => {
@@ -1077,7 +1051,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         this.#schedule()
         this.#madeRoom()
         this.#tell.of(record, 'stuck', { slot, runMs: now - startedAt, stuckWorkers: this.#slots.stuck })
-        this.#rest()
+        this.#closing.rest()
       },
       pauseForOthers: () => {
         this.#yielding = true
@@ -1091,6 +1065,33 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       passed: () => void this.#timeline.read(),
       instant: () => this.#timeline.instant(),
       now: () => this.#timeline.now(),
+    }
+  }
+
+  /** What closing asks of us. */
+  #closingHost(): ClosingHost {
+    return {
+      live: () => this.#live,
+      waiting: () => [...this.#queue.entries(), ...this.#held.targets()],
+      nothingCanStart: () => {
+        const { free } = this.#slots
+        return free <= 0 || (this.#held.size === 0 && this.#first(free) === undefined)
+      },
+      shut: () => {
+        this.#roomWaiters.refuse(() => new QueueClosedError())
+        for (const record of [...this.#checking, ...this.#blocked.entries()]) {
+          if (record.status < State.WAITING) this.#refuse(record, new QueueClosedError(subjectOf(record)))
+        }
+        this.resume()
+      },
+      endByClosing: (record) => {
+        this.#end(own(record), State.CANCELLED, new CancelledError('the executor was closed', subjectOf(record)))
+      },
+      rests: () => {
+        // Whoever comes next is asked about anew.
+        this.#heldUntil = 0
+      },
+      tell: (event) => this.#tell.all(event, {}),
     }
   }
 
@@ -1221,7 +1222,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     }
     this.#tell.ended(record, value, from, times === undefined ? undefined : times.startedAt)
     if (isAbandoned && state === State.EXPIRED) this.#slots.overdue(record, this.#timeline.now())
-    if (this.#live === 0) this.#rest()
+    if (this.#live === 0) this.#closing.rest()
   }
 
   /** The books: it has ended, and nothing refers to it. No code of the user runs in here. */
@@ -1351,8 +1352,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     }
     const nextRunDueAt = this.#slots.sweep(now)
     if (nextRunDueAt < this.#alarm.dueAt) this.#alarm.setFor(nextRunDueAt, now)
-    if (this.#graceAt <= now && this.#closing !== undefined && !this.#closed) this.#abortAll()
-    if (!this.#closed && (this.#live > 0 || this.#slots.unsettled > 0)) this.#setAlarm(now)
+    this.#closing.ring(now)
+    if (!this.#closing.closed && !this.#closing.isIdle()) this.#setAlarm(now)
   }
 
   /** Arms the alarm for the earliest of all deadlines; if there is none, it still keeps the process alive. */
@@ -1362,95 +1363,10 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         this.#limits.nextDueAt,
         this.#held.nextDueAt,
         this.#heldUntil || Number.POSITIVE_INFINITY,
-        this.#graceAt,
+        this.#closing.graceAt,
       ),
       now,
     )
-  }
-
-  #stopAdmitting(): Promise<void> {
-    if (this.#closing !== undefined) return this.#closing.promise
-    let resolve!: () => void
-    const promise = new Promise<void>((done) => {
-      resolve = done
-    })
-    this.#closing = { promise, resolve }
-    this.#roomWaiters.refuse(() => new QueueClosedError())
-    for (const record of [...this.#checking, ...this.#blocked.entries()]) {
-      if (record.status < State.WAITING) this.#refuse(record, new QueueClosedError(subjectOf(record)))
-    }
-    this.resume()
-    return promise
-  }
-
-  #cancelWaiting(): void {
-    for (const record of [...this.#queue.entries(), ...this.#held.targets()]) {
-      this.#end(record, State.CANCELLED, new CancelledError('the executor was closed', subjectOf(record)))
-    }
-  }
-
-  #abortAll(): void {
-    this.#cancelWaiting()
-    for (const record of [...this.#slots.running()]) {
-      const error = new CancelledError('the executor was closed', subjectOf(own(record)))
-      this.#end(own(record), State.CANCELLED, error)
-    }
-    this.#close()
-  }
-
-  #isIdle(): boolean {
-    return this.#live === 0 && this.#slots.unsettled === 0
-  }
-
-  /** Looks whether there is anything left to do; if not, lets go of the timer, and tells those who wait for that. */
-  #rest(): void {
-    if (this.#live === 0) {
-      // Whoever comes next is asked about anew.
-      this.#heldUntil = 0
-      if (this.#slots.unsettled === 0) this.#alarm.off()
-      else this.#alarm.keepAlive(false)
-      if (this.#slots.active === 0) this.#timeline.reset()
-      if (this.#busy && this.#isIdle()) {
-        this.#busy = false
-        const waiters = this.#idleWaiters
-        this.#idleWaiters = []
-        for (const resolve of waiters) resolve()
-        this.#tell.all('idle', {})
-      }
-      if (this.#isIdle() && this.#closing !== undefined) this.#close()
-    }
-    if (this.#closers.size > 0 && this.#nothingCanStart()) {
-      // Nothing else runs, and nothing that waits could start before they end.
-      if (this.#slots.areAllAmong(this.#closers)) this.#releaseClosers()
-    }
-  }
-
-  #nothingCanStart(): boolean {
-    const { free } = this.#slots
-    return free <= 0 || (this.#held.size === 0 && this.#first(free) === undefined)
-  }
-
-  #releaseClosers(): void {
-    const all = [...this.#closers.values()].flat()
-    this.#closers.clear()
-    for (const resolve of all) resolve()
-  }
-
-  /** It has not awaited its `close()`, then: whoever has the promise waits for all, like any other. */
-  #closerEnds(record: RequestRecord): void {
-    for (const resolve of this.#closers.get(record) ?? []) this.#closing?.promise.then(resolve)
-    this.#closers.delete(record)
-  }
-
-  #close(): void {
-    if (this.#closed) return
-    this.#closed = true
-    this.#alarm.off()
-    this.#releaseClosers()
-    for (const resolve of this.#idleWaiters) resolve()
-    this.#idleWaiters = []
-    this.#closing?.resolve()
-    this.#tell.all('closed', {})
   }
 }
 
