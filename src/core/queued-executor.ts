@@ -11,7 +11,7 @@
  * step first brings all numbers and structures in order, and only then calls out; and after each call out it looks again.
  */
 import { Capacity } from './admit/capacity.ts'
-import { Guards, type Refusal } from './admit/guard.ts'
+import { Gate, type GateHost } from './admit/gate.ts'
 import { type PullOptions, pull, type Source } from './admit/pull.ts'
 import { RoomWaiters } from './admit/room-waiters.ts'
 import { type Checked, check, type StandardSchema } from './admit/schema.ts'
@@ -47,7 +47,7 @@ import { type Deadline, Deadlines } from './queue/deadlines.ts'
 import { Tiers } from './queue/tiers.ts'
 import { TimeLimits } from './queue/time-limits.ts'
 import { type Extras, type Later, type QueuedRequest, RequestRecord, State, subjectOf } from './queued-request.ts'
-import type { LimitPolicy, LimitSample } from './run/limit.ts'
+import { Learner, type LearnerHost } from './run/learner.ts'
 import { Reserve } from './run/reserve.ts'
 import { Run } from './run/run-context.ts'
 import { type Executor, type PoolHost, type RunTimes, Slots, type WorkerHealth } from './run/slots.ts'
@@ -107,9 +107,6 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   // One of each kind that comes and goes is kept: when a collection finds none, V8 throws away the code made for it, and
   // the first thousand requests after an idle moment take three times as long.
   readonly #kept: readonly object[]
-  // One object for all samples.
-  readonly #sample: LimitSample = { at: 0, runMs: 0, inflight: 0, dropped: false }
-  #learned: number
   /** Blocked, waiting and running requests. */
   #live = 0
   #running = 0
@@ -117,10 +114,9 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   #retrying = 0
   /** How many in the queue take more than one slot. */
   #wide = 0
-  readonly #guards: Guards
+  readonly #gate: Gate
+  readonly #learner: Learner | undefined
   readonly #reserve: Reserve
-  /** No request starts before: a guard holds them. */
-  #heldUntil = 0
   readonly #held = new Deadlines<RequestRecord<Req, Res>>()
   #paused = false
   #dispatching = false
@@ -149,9 +145,9 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#closing = new Closing(this.#closingHost(), this.#slots, this.#timeline, this.#alarm)
     this.#events = new Events(settings.onListenerError)
     this.#tell = new Teller(this.#events, this.#timeline)
-    this.#guards = new Guards([...settings.rateLimits, ...settings.overload])
+    this.#gate = new Gate(this.#gateHost(), settings.rateLimits, settings.overload, this.#timeline, this.#alarm)
     this.#reserve = new Reserve(settings.reserve, settings.lendReserve)
-    this.#learned = settings.limit?.initial ?? settings.concurrency
+    this.#learner = settings.limit === undefined ? undefined : new Learner(settings.limit, this.#learnerHost())
     const record = new RequestRecord(undefined, NORMAL, { at: Number.NaN, owner: this.#owner })
     record.more()
     this.#kept = [record, new Run(record, record.arrived)]
@@ -369,7 +365,6 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   getStatus(): ExecutorStatus {
     const { reserved, total } = this.#capacity
     const sizes = this.#capacity.sizes()
-    const { limit } = this.#settings
     return {
       name: this.#settings.name,
       state: this.#closing.closed ? 'closed' : this.#closing.begun ? 'closing' : this.#paused ? 'paused' : 'open',
@@ -382,7 +377,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       maxQueueSize: Number.isFinite(total) ? total : null,
       activeWorkers: this.#slots.active + reserved,
       maxWorkers: this.#slots.limit,
-      limit: limit === undefined ? null : { name: limit.name, limit: this.#learned, shadow: limit.shadow === true },
+      limit: this.#learner === undefined ? null : this.#learner.status(),
       stuckWorkers: this.#slots.stuck,
       replacedWorkers: this.#slots.replaced,
       maxReplacedWorkers: this.#slots.maxReplaced,
@@ -475,7 +470,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   #admit(record: RequestRecord<Req, Res>, whenFull: WhenFull): void {
     const { extras } = record
     if (extras !== undefined && !this.#comesForItself(record, extras)) return
-    if ((this.#guards.admits || this.#guards.delays) && this.#isKeptOut(record)) return
+    if (this.#gate.asksAtArrival && this.#gate.keepsOut(record)) return
     const slotIsFree = this.#slotIsFreeFor(record)
     const bound = this.#capacity.bound(record.tier, slotIsFree, record.cost > 1)
     if (bound !== undefined) this.#findsItFull(record, bound, whenFull)
@@ -499,55 +494,6 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     if (twin === undefined) return true
     this.#join(twin, record)
     return false
-  }
-
-  /** A guard refuses it, or throws. */
-  #isKeptOut(record: RequestRecord<Req, Res>): boolean {
-    const guards = this.#guards
-    try {
-      this.#describe(record)
-      if (guards.admits) {
-        const refusal = guards.refusal('admit')
-        if (refusal !== undefined) {
-          this.#refuse(record, this.#refusalError(record, refusal))
-          return true
-        }
-      }
-      if (guards.delays) {
-        const delayMs = guards.longest('delayMs')
-        if (delayMs > 0) record.later().startAt = Math.max(record.later().startAt, this.#timeline.now() + delayMs)
-      }
-    } catch (error) {
-      this.#refuse(record, error)
-      return true
-    } finally {
-      guards.forget()
-    }
-    return false
-  }
-
-  #refusalError(record: RequestRecord<Req, Res>, refusal: Refusal): OverloadedError | RateLimitedError {
-    const retryAfterMs = refusal.retryAfterMs ?? this.#retryAfterMs(record.tier)
-    const isRate = this.#settings.rateLimits.some(({ name }) => name === refusal.rule)
-    const ErrorType = isRate ? RateLimitedError : OverloadedError
-    return new ErrorType(refusal, subjectOf(record), retryAfterMs)
-  }
-
-  /** What the guards are told of a request. */
-  #describe(record: RequestRecord<Req, Res>): void {
-    const { question } = this.#guards
-    const now = this.#timeline.now()
-    question.at = now
-    question.tier = record.tier
-    question.request = record.request
-    question.metadata = record.metadata
-    question.waitMs = now - record.enqueuedAt
-    question.deadline = record.enqueuedAt + this.#limits.wholeOf(record)
-    question.ahead = this.#queue.countAhead(record.tier)
-    question.waiting = this.#capacity.waiting
-    question.running = this.#running
-    question.concurrency = this.#slots.limit
-    question.recentRunMs = this.#statistics.recentRunMs
   }
 
   #findsItFull(record: RequestRecord<Req, Res>, bound: FullBound, whenFull: WhenFull): void {
@@ -901,7 +847,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   /** A dispatch is one microtask for a whole burst: its requests compete by priority, off their callers' stacks. */
   #schedule(): void {
     if (this.#slots.free <= 0 || this.#dispatching || this.#yielding || this.#paused || this.#queue.size === 0) return
-    if (this.#heldUntil > 0) return
+    if (this.#gate.heldUntil > 0) return
     this.#dispatching = true
     soon.then(this.#dispatch)
   }
@@ -914,8 +860,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   /** Takes the request that is ranked first, for a slot that is there for it. */
   #next(): RequestRecord<Req, Res> | undefined {
-    if (this.#paused || this.#yielding || this.#heldUntil > 0) return undefined
-    if ((this.#guards.holds || this.#guards.drops) && !this.#passes()) return undefined
+    if (this.#paused || this.#yielding || this.#gate.heldUntil > 0) return undefined
+    if (this.#gate.asksAtStart && !this.#gate.letsStart()) return undefined
     const record = this.#reserve.isOn || this.#wide > 0 ? this.#takeFirst() : this.#queue.shift()
     if (record === undefined) return undefined
     const { extras } = record
@@ -928,7 +874,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       this.#statistics.waited(record.tier, now - record.enqueuedAt)
       this.#queue.started(record)
     }
-    if (this.#guards.hearsStarts) this.#tellGuards(record, (guards) => guards.started())
+    if (this.#gate.hearsStarts) this.#gate.started(record)
     if (extras !== undefined) {
       if (!extras.isShared) extras.startedAt = now
       this.#setRunDeadlines(record, extras)
@@ -950,58 +896,9 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     return record
   }
 
-  /** The one that goes first, if so many free slots are enough for it: nobody overtakes one that takes several. */
+  /** The one that goes first, if so many free slots are enough for it. */
   #first(free: number): RequestRecord<Req, Res> | undefined {
-    const first = this.#reserve.isOn ? this.#firstAllowed(free) : this.#queue.head()
-    if (first === undefined || first.cost === 1) return first
-    // It runs alone, when the limit has become smaller than what it takes.
-    return free - this.#reserve.keptFrom(first.tier) >= first.cost || free >= this.#slots.limit ? first : undefined
-  }
-
-  /** The one that goes first, of those who may have one of so many free slots. */
-  #firstAllowed(free: number): RequestRecord<Req, Res> | undefined {
-    let first: RequestRecord<Req, Res> | undefined
-    for (let tier = 0; tier < TIERS; tier++) {
-      const head = this.#queue.firstAt(tier)
-      if (head === undefined || free <= this.#reserve.keptFrom(tier)) continue
-      const owed = this.#reserve.owes(tier)
-      const firstIsOwed = first !== undefined && this.#reserve.owes(first.tier)
-      if (first === undefined || (owed === firstIsOwed ? this.#queue.goesBefore(head, first) : owed)) first = head
-    }
-    return first
-  }
-
-  /** May the next one start? Those for whom it is too late are shed on the way. */
-  #passes(): boolean {
-    const guards = this.#guards
-    for (;;) {
-      const record = this.#first(this.#slots.free + 1)
-      if (record === undefined || this.#paused || this.#heldUntil > 0) return false
-      let refusal: Refusal | undefined
-      this.#tellGuards(record, () => {
-        const holdMs = guards.holds ? guards.longest('holdMs') : 0
-        if (holdMs > 0) this.#heldUntil = this.#timeline.now() + holdMs
-        else if (guards.drops && record.attempt === 1) refusal = guards.refusal('drop')
-      })
-      if (this.#heldUntil > 0) {
-        this.#alarm.setFor(this.#heldUntil, this.#timeline.now())
-        return false
-      }
-      if (refusal === undefined) return true
-      this.#end(record, State.SHED, this.#refusalError(record, refusal))
-    }
-  }
-
-  // Apart from its caller, which would make a closure's context for each run.
-  #tellEnd(record: RequestRecord<Req, Res>, ok: boolean, runMs: number, error: unknown): void {
-    this.#tellGuards(record, (guards) => guards.settled(ok, runMs, error))
-  }
-
-  #tellGuards(record: RequestRecord<Req, Res>, tell: (guards: Guards) => void): void {
-    const guards = this.#guards
-    this.#describe(record)
-    this.#events.guard(() => tell(guards), 'started')
-    guards.forget()
+    return this.#reserve.first(this.#queue, free, this.#slots.limit)
   }
 
   /** The wait is over, and its timeout with it; that of the whole request goes on, for each who shares it. */
@@ -1028,10 +925,11 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         if (this.#reserve.isOn) this.#reserve.takes(record.tier, -record.cost)
         const runMs = this.#timeline.now() - times.startedAt
         this.#statistics.ran(outcome, record.tier, runMs)
-        const { order, limit } = this.#settings
-        if (this.#guards.hearsEnds && !record.ended) this.#tellEnd(own(record), ok, runMs, ok ? undefined : value)
-        if (order.settled !== undefined) this.#queue.settled(own(record), runMs)
-        if (limit !== undefined && !record.ended) this.#learn(limit, runMs, times, ok ? undefined : { error: value })
+        const learner = this.#learner
+        if (this.#gate.hearsEnds && !record.ended) this.#gate.settled(record, ok, runMs, ok ? undefined : value)
+        if (this.#settings.order.settled !== undefined) this.#queue.settled(own(record), runMs)
+        if (learner !== undefined && !record.ended)
+          learner.learn(runMs, times.inflight, ok ? undefined : { error: value })
         if (this.#closing.isAskedByRuns) this.#closing.settled(record)
         if (!ok && this.#settings.retry !== undefined && this.#retries(own(record), this.#settings.retry, value)) return
         this.#end(own(record), state, value, times)
@@ -1068,6 +966,42 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     }
   }
 
+  /** What the gate asks of us. */
+  #gateHost(): GateHost {
+    return {
+      describe: (record, question) => {
+        const now = this.#timeline.now()
+        question.at = now
+        question.tier = record.tier
+        question.request = record.request
+        question.metadata = record.metadata
+        question.waitMs = now - record.enqueuedAt
+        question.deadline = record.enqueuedAt + this.#limits.wholeOf(record)
+        question.ahead = this.#queue.countAhead(record.tier)
+        question.waiting = this.#capacity.waiting
+        question.running = this.#running
+        question.concurrency = this.#slots.limit
+        question.recentRunMs = this.#statistics.recentRunMs
+      },
+      retryAfterMs: (tier) => this.#retryAfterMs(tier),
+      refuse: (record, error) => this.#refuse(own(record), error),
+      next: () => (this.#paused ? undefined : this.#first(this.#slots.free + 1)),
+      shed: (record, error) => void this.#end(own(record), State.SHED, error),
+      guard: (policy) => this.#events.guard(policy, 'started'),
+    }
+  }
+
+  /** What the learner asks of us. */
+  #learnerHost(): LearnerHost {
+    return {
+      now: () => this.#timeline.now(),
+      setLimit: (limit) => {
+        if (limit !== this.#slots.limit) this.concurrency = limit
+      },
+      guard: (policy) => this.#events.guard(policy, 'resized'),
+    }
+  }
+
   /** What closing asks of us. */
   #closingHost(): ClosingHost {
     return {
@@ -1089,7 +1023,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       },
       rests: () => {
         // Whoever comes next is asked about anew.
-        this.#heldUntil = 0
+        this.#gate.heldUntil = 0
       },
       tell: (event) => this.#tell.all(event, {}),
     }
@@ -1110,25 +1044,6 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     }
     record.status = State.RUNNING
     return true
-  }
-
-  /** A call has settled, or its time is over: the limit policy may learn from it. */
-  #learn(limit: LimitPolicy, runMs: number, { inflight }: RunTimes, failure?: { error: unknown }): void {
-    const sample = this.#sample
-    this.#events.guard(() => {
-      const isTimeout = failure?.error instanceof RunTimeoutError
-      const dropped = failure !== undefined && (isTimeout || limit.isDropped?.(failure.error) === true)
-      // It failed for a reason of its own, which says nothing about how many may run.
-      if (failure !== undefined && !dropped) return
-      sample.at = this.#timeline.now()
-      sample.runMs = runMs
-      sample.inflight = inflight
-      sample.dropped = dropped
-      const learned = Math.max(Math.floor(limit.sample(sample)), 1)
-      if (!Number.isSafeInteger(learned)) return
-      this.#learned = learned
-      if (limit.shadow !== true && learned !== this.#slots.limit) this.concurrency = learned
-    }, 'resized')
   }
 
   // ── Step 5: settle ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -1210,12 +1125,11 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     if (isAbandoned) {
       // Nobody waits for it any more, but when its time is over its slot is stuck.
       const dueAt = record.enqueuedAt + this.#limits.wholeOf(record)
-      const { limit } = this.#settings
       const slot = this.#slots.timesOf(record)
       if (state === State.EXPIRED && slot !== undefined) {
         const runMs = this.#timeline.now() - slot.startedAt
-        if (this.#guards.hearsEnds) this.#tellEnd(record, false, runMs, value)
-        if (limit !== undefined) this.#learn(limit, runMs, slot, { error: value })
+        if (this.#gate.hearsEnds) this.#gate.settled(record, false, runMs, value)
+        this.#learner?.learn(runMs, slot.inflight, { error: value })
       }
       this.#slots.abort(record, value, dueAt)
       if (dueAt < this.#alarm.dueAt) this.#alarm.setFor(dueAt, this.#timeline.now())
@@ -1346,10 +1260,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       this.#expire(due, now)
     }
     this.#release(now)
-    if (this.#heldUntil > 0 && this.#heldUntil <= now) {
-      this.#heldUntil = 0
-      this.#schedule()
-    }
+    if (this.#gate.opens(now)) this.#schedule()
     const nextRunDueAt = this.#slots.sweep(now)
     if (nextRunDueAt < this.#alarm.dueAt) this.#alarm.setFor(nextRunDueAt, now)
     this.#closing.ring(now)
@@ -1362,7 +1273,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       Math.min(
         this.#limits.nextDueAt,
         this.#held.nextDueAt,
-        this.#heldUntil || Number.POSITIVE_INFINITY,
+        this.#gate.heldUntil || Number.POSITIVE_INFINITY,
         this.#closing.graceAt,
       ),
       now,
