@@ -30,7 +30,6 @@ import {
   RunTimeoutError,
   reasonOf,
   ShedError,
-  WaitTimeoutError,
 } from './errors.ts'
 import {
   type CloseOptions,
@@ -52,9 +51,9 @@ import { Reserve } from './run/reserve.ts'
 import { Run } from './run/run-context.ts'
 import { type Executor, type PoolHost, type RunTimes, Slots, type WorkerHealth } from './run/slots.ts'
 import { Closing, type ClosingHost } from './settle/closing.ts'
-import { JoinedRequest } from './settle/joined-request.ts'
+import type { JoinedRequest } from './settle/joined-request.ts'
+import { type HowItLeft, Parties, type PartiesHost, type Party } from './settle/parties.ts'
 import type { RetryPolicy } from './settle/retry.ts'
-import { Signals } from './settle/signals.ts'
 import { Events, type ExecutorEvent, type Listener } from './watch/events.ts'
 import { type ExecutorHistograms, Statistics } from './watch/statistics.ts'
 import type { ExecutorStatus } from './watch/status.ts'
@@ -62,9 +61,6 @@ import { Teller } from './watch/teller.ts'
 
 /** What `map()` may be told: the options of each request, and how to pull. */
 export type MapOptions = PullOptions & Omit<RequestOptions, 'id'>
-
-type Party<Req, Res> = RequestRecord<Req, Res> | JoinedRequest<Req, Res>
-type HowItLeft = typeof State.CANCELLED | typeof State.EXPIRED
 
 const NORMAL = 2
 
@@ -87,7 +83,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   readonly #blocked: Tiers<RequestRecord<Req, Res>>
   readonly #capacity: Capacity
   readonly #limits: TimeLimits<Party<Req, Res>>
-  readonly #signals: Signals<Party<Req, Res>>
+  readonly #parties: Parties<Req, Res>
   readonly #slots: Slots<Req, Res>
   readonly #closing: Closing
   readonly #events: Events
@@ -106,7 +102,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   }
   // One of each kind that comes and goes is kept: when a collection finds none, V8 throws away the code made for it, and
   // the first thousand requests after an idle moment take three times as long.
-  readonly #kept: readonly object[]
+  readonly #kept: object[] = []
   /** Blocked, waiting and running requests. */
   #live = 0
   #running = 0
@@ -140,7 +136,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#queue = new Tiers(order, (error) => this.#events.reportOf('started', error))
     this.#blocked = new Tiers()
     this.#capacity = new Capacity(this.#queue, settings.total, settings.byTier, settings.maxBlocked)
-    this.#signals = new Signals((party, reason) => this.#leave(party, State.CANCELLED, reason))
+    this.#parties = new Parties(this.#partiesHost(), this.#limits, this.#timeline)
     this.#slots = new Slots(executor, this.#host(), settings.concurrency, settings.onStuck, settings.maxReplaced)
     this.#closing = new Closing(this.#closingHost(), this.#slots, this.#timeline, this.#alarm)
     this.#events = new Events(settings.onListenerError)
@@ -150,7 +146,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#learner = settings.limit === undefined ? undefined : new Learner(settings.limit, this.#learnerHost())
     const record = new RequestRecord(undefined, NORMAL, { at: Number.NaN, owner: this.#owner })
     record.more()
-    this.#kept = [record, new Run(record, record.arrived)]
+    this.#kept.push(record, new Run(record, record.arrived))
   }
 
   /**
@@ -508,7 +504,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     if (signal === undefined) return true
     try {
       if (!signal.aborted) {
-        this.#signals.add(signal, record)
+        this.#parties.hears(record, signal)
         return true
       }
       this.#refuse(record, signal.reason)
@@ -552,7 +548,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     if (!wasBlocked) this.#lives(record)
     if (this.#slots.free > 0) this.#schedule()
     const { extras } = record
-    if (extras !== undefined) admitted(extras, record)
+    if (extras !== undefined) this.#parties.admitted(record, extras)
     const { listened } = this.#events
     if (listened.queued || listened.full) this.#tellQueued(record)
   }
@@ -681,7 +677,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const bound = this.#capacity.bound(tier, slotIsFree, record.cost > 1)
     if (bound !== undefined) return bound
     const signal = record.extras?.signal
-    if (signal?.aborted === true) this.#leave(record, State.CANCELLED, signal.reason)
+    if (signal?.aborted === true) this.#parties.leave(record, State.CANCELLED, signal.reason)
     else {
       this.#blocked.delete(record)
       this.#enqueue(record, slotIsFree)
@@ -711,34 +707,12 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       this.#refuse(newcomer, new DuplicateRequestError(subjectOf(newcomer)))
       return
     }
-    const { extras, resolve, reject } = newcomer
-    if (extras?.nowOrNever === true && twin.status < State.WAITING) {
+    if (newcomer.extras?.nowOrNever === true && twin.status < State.WAITING) {
       this.#refuse(newcomer, this.#fullError('total', newcomer))
       return
     }
-    const signal = extras?.signal
-    const joined = new JoinedRequest<Req, Res>(
-      twin,
-      {
-        metadata: extras?.metadata,
-        enqueuedAt: newcomer.enqueuedAt,
-        signal,
-        waitTimeoutMs: this.#limits.waitOf(newcomer),
-        timeoutMs: this.#limits.wholeOf(newcomer),
-      },
-      (party, reason) => this.#leave(party, State.CANCELLED, new CancelledError(reason, subjectOf(twin))),
-    )
-    this.#unlink(newcomer)
-    newcomer.status = State.REJECTED
     this.#statistics.joined++
-    const more = twin.more()
-    more.joined ??= new Set()
-    more.joined.add(joined)
-    if (resolve !== undefined && reject !== undefined) joined.deliverTo(resolve, reject)
-    joined.admission = extras?.admission
-    if (joined.signal !== undefined) this.#signals.add(joined.signal, joined)
-    this.#limits.set(joined, twin.status >= State.STARTING ? joined.timeoutMs : joined.waitUntil - joined.enqueuedAt)
-    if (twin.status > State.BLOCKED) admittedJoined(joined)
+    this.#parties.join(twin, newcomer)
     if (newcomer.tier < twin.tier) this.#move(twin, newcomer.tier)
     this.#tell.of(newcomer, 'joined', {})
   }
@@ -755,7 +729,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#statistics.rejects(record.tier, reason)
     if (wasLive) this.#dies(record)
     else if (extras !== undefined) this.#unlink(record)
-    this.#answer(record, error)
+    this.#parties.answer(record, error)
     extras?.admission?.reject(error)
     this.#tell.rejected(record, extras?.id, error, reason)
     if (wasLive) this.#closing.rest()
@@ -877,7 +851,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     if (this.#gate.hearsStarts) this.#gate.started(record)
     if (extras !== undefined) {
       if (!extras.isShared) extras.startedAt = now
-      this.#setRunDeadlines(record, extras)
+      this.#parties.starts(record, extras)
     } else if (record.deadline !== undefined) this.#limits.change(record, this.#limits.wholeOf(record))
     if (this.#blocked.size > 0 || this.#roomWaiters.size > 0) this.#madeRoom()
     return record
@@ -899,15 +873,6 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   /** The one that goes first, if so many free slots are enough for it. */
   #first(free: number): RequestRecord<Req, Res> | undefined {
     return this.#reserve.first(this.#queue, free, this.#slots.limit)
-  }
-
-  /** The wait is over, and its timeout with it; that of the whole request goes on, for each who shares it. */
-  #setRunDeadlines(record: RequestRecord<Req, Res>, extras: Extras): void {
-    if (extras.left === undefined) this.#limits.change(record, this.#limits.wholeOf(record))
-    if (extras.joined === undefined) return
-    for (const joined of extras.joined as Set<JoinedRequest<Req, Res>>) {
-      this.#limits.change(joined, joined.timeoutMs)
-    }
   }
 
   /** What the slots ask of us. */
@@ -963,6 +928,14 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       passed: () => void this.#timeline.read(),
       instant: () => this.#timeline.instant(),
       now: () => this.#timeline.now(),
+    }
+  }
+
+  /** What those ask of us who wait for a request. */
+  #partiesHost(): PartiesHost<Req, Res> {
+    return {
+      finish: (record, state, error) => this.#finish(record, state, error),
+      startedAt: (record) => this.#slots.timesOf(record)?.startedAt,
     }
   }
 
@@ -1058,12 +1031,9 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#events.guard(() => {
       delayMs = retry.delayMs({ attempt, error, tier, elapsedMs: now - record.enqueuedAt, admitted })
     }, 'retrying')
-    const extras = record.more()
-    const parties: Party<Req, Res>[] = [...((extras.joined ?? []) as Set<JoinedRequest<Req, Res>>)]
-    if (extras.left === undefined) parties.push(record)
     // What would be over, for all of them, before its turn has failed now.
     const dueAt = now + (delayMs ?? Number.NaN)
-    if (!(dueAt >= now && parties.some((party) => dueAt < party.waitUntil))) return false
+    if (!(dueAt >= now) || !this.#parties.waitAgain(record, dueAt)) return false
     this.#running--
     this.#retrying++
     this.#statistics.retries++
@@ -1071,7 +1041,6 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const later = record.later()
     later.attempt++
     later.hold = this.#held.set(record, dueAt)
-    for (const party of parties) this.#limits.change(party, party.waitUntil - party.enqueuedAt)
     this.#alarm.setFor(dueAt, now)
     this.#tell.of(record, 'retrying', { attempt, error, delayMs: dueAt - now })
     return true
@@ -1144,35 +1113,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     record.status = state
     this.#statistics.end(state - State.COMPLETED, record.tier)
     this.#dies(record)
-    this.#answer(record, value)
-  }
-
-  /** Tells everyone who waits for a request how it ended, and lets go of them. */
-  #answer(record: RequestRecord<Req, Res>, value: unknown): void {
-    const settle = record.status === State.COMPLETED ? record.resolve : record.reject
-    record.resolve = undefined
-    record.reject = undefined
-    if (settle !== undefined) settle(value as never)
-    const extras = record.own()
-    if (extras !== undefined) this.#answerAll(record, extras, value)
-  }
-
-  /** Those with a handle, and those who have joined. */
-  #answerAll(record: RequestRecord<Req, Res>, extras: Extras, value: unknown): void {
-    const now = this.#timeline.now()
-    if (extras.left === undefined) {
-      extras.endedAt = now
-      if (extras.kept) extras.value = value
-    }
-    if (extras.joined === undefined) return
-    const joined = extras.joined as Set<JoinedRequest<Req, Res>>
-    extras.joined = undefined
-    for (const party of joined) {
-      this.#limits.clear(party)
-      if (party.signal !== undefined) this.#signals.delete(party.signal, party)
-      party.end(value, now)
-      if (record.status === State.REJECTED) party.admission?.reject(value)
-    }
+    this.#parties.answer(record, value)
   }
 
   /** Nothing refers to an ended request any more: no signal, no deadline, no id. */
@@ -1180,10 +1121,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#limits.clear(record)
     const { extras } = record
     if (extras === undefined) return
-    if (extras.signal !== undefined) {
-      this.#signals.delete(extras.signal, record)
-      extras.signal = undefined
-    }
+    this.#parties.forgets(record, extras)
     if (extras.id !== undefined && this.#ids.get(extras.id) === record) this.#ids.delete(extras.id)
   }
 
@@ -1191,45 +1129,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   #cancel(record: RequestRecord<Req, Res>, reason: unknown): boolean {
     if (record.ended || record.extras?.left !== undefined) return false
-    return this.#leave(record, State.CANCELLED, new CancelledError(reason, subjectOf(record)))
-  }
-
-  /** One caller is no longer interested. A request that others share goes on without him. */
-  #leave(party: Party<Req, Res>, state: HowItLeft, error: unknown): boolean {
-    return party instanceof JoinedRequest
-      ? this.#leaveJoined(party, state, error)
-      : this.#leaveFirst(party, state, error)
-  }
-
-  #leaveFirst(record: RequestRecord<Req, Res>, state: HowItLeft, error: unknown): boolean {
-    const { extras } = record
-    if (record.ended) return false
-    if (extras?.joined === undefined || extras.joined.size === 0) return this.#finish(record, state, error)
-    if (extras.left !== undefined) return false
-    this.#limits.clear(record)
-    if (extras.signal !== undefined) this.#signals.delete(extras.signal, record)
-    extras.signal = undefined
-    extras.left = state
-    extras.endedAt = this.#timeline.now()
-    extras.value = error
-    record.reject?.(error)
-    record.resolve = undefined
-    record.reject = undefined
-    if (record.status <= State.BLOCKED) extras.admission?.reject(error)
-    extras.admission = undefined
-    return true
-  }
-
-  #leaveJoined(joined: JoinedRequest<Req, Res>, state: HowItLeft, error: unknown): boolean {
-    const { record } = joined
-    const parties = record.extras?.joined
-    if (record.ended || parties === undefined || !parties.delete(joined)) return false
-    this.#limits.clear(joined)
-    if (joined.signal !== undefined) this.#signals.delete(joined.signal, joined)
-    joined.end(error, this.#timeline.now(), state)
-    if (record.status <= State.BLOCKED) joined.admission?.reject(error)
-    if (parties.size === 0 && record.extras?.left !== undefined) this.#finish(record, state, error)
-    return true
+    return this.#parties.leave(record, State.CANCELLED, new CancelledError(reason, subjectOf(record)))
   }
 
   /** Ends a request before its answer, wherever it is: one that is blocked was never admitted. */
@@ -1239,25 +1139,10 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     return true
   }
 
-  #expire(party: Party<Req, Res>, now: number): void {
-    const record = party instanceof JoinedRequest ? party.record : party
-    const timeoutMs = party instanceof JoinedRequest ? party.timeoutMs : this.#limits.wholeOf(record)
-    const elapsedMs = now - party.enqueuedAt
-    const subject = subjectOf(record)
-    if (record.status >= State.STARTING) {
-      const startedAt = this.#slots.timesOf(record)?.startedAt ?? now
-      this.#leave(party, State.EXPIRED, new RunTimeoutError(now - startedAt, timeoutMs, subject))
-      return
-    }
-    const waitTimeoutMs = party instanceof JoinedRequest ? party.waitTimeoutMs : this.#limits.waitOf(record)
-    const limitMs = Math.min(waitTimeoutMs, timeoutMs)
-    this.#leave(party, State.EXPIRED, new WaitTimeoutError(elapsedMs, limitMs, subject))
-  }
-
   /** The alarm: answers all whose time is over, and sets itself for the next. */
   #ring(now: number): void {
     for (let due = this.#limits.takeDue(now); due !== undefined; due = this.#limits.takeDue(now)) {
-      this.#expire(due, now)
+      this.#parties.expire(due, now)
     }
     this.#release(now)
     if (this.#gate.opens(now)) this.#schedule()
@@ -1283,17 +1168,4 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
 function own<Req, Res>(record: RequestRecord): RequestRecord<Req, Res> {
   return record as RequestRecord<Req, Res>
-}
-
-/** Keeps the promise of `submit()`, and of those who joined meanwhile. */
-function admitted<Req, Res>(extras: Extras, record: RequestRecord<Req, Res>): void {
-  extras.admission?.resolve(record as never)
-  extras.admission = undefined
-  if (extras.joined === undefined) return
-  for (const joined of extras.joined as Set<JoinedRequest<Req, Res>>) admittedJoined(joined)
-}
-
-function admittedJoined<Req, Res>(joined: JoinedRequest<Req, Res>): void {
-  joined.admission?.resolve(joined as never)
-  joined.admission = undefined
 }
