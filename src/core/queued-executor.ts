@@ -13,7 +13,7 @@
 import { Capacity } from './admit/capacity.ts'
 import { Gate, type GateHost } from './admit/gate.ts'
 import { type PullOptions, pull, type Source } from './admit/pull.ts'
-import { RoomWaiters } from './admit/room-waiters.ts'
+import { Room, type RoomHost } from './admit/room.ts'
 import { type Checked, check, type StandardSchema } from './admit/schema.ts'
 import { requireConcurrency, requireTier } from './checks.ts'
 import { Alarm, inAnotherTurn, soon, Timeline } from './clock.ts'
@@ -41,11 +41,11 @@ import {
   type Settings,
   type WhenFull,
 } from './options.ts'
-import { byPriority, type Priority, priorityOf, TIERS } from './priority.ts'
-import { type Deadline, Deadlines } from './queue/deadlines.ts'
+import { byPriority, type Priority, priorityOf } from './priority.ts'
+import { HeldBack, type HeldBackHost } from './queue/held-back.ts'
 import { Tiers } from './queue/tiers.ts'
 import { TimeLimits } from './queue/time-limits.ts'
-import { type Extras, type Later, type QueuedRequest, RequestRecord, State, subjectOf } from './queued-request.ts'
+import { type Extras, type QueuedRequest, RequestRecord, State, subjectOf } from './queued-request.ts'
 import { Learner, type LearnerHost } from './run/learner.ts'
 import { Reserve } from './run/reserve.ts'
 import { Run } from './run/run-context.ts'
@@ -82,6 +82,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   readonly #queue: Tiers<RequestRecord<Req, Res>>
   readonly #blocked: Tiers<RequestRecord<Req, Res>>
   readonly #capacity: Capacity
+  readonly #room: Room<RequestRecord<Req, Res>>
   readonly #limits: TimeLimits<Party<Req, Res>>
   readonly #parties: Parties<Req, Res>
   readonly #slots: Slots<Req, Res>
@@ -106,18 +107,15 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   /** Blocked, waiting and running requests. */
   #live = 0
   #running = 0
-  /** Those who back off, and those who are back in the queue. */
-  #retrying = 0
   /** How many in the queue take more than one slot. */
   #wide = 0
   readonly #gate: Gate
   readonly #learner: Learner | undefined
   readonly #reserve: Reserve
-  readonly #held = new Deadlines<RequestRecord<Req, Res>>()
+  readonly #held: HeldBack<RequestRecord<Req, Res>>
   #paused = false
   #dispatching = false
   #yielding = false
-  readonly #roomWaiters = new RoomWaiters()
   // Requests that an asynchronous schema looks at.
   readonly #checking = new Set<RequestRecord<Req, Res>>()
 
@@ -137,10 +135,19 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#blocked = new Tiers()
     this.#capacity = new Capacity(this.#queue, settings.total, settings.byTier, settings.maxBlocked)
     this.#parties = new Parties(this.#partiesHost(), this.#limits, this.#timeline)
+    this.#held = new HeldBack<RequestRecord<Req, Res>>(
+      this.#heldHost(),
+      this.#queue,
+      this.#capacity,
+      this.#limits,
+      this.#timeline,
+      this.#alarm,
+    )
     this.#slots = new Slots(executor, this.#host(), settings.concurrency, settings.onStuck, settings.maxReplaced)
     this.#closing = new Closing(this.#closingHost(), this.#slots, this.#timeline, this.#alarm)
     this.#events = new Events(settings.onListenerError)
     this.#tell = new Teller(this.#events, this.#timeline)
+    this.#room = new Room(this.#roomHost(), this.#blocked, this.#capacity, this.#events)
     this.#gate = new Gate(this.#gateHost(), settings.rateLimits, settings.overload, this.#timeline, this.#alarm)
     this.#reserve = new Reserve(settings.reserve, settings.lendReserve)
     this.#learner = settings.limit === undefined ? undefined : new Learner(settings.limit, this.#learnerHost())
@@ -226,7 +233,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       requests,
       {
         window: () => window ?? 2 * this.#slots.limit,
-        ready: () => this.#untilRoom(tier, outer),
+        ready: () => this.#room.until(tier, outer),
         run: (request, signal) => {
           const record = new RequestRecord<Req, Res>(request, tier, this.#timeline.instant())
           const promise = record.promise()
@@ -273,7 +280,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     if (!this.#paused) return
     this.#paused = false
     this.#schedule()
-    this.#madeRoom()
+    this.#room.made()
     this.#tell.all('resumed', {})
   }
 
@@ -288,7 +295,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const to = requireConcurrency(concurrency)
     this.#slots.limit = to
     this.#schedule()
-    this.#madeRoom()
+    this.#room.made()
     if (from !== to) this.#tell.all('resized', { from, to })
   }
 
@@ -298,7 +305,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
    */
   ready(priority: Priority = 'normal'): Promise<void> {
     try {
-      return this.#untilRoom(requireTier(priority))
+      return this.#room.until(requireTier(priority))
     } catch (error) {
       return Promise.reject(error)
     }
@@ -367,7 +374,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       waiting: this.#capacity.waiting,
       waitingByPriority: byPriority((tier) => sizes[tier] as number),
       running: this.#running + reserved,
-      retrying: this.#retrying,
+      retrying: this.#held.retrying,
       blocked: this.#blocked.size,
       blockedByPriority: this.#blocked.sizes(),
       maxQueueSize: Number.isFinite(total) ? total : null,
@@ -470,17 +477,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const slotIsFree = this.#slotIsFreeFor(record)
     const bound = this.#capacity.bound(record.tier, slotIsFree, record.cost > 1)
     if (bound !== undefined) this.#findsItFull(record, bound, whenFull)
-    else if (this.#blocked.size > 0 && this.#wouldPass()) this.#findsItFull(record, 'total', whenFull)
+    else if (this.#blocked.size > 0 && this.#room.wouldBePassed()) this.#findsItFull(record, 'total', whenFull)
     else this.#enqueue(record, slotIsFree)
-  }
-
-  /** One that takes several slots may be blocked where there is room for one that does not. */
-  #wouldPass(): boolean {
-    for (let tier = 0; tier < TIERS; tier++) {
-      const first = this.#blocked.firstAt(tier)
-      if (first !== undefined && first.cost > 1 && this.#capacity.bound(tier, false, true) === 'total') return true
-    }
-    return false
   }
 
   /** False: its signal was aborted already, or it has joined a live request with its id. */
@@ -525,13 +523,13 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   #slotIsFreeFor(record: RequestRecord<Req, Res>): boolean {
     return (
-      this.#slotIsFree() && (record.extras === undefined || (record.extras.cost === 1 && !this.#startsLater(record)))
+      this.#slotIsFree() && (record.extras === undefined || (record.extras.cost === 1 && !this.#held.awaits(record)))
     )
   }
 
   #enqueue(record: RequestRecord<Req, Res>, slotIsFree: boolean): void {
     const wasBlocked = record.status === State.BLOCKED
-    if (this.#startsLater(record)) this.#enqueueLater(record, record.later())
+    if (this.#held.awaits(record)) this.#held.add(record)
     else {
       try {
         this.#queue.add(record)
@@ -557,62 +555,6 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   #stands(record: RequestRecord<Req, Res>): void {
     record.status = State.WAITING
     if (record.cost > 1) this.#wide++
-  }
-
-  /** It waits, and has no use for a slot that is free now. */
-  #startsLater({ extras }: RequestRecord<Req, Res>): boolean {
-    const later = extras === undefined ? undefined : extras.later
-    return later !== undefined && (later.after !== undefined || later.startAt > this.#timeline.now())
-  }
-
-  /** It is admitted, and counts as waiting, but comes to the queue only when its time has come. */
-  #enqueueLater(record: RequestRecord<Req, Res>, later: Later): void {
-    const { after } = later
-    record.status = State.HELD
-    this.#capacity.holds(record.tier, 1)
-    const hold = this.#held.set(record, after === undefined ? later.startAt : Number.POSITIVE_INFINITY)
-    later.hold = hold
-    // Its time counts from when it may start.
-    record.arrived = { at: Math.max(later.startAt, record.enqueuedAt), owner: this.#owner }
-    if (record.deadline !== undefined) this.#limits.change(record, record.waitUntil - record.enqueuedAt)
-    if (after === undefined) this.#alarm.setFor(later.startAt, this.#timeline.now())
-    else {
-      later.after = undefined
-      Promise.all(after).then(
-        () => {
-          if (later.hold !== hold) return
-          const now = this.#timeline.now()
-          this.#held.clear(hold)
-          later.hold = this.#held.set(record, Math.max(later.startAt, now))
-          this.#alarm.setFor(Math.max(later.startAt, now), now)
-        },
-        (error) => {
-          if (later.hold === hold) this.#end(record, State.CANCELLED, new CancelledError(error, subjectOf(record)))
-        },
-      )
-    }
-  }
-
-  /** Their time has come: those who back off, and those who were not to start yet. */
-  #release(now: number): void {
-    for (let due = this.#held.takeDue(now); due !== undefined; due = this.#held.takeDue(now)) {
-      due.later().hold = undefined
-      if (due.attempt > 1) {
-        this.#queue.addAgain(due)
-        this.#returns(due, 1)
-      } else {
-        try {
-          this.#queue.add(due)
-        } catch (error) {
-          // The order policy has thrown.
-          this.#end(due, State.CANCELLED, new CancelledError(error, subjectOf(due)))
-          continue
-        }
-        this.#capacity.holds(due.tier, -1)
-      }
-      this.#stands(due)
-      this.#schedule()
-    }
   }
 
   #tellQueued(record: RequestRecord<Req, Res>): void {
@@ -648,57 +590,6 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#retire(victim, State.SHED, error)
     this.#enqueue(record, false)
     this.#tell.ended(victim, error, State.WAITING, undefined)
-  }
-
-  /** Brings blocked callers in for as long as there is room: by priority, then first-in first-out. */
-  #unblock(): void {
-    // Whoever is blocked when it closes is refused, also when room is made meanwhile.
-    if (this.#closing.begun) return
-    // Told when all are in: a listener that submits must not pass those behind the one whose admission it hears of.
-    this.#events.hold()
-    try {
-      let tier = 0
-      while (tier < TIERS) {
-        const bound = this.#unblockFirst(tier)
-        // Without room for this one, nobody behind comes in.
-        if (bound === 'total') break
-        if (bound !== 'none') tier++
-      }
-    } finally {
-      this.#events.release()
-    }
-  }
-
-  /** Which bound keeps the first of a tier out; `'none'`: it has come in. Undefined: nobody of this tier is blocked. */
-  #unblockFirst(tier: number): FullBound | 'none' | undefined {
-    const record = this.#blocked.firstAt(tier)
-    if (record === undefined) return undefined
-    const slotIsFree = this.#slotIsFreeFor(record)
-    const bound = this.#capacity.bound(tier, slotIsFree, record.cost > 1)
-    if (bound !== undefined) return bound
-    const signal = record.extras?.signal
-    if (signal?.aborted === true) this.#parties.leave(record, State.CANCELLED, signal.reason)
-    else {
-      this.#blocked.delete(record)
-      this.#enqueue(record, slotIsFree)
-    }
-    return 'none'
-  }
-
-  /** A request has left the queue, or a slot has come free: there may be room. */
-  #madeRoom(): void {
-    if (this.#blocked.size > 0) this.#unblock()
-    if (this.#roomWaiters.size > 0) this.#roomWaiters.tell((tier) => this.#hasRoom(tier))
-  }
-
-  #hasRoom(tier: number): boolean {
-    return this.#capacity.bound(tier, this.#slotIsFree()) === undefined
-  }
-
-  #untilRoom(tier: number, signal?: AbortSignal): Promise<void> {
-    if (this.#closing.begun) return Promise.reject(new QueueClosedError())
-    if (signal?.aborted) return Promise.reject(signal.reason)
-    return this.#hasRoom(tier) ? soon : this.#roomWaiters.wait(tier, signal)
   }
 
   /** A second caller with the id of a live request shares its run. */
@@ -791,14 +682,11 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   #move(record: RequestRecord<Req, Res>, tier: number): boolean {
     if (record.status === State.BLOCKED) {
       this.#blocked.move(record, tier, record.enqueuedAt)
-      this.#madeRoom()
+      this.#room.made()
       return true
     }
     if (record.status === State.HELD) {
-      const isNew = record.attempt === 1
-      if (isNew) this.#capacity.holds(record.tier, -1)
-      this.#queue.move(record, tier, record.enqueuedAt)
-      if (isNew) this.#capacity.holds(record.tier, 1)
+      this.#held.move(record, tier)
       return true
     }
     if (record.status !== State.WAITING) return false
@@ -812,7 +700,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       this.#capacity.returns(from, -1)
       this.#capacity.returns(tier, 1)
     }
-    this.#madeRoom()
+    this.#room.made()
     return true
   }
 
@@ -842,7 +730,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const now = this.#timeline.now()
     record.status = State.STARTING
     this.#running++
-    if (record.attempt > 1) this.#returns(record, -1)
+    if (record.attempt > 1) this.#held.left(record)
     else {
       this.#capacity.started()
       this.#statistics.waited(record.tier, now - record.enqueuedAt)
@@ -853,7 +741,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       if (!extras.isShared) extras.startedAt = now
       this.#parties.starts(record, extras)
     } else if (record.deadline !== undefined) this.#limits.change(record, this.#limits.wholeOf(record))
-    if (this.#blocked.size > 0 || this.#roomWaiters.size > 0) this.#madeRoom()
+    this.#room.made()
     return record
   }
 
@@ -901,7 +789,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       },
       vacated: () => {
         // Only while others have their turn is a slot let go although somebody waits for it.
-        if (this.#blocked.size > 0 || this.#roomWaiters.size > 0) this.#madeRoom()
+        this.#room.made()
         if (this.#live === 0 || this.#closing.isAskedByRuns) this.#closing.rest()
       },
       widened: () => this.#schedule(),
@@ -912,7 +800,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       },
       stuck: (record, slot, startedAt, now) => {
         this.#schedule()
-        this.#madeRoom()
+        this.#room.made()
         this.#tell.of(record, 'stuck', { slot, runMs: now - startedAt, stuckWorkers: this.#slots.stuck })
         this.#closing.rest()
       },
@@ -928,6 +816,29 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       passed: () => void this.#timeline.read(),
       instant: () => this.#timeline.instant(),
       now: () => this.#timeline.now(),
+    }
+  }
+
+  /** What those ask of us who wait for room. */
+  #roomHost(): RoomHost<RequestRecord<Req, Res>> {
+    return {
+      slotIsFree: () => this.#slotIsFree(),
+      slotIsFreeFor: (record) => this.#slotIsFreeFor(record),
+      enqueue: (record, slotIsFree) => this.#enqueue(record, slotIsFree),
+      aborted: (record, reason) => void this.#parties.leave(record, State.CANCELLED, reason),
+    }
+  }
+
+  /** What those ask of us who are held back. */
+  #heldHost(): HeldBackHost<RequestRecord<Req, Res>> {
+    return {
+      stands: (record) => {
+        this.#stands(record)
+        this.#schedule()
+      },
+      fails: (record, error) => {
+        this.#end(record, State.CANCELLED, new CancelledError(error, subjectOf(record)))
+      },
     }
   }
 
@@ -979,13 +890,13 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   #closingHost(): ClosingHost {
     return {
       live: () => this.#live,
-      waiting: () => [...this.#queue.entries(), ...this.#held.targets()],
+      waiting: () => [...this.#queue.entries(), ...this.#held.records()],
       nothingCanStart: () => {
         const { free } = this.#slots
         return free <= 0 || (this.#held.size === 0 && this.#first(free) === undefined)
       },
       shut: () => {
-        this.#roomWaiters.refuse(() => new QueueClosedError())
+        this.#room.shut()
         for (const record of [...this.#checking, ...this.#blocked.entries()]) {
           if (record.status < State.WAITING) this.#refuse(record, new QueueClosedError(subjectOf(record)))
         }
@@ -1035,32 +946,10 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const dueAt = now + (delayMs ?? Number.NaN)
     if (!(dueAt >= now) || !this.#parties.waitAgain(record, dueAt)) return false
     this.#running--
-    this.#retrying++
     this.#statistics.retries++
-    record.status = State.HELD
-    const later = record.later()
-    later.attempt++
-    later.hold = this.#held.set(record, dueAt)
-    this.#alarm.setFor(dueAt, now)
+    this.#held.addAgain(record, dueAt, now)
     this.#tell.of(record, 'retrying', { attempt, error, delayMs: dueAt - now })
     return true
-  }
-
-  #letGo(record: RequestRecord<Req, Res>): void {
-    const later = record.later()
-    if (later.hold !== undefined) this.#held.clear(later.hold as Deadline<RequestRecord<Req, Res>>)
-    later.hold = undefined
-    if (record.attempt > 1) this.#retrying--
-    else {
-      this.#capacity.holds(record.tier, -1)
-      this.#statistics.waited(record.tier, Math.max(this.#timeline.now() - record.enqueuedAt, 0))
-    }
-  }
-
-  /** It is back in the queue for another attempt (1), or has left it again (-1). */
-  #returns(record: RequestRecord<Req, Res>, by: 1 | -1): void {
-    this.#capacity.returns(record.tier, by)
-    if (by < 0) this.#retrying--
   }
 
   /** The only place where an admitted request ends: once, whoever comes first. */
@@ -1074,11 +963,17 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     return true
   }
 
+  #letGo(record: RequestRecord<Req, Res>): void {
+    this.#held.letGo(record)
+    if (record.attempt > 1) return
+    this.#statistics.waited(record.tier, Math.max(this.#timeline.now() - record.enqueuedAt, 0))
+  }
+
   /** Takes a waiting request out of the queue before its turn. */
   #take(record: RequestRecord<Req, Res>): void {
     this.#queue.delete(record)
     if (record.cost > 1) this.#wide--
-    if (record.attempt > 1) this.#returns(record, -1)
+    if (record.attempt > 1) this.#held.left(record)
     else {
       this.#statistics.waited(record.tier, this.#timeline.now() - record.enqueuedAt)
       this.#queue.left(record)
@@ -1089,7 +984,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   #conclude(record: RequestRecord<Req, Res>, state: State, value: unknown, from: State, times?: RunTimes): void {
     this.#retire(record, state, value)
     // Before anyone is told: a listener that submits must not pass those who are blocked.
-    if (from === State.WAITING) this.#madeRoom()
+    if (from === State.WAITING) this.#room.made()
     const isAbandoned = from === State.RUNNING && state > State.FAILED
     if (isAbandoned) {
       // Nobody waits for it any more, but when its time is over its slot is stuck.
@@ -1144,7 +1039,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     for (let due = this.#limits.takeDue(now); due !== undefined; due = this.#limits.takeDue(now)) {
       this.#parties.expire(due, now)
     }
-    this.#release(now)
+    this.#held.release(now)
     if (this.#gate.opens(now)) this.#schedule()
     const nextRunDueAt = this.#slots.sweep(now)
     if (nextRunDueAt < this.#alarm.dueAt) this.#alarm.setFor(nextRunDueAt, now)
