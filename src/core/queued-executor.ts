@@ -12,7 +12,8 @@
  */
 import { Capacity } from './admit/capacity.ts'
 import { Gate, type GateHost } from './admit/gate.ts'
-import { type PullOptions, pull, type Source } from './admit/pull.ts'
+import { Outlook } from './admit/outlook.ts'
+import { type PullOptions, pull, requirePullOptions, type Source } from './admit/pull.ts'
 import { Room, type RoomHost } from './admit/room.ts'
 import { type Checked, check, type StandardSchema } from './admit/schema.ts'
 import { requireConcurrency, requireTier } from './checks.ts'
@@ -41,7 +42,7 @@ import {
   type Settings,
   type WhenFull,
 } from './options.ts'
-import { byPriority, type Priority, priorityOf } from './priority.ts'
+import { type Priority, priorityOf } from './priority.ts'
 import { HeldBack, type HeldBackHost } from './queue/held-back.ts'
 import { Tiers } from './queue/tiers.ts'
 import { TimeLimits } from './queue/time-limits.ts'
@@ -50,13 +51,14 @@ import { Learner, type LearnerHost } from './run/learner.ts'
 import { Reserve } from './run/reserve.ts'
 import { Run } from './run/run-context.ts'
 import { type Executor, type PoolHost, type RunTimes, Slots, type WorkerHealth } from './run/slots.ts'
+import { Turns } from './run/turns.ts'
 import { Closing, type ClosingHost } from './settle/closing.ts'
 import type { JoinedRequest } from './settle/joined-request.ts'
 import { type HowItLeft, Parties, type PartiesHost, type Party } from './settle/parties.ts'
 import type { RetryPolicy } from './settle/retry.ts'
 import { Events, type ExecutorEvent, type Listener } from './watch/events.ts'
 import { type ExecutorHistograms, Statistics } from './watch/statistics.ts'
-import type { ExecutorStatus } from './watch/status.ts'
+import { type ExecutorStatus, statusOf } from './watch/status.ts'
 import { Teller } from './watch/teller.ts'
 
 /** What `map()` may be told: the options of each request, and how to pull. */
@@ -90,8 +92,6 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   readonly #events: Events
   readonly #tell: Teller
   readonly #statistics = new Statistics()
-  // Live requests that somebody could ask for: those whose id was given or read.
-  readonly #ids = new Map<string, RequestRecord<Req, Res>>()
   readonly #owner = {
     cancel: (record: RequestRecord, reason: unknown) => this.#cancel(own(record), reason),
     setPriority: (record: RequestRecord, priority: Priority) => this.#move(own(record), requireTier(priority)),
@@ -99,7 +99,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     waitUntil: (record: RequestRecord) => record.enqueuedAt + this.#limits.untilRunOf(record),
     dueAt: (record: RequestRecord, startedAt: number) =>
       Math.min(startedAt + this.#limits.runOf(record), record.enqueuedAt + this.#limits.wholeOf(record)),
-    named: (record: RequestRecord, id: string) => void this.#ids.set(id, own(record)),
+    named: (record: RequestRecord, id: string) => this.#parties.named(own(record), id),
   }
   // One of each kind that comes and goes is kept: when a collection finds none, V8 throws away the code made for it, and
   // the first thousand requests after an idle moment take three times as long.
@@ -107,11 +107,10 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   /** Blocked, waiting and running requests. */
   #live = 0
   #running = 0
-  /** How many in the queue take more than one slot. */
-  #wide = 0
+  readonly #outlook: Outlook
   readonly #gate: Gate
   readonly #learner: Learner | undefined
-  readonly #reserve: Reserve
+  readonly #turns: Turns<RequestRecord<Req, Res>>
   readonly #held: HeldBack<RequestRecord<Req, Res>>
   #paused = false
   #dispatching = false
@@ -148,9 +147,28 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#events = new Events(settings.onListenerError)
     this.#tell = new Teller(this.#events, this.#timeline)
     this.#room = new Room(this.#roomHost(), this.#blocked, this.#capacity, this.#events)
-    this.#gate = new Gate(this.#gateHost(), settings.rateLimits, settings.overload, this.#timeline, this.#alarm)
-    this.#reserve = new Reserve(settings.reserve, settings.lendReserve)
-    this.#learner = settings.limit === undefined ? undefined : new Learner(settings.limit, this.#learnerHost())
+    this.#outlook = new Outlook({
+      timeline: this.#timeline,
+      queue: this.#queue,
+      capacity: this.#capacity,
+      slots: this.#slots,
+      statistics: this.#statistics,
+      limits: this.#limits,
+      running: () => this.#running,
+      random: settings.random,
+    })
+    this.#gate = new Gate(
+      this.#gateHost(),
+      this.#outlook,
+      settings.rateLimits,
+      settings.overload,
+      this.#timeline,
+      this.#alarm,
+    )
+    const reserve = new Reserve(settings.reserve, settings.lendReserve)
+    this.#turns = new Turns(reserve, this.#queue, this.#slots)
+    this.#learner =
+      settings.limit === undefined ? undefined : new Learner(settings.limit, this.#learnerHost(), this.#timeline)
     const record = new RequestRecord(undefined, NORMAL, { at: Number.NaN, owner: this.#owner })
     record.more()
     this.#kept.push(record, new Run(record, record.arrived))
@@ -223,10 +241,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
    */
   map(requests: Source<Req>, options: MapOptions = {}): AsyncGenerator<Res, void, undefined> {
     const { ordered = true, window, ...each } = options
-    if (typeof ordered !== 'boolean') throw new OptionsError('ordered', 'a boolean', ordered)
-    if (window !== undefined && !(Number.isInteger(window) && window >= 1)) {
-      throw new OptionsError('window', 'an integer of at least 1', window)
-    }
+    requirePullOptions(ordered, window)
     const tier = requireTier(each.priority ?? 'normal')
     const outer = each.signal
     return pull(
@@ -248,7 +263,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   /** The handle of a live request; undefined when there is none with this id (any more). */
   get(id: string): QueuedRequest<Req, Res> | undefined {
-    const record = this.#ids.get(id)
+    const record = this.#parties.byId(id)
     if (record === undefined) return undefined
     const extras = record.more()
     extras.kept = true
@@ -259,13 +274,13 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   /** Ends a live request, for all who share it, with a `CancelledError`. False when there is none with this id. */
   cancel(id: string, reason?: unknown): boolean {
-    const record = this.#ids.get(id)
+    const record = this.#parties.byId(id)
     return record !== undefined && this.#finish(record, State.CANCELLED, new CancelledError(reason, subjectOf(record)))
   }
 
   /** How many would start before it: 0 is next. Undefined when no request with this id waits in the queue. */
   position(id: string): number | undefined {
-    const record = this.#ids.get(id)
+    const record = this.#parties.byId(id)
     return record === undefined ? undefined : this.#position(record)
   }
 
@@ -366,32 +381,20 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   /** How it stands, as a plain object. Takes some 50 µs, whatever the backlog. */
   getStatus(): ExecutorStatus {
-    const { reserved, total } = this.#capacity
-    const sizes = this.#capacity.sizes()
-    return {
-      name: this.#settings.name,
+    return statusOf({
+      settings: this.#settings,
       state: this.#closing.closed ? 'closed' : this.#closing.begun ? 'closing' : this.#paused ? 'paused' : 'open',
-      waiting: this.#capacity.waiting,
-      waitingByPriority: byPriority((tier) => sizes[tier] as number),
-      running: this.#running + reserved,
+      now: this.#timeline.now(),
+      running: this.#running,
       retrying: this.#held.retrying,
-      blocked: this.#blocked.size,
-      blockedByPriority: this.#blocked.sizes(),
-      maxQueueSize: Number.isFinite(total) ? total : null,
-      activeWorkers: this.#slots.active + reserved,
-      maxWorkers: this.#slots.limit,
       limit: this.#learner === undefined ? null : this.#learner.status(),
-      stuckWorkers: this.#slots.stuck,
-      replacedWorkers: this.#slots.replaced,
-      maxReplacedWorkers: this.#slots.maxReplaced,
-      order: this.#settings.order.name,
-      oldestWaitMsByPriority: byPriority((tier) => {
-        const next = this.#queue.firstAt(tier)
-        return next === undefined ? 0 : this.#timeline.now() - next.enqueuedAt
-      }),
-      ...this.#statistics.status(),
       listenerErrors: this.#events.errors,
-    }
+      capacity: this.#capacity,
+      blocked: this.#blocked,
+      queue: this.#queue,
+      slots: this.#slots,
+      statistics: this.#statistics,
+    })
   }
 
   /** The durations behind `getStatus()`, for an exporter. */
@@ -421,7 +424,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   #requireCost({ cost, tier }: RequestRecord<Req, Res>): void {
     const { concurrency, limit } = this.#settings
     if (limit !== undefined && limit.shadow !== true) return
-    const most = Math.max(concurrency, this.#slots.limit) - this.#reserve.neverFor(tier)
+    const most = this.#turns.mostFor(tier, concurrency)
     if (cost > most) throw new OptionsError('cost', `at most ${most}, the slots that it can have`, cost)
   }
 
@@ -484,7 +487,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   /** False: its signal was aborted already, or it has joined a live request with its id. */
   #comesForItself(record: RequestRecord<Req, Res>, extras: Extras): boolean {
     if (!this.#listens(record)) return false
-    const twin = extras.ownId ? this.#ids.get(extras.id as string) : undefined
+    const twin = extras.ownId ? this.#parties.byId(extras.id as string) : undefined
     if (twin === undefined) return true
     this.#join(twin, record)
     return false
@@ -512,13 +515,9 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     return false
   }
 
-  /**
-   * Is there a slot that nobody was promised? (Not a getter: V8 calls its runtime for private ones.) With slots kept for
-   * priorities none is promised before the dispatch: who may have it would change with each newcomer and each move. So it
-   * is while somebody waits who takes several.
-   */
+  /** Is there a slot that nobody was promised? (Not a getter: V8 calls its runtime for private ones.) */
   #slotIsFree(): boolean {
-    return !this.#paused && !this.#reserve.isOn && this.#wide === 0 && this.#slots.free > this.#capacity.reserved
+    return !this.#paused && this.#turns.areForAnyone && this.#slots.free > this.#capacity.reserved
   }
 
   #slotIsFreeFor(record: RequestRecord<Req, Res>): boolean {
@@ -554,7 +553,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   /** It stands in the queue. */
   #stands(record: RequestRecord<Req, Res>): void {
     record.status = State.WAITING
-    if (record.cost > 1) this.#wide++
+    this.#turns.waits(record)
   }
 
   #tellQueued(record: RequestRecord<Req, Res>): void {
@@ -584,7 +583,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       this.#refuse(record, this.#fullError('total', record))
       return
     }
-    const error = new ShedError(priorityOf(record.tier), subjectOf(victim), this.#retryAfterMs(victim.tier))
+    const error = new ShedError(priorityOf(record.tier), subjectOf(victim), this.#outlook.retryAfterMs(victim.tier))
     // Listeners of either must find the one gone, and its place taken by the other.
     this.#take(victim)
     this.#retire(victim, State.SHED, error)
@@ -619,7 +618,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const reason = aborted && error === why ? 'aborted' : reasonOf(error)
     this.#statistics.rejects(record.tier, reason)
     if (wasLive) this.#dies(record)
-    else if (extras !== undefined) this.#unlink(record)
+    else if (extras !== undefined) this.#parties.unlink(record)
     this.#parties.answer(record, error)
     extras?.admission?.reject(error)
     this.#tell.rejected(record, extras?.id, error, reason)
@@ -627,19 +626,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   }
 
   #fullError(bound: FullBound, record: RequestRecord<Req, Res>): QueueFullError {
-    const retryAfterMs = this.#retryAfterMs(record.tier)
+    const retryAfterMs = this.#outlook.retryAfterMs(record.tier)
     return this.#capacity.fullError(bound, record.tier, this.#blocked.size, subjectOf(record), retryAfterMs)
-  }
-
-  /**
-   * When a newcomer of a tier would likely find room: when those ahead of it have started, at the pace of the recent
-   * runs; up to a quarter later at random, so that those who were refused together do not come back together.
-   */
-  #retryAfterMs(tier: number): number | undefined {
-    const { recentRunMs } = this.#statistics
-    if (Number.isNaN(recentRunMs)) return undefined
-    const ahead = this.#queue.countAhead(tier) + 1
-    return Math.max(Math.ceil((ahead * recentRunMs * (1 + 0.25 * this.#settings.random())) / this.#slots.limit), 1)
   }
 
   // ── Step 3: wait ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -648,7 +636,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   #lives(record: RequestRecord<Req, Res>): void {
     const isFirst = this.#live++ === 0
     const { extras } = record
-    if (extras !== undefined) this.#livesWith(record, extras)
+    if (extras !== undefined) this.#parties.lives(record, extras)
     else {
       const limitMs = this.#settings.waitLimitMs[record.tier] as number
       if (limitMs !== Number.POSITIVE_INFINITY) this.#limits.set(record, limitMs)
@@ -656,16 +644,10 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     if (isFirst) this.#wakes()
   }
 
-  #livesWith(record: RequestRecord<Req, Res>, { id }: Extras): void {
-    // While a schema looks at it, nobody can join it: it may be unfit, and the next one with its id is not.
-    if (id !== undefined && record.status !== State.CHECKING) this.#ids.set(id, record)
-    this.#limits.set(record, this.#limits.untilRunOf(record))
-  }
-
   /** Nobody waits for its end any more. */
   #dies(record: RequestRecord<Req, Res>): void {
     this.#live--
-    if (record.extras !== undefined || record.deadline !== undefined) this.#unlink(record)
+    if (record.extras !== undefined || record.deadline !== undefined) this.#parties.unlink(record)
   }
 
   /** Something is live again. */
@@ -724,7 +706,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   #next(): RequestRecord<Req, Res> | undefined {
     if (this.#paused || this.#yielding || this.#gate.heldUntil > 0) return undefined
     if (this.#gate.asksAtStart && !this.#gate.letsStart()) return undefined
-    const record = this.#reserve.isOn || this.#wide > 0 ? this.#takeFirst() : this.#queue.shift()
+    const record = this.#turns.take()
     if (record === undefined) return undefined
     const { extras } = record
     const now = this.#timeline.now()
@@ -745,24 +727,6 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     return record
   }
 
-  #takeFirst(): RequestRecord<Req, Res> | undefined {
-    const record = this.#first(this.#slots.free + 1)
-    if (record === undefined) return undefined
-    const { cost, tier } = record
-    this.#queue.delete(record)
-    this.#reserve.takes(tier, cost)
-    if (cost > 1) {
-      this.#wide--
-      this.#slots.claim(cost - 1)
-    }
-    return record
-  }
-
-  /** The one that goes first, if so many free slots are enough for it. */
-  #first(free: number): RequestRecord<Req, Res> | undefined {
-    return this.#reserve.first(this.#queue, free, this.#slots.limit)
-  }
-
   /** What the slots ask of us. */
   #host(): PoolHost {
     const { clock } = this.#settings
@@ -775,7 +739,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       settled: (record, ok, value, times) => {
         const state = ok ? State.COMPLETED : State.FAILED
         const outcome = (record.ended ? record.status : state) - State.COMPLETED
-        if (this.#reserve.isOn) this.#reserve.takes(record.tier, -record.cost)
+        this.#turns.gaveBack(record)
         const runMs = this.#timeline.now() - times.startedAt
         this.#statistics.ran(outcome, record.tier, runMs)
         const learner = this.#learner
@@ -853,23 +817,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   /** What the gate asks of us. */
   #gateHost(): GateHost {
     return {
-      describe: (record, question) => {
-        const now = this.#timeline.now()
-        question.at = now
-        question.tier = record.tier
-        question.request = record.request
-        question.metadata = record.metadata
-        question.waitMs = now - record.enqueuedAt
-        question.deadline = record.enqueuedAt + this.#limits.wholeOf(record)
-        question.ahead = this.#queue.countAhead(record.tier)
-        question.waiting = this.#capacity.waiting
-        question.running = this.#running
-        question.concurrency = this.#slots.limit
-        question.recentRunMs = this.#statistics.recentRunMs
-      },
-      retryAfterMs: (tier) => this.#retryAfterMs(tier),
       refuse: (record, error) => this.#refuse(own(record), error),
-      next: () => (this.#paused ? undefined : this.#first(this.#slots.free + 1)),
+      next: () => (this.#paused ? undefined : this.#turns.next()),
       shed: (record, error) => void this.#end(own(record), State.SHED, error),
       guard: (policy) => this.#events.guard(policy, 'started'),
     }
@@ -878,7 +827,6 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   /** What the learner asks of us. */
   #learnerHost(): LearnerHost {
     return {
-      now: () => this.#timeline.now(),
       setLimit: (limit) => {
         if (limit !== this.#slots.limit) this.concurrency = limit
       },
@@ -893,7 +841,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       waiting: () => [...this.#queue.entries(), ...this.#held.records()],
       nothingCanStart: () => {
         const { free } = this.#slots
-        return free <= 0 || (this.#held.size === 0 && this.#first(free) === undefined)
+        return free <= 0 || (this.#held.size === 0 && this.#turns.first(free) === undefined)
       },
       shut: () => {
         this.#room.shut()
@@ -922,7 +870,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     }
     // A listener, or one of an earlier event in the same burst, may have ended it.
     if (record.status !== State.STARTING) {
-      if (this.#reserve.isOn) this.#reserve.takes(record.tier, -record.cost)
+      this.#turns.gaveBack(record)
       if (record.attempt === 1) this.#queue.left(record)
       return false
     }
@@ -972,7 +920,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   /** Takes a waiting request out of the queue before its turn. */
   #take(record: RequestRecord<Req, Res>): void {
     this.#queue.delete(record)
-    if (record.cost > 1) this.#wide--
+    this.#turns.left(record)
     if (record.attempt > 1) this.#held.left(record)
     else {
       this.#statistics.waited(record.tier, this.#timeline.now() - record.enqueuedAt)
@@ -1009,15 +957,6 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#statistics.end(state - State.COMPLETED, record.tier)
     this.#dies(record)
     this.#parties.answer(record, value)
-  }
-
-  /** Nothing refers to an ended request any more: no signal, no deadline, no id. */
-  #unlink(record: RequestRecord<Req, Res>): void {
-    this.#limits.clear(record)
-    const { extras } = record
-    if (extras === undefined) return
-    this.#parties.forgets(record, extras)
-    if (extras.id !== undefined && this.#ids.get(extras.id) === record) this.#ids.delete(extras.id)
   }
 
   // ── Step 6: cancel, leave, expire ──────────────────────────────────────────────────────────────────────────────────

@@ -11,14 +11,11 @@
 import type { Alarm, Timeline } from '../clock.ts'
 import { OverloadedError, RateLimitedError } from '../errors.ts'
 import { type RequestRecord, subjectOf } from '../queued-request.ts'
-import { type Guard, type GuardQuestion, Guards, type Refusal } from './guard.ts'
+import { type Guard, Guards, type Refusal } from './guard.ts'
+import type { Outlook } from './outlook.ts'
 
 /** What it asks of the executor. */
 export interface GateHost {
-  /** Fills in what the guards may look at. */
-  describe(record: RequestRecord, question: GuardQuestion): void
-  /** In how many ms a newcomer of a tier would likely find room. */
-  retryAfterMs(tier: number): number | undefined
   refuse(record: RequestRecord, error: unknown): void
   /** The one whose turn it is; undefined: nobody's, now. */
   next(): RequestRecord | undefined
@@ -29,6 +26,7 @@ export interface GateHost {
 
 export class Gate {
   readonly #host: GateHost
+  readonly #outlook: Outlook
   readonly #rates: readonly Guard[]
   readonly #guards: Guards
   readonly #timeline: Timeline
@@ -41,9 +39,17 @@ export class Gate {
   /** No request starts before: a guard holds them. 0: none does. */
   heldUntil = 0
 
-  constructor(host: GateHost, rates: readonly Guard[], others: readonly Guard[], timeline: Timeline, alarm: Alarm) {
+  constructor(
+    host: GateHost,
+    outlook: Outlook,
+    rates: readonly Guard[],
+    others: readonly Guard[],
+    timeline: Timeline,
+    alarm: Alarm,
+  ) {
     const guards = new Guards([...rates, ...others])
     this.#host = host
+    this.#outlook = outlook
     this.#rates = rates
     this.#guards = guards
     this.#timeline = timeline
@@ -58,7 +64,7 @@ export class Gate {
   keepsOut(record: RequestRecord): boolean {
     const guards = this.#guards
     try {
-      this.#host.describe(record, guards.question)
+      this.#outlook.describe(record, guards.question)
       if (guards.admits) {
         const refusal = guards.refusal('admit')
         if (refusal !== undefined) {
@@ -117,13 +123,13 @@ export class Gate {
 
   #tell(record: RequestRecord, tell: () => void): void {
     const guards = this.#guards
-    this.#host.describe(record, guards.question)
+    this.#outlook.describe(record, guards.question)
     this.#host.guard(tell)
     guards.forget()
   }
 
   #errorOf(record: RequestRecord, refusal: Refusal): OverloadedError | RateLimitedError {
-    const retryAfterMs = refusal.retryAfterMs ?? this.#host.retryAfterMs(record.tier)
+    const retryAfterMs = refusal.retryAfterMs ?? this.#outlook.retryAfterMs(record.tier)
     const isRate = this.#rates.some(({ name }) => name === refusal.rule)
     const ErrorType = isRate ? RateLimitedError : OverloadedError
     return new ErrorType(refusal, subjectOf(record), retryAfterMs)

@@ -3,12 +3,12 @@
  *
  * What the policy throws is reported and teaches nothing, as an answer that is no number; one in shadow mode is only heard.
  */
+import type { Timeline } from '../clock.ts'
 import { RunTimeoutError } from '../errors.ts'
 import type { LimitPolicy, LimitSample } from './limit.ts'
 
 /** What it asks of the executor. */
 export interface LearnerHost {
-  now(): number
   /** From now on, so many may run. */
   setLimit(limit: number): void
   /** Does it, and reports what it throws. */
@@ -23,13 +23,15 @@ export interface Failure {
 export class Learner {
   readonly #policy: LimitPolicy
   readonly #host: LearnerHost
+  readonly #timeline: Timeline
   #limit: number
   // One object for all samples.
   readonly #sample: LimitSample = { at: 0, runMs: 0, inflight: 0, dropped: false }
 
-  constructor(policy: LimitPolicy, host: LearnerHost) {
+  constructor(policy: LimitPolicy, host: LearnerHost, timeline: Timeline) {
     this.#policy = policy
     this.#host = host
+    this.#timeline = timeline
     this.#limit = policy.initial
   }
 
@@ -47,7 +49,7 @@ export class Learner {
       const dropped = failure !== undefined && (isTimeout || policy.isDropped?.(failure.error) === true)
       // It failed for a reason of its own, which says nothing about how many may run.
       if (failure !== undefined && !dropped) return
-      sample.at = this.#host.now()
+      sample.at = this.#timeline.now()
       sample.runMs = runMs
       sample.inflight = inflight
       sample.dropped = dropped

@@ -18,6 +18,7 @@ export type HowItLeft = typeof State.CANCELLED | typeof State.EXPIRED
 export interface PartyLimits<P> {
   waitOf(record: RequestRecord): number
   wholeOf(record: RequestRecord): number
+  untilRunOf(record: RequestRecord): number
   set(party: P, limitMs: number): void
   change(party: P, limitMs: number): void
   clear(party: P): void
@@ -36,6 +37,7 @@ export class Parties<Req, Res> {
   readonly #limits: PartyLimits<Party<Req, Res>>
   readonly #timeline: Timeline
   readonly #signals: Signals<Party<Req, Res>>
+  readonly #ids = new Map<string, RequestRecord<Req, Res>>()
 
   constructor(host: PartiesHost<Req, Res>, limits: PartyLimits<Party<Req, Res>>, timeline: Timeline) {
     this.#host = host
@@ -49,8 +51,32 @@ export class Parties<Req, Res> {
     this.#signals.add(signal, record)
   }
 
-  /** Its signal counts no more. */
-  forgets(record: RequestRecord<Req, Res>, extras: Extras): void {
+  /** The live request with this id, of those whose id was given or read. */
+  byId(id: string): RequestRecord<Req, Res> | undefined {
+    return this.#ids.get(id)
+  }
+
+  named(record: RequestRecord<Req, Res>, id: string): void {
+    this.#ids.set(id, record)
+  }
+
+  /** Somebody waits for it from now on, who has something of his own. */
+  lives(record: RequestRecord<Req, Res>, { id }: Extras): void {
+    // While a schema looks at it, nobody can join it: it may be unfit, and the next one with its id is not.
+    if (id !== undefined && record.status !== State.CHECKING) this.#ids.set(id, record)
+    this.#limits.set(record, this.#limits.untilRunOf(record))
+  }
+
+  /** Nothing refers to an ended request any more: no signal, no deadline, no id. */
+  unlink(record: RequestRecord<Req, Res>): void {
+    this.#limits.clear(record)
+    const { extras } = record
+    if (extras === undefined) return
+    this.#unhear(record, extras)
+    if (extras.id !== undefined && this.#ids.get(extras.id) === record) this.#ids.delete(extras.id)
+  }
+
+  #unhear(record: RequestRecord<Req, Res>, extras: Extras): void {
     if (extras.signal === undefined) return
     this.#signals.delete(extras.signal, record)
     extras.signal = undefined
@@ -70,7 +96,7 @@ export class Parties<Req, Res> {
       },
       (party, reason) => this.leave(party, State.CANCELLED, new CancelledError(reason, subjectOf(twin))),
     )
-    if (extras !== undefined) this.forgets(newcomer, extras)
+    this.unlink(newcomer)
     newcomer.status = State.REJECTED
     const more = twin.more()
     more.joined ??= new Set()
@@ -161,7 +187,7 @@ export class Parties<Req, Res> {
     if (extras?.joined === undefined || extras.joined.size === 0) return this.#host.finish(record, state, error)
     if (extras.left !== undefined) return false
     this.#limits.clear(record)
-    this.forgets(record, extras)
+    this.#unhear(record, extras)
     extras.left = state
     extras.endedAt = this.#timeline.now()
     extras.value = error
