@@ -11,10 +11,10 @@
  * step first brings all numbers and structures in order, and only then calls out; and after each call out it looks again.
  */
 import { Capacity } from './admit/capacity.ts'
-import { Gate, type GateHost } from './admit/gate.ts'
+import { Gate } from './admit/gate.ts'
 import { Outlook } from './admit/outlook.ts'
 import { type PullOptions, pull, requirePullOptions, type Source } from './admit/pull.ts'
-import { Room, type RoomHost } from './admit/room.ts'
+import { Room } from './admit/room.ts'
 import { type Checked, check, type StandardSchema } from './admit/schema.ts'
 import { requireConcurrency, requireTier } from './checks.ts'
 import { Alarm, inAnotherTurn, soon, Timeline } from './clock.ts'
@@ -43,18 +43,18 @@ import {
   type WhenFull,
 } from './options.ts'
 import { type Priority, priorityOf } from './priority.ts'
-import { HeldBack, type HeldBackHost } from './queue/held-back.ts'
+import { HeldBack } from './queue/held-back.ts'
 import { Tiers } from './queue/tiers.ts'
 import { TimeLimits } from './queue/time-limits.ts'
 import { type Extras, type QueuedRequest, RequestRecord, State, subjectOf } from './queued-request.ts'
-import { Learner, type LearnerHost } from './run/learner.ts'
+import { Learner } from './run/learner.ts'
 import { Reserve } from './run/reserve.ts'
 import { Run } from './run/run-context.ts'
 import { type Executor, type PoolHost, type RunTimes, Slots, type WorkerHealth } from './run/slots.ts'
 import { Turns } from './run/turns.ts'
-import { Closing, type ClosingHost } from './settle/closing.ts'
+import { Closing } from './settle/closing.ts'
 import type { JoinedRequest } from './settle/joined-request.ts'
-import { type HowItLeft, Parties, type PartiesHost, type Party } from './settle/parties.ts'
+import { type HowItLeft, Parties, type Party } from './settle/parties.ts'
 import type { RetryPolicy } from './settle/retry.ts'
 import { Events, type ExecutorEvent, type Listener } from './watch/events.ts'
 import { type ExecutorHistograms, Statistics } from './watch/statistics.ts'
@@ -81,14 +81,30 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   readonly #settings: Settings<Req>
   readonly #timeline: Timeline
   readonly #alarm: Alarm
-  readonly #queue: Tiers<RequestRecord<Req, Res>>
-  readonly #blocked: Tiers<RequestRecord<Req, Res>>
+  // Admit.
+  readonly #gate: Gate
+  readonly #outlook: Outlook
   readonly #capacity: Capacity
   readonly #room: Room<RequestRecord<Req, Res>>
+  readonly #blocked: Tiers<RequestRecord<Req, Res>>
+  // Those that an asynchronous schema looks at.
+  readonly #checking = new Set<RequestRecord<Req, Res>>()
+  // Queue.
+  readonly #queue: Tiers<RequestRecord<Req, Res>>
+  readonly #held: HeldBack<RequestRecord<Req, Res>>
   readonly #limits: TimeLimits<Party<Req, Res>>
-  readonly #parties: Parties<Req, Res>
+  // Run.
   readonly #slots: Slots<Req, Res>
+  readonly #turns: Turns<RequestRecord<Req, Res>>
+  readonly #learner: Learner | undefined
+  #running = 0
+  #paused = false
+  #dispatching = false
+  #yielding = false
+  // Settle.
+  readonly #parties: Parties<Req, Res>
   readonly #closing: Closing
+  // Watch.
   readonly #events: Events
   readonly #tell: Teller
   readonly #statistics = new Statistics()
@@ -104,19 +120,6 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   // One of each kind that comes and goes is kept: when a collection finds none, V8 throws away the code made for it, and
   // the first thousand requests after an idle moment take three times as long.
   readonly #kept: object[] = []
-  /** Blocked, waiting and running requests. */
-  #live = 0
-  #running = 0
-  readonly #outlook: Outlook
-  readonly #gate: Gate
-  readonly #learner: Learner | undefined
-  readonly #turns: Turns<RequestRecord<Req, Res>>
-  readonly #held: HeldBack<RequestRecord<Req, Res>>
-  #paused = false
-  #dispatching = false
-  #yielding = false
-  // Requests that an asynchronous schema looks at.
-  readonly #checking = new Set<RequestRecord<Req, Res>>()
 
   /**
    * @param executor runs one request; it is never called on its caller's stack
@@ -125,50 +128,37 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   constructor(executor: Executor<Req, Res>, options?: QueuedExecutorOptions<Req>) {
     if (typeof executor !== 'function') throw new OptionsError('executor', 'a function', executor)
     const settings = readSettings(options)
-    const { clock, order } = settings
+    const { clock, order, random } = settings
+    const host = this.#host()
+    const { running } = host
+    const statistics = this.#statistics
+    const timeline = new Timeline(clock, this.#owner)
+    const alarm = new Alarm(clock, timeline, (now) => this.#ring(now))
+    const limits = new TimeLimits<Party<Req, Res>>(settings, timeline, alarm)
+    const events = new Events(settings.onListenerError)
+    const queue = new Tiers<RequestRecord<Req, Res>>(order, (error) => events.reportOf('started', error))
+    const blocked = new Tiers<RequestRecord<Req, Res>>()
+    const capacity = new Capacity(queue, settings.total, settings.byTier, settings.maxBlocked)
+    const slots = new Slots(executor, this.#slotsHost(), settings.concurrency, settings.onStuck, settings.maxReplaced)
+    const outlook = new Outlook({ timeline, queue, capacity, slots, statistics, limits, running, random })
     this.#settings = settings
-    this.#timeline = new Timeline(clock, this.#owner)
-    this.#alarm = new Alarm(clock, this.#timeline, (now) => this.#ring(now))
-    this.#limits = new TimeLimits(settings, this.#timeline, this.#alarm)
-    this.#queue = new Tiers(order, (error) => this.#events.reportOf('started', error))
-    this.#blocked = new Tiers()
-    this.#capacity = new Capacity(this.#queue, settings.total, settings.byTier, settings.maxBlocked)
-    this.#parties = new Parties(this.#partiesHost(), this.#limits, this.#timeline)
-    this.#held = new HeldBack<RequestRecord<Req, Res>>(
-      this.#heldHost(),
-      this.#queue,
-      this.#capacity,
-      this.#limits,
-      this.#timeline,
-      this.#alarm,
-    )
-    this.#slots = new Slots(executor, this.#host(), settings.concurrency, settings.onStuck, settings.maxReplaced)
-    this.#closing = new Closing(this.#closingHost(), this.#slots, this.#timeline, this.#alarm)
-    this.#events = new Events(settings.onListenerError)
-    this.#tell = new Teller(this.#events, this.#timeline)
-    this.#room = new Room(this.#roomHost(), this.#blocked, this.#capacity, this.#events)
-    this.#outlook = new Outlook({
-      timeline: this.#timeline,
-      queue: this.#queue,
-      capacity: this.#capacity,
-      slots: this.#slots,
-      statistics: this.#statistics,
-      limits: this.#limits,
-      running: () => this.#running,
-      random: settings.random,
-    })
-    this.#gate = new Gate(
-      this.#gateHost(),
-      this.#outlook,
-      settings.rateLimits,
-      settings.overload,
-      this.#timeline,
-      this.#alarm,
-    )
-    const reserve = new Reserve(settings.reserve, settings.lendReserve)
-    this.#turns = new Turns(reserve, this.#queue, this.#slots)
-    this.#learner =
-      settings.limit === undefined ? undefined : new Learner(settings.limit, this.#learnerHost(), this.#timeline)
+    this.#timeline = timeline
+    this.#alarm = alarm
+    this.#gate = new Gate(host, outlook, settings.rateLimits, settings.overload, timeline, alarm)
+    this.#outlook = outlook
+    this.#capacity = capacity
+    this.#room = new Room(host, blocked, capacity, events)
+    this.#blocked = blocked
+    this.#queue = queue
+    this.#held = new HeldBack<RequestRecord<Req, Res>>(host, queue, capacity, limits, timeline, alarm)
+    this.#limits = limits
+    this.#slots = slots
+    this.#turns = new Turns(new Reserve(settings.reserve, settings.lendReserve), queue, slots)
+    this.#learner = settings.limit === undefined ? undefined : new Learner(settings.limit, host, timeline)
+    this.#parties = new Parties<Req, Res>(host, limits, timeline)
+    this.#closing = new Closing(host, slots, timeline, alarm)
+    this.#events = events
+    this.#tell = new Teller(events, timeline)
     const record = new RequestRecord(undefined, NORMAL, { at: Number.NaN, owner: this.#owner })
     record.more()
     this.#kept.push(record, new Run(record, record.arrived))
@@ -634,7 +624,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   /** Somebody waits for its end from now on. */
   #lives(record: RequestRecord<Req, Res>): void {
-    const isFirst = this.#live++ === 0
+    const isFirst = this.#closing.live++ === 0
     const { extras } = record
     if (extras !== undefined) this.#parties.lives(record, extras)
     else {
@@ -646,7 +636,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   /** Nobody waits for its end any more. */
   #dies(record: RequestRecord<Req, Res>): void {
-    this.#live--
+    this.#closing.live--
     if (record.extras !== undefined || record.deadline !== undefined) this.#parties.unlink(record)
   }
 
@@ -699,7 +689,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   readonly #dispatch = (): void => {
     this.#dispatching = false
     while (this.#slots.free > 0 && this.#queue.size > 0 && this.#slots.fill());
-    if (this.#live > 0 && !this.#alarm.armed) this.#setAlarm(this.#timeline.now())
+    if (this.#closing.live > 0 && !this.#alarm.armed) this.#setAlarm(this.#timeline.now())
   }
 
   /** Takes the request that is ranked first, for a slot that is there for it. */
@@ -728,8 +718,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   }
 
   /** What the slots ask of us. */
-  #host(): PoolHost {
-    const { clock } = this.#settings
+  #slotsHost(): PoolHost {
     return {
       next: () => this.#next(),
       begin: (record, times) => this.#begin(own(record), times),
@@ -754,7 +743,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       vacated: () => {
         // Only while others have their turn is a slot let go although somebody waits for it.
         this.#room.made()
-        if (this.#live === 0 || this.#closing.isAskedByRuns) this.#closing.rest()
+        if (this.#closing.live === 0 || this.#closing.isAskedByRuns) this.#closing.rest()
       },
       widened: () => this.#schedule(),
       overdue: (record, startedAt, now) => {
@@ -769,6 +758,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         this.#closing.rest()
       },
       pauseForOthers: () => {
+        const { clock } = this.#settings
         this.#yielding = true
         const goOn = (): void => {
           this.#yielding = false
@@ -780,84 +770,6 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       passed: () => void this.#timeline.read(),
       instant: () => this.#timeline.instant(),
       now: () => this.#timeline.now(),
-    }
-  }
-
-  /** What those ask of us who wait for room. */
-  #roomHost(): RoomHost<RequestRecord<Req, Res>> {
-    return {
-      slotIsFree: () => this.#slotIsFree(),
-      slotIsFreeFor: (record) => this.#slotIsFreeFor(record),
-      enqueue: (record, slotIsFree) => this.#enqueue(record, slotIsFree),
-      aborted: (record, reason) => void this.#parties.leave(record, State.CANCELLED, reason),
-    }
-  }
-
-  /** What those ask of us who are held back. */
-  #heldHost(): HeldBackHost<RequestRecord<Req, Res>> {
-    return {
-      stands: (record) => {
-        this.#stands(record)
-        this.#schedule()
-      },
-      fails: (record, error) => {
-        this.#end(record, State.CANCELLED, new CancelledError(error, subjectOf(record)))
-      },
-    }
-  }
-
-  /** What those ask of us who wait for a request. */
-  #partiesHost(): PartiesHost<Req, Res> {
-    return {
-      finish: (record, state, error) => this.#finish(record, state, error),
-      startedAt: (record) => this.#slots.timesOf(record)?.startedAt,
-    }
-  }
-
-  /** What the gate asks of us. */
-  #gateHost(): GateHost {
-    return {
-      refuse: (record, error) => this.#refuse(own(record), error),
-      next: () => (this.#paused ? undefined : this.#turns.next()),
-      shed: (record, error) => void this.#end(own(record), State.SHED, error),
-      guard: (policy) => this.#events.guard(policy, 'started'),
-    }
-  }
-
-  /** What the learner asks of us. */
-  #learnerHost(): LearnerHost {
-    return {
-      setLimit: (limit) => {
-        if (limit !== this.#slots.limit) this.concurrency = limit
-      },
-      guard: (policy) => this.#events.guard(policy, 'resized'),
-    }
-  }
-
-  /** What closing asks of us. */
-  #closingHost(): ClosingHost {
-    return {
-      live: () => this.#live,
-      waiting: () => [...this.#queue.entries(), ...this.#held.records()],
-      nothingCanStart: () => {
-        const { free } = this.#slots
-        return free <= 0 || (this.#held.size === 0 && this.#turns.first(free) === undefined)
-      },
-      shut: () => {
-        this.#room.shut()
-        for (const record of [...this.#checking, ...this.#blocked.entries()]) {
-          if (record.status < State.WAITING) this.#refuse(record, new QueueClosedError(subjectOf(record)))
-        }
-        this.resume()
-      },
-      endByClosing: (record) => {
-        this.#end(own(record), State.CANCELLED, new CancelledError('the executor was closed', subjectOf(record)))
-      },
-      rests: () => {
-        // Whoever comes next is asked about anew.
-        this.#gate.heldUntil = 0
-      },
-      tell: (event) => this.#tell.all(event, {}),
     }
   }
 
@@ -941,14 +853,14 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       if (state === State.EXPIRED && slot !== undefined) {
         const runMs = this.#timeline.now() - slot.startedAt
         if (this.#gate.hearsEnds) this.#gate.settled(record, false, runMs, value)
-        this.#learner?.learn(runMs, slot.inflight, { error: value })
+        if (this.#learner !== undefined) this.#learner.learn(runMs, slot.inflight, { error: value })
       }
       this.#slots.abort(record, value, dueAt)
       if (dueAt < this.#alarm.dueAt) this.#alarm.setFor(dueAt, this.#timeline.now())
     }
     this.#tell.ended(record, value, from, times === undefined ? undefined : times.startedAt)
     if (isAbandoned && state === State.EXPIRED) this.#slots.overdue(record, this.#timeline.now())
-    if (this.#live === 0) this.#closing.rest()
+    if (this.#closing.live === 0) this.#closing.rest()
   }
 
   /** The books: it has ended, and nothing refers to it. No code of the user runs in here. */
@@ -997,6 +909,50 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       ),
       now,
     )
+  }
+
+  /** What the stations ask of us, each through a small interface that it declares. */
+  #host() {
+    return {
+      running: () => this.#running,
+      /** Those who have been admitted, and have no slot. */
+      waiting: () => [...this.#queue.entries(), ...this.#held.records()],
+      startedAt: (record: RequestRecord) => this.#slots.timesOf(record)?.startedAt,
+      slotIsFree: () => this.#slotIsFree(),
+      slotIsFreeFor: (record: RequestRecord<Req, Res>) => this.#slotIsFreeFor(record),
+      next: () => (this.#paused ? undefined : this.#turns.next()),
+      nothingCanStart: () => {
+        const { free } = this.#slots
+        return free <= 0 || (this.#held.size === 0 && this.#turns.first(free) === undefined)
+      },
+      enqueue: (record: RequestRecord<Req, Res>, slotIsFree: boolean) => this.#enqueue(record, slotIsFree),
+      stands: (record: RequestRecord<Req, Res>) => {
+        this.#stands(record)
+        this.#schedule()
+      },
+      refuse: (record: RequestRecord, error: unknown) => this.#refuse(own(record), error),
+      end: (record: RequestRecord, state: State, error: unknown) => this.#end(own(record), state, error),
+      finish: (record: RequestRecord<Req, Res>, how: HowItLeft, error: unknown) => this.#finish(record, how, error),
+      aborted: (record: RequestRecord<Req, Res>, reason: unknown) => {
+        this.#parties.leave(record, State.CANCELLED, reason)
+      },
+      setLimit: (limit: number) => {
+        if (limit !== this.#slots.limit) this.concurrency = limit
+      },
+      shut: () => {
+        this.#room.shut()
+        for (const record of [...this.#checking, ...this.#blocked.entries()]) {
+          if (record.status < State.WAITING) this.#refuse(record, new QueueClosedError(subjectOf(record)))
+        }
+        this.resume()
+      },
+      rests: () => {
+        // Whoever comes next is asked about anew.
+        this.#gate.heldUntil = 0
+      },
+      guard: (policy: () => void, event: ExecutorEvent) => this.#events.guard(policy, event),
+      tell: (event: 'idle' | 'closed') => this.#tell.all(event, {}),
+    }
   }
 }
 

@@ -10,7 +10,7 @@
  */
 import type { Alarm, Timeline } from '../clock.ts'
 import { OverloadedError, RateLimitedError } from '../errors.ts'
-import { type RequestRecord, subjectOf } from '../queued-request.ts'
+import { type RequestRecord, State, subjectOf } from '../queued-request.ts'
 import { type Guard, Guards, type Refusal } from './guard.ts'
 import type { Outlook } from './outlook.ts'
 
@@ -19,9 +19,9 @@ export interface GateHost {
   refuse(record: RequestRecord, error: unknown): void
   /** The one whose turn it is; undefined: nobody's, now. */
   next(): RequestRecord | undefined
-  shed(record: RequestRecord, error: unknown): void
+  end(record: RequestRecord, state: typeof State.SHED, error: unknown): void
   /** Does it, and reports what it throws. */
-  guard(policy: () => void): void
+  guard(policy: () => void, event: 'started'): void
 }
 
 export class Gate {
@@ -102,7 +102,7 @@ export class Gate {
         return false
       }
       if (refusal === undefined) return true
-      this.#host.shed(record, this.#errorOf(record, refusal))
+      this.#host.end(record, State.SHED, this.#errorOf(record, refusal))
     }
   }
 
@@ -124,7 +124,7 @@ export class Gate {
   #tell(record: RequestRecord, tell: () => void): void {
     const guards = this.#guards
     this.#outlook.describe(record, guards.question)
-    this.#host.guard(tell)
+    this.#host.guard(tell, 'started')
     guards.forget()
   }
 

@@ -8,7 +8,8 @@
  * again does not: it was judged when it was admitted. It comes back with the rank that it had.
  */
 import type { Alarm, Timeline } from '../clock.ts'
-import { type Later, type RequestRecord, State } from '../queued-request.ts'
+import { CancelledError } from '../errors.ts'
+import { type Later, type RequestRecord, State, subjectOf } from '../queued-request.ts'
 import { type Deadline, Deadlines } from './deadlines.ts'
 import type { Tiers } from './tiers.ts'
 import type { TimeLimits } from './time-limits.ts'
@@ -25,8 +26,7 @@ export interface Places {
 export interface HeldBackHost<R> {
   /** It stands in the queue now. */
   stands(record: R): void
-  /** What it was to start after has failed, or the order policy: it will not start. */
-  fails(record: R, error: unknown): void
+  end(record: R, state: typeof State.CANCELLED, error: unknown): void
 }
 
 export class HeldBack<R extends RequestRecord> {
@@ -101,7 +101,7 @@ export class HeldBack<R extends RequestRecord> {
         this.#alarm.setFor(startAt, now)
       },
       (error) => {
-        if (later.hold === hold) this.#host.fails(record, error)
+        if (later.hold === hold) this.#cancel(record, error)
       },
     )
   }
@@ -132,13 +132,17 @@ export class HeldBack<R extends RequestRecord> {
           this.#queue.add(due)
         } catch (error) {
           // The order policy has thrown.
-          this.#host.fails(due, error)
+          this.#cancel(due, error)
           continue
         }
         this.#places.holds(due.tier, -1)
       }
       this.#host.stands(due)
     }
+  }
+
+  #cancel(record: R, reason: unknown): void {
+    this.#host.end(record, State.CANCELLED, new CancelledError(reason, subjectOf(record)))
   }
 
   /** One that had come back has left the queue again. */

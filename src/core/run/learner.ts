@@ -12,7 +12,7 @@ export interface LearnerHost {
   /** From now on, so many may run. */
   setLimit(limit: number): void
   /** Does it, and reports what it throws. */
-  guard(policy: () => void): void
+  guard(policy: () => void, event: 'resized'): void
 }
 
 /** The error of a run that has failed. */
@@ -57,6 +57,6 @@ export class Learner {
       if (!Number.isSafeInteger(learned)) return
       this.#limit = learned
       if (policy.shadow !== true) this.#host.setLimit(learned)
-    })
+    }, 'resized')
   }
 }

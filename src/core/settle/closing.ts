@@ -9,7 +9,8 @@
  * more, and whoever else has it waits for all.
  */
 import type { Alarm, Timeline } from '../clock.ts'
-import type { RequestRecord } from '../queued-request.ts'
+import { CancelledError } from '../errors.ts'
+import { type RequestRecord, State, subjectOf } from '../queued-request.ts'
 
 /** What it needs to know of the slots. */
 export interface Runs {
@@ -25,8 +26,6 @@ export interface Runs {
 
 /** What it asks of the executor. */
 export interface ClosingHost {
-  /** How many are blocked, wait, or run. */
-  live(): number
   /** Who has been admitted, and has no slot. */
   waiting(): Iterable<RequestRecord>
   /** There is no slot for those who wait, or none of them. */
@@ -34,7 +33,7 @@ export interface ClosingHost {
   /** Refuses all who are not admitted yet, and goes on if it was paused. */
   shut(): void
   /** Ends a request, if it has not ended. */
-  endByClosing(record: RequestRecord): void
+  end(record: RequestRecord, state: typeof State.CANCELLED, error: unknown): void
   /** Nothing is live. */
   rests(): void
   tell(event: 'idle' | 'closed'): void
@@ -45,6 +44,8 @@ export class Closing {
   readonly #runs: Runs
   readonly #timeline: Timeline
   readonly #alarm: Alarm
+  /** How many are blocked, wait or run: whose end somebody waits for. */
+  live = 0
   /** `close()` was called. */
   begun = false
   closed = false
@@ -96,7 +97,9 @@ export class Closing {
   }
 
   #endAll(records: Iterable<RequestRecord>): void {
-    for (const record of [...records]) this.#host.endByClosing(record)
+    for (const record of [...records]) {
+      this.#host.end(record, State.CANCELLED, new CancelledError('the executor was closed', subjectOf(record)))
+    }
   }
 
   /** The alarm has rung: is the grace over? */
@@ -109,7 +112,7 @@ export class Closing {
 
   /** Is nothing live, and does nothing run that is not stuck? */
   isIdle(): boolean {
-    return this.#host.live() === 0 && this.#runs.unsettled === 0
+    return this.live === 0 && this.#runs.unsettled === 0
   }
 
   /** Resolves when it is idle. */
@@ -128,7 +131,7 @@ export class Closing {
 
   /** Looks whether there is anything left to do; if not, lets go of the timer, and tells those who wait for that. */
   rest(): void {
-    if (this.#host.live() === 0) {
+    if (this.live === 0) {
       this.#host.rests()
       if (this.#runs.unsettled === 0) this.#alarm.off()
       else this.#alarm.keepAlive(false)
