@@ -88,9 +88,12 @@ export class TimeLimits<P extends Timed> {
   /** Another time than before. */
   change(party: P, limitMs: number): void {
     const deadline = party.deadline as Deadline<P> | undefined
-    // Often it is the one that it has.
-    if (deadline !== undefined && deadline.rank === party.enqueuedAt + limitMs) return
-    this.clear(party)
-    this.set(party, limitMs)
+    if (deadline !== undefined) {
+      // Often it is the one that it has.
+      if (deadline.rank === party.enqueuedAt + limitMs) return
+      this.#deadlines.clear(deadline)
+      party.deadline = undefined
+    }
+    if (limitMs !== Number.POSITIVE_INFINITY) this.set(party, limitMs)
   }
 }
