@@ -52,6 +52,7 @@ export {
   type Explanation,
   type FullBound,
   InvalidRequestError,
+  InvariantError,
   isTriageError,
   NotAdmittedError,
   OptionsError,

@@ -31,6 +31,16 @@ export function unknownOption(path: string, known: readonly string[], value: unk
   return new OptionsError(path, `left out, since there is no such option (there are ${known.join(', ')})`, value)
 }
 
+/** @throws {OptionsError} unless they are an object, and none of them is unknown */
+export function requireOptions(owner: string, options: unknown, known: readonly string[]): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new OptionsError(owner, 'an object', options)
+  }
+  for (const [name, value] of Object.entries(options)) {
+    if (!known.includes(name)) throw unknownOption(`${owner}.${name}`, known, value)
+  }
+}
+
 /** @throws {OptionsError} for what is none of the four priorities */
 export function requireTier(priority: unknown): number {
   const tier = tierOf(priority)

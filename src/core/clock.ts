@@ -240,6 +240,8 @@ export class Alarm {
 
   off(): void {
     if (this.#timer === undefined) return
+    // Of a timer that is cleared while it holds nothing, Node keeps the list of its duration until that is over.
+    if (!this.#keepsAlive) this.#hold(true)
     this.#clock.clearTimeout(this.#timer)
     this.#timer = undefined
     this.dueAt = Number.POSITIVE_INFINITY

@@ -19,6 +19,7 @@ export type TriageErrorCode =
   | 'TRIAGE_RUN_TIMEOUT'
   | 'TRIAGE_CANCELLED'
   | 'TRIAGE_INVALID_OPTIONS'
+  | 'TRIAGE_INVARIANT'
 
 /** What every error can say of its request. */
 export interface ErrorSubject {
@@ -289,6 +290,20 @@ export class OptionsError extends TriageError {
   }
 }
 
+/** With `debug: true`: the queue has broken one of its own laws. A bug of ours; please report it with `state`. */
+export class InvariantError extends TriageError {
+  /** Which law, by its number in RELIABILITY.md. */
+  readonly law: number
+  /** How the executor stood. */
+  readonly state: object
+
+  constructor(law: number, what: string, state: object) {
+    super('TRIAGE_INVARIANT', `Law ${law} is broken: ${what}`)
+    this.law = law
+    this.state = state
+  }
+}
+
 // The class name is what a log shows; a bundler's renaming must not change it.
 for (const [name, type] of Object.entries({
   TriageError,
@@ -304,6 +319,7 @@ for (const [name, type] of Object.entries({
   RunTimeoutError,
   CancelledError,
   OptionsError,
+  InvariantError,
 })) {
   Object.defineProperty(type.prototype, 'name', { value: name, configurable: true, writable: true })
 }

@@ -149,6 +149,12 @@ export interface QueuedExecutorOptions<Req = unknown> {
    * @default Math.random
    */
   random?: () => number
+  /**
+   * Has a second set of books kept, and holds the queue's own laws against them at every step: a law that is broken is an
+   * uncaught `InvariantError` with the state. For tests, or to hunt a suspicion; it looks at all that wait at each start.
+   * @default true if the environment variable TRIAGE_DEBUG is 1, else false
+   */
+  debug?: boolean
 }
 
 /** What one request may ask for. */
@@ -226,6 +232,7 @@ export interface Settings<Req> {
   readonly clock: Clock
   readonly onListenerError: ListenerErrorHandler | undefined
   readonly random: () => number
+  readonly debug: boolean
 }
 
 const DEFAULT_QUEUE_SIZE = 10_000
@@ -249,6 +256,7 @@ const bound: Rule = {
   expected: 'an integer of at least 0, or Infinity',
   fits: (value) => value === Number.POSITIVE_INFINITY || isCount(value, 0),
 }
+const yesOrNo: Rule = { expected: 'a boolean', fits: (value) => typeof value === 'boolean' }
 const oneOf = (...words: string[]): Rule => ({
   expected: wordList(words),
   fits: (value) => words.includes(value as string),
@@ -273,7 +281,7 @@ const rules: { readonly [K in keyof QueuedExecutorOptions]-?: Rule } = {
     parts: priorities,
     fits: (value) => isCount(value, 0),
   },
-  lendReserve: { expected: 'a boolean', fits: (value) => typeof value === 'boolean' },
+  lendReserve: yesOrNo,
   rateLimit: { expected: 'a rate limit, such as tokenBucket(), or an array of them', fits: areGuards },
   overload: { expected: 'a guard, such as codel(), or an array of them', fits: areGuards },
   retry: { expected: 'a retry policy, such as backoff()', fits: (value) => hasMethods(value, 'delayMs') },
@@ -284,6 +292,7 @@ const rules: { readonly [K in keyof QueuedExecutorOptions]-?: Rule } = {
   },
   onListenerError: aFunction,
   random: aFunction,
+  debug: yesOrNo,
 }
 
 /**
@@ -328,6 +337,7 @@ export function readSettings<Req>(options: QueuedExecutorOptions<Req> = {}): Set
     clock: given.clock ?? systemClock,
     onListenerError: given.onListenerError,
     random: given.random ?? (() => Math.random()),
+    debug: given.debug ?? process.env.TRIAGE_DEBUG === '1',
   }
 }
 

@@ -56,6 +56,7 @@ import { Closing } from './settle/closing.ts'
 import type { JoinedRequest } from './settle/joined-request.ts'
 import { type HowItLeft, Parties, type Party } from './settle/parties.ts'
 import type { RetryPolicy } from './settle/retry.ts'
+import { Audit } from './watch/audit.ts'
 import { Events, type ExecutorEvent, type Listener } from './watch/events.ts'
 import { type ExecutorHistograms, Statistics } from './watch/statistics.ts'
 import { type ExecutorStatus, statusOf } from './watch/status.ts'
@@ -108,6 +109,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   readonly #events: Events
   readonly #tell: Teller
   readonly #statistics = new Statistics()
+  /** With `debug` only. */
+  readonly #audit: Audit | undefined
   readonly #owner = {
     cancel: (record: RequestRecord, reason: unknown) => this.#cancel(own(record), reason),
     setPriority: (record: RequestRecord, priority: Priority) => this.#move(own(record), requireTier(priority)),
@@ -159,6 +162,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#closing = new Closing(host, slots, timeline, alarm)
     this.#events = events
     this.#tell = new Teller(events, timeline)
+    this.#audit = settings.debug ? this.#makeAudit() : undefined
     const record = new RequestRecord(undefined, NORMAL, { at: Number.NaN, owner: this.#owner })
     record.more()
     this.#kept.push(record, new Run(record, record.arrived))
@@ -533,6 +537,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     }
     this.#statistics.admits(record.tier)
     if (!wasBlocked) this.#lives(record)
+    if (this.#audit !== undefined) this.#audit.admitted(record as RequestRecord)
     if (this.#slots.free > 0) this.#schedule()
     const { extras } = record
     if (extras !== undefined) this.#parties.admitted(record, extras)
@@ -607,6 +612,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const { aborted = false, reason: why } = extras?.signal ?? {}
     const reason = aborted && error === why ? 'aborted' : reasonOf(error)
     this.#statistics.rejects(record.tier, reason)
+    if (this.#audit !== undefined) this.#audit.refused(record as RequestRecord)
     if (wasLive) this.#dies(record)
     else if (extras !== undefined) this.#parties.unlink(record)
     this.#parties.answer(record, error)
@@ -706,8 +712,9 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     else {
       this.#capacity.started()
       this.#statistics.waited(record.tier, now - record.enqueuedAt)
-      this.#queue.started(record)
     }
+    if (this.#audit !== undefined) this.#audit.starts(record as RequestRecord)
+    this.#queue.started(record)
     if (this.#gate.hearsStarts) this.#gate.started(record)
     if (extras !== undefined) {
       if (!extras.isShared) extras.startedAt = now
@@ -726,6 +733,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         if (deadline < this.#alarm.dueAt) this.#alarm.setFor(deadline, startedAt)
       },
       settled: (record, ok, value, times) => {
+        if (this.#audit !== undefined) this.#audit.returned(record)
         const state = ok ? State.COMPLETED : State.FAILED
         const outcome = (record.ended ? record.status : state) - State.COMPLETED
         this.#turns.gaveBack(record)
@@ -787,6 +795,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       return false
     }
     record.status = State.RUNNING
+    if (this.#audit !== undefined) this.#audit.called(record as RequestRecord)
     return true
   }
 
@@ -808,6 +817,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#running--
     this.#statistics.retries++
     this.#held.addAgain(record, dueAt, now)
+    if (this.#audit !== undefined) this.#audit.retries(record as RequestRecord)
     this.#tell.of(record, 'retrying', { attempt, error, delayMs: dueAt - now })
     return true
   }
@@ -869,6 +879,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#statistics.end(state - State.COMPLETED, record.tier)
     this.#dies(record)
     this.#parties.answer(record, value)
+    if (this.#audit !== undefined) this.#audit.ended(record as RequestRecord)
   }
 
   // ── Step 6: cancel, leave, expire ──────────────────────────────────────────────────────────────────────────────────
@@ -951,8 +962,44 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         this.#gate.heldUntil = 0
       },
       guard: (policy: () => void, event: ExecutorEvent) => this.#events.guard(policy, event),
-      tell: (event: 'idle' | 'closed') => this.#tell.all(event, {}),
+      quiet: () => {
+        if (this.#audit !== undefined) this.#audit.rests()
+      },
+      idle: () => this.#tell.all('idle', {}),
+      closed: () => {
+        if (this.#audit !== undefined) this.#audit.closed()
+        this.#tell.all('closed', {})
+      },
     }
+  }
+
+  #makeAudit(): Audit {
+    const queue = this.#queue
+    return new Audit({
+      numbers: () => {
+        const { waiting, total, maxBlocked, reserved } = this.#capacity
+        const { admitted, completed, failed, expired, cancelled, shed } = this.#statistics.totals()
+        return {
+          ...{ admitted, ended: completed + failed + expired + cancelled + shed },
+          ...{ waiting, maxQueueSize: total, running: this.#running + reserved, retrying: this.#held.retrying },
+          ...{ blocked: this.#blocked.size, maxBlocked },
+          ...{ slots: this.#slots.limit, substitutes: this.#slots.replaced, now: this.#timeline.now() },
+        }
+      },
+      queued: () => queue.entries() as Iterable<RequestRecord>,
+      // Slots that are kept for a priority are not for those before it; whose turn it was is known only until it starts.
+      goesBefore: (one, other) => {
+        const isKnown = !this.#turns.keepsSlots && this.#settings.order.turns === undefined
+        return isKnown && queue.goesBefore(own(one), own(other))
+      },
+      held: () => ({
+        timers: this.#alarm.armed ? 1 : 0,
+        deadlines: this.#limits.size,
+        ...this.#parties.held(),
+        reservations: this.#capacity.reserved,
+      }),
+      state: () => ({ ...this.getStatus(), workers: this.getWorkerHealth() }),
+    })
   }
 }
 

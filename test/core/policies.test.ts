@@ -155,14 +155,15 @@ describe('an order policy', () => {
     ]
     await clock.run({ until: Promise.allSettled(ends) })
     expect(questions).toEqual([
-      { tier: 3, sequence: 1, admittedAt: 0, deadline: 500, cost: 1, request: 10, metadata: 'm' },
-      { tier: 2, sequence: 2, admittedAt: 0, deadline: 100, cost: 1, request: -20, metadata: undefined },
+      { tier: 3, sequence: 1, admittedAt: 0, deadline: 500, cost: 1, attempt: 1, request: 10, metadata: 'm' },
+      { tier: 2, sequence: 2, admittedAt: 0, deadline: 100, cost: 1, attempt: 1, request: -20, metadata: undefined },
       {
         tier: 2,
         sequence: 3,
         admittedAt: 0,
         deadline: Number.POSITIVE_INFINITY,
         cost: 1,
+        attempt: 1,
         request: 1,
         metadata: undefined,
       },

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { QueuedExecutor, type QueuedExecutorOptions, type RequestOptions } from 'triage-queue'
+import { type Clock, QueuedExecutor, type QueuedExecutorOptions, type RequestOptions } from 'triage-queue'
 import { VirtualClock } from 'triage-queue/simulation'
 import { describe, expect, test } from 'vitest'
 import { holds } from './support/holds.ts'
@@ -313,6 +313,42 @@ describe('on the system clock', () => {
       await stuck.execute(1).catch((error) => say(error.code))
       say(timers())`
     expect(await printed(program)).toEqual([0, 0, 'TRIAGE_RUN_TIMEOUT', 0])
+  })
+
+  // Of a timer that is cleared while it is unref'ed, Node keeps the list of its duration until that is over.
+  test('a timer that holds nothing any more is held again before it is cleared', async () => {
+    const held = new Map<object, boolean>()
+    const cleared: (boolean | undefined)[] = []
+    let letGo = 0
+    const clock: Clock = {
+      now: () => 0,
+      setTimeout: () => {
+        const timer = {
+          ref: () => held.set(timer, true),
+          unref: () => {
+            letGo++
+            held.set(timer, false)
+          },
+        }
+        held.set(timer, true)
+        return timer
+      },
+      clearTimeout: (timer) => void cleared.push(held.get(timer as object)),
+    }
+    let finish = (): void => {}
+    const hangs = (): Promise<void> =>
+      new Promise((resolve) => {
+        finish = resolve
+      })
+    const executor = new QueuedExecutor(() => hangs, { clock })
+    const handle = executor.offer(1)
+    await nextTurn()
+    handle?.cancel()
+    finish()
+    await nextTurn()
+    expect(letGo).toBeGreaterThan(0)
+    expect(cleared.length).toBe(held.size)
+    expect(cleared).not.toContain(false)
   })
 
   test('a live request keeps the process alive until it has ended', async () => {

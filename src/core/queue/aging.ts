@@ -8,7 +8,9 @@
 import { unknownOption } from '../checks.ts'
 import { OptionsError } from '../errors.ts'
 import { type Priority, priorities, TIERS, tierOf } from '../priority.ts'
-import type { OrderPolicy } from './order.ts'
+import type { OrderPolicy, Turns } from './order.ts'
+import { type Ranked, Tier } from './tier.ts'
+import { composed, readWithin, type WithinOptions } from './within.ts'
 
 /**
  * The wait target of each tier, in ms: finite, at least 0, and none smaller than that of a more urgent tier. A tier that is
@@ -34,16 +36,69 @@ const DEFAULT_TARGETS_MS = [0, 1_000, 5_000, 30_000]
  * The bound: no request that comes more than Δ = (own target − urgent's target) after it goes before it. So it waits at
  * most Δ + (the work that is ahead of it then) / throughput, and what is ahead is never more than `maxQueueSize`; see
  * `agingBoundMs`. A target is no promise: under overload all tiers are late, by the same time.
+ *
+ * `aging({ … }, { within: fairBy(key) })`: a tier has its turns when its requests are due, and `within` says who of it takes
+ * each. Then the bound is that of the turn, so that no tier can starve: its kth start is as early as with `aging` alone.
+ * How long a single request waits is up to `within`. Whoever leaves takes the turn along that he has brought.
  * @throws {OptionsError}
  */
-export function aging(targets: AgingTargets | AgingStep = {}): OrderPolicy {
+export function aging(targets: AgingTargets | AgingStep = {}, options: WithinOptions = {}): OrderPolicy {
   const targetsMs = readTargets(targets)
+  const within = readWithin('aging', options)
+  if (within !== undefined) return { ...composed('aging', new DueTurns(targetsMs), within), targetsMs }
   return {
     name: 'aging',
     acrossTiers: true,
     targetsMs,
     rank: ({ tier, admittedAt }) => admittedAt + (targetsMs[tier] as number),
   }
+}
+
+/** A turn is when the request that has brought it is due. */
+class DueTurns implements Turns {
+  readonly #targetsMs: readonly number[]
+  readonly #lines: readonly Tier<Ranked>[]
+
+  constructor(targetsMs: readonly number[]) {
+    this.#targetsMs = targetsMs
+    this.#lines = targetsMs.map(() => new Tier())
+  }
+
+  came(tier: number, admittedAt: number): void {
+    this.#line(tier).add({ rank: this.#dueAt(tier, admittedAt), sequence: 0, block: undefined })
+  }
+
+  started(tier: number): void {
+    this.#line(tier).shift()
+  }
+
+  left(tier: number, admittedAt: number): void {
+    const line = this.#line(tier)
+    // Somebody else may have taken it: he has left a later one.
+    const index = line.countBefore(placeOf(this.#dueAt(tier, admittedAt), false))
+    line.remove(line.at(Math.min(index, line.size - 1)) as Ranked)
+  }
+
+  at(tier: number, index: number): number {
+    return (this.#line(tier).at(index) as Ranked).rank
+  }
+
+  countBefore(tier: number, turn: number, orEqual: boolean): number {
+    return this.#line(tier).countBefore(placeOf(turn, orEqual))
+  }
+
+  #dueAt(tier: number, admittedAt: number): number {
+    return admittedAt + (this.#targetsMs[tier] as number)
+  }
+
+  #line(tier: number): Tier<Ranked> {
+    return this.#lines[tier] as Tier<Ranked>
+  }
+}
+
+/** The place in front of all turns at this time, or behind them. */
+function placeOf(dueAt: number, isBehind: boolean): Ranked {
+  return { rank: dueAt, sequence: isBehind ? 1 : -1, block: undefined }
 }
 
 /** What bounds a wait under `aging`. */

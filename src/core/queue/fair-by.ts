@@ -7,8 +7,9 @@
  *     rank S = max(V, F)     F = S + cost / weight     when it has run: F += cost / weight · (actual / guess − 1)
  *
  * A key that was idle starts at V: it has saved up nothing. One that waits with a thousand requests has its ranks far ahead
- * of V, and whoever comes with one goes before all but the first of them. What leaves before its turn is given back. A key
- * whose F is past is forgotten.
+ * of V, and whoever comes with one goes before all but the first of them. What leaves before its turn is given back. Each
+ * further attempt of a request is charged when it starts, and corrected in the same way. A key whose F is past is
+ * forgotten.
  *
  * The ranks of those who wait can't be corrected. So the unit is the mean of recent runs, not a fixed G as in Kubernetes,
  * which ranks anew at each start. Corrections never let a later request of a key pass an earlier one.
@@ -31,7 +32,7 @@ export interface FairByOptions<Req = unknown, Meta = unknown> {
   /**
    * How much of what is scarce a request holds while it runs: greater than 0, at most a million. One that holds two of
    * something counts as two that hold one.
-   * @default 1
+   * @default how many slots it takes, its own `cost`
    */
   cost?: number | ((request: Req, metadata: Meta) => number)
   /**
@@ -73,11 +74,11 @@ class FairBy implements OrderPolicy {
   readonly acrossTiers = false
   readonly #key: Reader<string>
   readonly #weight: ((key: string) => number) | undefined
-  readonly #cost: number | Reader<number>
+  readonly #cost: number | Reader<number> | undefined
   readonly #unit: Unit
   readonly #flows: readonly Flows[]
 
-  constructor(key: Reader<string>, { weight, cost = 1, guessMs, maxKeys = 10_000 }: FairByOptions) {
+  constructor(key: Reader<string>, { weight, cost, guessMs, maxKeys = 10_000 }: FairByOptions) {
     this.#key = key
     this.#weight = weight
     this.#cost = cost
@@ -91,16 +92,22 @@ class FairBy implements OrderPolicy {
     const charge = this.#charge(question, key)
     const flows = this.#flows[question.tier] as Flows
     const flow = flows.of(key)
-    // One that still has requests waiting is not idle: what corrections gave back to it is not lost.
-    const start = flow.last > flows.now ? flow.finish : Math.max(flow.finish, flows.now)
-    flow.finish = start + charge
+    const start = startOf(flow, flows)
+    // A further attempt has another priority: it is charged when it starts.
+    if (question.attempt === 1) flow.finish = start + charge
     flow.last = Math.max(start, flow.last)
     return flow.last
   }
 
-  started({ tier }: Readonly<OrderQuestion>, rank: number): void {
+  started(question: Readonly<OrderQuestion>, rank: number): void {
+    const { tier, attempt } = question
     const flows = this.#flows[tier] as Flows
     if (rank > flows.now) flows.now = rank
+    if (attempt === 1) return
+    const key = this.#keyOf(question)
+    const charge = this.#charge(question, key)
+    const flow = flows.of(key)
+    flow.finish = startOf(flow, flows) + charge
   }
 
   settled(question: Readonly<OrderQuestion>, rank: number, runMs: number): void {
@@ -116,6 +123,7 @@ class FairBy implements OrderPolicy {
 
   /** It has left before its turn, or has another priority: it has used nothing here. */
   left(question: Readonly<OrderQuestion>): void {
+    if (question.attempt > 1) return
     const key = this.#keyOf(question)
     const charge = this.#charge(question, key)
     const flow = (this.#flows[question.tier] as Flows).find(key)
@@ -131,8 +139,8 @@ class FairBy implements OrderPolicy {
   }
 
   /** What a run of one unit uses up of its key's share. */
-  #charge({ request, metadata }: Readonly<OrderQuestion>, key: string): number {
-    const cost = typeof this.#cost === 'number' ? this.#cost : this.#cost(request, metadata)
+  #charge({ request, metadata, cost: slots }: Readonly<OrderQuestion>, key: string): number {
+    const cost = typeof this.#cost === 'function' ? this.#cost(request, metadata) : (this.#cost ?? slots)
     if (!isCost(cost)) throw new OptionsError('fairBy.cost', `a function that returns ${COST}`, cost)
     const weight = this.#weight === undefined ? 1 : this.#weight(key)
     if (!isWithin(weight, 0.001, 1000)) {
@@ -195,6 +203,11 @@ class Flows {
 /** From when on a key is like one that was never seen. */
 function pastFrom({ finish, last }: Flow): number {
   return Math.max(finish, last)
+}
+
+/** Where a key goes on. One that still has requests waiting is not idle: what corrections gave back to it is not lost. */
+function startOf({ finish, last }: Flow, { now }: Flows): number {
+  return last > now ? finish : Math.max(finish, now)
 }
 
 /** How long is a run? Either what was said, or the mean of recent ones. */

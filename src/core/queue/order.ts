@@ -18,6 +18,8 @@ export interface OrderQuestion {
   deadline: number
   /** How many slots its run takes. */
   cost: number
+  /** Which attempt it is about: 1, until a failed request is tried again. */
+  attempt: number
   /** The caller's payload, and what came with it as `metadata`. */
   request: unknown
   metadata: unknown
@@ -39,15 +41,37 @@ export interface OrderPolicy {
    * with the admission's own sequence and time, when the request is given another priority. What is no number ranks last.
    */
   rank(question: Readonly<OrderQuestion>): number
-  /** Told when a request of this rank starts. */
+  /**
+   * With it, ranks only order the requests within a tier, and the first turn of all says which tier is next. That is what
+   * `within` makes of `aging()` and `weighted()`.
+   */
+  readonly turns?: Turns
+  /** Told when a request of this rank starts: each attempt of it. */
   started?(question: Readonly<OrderQuestion>, rank: number): void
   /**
    * Told when a request that had this rank leaves the queue, and has never started: it was cancelled, has expired, was shed,
    * or has another rank from now on.
    */
   left?(question: Readonly<OrderQuestion>, rank: number): void
-  /** Told when the call of one that had started has settled, after `runMs`. */
+  /** Told when the call of one that had started has settled, after `runMs`: each attempt of it. */
   settled?(question: Readonly<OrderQuestion>, rank: number, runMs: number): void
+}
+
+/**
+ * Which tier is next, where another order decides who of it goes? Each request that waits brings its tier a turn, a number;
+ * smaller ones are first, and of equal ones that of the upper tier. It is told of numbers only, and must not throw.
+ */
+export interface Turns {
+  /** One has come to a tier. */
+  came(tier: number, admittedAt: number): void
+  /** One of a tier starts, with the first of its turns. */
+  started(tier: number): void
+  /** One leaves before it has started. */
+  left(tier: number, admittedAt: number): void
+  /** The turn that so many others of its tier are before. */
+  at(tier: number, index: number): number
+  /** How many turns a tier has before this one, or at the same time as well. */
+  countBefore(tier: number, turn: number, orEqual: boolean): number
 }
 
 /**

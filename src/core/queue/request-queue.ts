@@ -215,8 +215,11 @@ export class RequestQueue<Req> {
   clear(): Req[] {
     const requests: Req[] = []
     for (;;) {
-      const ticket = this.#tiers.shift()
+      const ticket = this.#tiers.head()
       if (ticket === undefined) return requests
+      // First, since an order policy may throw.
+      this.#tiers.left(ticket)
+      this.#tiers.shift()
       this.#removed++
       requests.push(ticket.request)
     }

@@ -66,6 +66,17 @@ export class Tier<E extends Ranked> {
     return this.size === 0 ? undefined : (this.#tail.items.at(-1) as E)
   }
 
+  /** The entry with so many in front of it. */
+  at(index: number): E | undefined {
+    let left = index
+    for (let i = this.#first; i < this.#blocks.length; i++) {
+      const { items, start } = this.#blocks[i] as Block
+      if (left < items.length - start) return items[start + left] as E
+      left -= items.length - start
+    }
+    return undefined
+  }
+
   /** Takes the first. */
   shift(): E | undefined {
     if (this.size === 0) return undefined

@@ -6,7 +6,7 @@
  * priority: adding and taking the first are O(1) then, all else is O(log n) plus one shift within a small block.
  */
 import { type ByPriority, byPriority, TIERS } from '../priority.ts'
-import { bySequence, type OrderPolicy, type OrderQuestion, strict } from './order.ts'
+import { bySequence, type OrderPolicy, type OrderQuestion, strict, type Turns } from './order.ts'
 import { type Ranked, Tier } from './tier.ts'
 
 /** What waits: a request with its place. */
@@ -19,6 +19,8 @@ export interface QueueEntry extends Ranked {
   readonly waitUntil?: number
   /** How many slots its run takes; without it, 1. */
   readonly cost?: number
+  /** Which attempt it waits for; without it, the first. */
+  readonly attempt?: number
 }
 
 export class Tiers<E extends QueueEntry> {
@@ -26,6 +28,7 @@ export class Tiers<E extends QueueEntry> {
   readonly #order: OrderPolicy
   readonly #report: ((error: unknown) => void) | undefined
   readonly #across: boolean
+  readonly #turns: Turns | undefined
   readonly #isStrict: boolean
   readonly #question: OrderQuestion = {
     tier: 0,
@@ -33,6 +36,7 @@ export class Tiers<E extends QueueEntry> {
     admittedAt: 0,
     deadline: Number.POSITIVE_INFINITY,
     cost: 1,
+    attempt: 1,
     request: undefined,
     metadata: undefined,
   }
@@ -44,6 +48,7 @@ export class Tiers<E extends QueueEntry> {
     this.#order = order
     this.#report = report
     this.#across = order.acrossTiers === true
+    this.#turns = order.turns
     this.#isStrict = order.rank === bySequence
   }
 
@@ -72,7 +77,7 @@ export class Tiers<E extends QueueEntry> {
     this.#place(entry, entry.rank)
   }
 
-  /** Tells the order policy that an entry starts, for the first time. */
+  /** Tells the order policy that an entry starts. */
   started(entry: E): void {
     if (this.#order.started !== undefined) this.#tell(entry, entry.tier, (it) => this.#order.started?.(it, entry.rank))
   }
@@ -90,27 +95,33 @@ export class Tiers<E extends QueueEntry> {
 
   /** The entry that goes first. */
   head(): E | undefined {
-    if (!this.#across) return this.#firstLine()?.first()
-    let best: E | undefined
-    for (const tier of this.#tiers) {
-      const head = tier.first()
-      if (head !== undefined && (best === undefined || this.goesBefore(head, best))) best = head
-    }
-    return best
+    return this.#nextLine()?.first()
   }
 
   /** Does the head of one tier go before that of another? */
   goesBefore(one: E, other: E): boolean {
     if (!this.#across) return one.tier < other.tier
-    return one.rank < other.rank || (one.rank === other.rank && one.sequence < other.sequence)
+    if (this.#turns === undefined) {
+      return one.rank < other.rank || (one.rank === other.rank && one.sequence < other.sequence)
+    }
+    const [turn, turnOfOther] = [this.#turns.at(one.tier, 0), this.#turns.at(other.tier, 0)]
+    return turn < turnOfOther || (turn === turnOfOther && one.tier < other.tier)
   }
 
-  /** Takes the entry that goes first. */
+  /** Takes the entry that goes first: it starts. */
   shift(): E | undefined {
     if (this.#size === 0) return undefined
+    const entry = (this.#nextLine() as Tier<E>).shift() as E
     this.#size--
-    if (!this.#across) return (this.#firstLine() as Tier<E>).shift()
-    return (this.#tiers[(this.head() as E).tier] as Tier<E>).shift()
+    if (this.#turns !== undefined) this.#turns.started(entry.tier)
+    return entry
+  }
+
+  /** Takes the head of a tier, also one that does not go first: it starts. */
+  take(head: E): void {
+    ;(this.#tiers[head.tier] as Tier<E>).shift()
+    this.#size--
+    if (this.#turns !== undefined) this.#turns.started(head.tier)
   }
 
   /** The youngest entry of the lowest tier that is below another. */
@@ -127,10 +138,11 @@ export class Tiers<E extends QueueEntry> {
     return (this.#tiers[tier] as Tier<E>).first()
   }
 
-  /** Takes an entry out that stands here. */
+  /** Takes an entry out that stands here, and does not start. */
   delete(entry: E): void {
     this.#size--
     ;(this.#tiers[entry.tier] as Tier<E>).remove(entry)
+    if (this.#turns !== undefined) this.#turns.left(entry.tier, entry.enqueuedAt)
   }
 
   /** Moves an entry to another tier, under its own sequence; also one that does not stand here at the moment. */
@@ -149,6 +161,7 @@ export class Tiers<E extends QueueEntry> {
 
   /** How many go before an entry. */
   countBefore(entry: E): number {
+    if (this.#turns !== undefined) return this.#countTurnsBefore(entry, this.#turns)
     let count = 0
     for (let t = 0; t < TIERS; t++) {
       const line = this.#tiers[t] as Tier<E>
@@ -169,6 +182,25 @@ export class Tiers<E extends QueueEntry> {
   /** All entries, by tier and in the order of each. */
   *entries(): Generator<E> {
     for (const tier of this.#tiers) yield* tier
+  }
+
+  /** Those of its tier that go before it, and of each other tier all turns before the one that is then its own. */
+  #countTurnsBefore(entry: E, turns: Turns): number {
+    let count = (this.#tiers[entry.tier] as Tier<E>).countBefore(entry)
+    const turn = turns.at(entry.tier, count)
+    for (let t = 0; t < TIERS; t++) if (t !== entry.tier) count += turns.countBefore(t, turn, t < entry.tier)
+    return count
+  }
+
+  /** The line that the next one stands in. */
+  #nextLine(): Tier<E> | undefined {
+    if (!this.#across) return this.#firstLine()
+    let best: E | undefined
+    for (const line of this.#tiers) {
+      const head = line.first()
+      if (head !== undefined && (best === undefined || this.goesBefore(head, best))) best = head
+    }
+    return best === undefined ? undefined : this.#tiers[best.tier]
   }
 
   /** The line of the most urgent tier in which anything waits. */
@@ -196,6 +228,7 @@ export class Tiers<E extends QueueEntry> {
     question.admittedAt = admittedAt
     question.deadline = entry.waitUntil ?? Number.POSITIVE_INFINITY
     question.cost = entry.cost ?? 1
+    question.attempt = entry.attempt ?? 1
     question.request = entry.request
     question.metadata = entry.metadata
     try {
@@ -218,5 +251,6 @@ export class Tiers<E extends QueueEntry> {
     entry.rank = rank
     this.#size++
     ;(this.#tiers[entry.tier] as Tier<E>).add(entry)
+    if (this.#turns !== undefined) this.#turns.came(entry.tier, entry.enqueuedAt)
   }
 }

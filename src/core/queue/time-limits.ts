@@ -61,6 +61,11 @@ export class TimeLimits<P extends Timed> {
     return Math.min(this.waitOf(record), this.wholeOf(record))
   }
 
+  /** How many deadlines there are. */
+  get size(): number {
+    return this.#deadlines.size
+  }
+
   get nextDueAt(): number {
     return this.#deadlines.nextDueAt
   }

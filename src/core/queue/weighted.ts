@@ -17,7 +17,8 @@
  */
 import { OptionsError } from '../errors.ts'
 import { type Priority, priorities, tierOf } from '../priority.ts'
-import type { OrderPolicy, OrderQuestion } from './order.ts'
+import type { OrderPolicy, OrderQuestion, Turns } from './order.ts'
+import { composed, readWithin, type WithinOptions } from './within.ts'
 
 /** The weight of each tier: a number from 1 to 100. One that is left out has its default. */
 export type Weights = { readonly [P in Priority]?: number }
@@ -29,12 +30,26 @@ const MAX_WEIGHT = 100
  * A share of the starts for each tier, in proportion to its weight: of 15 requests that start while all four tiers wait,
  * 8 are URGENT, 4 HIGH, 2 NORMAL and 1 LOW. What a tier does not need, the others share. None can starve.
  *
- * It counts requests, not how long they run. Deterministic; one object serves one executor.
+ * It counts starts, each attempt of a request as one, not how long they run. Deterministic; one object serves one executor.
+ *
+ * A place is given at admission. Where most requests of a tier give up before their turn, those who are left of them stand far
+ * behind at first, and their tier gets less than its share; it is those who come later who fill the places. If that
+ * matters, `weighted({ … }, { within: strict() })` is first-in first-out as well, and decides at each start.
+ *
+ * `weighted({ … }, { within: fairBy(key) })`: the shares are those of the tiers, as before; who of a tier takes its turn is
+ * up to `within`. A request that is given another priority stands where `within` puts it, and brings that tier a turn.
  * @param weights default `{ urgent: 8, high: 4, normal: 2, low: 1 }`
  * @throws {OptionsError}
  */
-export function weighted(weights: Weights = {}): OrderPolicy {
-  return new Weighted(readWeights(weights))
+export function weighted(weights: Weights = {}, options: WithinOptions = {}): OrderPolicy {
+  const strides = stridesOf(readWeights(weights))
+  const within = readWithin('weighted', options)
+  return within === undefined ? new Weighted(strides) : composed('weighted', new StrideTurns(strides), within)
+}
+
+function stridesOf(weights: readonly number[]): readonly number[] {
+  const greatest = Math.max(...weights)
+  return weights.map((weight) => greatest / weight)
 }
 
 class Weighted implements OrderPolicy {
@@ -44,26 +59,89 @@ class Weighted implements OrderPolicy {
   readonly #last: number[]
   #now = 0
 
-  constructor(weights: readonly number[]) {
-    const greatest = Math.max(...weights)
-    this.#strides = weights.map((weight) => greatest / weight)
-    this.#last = weights.map(() => 0)
+  constructor(strides: readonly number[]) {
+    this.#strides = strides
+    this.#last = strides.map(() => 0)
   }
 
-  rank({ tier }: Readonly<OrderQuestion>): number {
+  rank({ tier, attempt }: Readonly<OrderQuestion>): number {
     const rank = Math.max(this.#now, this.#last[tier] as number) + (this.#strides[tier] as number)
-    this.#last[tier] = rank
+    if (attempt === 1) this.#last[tier] = rank
     return rank
   }
 
-  started(_question: Readonly<OrderQuestion>, rank: number): void {
+  started({ tier, attempt }: Readonly<OrderQuestion>, rank: number): void {
     if (rank > this.#now) this.#now = rank
+    if (attempt > 1)
+      this.#last[tier] = Math.max(this.#now, this.#last[tier] as number) + (this.#strides[tier] as number)
   }
 
   /** It has left, or has another priority: its place is for the next one of its tier. */
-  left({ tier }: Readonly<OrderQuestion>): void {
-    this.#last[tier] = (this.#last[tier] as number) - (this.#strides[tier] as number)
+  left({ tier, attempt }: Readonly<OrderQuestion>): void {
+    if (attempt === 1) this.#last[tier] = (this.#last[tier] as number) - (this.#strides[tier] as number)
   }
+}
+
+/** What is known of a tier: its turns are at `from + stride`, `from + 2 · stride` and so on. */
+interface TierTurns {
+  readonly stride: number
+  waiting: number
+  /** Where V was when it began to wait. */
+  from: number
+  /** How many turns it has taken since. */
+  taken: number
+}
+
+/** A turn is one stride behind the one before it. */
+class StrideTurns implements Turns {
+  readonly #tiers: readonly TierTurns[]
+  #now = 0
+
+  constructor(strides: readonly number[]) {
+    this.#tiers = strides.map((stride) => ({ stride, waiting: 0, from: 0, taken: 0 }))
+  }
+
+  came(tier: number): void {
+    const turns = this.#tiers[tier] as TierTurns
+    if (turns.waiting++ > 0) return
+    const last = turnOf(turns, -1)
+    if (last >= this.#now) return
+    turns.from = this.#now
+    turns.taken = 0
+  }
+
+  started(tier: number): void {
+    const turns = this.#tiers[tier] as TierTurns
+    this.#now = Math.max(this.#now, turnOf(turns, 0))
+    turns.waiting--
+    turns.taken++
+  }
+
+  left(tier: number): void {
+    ;(this.#tiers[tier] as TierTurns).waiting--
+  }
+
+  at(tier: number, index: number): number {
+    return turnOf(this.#tiers[tier] as TierTurns, index)
+  }
+
+  countBefore(tier: number, turn: number, orEqual: boolean): number {
+    const turns = this.#tiers[tier] as TierTurns
+    const { stride, waiting, from, taken } = turns
+    const isBefore = (index: number): boolean => {
+      const own = turnOf(turns, index)
+      return own < turn || (orEqual && own === turn)
+    }
+    // The quotient is rounded, and may be off by one.
+    let count = Math.min(Math.max(Math.floor((turn - from) / stride) - taken, 0), waiting)
+    while (count < waiting && isBefore(count)) count++
+    while (count > 0 && !isBefore(count - 1)) count--
+    return count
+  }
+}
+
+function turnOf({ from, taken, stride }: TierTurns, index: number): number {
+  return from + (taken + index + 1) * stride
 }
 
 function readWeights(weights: unknown): readonly number[] {

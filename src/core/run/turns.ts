@@ -10,7 +10,7 @@ import type { Heads, Reserve } from './reserve.ts'
 /** What it needs of the queue. */
 export interface TurnQueue<R extends RequestRecord> extends Heads<R> {
   shift(): R | undefined
-  delete(record: R): void
+  take(record: R): void
 }
 
 /** What it needs of the slots. */
@@ -42,6 +42,11 @@ export class Turns<R extends RequestRecord> {
     return !this.#reserve.isOn && this.#wide === 0
   }
 
+  /** Are slots kept for priorities? */
+  get keepsSlots(): boolean {
+    return this.#reserve.isOn
+  }
+
   /** One stands in the queue. */
   waits(record: R): void {
     if (record.cost > 1) this.#wide++
@@ -61,7 +66,7 @@ export class Turns<R extends RequestRecord> {
     const record = this.next()
     if (record === undefined) return undefined
     const { cost, tier } = record
-    this.#queue.delete(record)
+    this.#queue.take(record)
     this.#reserve.takes(tier, cost)
     if (cost > 1) {
       this.#wide--

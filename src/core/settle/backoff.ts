@@ -8,6 +8,7 @@
  * @see https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/ (full jitter)
  * @see https://sre.google/sre-book/addressing-cascading-failures/ (retry budgets)
  */
+import { requireOptions } from '../checks.ts'
 import { OptionsError } from '../errors.ts'
 import type { RetryPolicy } from './retry.ts'
 
@@ -56,6 +57,7 @@ export interface BackoffOptions {
  * @throws {OptionsError}
  */
 export function backoff(options: BackoffOptions = {}): RetryPolicy {
+  requireOptions('backoff', options, known)
   const { attempts = 3, baseMs = 100, maxMs = 10_000, jitter = 'full', budget = 0.1, reserve = 10 } = options
   const { retryIf = () => true, random = () => Math.random() } = options
   if (!(Number.isInteger(attempts) && attempts >= 1)) {
@@ -91,3 +93,5 @@ export function backoff(options: BackoffOptions = {}): RetryPolicy {
     },
   }
 }
+
+const known = ['attempts', 'baseMs', 'maxMs', 'jitter', 'retryIf', 'budget', 'reserve', 'random']

@@ -36,7 +36,10 @@ export interface ClosingHost {
   end(record: RequestRecord, state: typeof State.CANCELLED, error: unknown): void
   /** Nothing is live. */
   rests(): void
-  tell(event: 'idle' | 'closed'): void
+  /** … and no call goes on. */
+  quiet(): void
+  idle(): void
+  closed(): void
 }
 
 export class Closing {
@@ -135,11 +138,14 @@ export class Closing {
       this.#host.rests()
       if (this.#runs.unsettled === 0) this.#alarm.off()
       else this.#alarm.keepAlive(false)
-      if (this.#runs.active === 0) this.#timeline.reset()
+      if (this.#runs.active === 0) {
+        this.#timeline.reset()
+        this.#host.quiet()
+      }
       if (this.#busy && this.isIdle()) {
         this.#busy = false
         this.#resolveIdle()
-        this.#host.tell('idle')
+        this.#host.idle()
       }
       if (this.begun && this.isIdle()) this.#close()
     }
@@ -167,7 +173,7 @@ export class Closing {
     this.#releaseClosers()
     this.#resolveIdle()
     this.#resolve?.()
-    this.#host.tell('closed')
+    this.#host.closed()
   }
 
   #resolveIdle(): void {

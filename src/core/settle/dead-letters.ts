@@ -2,6 +2,7 @@
  * What has become of those that failed for good? They are kept, a bounded number of them, to be looked at and submitted
  * again. Step 6 of 7.
  */
+import { requireOptions } from '../checks.ts'
 import { OptionsError } from '../errors.ts'
 import type { Priority } from '../priority.ts'
 
@@ -65,7 +66,9 @@ export class DeadLetters<Req, Handle> implements Iterable<DeadLetter<Req>> {
   }
 
   /** @throws {OptionsError} */
-  constructor(source: LetterSource<Req, Handle>, { max = 1_000, of = ['failed'] }: DeadLetterOptions = {}) {
+  constructor(source: LetterSource<Req, Handle>, options: DeadLetterOptions = {}) {
+    requireOptions('deadLetters', options, ['max', 'of'])
+    const { max = 1_000, of = ['failed'] } = options
     if (!(Number.isInteger(max) && max >= 1)) throw new OptionsError('deadLetters.max', 'an integer of at least 1', max)
     if (!(Array.isArray(of) && of.every((event) => event === 'failed' || event === 'expired'))) {
       throw new OptionsError('deadLetters.of', "an array of 'failed' and 'expired'", of)

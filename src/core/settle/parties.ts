@@ -46,6 +46,11 @@ export class Parties<Req, Res> {
     this.#signals = new Signals((party, reason) => this.leave(party, State.CANCELLED, reason))
   }
 
+  /** What is held that only live requests need. */
+  held(): { signals: number; ids: number } {
+    return { signals: this.#signals.size, ids: this.#ids.size }
+  }
+
   /** Its signal will be heard. Throws what the signal throws, if it can't be listened to. */
   hears(record: RequestRecord<Req, Res>, signal: AbortSignal): void {
     this.#signals.add(signal, record)

@@ -8,19 +8,21 @@ import { ask, overload } from './overload-driver.ts'
 /** Two slots, both taken, and three wait: the fourth turn is in 4 · 100 / 2 ms, and the run takes another 100. */
 const busy = { at: 1_000, ahead: 3, running: 2, concurrency: 2, recentRunMs: 100 }
 
-test('a newcomer is refused when its turn and a run are over only after its deadline', () => {
+test('a newcomer is refused when its turn and a run are not over before its deadline', () => {
   const guard = meetsDeadline()
-  expect(guard.admit?.(ask({ ...busy, deadline: 1_300 }))).toBeUndefined()
+  expect(guard.admit?.(ask({ ...busy, deadline: 1_300.5 }))).toBeUndefined()
   expect(guard.admit?.(ask({ ...busy, deadline: 1_260 }))).toEqual({
     rule: 'meetsDeadline',
     compared: { leftMs: 260, predictedWaitMs: 200, predictedRunMs: 100 },
-    wouldAdmit: 'a deadline in at least 300 ms',
+    wouldAdmit: 'a deadline in more than 300 ms',
     retryAfterMs: 40,
   })
+  // At its deadline it is over: then it comes back a little later.
+  expect(guard.admit?.(ask({ ...busy, deadline: 1_300 }))).toMatchObject({ retryAfterMs: 1 })
   // When a run alone takes too long it is of no use to come back.
   expect(guard.admit?.(ask({ ...busy, deadline: 1_099 }))).not.toHaveProperty('retryAfterMs')
   const careful = meetsDeadline({ marginMs: 50 })
-  expect([1_349, 1_350].map((deadline) => careful.admit?.(ask({ ...busy, deadline })) === undefined)).toEqual([
+  expect([1_350, 1_351].map((deadline) => careful.admit?.(ask({ ...busy, deadline })) === undefined)).toEqual([
     false,
     true,
   ])
@@ -29,16 +31,16 @@ test('a newcomer is refused when its turn and a run are over only after its dead
 test('free slots mean no wait', () => {
   const at = (ahead: number, deadline: number) =>
     meetsDeadline().admit?.(ask({ ahead, deadline, running: 1, concurrency: 4, recentRunMs: 100 })) === undefined
-  expect([at(2, 100), at(2, 99), at(3, 125), at(3, 124)]).toEqual([true, false, true, false])
+  expect([at(2, 101), at(2, 100), at(3, 126), at(3, 125)]).toEqual([true, false, true, false])
 })
 
-test('one whose turn has come is shed when a run would be over only after its deadline', () => {
+test('one whose turn has come is shed when a run would not be over before its deadline', () => {
   const guard = meetsDeadline()
-  expect(guard.drop?.(ask({ ...busy, deadline: 1_100 }))).toBeUndefined()
-  expect(guard.drop?.(ask({ ...busy, deadline: 1_099 }))).toEqual({
+  expect(guard.drop?.(ask({ ...busy, deadline: 1_101 }))).toBeUndefined()
+  expect(guard.drop?.(ask({ ...busy, deadline: 1_100 }))).toEqual({
     rule: 'meetsDeadline',
-    compared: { leftMs: 99, predictedWaitMs: 0, predictedRunMs: 100 },
-    wouldAdmit: 'a deadline in at least 100 ms',
+    compared: { leftMs: 100, predictedWaitMs: 0, predictedRunMs: 100 },
+    wouldAdmit: 'a deadline in more than 100 ms',
   })
 })
 
@@ -48,6 +50,27 @@ test('a single slot, in which nothing runs when it is asked, is not given to one
   expect(guard.drop?.(ask({ ...turn, waitMs: 51 }))).toBeDefined()
   // It has waited little: even at once it would have been late, if the mean is right. That is tried.
   expect(guard.drop?.(ask({ ...turn, waitMs: 49 }))).toBeUndefined()
+})
+
+test('a run that would end at its very deadline is refused, since the executor would end it', async () => {
+  const end = async (timeoutMs: number, guarded: boolean): Promise<string> => {
+    const clock = new VirtualClock()
+    const overload = guarded ? { overload: meetsDeadline() } : {}
+    const queue = new QueuedExecutor((ms: number) => clock.sleep(ms), { clock, concurrency: 2, ...overload })
+    await clock.run({ until: queue.execute(100) })
+    // Beside one that runs: when nothing does, the next one is a trial.
+    void queue.execute(100)
+    await clock.settle()
+    const end = queue.execute(100, { timeoutMs }).then(
+      () => 'answered',
+      ({ code }) => code,
+    )
+    await clock.run()
+    return end
+  }
+  expect(await end(100, false)).toBe('TRIAGE_RUN_TIMEOUT')
+  expect(await end(100, true)).toBe('TRIAGE_OVERLOADED')
+  expect([await end(101, false), await end(101, true)]).toEqual(['answered', 'answered'])
 })
 
 test('it says nothing before the first run, without a deadline, or for the first one when nothing runs', () => {

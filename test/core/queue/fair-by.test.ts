@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import { OptionsError, type OrderQuestion, type Priority, RequestQueue } from 'triage-queue'
 import { describe, expect, test, vi } from 'vitest'
 import { type FairByOptions, fairBy } from '../../../src/core/queue/fair-by.ts'
+import { maxMin } from './max-min.ts'
 import { ask, Driver, type Job, pick, seeded, type Task } from './order-driver.ts'
 
 // On a machine that has much else to do.
@@ -85,24 +86,6 @@ describe('the numbers', () => {
     expect(driver.submit({ key: 'a', runMs: 1 }).rank).toBe(0)
   })
 })
-
-/** What each should have of a capacity, by weight, if none has more than it asks for: progressive filling. */
-function maxMin(capacity: number, demands: readonly number[], weights = demands.map(() => 1)): number[] {
-  const given = demands.map(() => 0)
-  let open = demands.map((_, i) => i)
-  let left = capacity
-  while (open.length > 0) {
-    const weight = open.reduce((sum, i) => sum + (weights[i] as number), 0)
-    const level = left / weight
-    const full = open.filter((i) => (demands[i] as number) <= level * (weights[i] as number))
-    for (const i of full.length > 0 ? full : open) {
-      given[i] = full.length > 0 ? (demands[i] as number) : level * (weights[i] as number)
-      left -= given[i] as number
-    }
-    open = full.length > 0 ? open.filter((i) => !full.includes(i)) : []
-  }
-  return given
-}
 
 test('the oracle: max-min by weight', () => {
   expect(maxMin(10, [2, 8, 8])).toEqual([2, 4, 4])

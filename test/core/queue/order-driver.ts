@@ -48,7 +48,12 @@ export class Driver {
     this.#queue = new RequestQueue({
       maxQueueSize: 0,
       clock: { now: () => this.now, setTimeout: () => undefined, clearTimeout: () => {} },
-      order: { name: policy.name, acrossTiers: policy.acrossTiers, rank: (question) => this.#rank(question) },
+      order: {
+        name: policy.name,
+        acrossTiers: policy.acrossTiers,
+        ...(policy.turns && { turns: policy.turns }),
+        rank: (question) => this.#rank(question),
+      },
     })
   }
 
@@ -125,7 +130,7 @@ export class Driver {
   #rank({ tier, sequence, admittedAt }: Readonly<OrderQuestion>): number {
     const task = this.#asked as Task
     const deadline = task.submittedAt + (task.job.patienceMs ?? Number.POSITIVE_INFINITY)
-    task.question = { tier, sequence, admittedAt, deadline, cost: 1, request: task.job, metadata: undefined }
+    task.question = ask({ tier, sequence, admittedAt, deadline, request: task.job })
     task.rank = this.#policy.rank(task.question)
     return task.rank
   }
@@ -155,6 +160,7 @@ export function ask(question: Partial<OrderQuestion>): OrderQuestion {
     admittedAt: 0,
     deadline: POSITIVE_INFINITY,
     cost: 1,
+    attempt: 1,
     request: undefined,
     metadata: undefined,
     ...question,

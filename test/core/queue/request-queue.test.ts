@@ -1,5 +1,13 @@
 import fc from 'fast-check'
-import { OptionsError, type OrderPolicy, type Priority, priorities, QueueClosedError, RequestQueue } from 'triage-queue'
+import {
+  fairBy,
+  OptionsError,
+  type OrderPolicy,
+  type Priority,
+  priorities,
+  QueueClosedError,
+  RequestQueue,
+} from 'triage-queue'
 import { VirtualClock } from 'triage-queue/simulation'
 import { describe, expect, test } from 'vitest'
 
@@ -65,6 +73,14 @@ test('bad options name the option', () => {
     "Option 'maxQueueSize' must be an integer of at least 0, or Infinity, but is 2.5",
   )
   expect(() => new RequestQueue({ order: {} as OrderPolicy })).toThrow(OptionsError)
+})
+
+test('what is cleared has used up nothing of its share', () => {
+  const queue = new RequestQueue<string>({ order: fairBy((key: string) => key) })
+  for (let i = 0; i < 5; i++) queue.enqueue('a')
+  expect(queue.clear()).toEqual(Array(5).fill('a'))
+  for (const key of ['a', 'a', 'b']) queue.enqueue(key)
+  expect(queue.clear()).toEqual(['a', 'b', 'a'])
 })
 
 describe('take', () => {

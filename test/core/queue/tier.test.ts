@@ -30,7 +30,11 @@ function play(steps: [number, number][], rankOf: (value: number, sequence: numbe
       const [entry] = what === 4 ? model.splice(value % model.length, 1) : [model[value % model.length]]
       if (entry === undefined) throw new Error('the model is empty')
       if (what === 4) tier.remove(entry)
-      else expect(tier.countBefore(entry)).toBe(model.indexOf(entry))
+      else {
+        const index = model.indexOf(entry)
+        expect(tier.countBefore(entry)).toBe(index)
+        expect([tier.at(index), tier.at(model.length)]).toEqual([entry, undefined])
+      }
     }
     expect(tier.size).toBe(model.length)
     expect(tier.first()).toBe(model[0])
@@ -72,6 +76,7 @@ test('many blocks: removal, insertion and position agree with a sorted array', (
   for (let round = 0; round < 50; round++) {
     const entry = model[random(model.length)] as Entry
     expect(tier.countBefore(entry)).toBe(model.indexOf(entry))
+    expect(tier.at(model.indexOf(entry))).toBe(entry)
   }
   const leaving = new Set(model.filter(() => random(3) > 0))
   for (const entry of leaving) tier.remove(entry)

@@ -34,6 +34,19 @@ test('rank = max(V, last of the tier) + stride, and V is the rank of the last th
   expect(rank(2)).toBe(22)
 })
 
+test('each attempt takes a place: what is tried again keeps its rank, and the next one of its tier is a stride later', () => {
+  const policy = weighted({ urgent: 1, high: 1, normal: 1, low: 1 })
+  const about = (tier: number, attempt = 1) => ask({ tier, attempt })
+  const rank = policy.rank(about(3))
+  policy.started?.(about(3), rank)
+  policy.started?.(about(3, 2), rank)
+  expect([policy.rank(about(3)), policy.rank(about(0))]).toEqual([3, 2])
+  // Another priority for one that is tried again: its place in the old tier was used, and it takes the new one when it starts.
+  const moved = policy.rank(about(0, 2))
+  policy.left?.(about(3, 2), rank)
+  expect([moved, policy.rank(about(3)), policy.rank(about(0))]).toEqual([3, 4, 3])
+})
+
 test('the shares of a round, by default: 8, 4, 2, 1', () => {
   const driver = new Driver(weighted(), 1)
   for (const priority of priorities) for (let i = 0; i < 8; i++) driver.submit({ key: '', runMs: 1, priority })

@@ -64,6 +64,17 @@ test('expiries are kept when asked for; after dispose, nothing more is', async (
   expect(letters.size).toBe(1)
 })
 
-test.each([[{ max: 0 }], [{ of: ['shed'] }], [{ of: 'failed' }]])('%j is refused', (options) => {
+test.each([
+  [{ max: 0 }, "Option 'deadLetters.max' must be an integer of at least 1, but is 0"],
+  [{ of: ['shed'] }, "Option 'deadLetters.of' must be an array of 'failed' and 'expired'"],
+  [{ of: 'failed' }, "but is 'failed'"],
+  [
+    { size: 5 },
+    "Option 'deadLetters.size' must be left out, since there is no such option (there are max, of), but is 5",
+  ],
+  [null, "Option 'deadLetters' must be an object, but is null"],
+  [[], "Option 'deadLetters' must be an object, but is []"],
+])('%j is refused', (options, message) => {
   expect(() => new DeadLetters(failing().queue, options as never)).toThrow(OptionsError)
+  expect(() => new DeadLetters(failing().queue, options as never)).toThrow(message)
 })

@@ -321,6 +321,10 @@ describe('backoff()', () => {
     [{ budget: '10%' }, "Option 'backoff.budget' must be a number of at least 0, but is '10%'"],
     [{ jitter: 'half' }, "Option 'backoff.jitter' must be 'full' or 'none', but is 'half'"],
     [{ retryIf: true }, "Option 'backoff.retryIf' must be a function, but is true"],
+    [{ maxAttempts: 5 }, "Option 'backoff.maxAttempts' must be left out, since there is no such option (there are att"],
+    [{ toString: 5 }, "Option 'backoff.toString' must be left out, since there is no such option (there are attempts"],
+    [null, "Option 'backoff' must be an object, but is null"],
+    [5, "Option 'backoff' must be an object, but is 5"],
   ])('%j is refused', (options, message) => {
     expect(() => backoff(options as never)).toThrow(message)
   })

@@ -49,11 +49,6 @@ test('with exponential run times, whose noise is as great as they are, it is sti
   }
 })
 
-test('a downstream that is less efficient when it is crowded is found, and kept when it becomes half as fast', () => {
-  const crowded: Downstream = { ...stepping([40, 40], [100, 200], steady), contention: 0.5 }
-  for (const share of shares(crowded, 1)) expect(share).toBeGreaterThan(0.9)
-})
-
 test('of a window in which a fifth was dropped it loses a tenth', () => {
   const policy = adaptive({ initial: 100 })
   let limit = 100

@@ -1,0 +1,157 @@
+/**
+ * Does the engine keep its promises, here and now? The second set of books of `debug: true`. Step 7 of 7.
+ *
+ * It is told of every transition, keeps who waits and who runs in plain sets of its own, and holds the engine's numbers
+ * against them at each of these moments. The first difference is thrown as an uncaught exception, with the state, so that
+ * nothing can swallow it; the audit then stops, since what follows from a wrong state says nothing.
+ *
+ * By their numbers in `RELIABILITY.md` it checks: 1 conservation, 2 no take-backs, 3 order, 4 bounds, 5 truthful slots,
+ * 6 every promise settles (at the close), 9 quiet when idle, 11 time. At every start it looks at all that wait.
+ */
+import { InvariantError } from '../errors.ts'
+import type { RequestRecord } from '../queued-request.ts'
+
+/** The engine's own numbers. */
+export interface AuditedNumbers {
+  readonly admitted: number
+  readonly ended: number
+  readonly waiting: number
+  readonly maxQueueSize: number
+  readonly running: number
+  readonly retrying: number
+  readonly blocked: number
+  readonly maxBlocked: number
+  /** How many slots calls may take, substitutes for those that are stuck excepted. */
+  readonly slots: number
+  readonly substitutes: number
+  readonly now: number
+}
+
+/** What the audit looks at. */
+export interface Audited {
+  numbers(): AuditedNumbers
+  /** All that stand in the queue. */
+  queued(): Iterable<RequestRecord>
+  /** Does it stand before another of another priority? */
+  goesBefore(one: RequestRecord, other: RequestRecord): boolean
+  /** What is held that only live requests need: `{ ids: 1 }`. */
+  held(): { readonly [what: string]: number }
+  /** For the error. */
+  state(): object
+}
+
+type Phase = 'waiting' | 'running' | 'retrying'
+
+export class Audit {
+  readonly #audited: Audited
+  readonly #live = new Map<RequestRecord, Phase>()
+  readonly #over = new WeakSet<RequestRecord>()
+  /** Those who have their slots, and those of them whose call goes on. */
+  readonly #placed = new Set<RequestRecord>()
+  readonly #calls = new Set<RequestRecord>()
+  #admitted = 0
+  #now = Number.NEGATIVE_INFINITY
+  #isBroken = false
+
+  constructor(audited: Audited) {
+    this.#audited = audited
+  }
+
+  admitted(record: RequestRecord): void {
+    this.#must(2, !this.#live.has(record) && !this.#over.has(record), 'a request was admitted twice, or after its end')
+    this.#admitted++
+    this.#live.set(record, 'waiting')
+    this.#look()
+  }
+
+  refused(record: RequestRecord): void {
+    this.#must(2, !this.#live.has(record), 'an admitted request was refused')
+    this.#over.add(record)
+  }
+
+  /** It has left the queue for a slot. */
+  starts(record: RequestRecord): void {
+    const phase = this.#live.get(record)
+    this.#must(2, phase === 'waiting' || phase === 'retrying', 'a request has started that did not wait')
+    this.#live.set(record, 'running')
+    for (const other of this.#audited.queued()) {
+      const isBefore = other.tier === record.tier ? ranksBefore(other, record) : this.#audited.goesBefore(other, record)
+      this.#must(3, !isBefore, `a ${record.priority} request has started before a ${other.priority} one that was first`)
+    }
+    this.#placed.add(record)
+    let taken = 0
+    for (const { cost } of this.#placed) taken += cost
+    const { slots, substitutes } = this.#audited.numbers()
+    // One that takes more than there are runs alone, or beside calls that are stuck and replaced.
+    const holds = taken <= slots + substitutes || taken - record.cost <= substitutes
+    this.#must(5, holds, `calls take ${taken} slots, and there are ${slots}, and ${substitutes} substitutes`)
+    this.#look()
+  }
+
+  /** The executor is about to be called for it. */
+  called(record: RequestRecord): void {
+    this.#must(2, this.#live.get(record) === 'running', 'the executor was called for a request that does not run')
+    this.#calls.add(record)
+  }
+
+  /** Its call has settled. */
+  returned(record: RequestRecord): void {
+    this.#must(5, this.#calls.delete(record), 'a call has settled twice')
+    this.#placed.delete(record)
+  }
+
+  retries(record: RequestRecord): void {
+    this.#must(2, this.#live.get(record) === 'running', 'a request is tried again that did not run')
+    this.#live.set(record, 'retrying')
+    this.#look()
+  }
+
+  ended(record: RequestRecord): void {
+    this.#must(1, this.#live.delete(record), 'a request has ended twice, or was never admitted')
+    this.#over.add(record)
+    // It was ended on its way to the call.
+    if (!this.#calls.has(record)) this.#placed.delete(record)
+    this.#look()
+  }
+
+  /** Nothing is live, and no call goes on. */
+  rests(): void {
+    // Time may begin anew.
+    this.#now = Number.NEGATIVE_INFINITY
+    for (const [what, count] of Object.entries(this.#audited.held())) {
+      this.#must(9, count === 0, `nothing is live, and there are ${what}: ${count}`)
+    }
+  }
+
+  closed(): void {
+    this.#must(6, this.#live.size === 0, `it has closed, and ${this.#live.size} requests have no answer`)
+  }
+
+  #look(): void {
+    const { admitted, ended, waiting, maxQueueSize, running, retrying, blocked, maxBlocked, now } =
+      this.#audited.numbers()
+    const live = this.#live.size
+    this.#must(
+      1,
+      admitted === this.#admitted && admitted - ended === live && waiting + running + retrying === live,
+      `${this.#admitted} admitted, ${live} live; by its own books ${admitted} admitted, ${ended} ended, ${waiting} waiting, ${running} running, ${retrying} retrying`,
+    )
+    this.#must(4, waiting <= maxQueueSize, `${waiting} wait, and the bound is ${maxQueueSize}`)
+    this.#must(4, blocked <= maxBlocked, `${blocked} are blocked, and the bound is ${maxBlocked}`)
+    this.#must(11, now >= this.#now, `it is ${now}, and was ${this.#now} before`)
+    this.#now = now
+  }
+
+  #must(law: number, holds: boolean, otherwise: string): void {
+    if (holds || this.#isBroken) return
+    this.#isBroken = true
+    const error = new InvariantError(law, otherwise, this.#audited.state())
+    queueMicrotask(() => {
+      throw error
+    })
+  }
+}
+
+function ranksBefore(one: RequestRecord, other: RequestRecord): boolean {
+  return one.rank < other.rank || (one.rank === other.rank && one.sequence < other.sequence)
+}

@@ -1,0 +1,221 @@
+/**
+ * With `debug: true` a law that is broken is an uncaught exception with the state. Each law is broken here in turn, by
+ * numbers that no engine should ever show.
+ */
+import { type InvariantError, QueuedExecutor } from 'triage-queue'
+import { VirtualClock } from 'triage-queue/simulation'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { type Instant, Timeline } from '../../../src/core/clock.ts'
+import { Tiers } from '../../../src/core/queue/tiers.ts'
+import { RequestRecord } from '../../../src/core/queued-request.ts'
+import { Audit, type AuditedNumbers } from '../../../src/core/watch/audit.ts'
+
+const broken: InvariantError[] = []
+
+beforeEach(() => {
+  broken.length = 0
+  vi.spyOn(globalThis, 'queueMicrotask').mockImplementation((callback) => {
+    try {
+      callback()
+    } catch (error) {
+      broken.push(error as InvariantError)
+    }
+  })
+})
+afterEach(() => {
+  vi.restoreAllMocks()
+})
+
+const instant: Instant = new Timeline(new VirtualClock(), {}).instant()
+
+function record(tier = 2, rank = 0, cost = 1): RequestRecord {
+  const made = new RequestRecord(undefined, tier, instant)
+  made.rank = rank
+  if (cost > 1) made.more().cost = cost
+  return made
+}
+
+type World = ReturnType<typeof audited>
+type Step = 'admit' | 'refuse' | 'start' | 'call' | 'settle' | 'end' | ((world: World, each: RequestRecord) => unknown)
+
+/** What happens to one request: `start` admits it first. */
+function inTurn(...steps: Step[]): (world: World) => void {
+  return (world) => {
+    const each = record()
+    const { audit, admit, start, end } = world
+    for (const step of steps) {
+      if (step === 'admit') admit(each)
+      else if (step === 'refuse') audit.refused(each)
+      else if (step === 'start') start(admit(each))
+      else if (step === 'call') audit.called(each)
+      else if (step === 'settle') audit.returned(each)
+      else if (step === 'end') end(each)
+      else step(world, each)
+    }
+  }
+}
+
+/** An audit, and the numbers that it is shown: right ones, until a test says otherwise. */
+function audited(waiting: RequestRecord[] = []) {
+  const numbers: { -readonly [K in keyof AuditedNumbers]: number } = {
+    ...{ admitted: 0, ended: 0, waiting: 0, running: 0, retrying: 0, blocked: 0, now: 0 },
+    ...{ maxQueueSize: 2, maxBlocked: 1, slots: 2, substitutes: 0 },
+  }
+  const held = { timers: 0, ids: 0 }
+  const audit = new Audit({
+    numbers: () => numbers,
+    queued: () => waiting,
+    goesBefore: (one, other) => one.tier < other.tier,
+    held: () => held,
+    state: () => ({ shown: 'state' }),
+  })
+  const admit = (each = record()): RequestRecord => {
+    numbers.admitted++
+    numbers.waiting++
+    audit.admitted(each)
+    return each
+  }
+  const start = (each: RequestRecord): RequestRecord => {
+    numbers.waiting--
+    numbers.running++
+    audit.starts(each)
+    return each
+  }
+  const end = (each: RequestRecord): void => {
+    numbers.running--
+    numbers.ended++
+    audit.ended(each)
+  }
+  return { audit, numbers, held, admit, start, end }
+}
+
+describe('an audit', () => {
+  test('has nothing to say of a whole life', () => {
+    const { audit, numbers, admit, start, end } = audited()
+    const one = start(admit())
+    audit.called(one)
+    audit.returned(one)
+    numbers.running--
+    numbers.retrying++
+    audit.retries(one)
+    numbers.retrying--
+    numbers.waiting++
+    start(one)
+    audit.called(one)
+    audit.returned(one)
+    end(one)
+    audit.refused(record())
+    audit.rests()
+    // At rest, time may begin anew.
+    numbers.now = -5
+    end(start(admit()))
+    audit.closed()
+    expect(broken).toEqual([])
+  })
+
+  const ways: [law: number, name: string, way: (world: World) => unknown][] = [
+    [1, 'numbers that do not add up', inTurn(({ numbers }) => numbers.running++, 'admit')],
+    [1, 'an admission in secret', inTurn(({ numbers }) => numbers.admitted++ + numbers.ended++, 'admit')],
+    [1, 'two ends', inTurn('start', 'end', 'end')],
+    [2, 'two admissions', inTurn('admit', 'admit')],
+    [2, 'an admission after the end', inTurn('start', 'end', 'admit')],
+    [2, 'an admission after a refusal', inTurn('refuse', 'admit')],
+    [2, 'a refusal after the admission', inTurn('admit', 'refuse')],
+    [2, 'a start of one that runs', inTurn('start', ({ audit }, each) => audit.starts(each))],
+    [2, 'a call of one that waits', inTurn('admit', 'call')],
+    [2, 'another attempt of one that waits', inTurn('admit', ({ audit }, each) => audit.retries(each))],
+    [4, 'too many who wait', ({ admit }) => [1, 2, 3].map(() => admit())],
+    [4, 'too many who are blocked', inTurn(({ numbers }) => numbers.blocked++ + numbers.blocked++, 'admit')],
+    [5, 'too many calls', ({ admit, start }) => [1, 2, 3].map(() => start(admit()))],
+    [5, 'calls that take too many slots', ({ admit, start }) => [1, 2].map((cost) => start(admit(record(2, 0, cost))))],
+    [5, 'a call that settles twice', inTurn('start', 'call', 'settle', 'settle')],
+    [6, 'a close with somebody unanswered', inTurn('admit', ({ audit }) => audit.closed())],
+    [
+      9,
+      'a timer at rest',
+      inTurn(
+        ({ held }) => held.timers++,
+        ({ audit }) => audit.rests(),
+      ),
+    ],
+    [11, 'time that runs backwards', ({ numbers, admit }) => [admit(), numbers.now--, admit()]],
+  ]
+  test.each(ways)('sees law %d broken by %s, once, and shows the state', (law, _name, way) => {
+    way(audited())
+    expect(broken).toMatchObject([{ code: 'TRIAGE_INVARIANT', name: 'InvariantError', law, state: { shown: 'state' } }])
+  })
+
+  test('sees law 3 broken by a start that was not first, of its own priority or another', () => {
+    for (const [waits, starts] of [
+      [record(1), record(2)],
+      [record(2, 1), record(2, 2)],
+    ] as const) {
+      const { admit, start } = audited([waits])
+      start(admit(starts))
+    }
+    const younger = record(2, 1)
+    younger.sequence = -1
+    const { admit, start } = audited([younger])
+    start(admit(record(2, 1)))
+    expect(broken.map(({ law }) => law)).toEqual([3, 3, 3])
+    const fine = audited([record(2, 2), record(3, 0)])
+    fine.start(fine.admit(record(2, 1)))
+    expect(broken).toHaveLength(3)
+  })
+
+  test('lets run alone what takes more slots than there are, also beside calls that have substitutes', () => {
+    const { numbers, admit, start } = audited()
+    start(admit(record(2, 0, 3)))
+    expect(broken).toEqual([])
+    numbers.substitutes = 3
+    start(admit(record(2, 0, 3)))
+    expect(broken).toEqual([])
+    start(admit())
+    expect(broken).toMatchObject([{ law: 5 }])
+  })
+
+  test('gives back the slot of one that was ended on its way to the call', () => {
+    const { numbers, admit, start, end } = audited()
+    numbers.slots = 1
+    end(start(admit()))
+    start(admit())
+    expect(broken).toEqual([])
+  })
+})
+
+describe('the option debug', () => {
+  test('is off, unless asked for by itself or the environment', () => {
+    const settingOf = (options = {}) => new QueuedExecutor(() => 1, options).settings.debug
+    vi.stubEnv('TRIAGE_DEBUG', '')
+    expect([settingOf(), settingOf({ debug: true })]).toEqual([false, true])
+    vi.stubEnv('TRIAGE_DEBUG', '1')
+    expect([settingOf(), settingOf({ debug: false })]).toEqual([true, false])
+    vi.unstubAllEnvs()
+    expect(() => settingOf({ debug: 1 })).toThrow("Option 'debug' must be a boolean, but is 1")
+  })
+
+  test('shows what the executor itself has got wrong, with its status and its workers', async () => {
+    const shift = vi.spyOn(Tiers.prototype, 'shift').mockImplementation(function (this: Tiers<RequestRecord>) {
+      const last = [...this.entries()].at(-1)
+      if (last !== undefined) this.delete(last)
+      return last
+    })
+    const clock = new VirtualClock()
+    const queue = new QueuedExecutor(() => clock.sleep(1), { clock, concurrency: 1, debug: true })
+    await clock.run({ until: Promise.all([queue.execute('a'), queue.execute('b')]) })
+    await queue.close()
+    expect(shift).toHaveBeenCalled()
+    expect(broken).toMatchObject([{ law: 3, state: { name: 'triage', waiting: 1, workers: [{ slot: 0 }] } }])
+  })
+
+  test('has nothing to say of an executor that is right', async () => {
+    const clock = new VirtualClock()
+    const options = { clock, concurrency: 2, maxQueueSize: 3, whenFull: 'shed' as const, runTimeoutMs: 5, debug: true }
+    const queue = new QueuedExecutor((ms: number) => clock.sleep(ms), options)
+    const send = (ms: number, index: number) =>
+      queue.execute(ms, { priority: index % 2 ? 'low' : 'urgent', cost: (index % 2) + 1 }).catch(() => {})
+    await clock.run({ until: Promise.all([1, 9, 3, 2, 7, 4, 1, 1].map(send)) })
+    await clock.run({ until: queue.close() })
+    expect(broken).toEqual([])
+  })
+})

@@ -1,0 +1,79 @@
+/**
+ * What may be done to an executor with two slots, and what it does to the model of one.
+ *
+ * `low` requests have a wait timeout and share a signal; `urgent` ones have neither. `cancel` and `raise` are about the
+ * youngest `low` one that waits or is blocked; `pause` and `resize` do and undo in turn.
+ */
+import type { Model } from './model.ts'
+
+export const SLOTS = 2
+export const WAIT_MS = 10
+export const RUN_MS = 20
+export const URGENT = 0
+export const LOW = 3
+
+export type WhenFull = 'reject' | 'block' | 'shed'
+
+export interface Setting {
+  readonly whenFull: WhenFull
+  readonly maxQueueSize: number
+  readonly maxBlocked: number
+  readonly onStuck: 'hold' | 'replace'
+}
+
+export const commands = [
+  'urgent',
+  'low',
+  'answer',
+  'cancel',
+  'abort',
+  'time',
+  'pause',
+  'close',
+  'raise',
+  'resize',
+] as const
+export type Command = (typeof commands)[number]
+
+const does: Record<Command, (model: Model) => void> = {
+  urgent: (model) => model.submit(false),
+  low: (model) => model.submit(true),
+  answer: (model) => model.answer(),
+  cancel: (model) => model.cancel(),
+  abort: (model) => model.abort(),
+  time: (model) => model.time(),
+  pause: (model) => model.pause(),
+  close: (model) => model.close(),
+  raise: (model) => model.raise(),
+  resize: (model) => model.resize(),
+}
+
+/** Would it change something? */
+export function changes(model: Model, command: Command): boolean {
+  switch (command) {
+    case 'answer':
+      return model.calls.some((call) => !call.answered)
+    case 'cancel':
+      return model.youngestLow !== undefined
+    case 'raise':
+      return model.youngestLow?.tier === LOW
+    case 'abort':
+      return model.live.some(({ signal }) => signal === model.signal)
+    case 'time':
+      return model.nextDueAt < Number.POSITIVE_INFINITY
+    case 'resize':
+      return true
+    default:
+      return !model.closing
+  }
+}
+
+export function perform(model: Model, command: Command): void {
+  does[command](model)
+  model.rest()
+}
+
+/** Every other call fails. */
+export function fails(n: number): boolean {
+  return n % 2 === 1
+}

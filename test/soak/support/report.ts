@@ -1,0 +1,101 @@
+/**
+ * What the parts of the soak report, and what must be true of it.
+ */
+import type { Point, Slope } from './steady.ts'
+
+export interface PartOptions {
+  progress(requests: number): void
+  /** It leaks on purpose, to show that this is seen. */
+  readonly leaks: boolean
+}
+
+type Counts = Readonly<Record<string, number>>
+
+export interface MixedReport {
+  readonly requests: number
+  readonly points: readonly Point[]
+  readonly heapSlope: Slope
+  readonly codeSlope: Slope
+  readonly outcomes: Counts
+  readonly events: number
+  readonly resourcesBefore: Counts
+  readonly resourcesAfter: Counts
+}
+
+export interface NarrowReport {
+  readonly requests: number
+  readonly outcomes: Counts
+  readonly maxWaiting: number
+  readonly passedBytes: number
+  readonly heapLimitBytes: number
+  readonly heapPeakBytes: number
+}
+
+export interface CollectedReport {
+  readonly requests: number
+  /** How many objects were followed, by what they were. */
+  readonly followed: Counts
+  /** What is still there, by how its request has ended and what it is. */
+  readonly left: Counts
+  /** Dead letters that are kept, up to their bound. */
+  readonly letters: number
+}
+
+export interface Reports {
+  readonly mixed: MixedReport
+  readonly narrow: NarrowReport
+  readonly collected: CollectedReport
+}
+
+const MAX_BYTES_PER_REQUEST = 0.5
+export const CAPACITY = 1_000
+export const MAX_LETTERS = 10
+
+/** Every way to end that there is: a soak in which one does not occur has not soaked it. */
+const outcomes: readonly string[] = [
+  ...['completed', 'failed', 'aborted', 'not looked at', 'no room', 'mapped', 'map ended before'],
+  ...['CANCELLED', 'DUPLICATE_REQUEST', 'INVALID_REQUEST', 'INVALID_OPTIONS', 'OVERLOADED', 'QUEUE_CLOSED'].map(coded),
+  ...['QUEUE_FULL', 'RATE_LIMITED', 'RUN_TIMEOUT', 'SHED', 'WAIT_TIMEOUT'].map(coded),
+]
+
+function coded(word: string): string {
+  return `TRIAGE_${word}`
+}
+
+/** What is wrong with a report, a line each; empty when all is well. */
+export const complaints: { readonly [P in keyof Reports]: (report: Reports[P]) => string[] } = {
+  mixed({ heapSlope, outcomes: seen, resourcesBefore, resourcesAfter }) {
+    const { bytesPerRequest, standardError } = heapSlope
+    const odd = Object.keys(seen).filter((name) => !outcomes.includes(name))
+    return [
+      ...unless(
+        bytesPerRequest < MAX_BYTES_PER_REQUEST,
+        `the heap grows by ${bytesPerRequest.toFixed(2)} ± ${standardError.toFixed(2)} bytes a request`,
+      ),
+      ...unless(
+        JSON.stringify(resourcesAfter) === JSON.stringify(resourcesBefore),
+        `resources were ${JSON.stringify(resourcesBefore)}, and are ${JSON.stringify(resourcesAfter)}`,
+      ),
+      ...odd.map((name) => `a request ended as '${name}'`),
+      ...outcomes.filter((name) => !(name in seen)).map((name) => `no request ended as '${name}'`),
+    ]
+  },
+  narrow({ requests, outcomes: seen, maxWaiting, passedBytes, heapLimitBytes }) {
+    const ended = Object.values(seen).reduce((sum, count) => sum + count, 0)
+    return [
+      ...unless(ended === requests, `of ${requests} requests ${ended} have ended`),
+      ...unless(maxWaiting === CAPACITY, `${maxWaiting} requests have waited at a time`),
+      ...unless(passedBytes > heapLimitBytes, 'all requests together would have fitted into the heap'),
+    ]
+  },
+  collected({ left, letters }) {
+    return [
+      ...Object.entries(left).map(([what, count]) => `${count} of ${what} were not collected`),
+      ...unless(letters === MAX_LETTERS, `${letters} dead letters`),
+    ]
+  },
+}
+
+function unless(holds: boolean, complaint: string): string[] {
+  return holds ? [] : [complaint]
+}
