@@ -358,3 +358,8 @@ function describeIssue(issue: RequestIssue): string {
 function round(ms: number): number {
   return Math.round(ms * 10) / 10
 }
+
+/** The word for why a request was refused: few, since they are labels of a metric. */
+export function reasonOf(error: unknown): string {
+  return error instanceof TriageError ? error.code.slice('TRIAGE_'.length).toLowerCase() : 'error'
+}

@@ -11,16 +11,16 @@
  * step first brings all numbers and structures in order, and only then calls out; and after each call out it looks again.
  */
 import { Capacity } from './admit/capacity.ts'
-import { Guards, type Refusal } from './admit/guard.ts'
-import { type PullOptions, pull, type Source } from './admit/pull.ts'
-import { RoomWaiters } from './admit/room-waiters.ts'
+import { Gate } from './admit/gate.ts'
+import { Outlook } from './admit/outlook.ts'
+import { type PullOptions, pull, requirePullOptions, type Source } from './admit/pull.ts'
+import { Room } from './admit/room.ts'
 import { type Checked, check, type StandardSchema } from './admit/schema.ts'
 import { requireConcurrency, requireTier } from './checks.ts'
 import { Alarm, inAnotherTurn, soon, Timeline } from './clock.ts'
 import {
   CancelledError,
   DuplicateRequestError,
-  type ErrorSubject,
   type FullBound,
   InvalidRequestError,
   OptionsError,
@@ -29,9 +29,8 @@ import {
   QueueFullError,
   RateLimitedError,
   RunTimeoutError,
+  reasonOf,
   ShedError,
-  TriageError,
-  WaitTimeoutError,
 } from './errors.ts'
 import {
   type CloseOptions,
@@ -43,27 +42,28 @@ import {
   type Settings,
   type WhenFull,
 } from './options.ts'
-import { byPriority, type Priority, priorityOf, TIERS } from './priority.ts'
-import { type Deadline, Deadlines } from './queue/deadlines.ts'
+import { type Priority, priorityOf } from './priority.ts'
+import { HeldBack } from './queue/held-back.ts'
 import { Tiers } from './queue/tiers.ts'
-import { type Extras, type Later, type QueuedRequest, RequestRecord, State } from './queued-request.ts'
-import type { LimitPolicy, LimitSample } from './run/limit.ts'
+import { TimeLimits } from './queue/time-limits.ts'
+import { type Extras, type QueuedRequest, RequestRecord, State, subjectOf } from './queued-request.ts'
+import { Learner } from './run/learner.ts'
 import { Reserve } from './run/reserve.ts'
 import { Run } from './run/run-context.ts'
 import { type Executor, type PoolHost, type RunTimes, Slots, type WorkerHealth } from './run/slots.ts'
-import { JoinedRequest } from './settle/joined-request.ts'
+import { Turns } from './run/turns.ts'
+import { Closing } from './settle/closing.ts'
+import type { JoinedRequest } from './settle/joined-request.ts'
+import { type HowItLeft, Parties, type Party } from './settle/parties.ts'
 import type { RetryPolicy } from './settle/retry.ts'
-import { Signals } from './settle/signals.ts'
 import { Audit } from './watch/audit.ts'
-import { Events, type ExecutorEvent, type Listener, type RequestEvent } from './watch/events.ts'
+import { Events, type ExecutorEvent, type Listener } from './watch/events.ts'
 import { type ExecutorHistograms, Statistics } from './watch/statistics.ts'
-import type { ExecutorStatus } from './watch/status.ts'
+import { type ExecutorStatus, statusOf } from './watch/status.ts'
+import { Teller } from './watch/teller.ts'
 
 /** What `map()` may be told: the options of each request, and how to pull. */
 export type MapOptions = PullOptions & Omit<RequestOptions, 'id'>
-
-type Party<Req, Res> = RequestRecord<Req, Res> | JoinedRequest<Req, Res>
-type HowItLeft = typeof State.CANCELLED | typeof State.EXPIRED
 
 const NORMAL = 2
 
@@ -82,59 +82,47 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   readonly #settings: Settings<Req>
   readonly #timeline: Timeline
   readonly #alarm: Alarm
-  readonly #queue: Tiers<RequestRecord<Req, Res>>
-  readonly #blocked: Tiers<RequestRecord<Req, Res>>
+  // Admit.
+  readonly #gate: Gate
+  readonly #outlook: Outlook
   readonly #capacity: Capacity
-  readonly #deadlines = new Deadlines<Party<Req, Res>>()
-  readonly #signals: Signals<Party<Req, Res>>
+  readonly #room: Room<RequestRecord<Req, Res>>
+  readonly #blocked: Tiers<RequestRecord<Req, Res>>
+  // Those that an asynchronous schema looks at.
+  readonly #checking = new Set<RequestRecord<Req, Res>>()
+  // Queue.
+  readonly #queue: Tiers<RequestRecord<Req, Res>>
+  readonly #held: HeldBack<RequestRecord<Req, Res>>
+  readonly #limits: TimeLimits<Party<Req, Res>>
+  // Run.
   readonly #slots: Slots<Req, Res>
+  readonly #turns: Turns<RequestRecord<Req, Res>>
+  readonly #learner: Learner | undefined
+  #running = 0
+  #paused = false
+  #dispatching = false
+  #yielding = false
+  // Settle.
+  readonly #parties: Parties<Req, Res>
+  readonly #closing: Closing
+  // Watch.
   readonly #events: Events
+  readonly #tell: Teller
   readonly #statistics = new Statistics()
-  // Live requests that somebody could ask for: those whose id was given or read.
-  readonly #ids = new Map<string, RequestRecord<Req, Res>>()
+  /** With `debug` only. */
+  readonly #audit: Audit | undefined
   readonly #owner = {
     cancel: (record: RequestRecord, reason: unknown) => this.#cancel(own(record), reason),
     setPriority: (record: RequestRecord, priority: Priority) => this.#move(own(record), requireTier(priority)),
     position: (record: RequestRecord) => this.#position(own(record)),
-    waitUntil: (record: RequestRecord) =>
-      record.enqueuedAt + Math.min(this.#waitTimeoutOf(own(record)), this.#timeoutOf(own(record))),
+    waitUntil: (record: RequestRecord) => record.enqueuedAt + this.#limits.untilRunOf(record),
     dueAt: (record: RequestRecord, startedAt: number) =>
-      Math.min(startedAt + this.#runTimeoutOf(own(record)), record.enqueuedAt + this.#timeoutOf(own(record))),
-    named: (record: RequestRecord, id: string) => void this.#ids.set(id, own(record)),
+      Math.min(startedAt + this.#limits.runOf(record), record.enqueuedAt + this.#limits.wholeOf(record)),
+    named: (record: RequestRecord, id: string) => this.#parties.named(own(record), id),
   }
   // One of each kind that comes and goes is kept: when a collection finds none, V8 throws away the code made for it, and
   // the first thousand requests after an idle moment take three times as long.
-  readonly #kept: readonly object[]
-  // One object for all samples.
-  readonly #sample: LimitSample = { at: 0, runMs: 0, inflight: 0, dropped: false }
-  #learned: number
-  /** Blocked, waiting and running requests. */
-  #live = 0
-  #running = 0
-  /** Those who back off, and those who are back in the queue. */
-  #retrying = 0
-  /** How many in the queue take more than one slot. */
-  #wide = 0
-  /** With `debug` only. */
-  readonly #audit: Audit | undefined
-  readonly #guards: Guards
-  readonly #reserve: Reserve
-  /** No request starts before: a guard holds them. */
-  #heldUntil = 0
-  readonly #held = new Deadlines<RequestRecord<Req, Res>>()
-  #busy = false
-  #paused = false
-  #dispatching = false
-  #yielding = false
-  #closing: { readonly promise: Promise<void>; resolve(): void } | undefined
-  #closed = false
-  #graceAt = Number.POSITIVE_INFINITY
-  readonly #roomWaiters = new RoomWaiters()
-  #idleWaiters: (() => void)[] = []
-  // Requests that an asynchronous schema looks at.
-  readonly #checking = new Set<RequestRecord<Req, Res>>()
-  // Runs that have asked for `close()` themselves: while they run, it does not wait for them.
-  readonly #closers = new Map<RequestRecord, (() => void)[]>()
+  readonly #kept: object[] = []
 
   /**
    * @param executor runs one request; it is never called on its caller's stack
@@ -143,23 +131,41 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   constructor(executor: Executor<Req, Res>, options?: QueuedExecutorOptions<Req>) {
     if (typeof executor !== 'function') throw new OptionsError('executor', 'a function', executor)
     const settings = readSettings(options)
-    const { clock, order } = settings
+    const { clock, order, random } = settings
+    const host = this.#host()
+    const { running } = host
+    const statistics = this.#statistics
+    const timeline = new Timeline(clock, this.#owner)
+    const alarm = new Alarm(clock, timeline, (now) => this.#ring(now))
+    const limits = new TimeLimits<Party<Req, Res>>(settings, timeline, alarm)
+    const events = new Events(settings.onListenerError)
+    const queue = new Tiers<RequestRecord<Req, Res>>(order, (error) => events.reportOf('started', error))
+    const blocked = new Tiers<RequestRecord<Req, Res>>()
+    const capacity = new Capacity(queue, settings.total, settings.byTier, settings.maxBlocked)
+    const slots = new Slots(executor, this.#slotsHost(), settings.concurrency, settings.onStuck, settings.maxReplaced)
+    const outlook = new Outlook({ timeline, queue, capacity, slots, statistics, limits, running, random })
     this.#settings = settings
-    this.#timeline = new Timeline(clock, this.#owner)
-    this.#alarm = new Alarm(clock, this.#timeline, (now) => this.#ring(now))
-    this.#queue = new Tiers(order, (error) => this.#events.reportOf('started', error))
-    this.#blocked = new Tiers()
-    this.#capacity = new Capacity(this.#queue, settings.total, settings.byTier, settings.maxBlocked)
-    this.#signals = new Signals((party, reason) => this.#leave(party, State.CANCELLED, reason))
-    this.#slots = new Slots(executor, this.#host(), settings.concurrency, settings.onStuck, settings.maxReplaced)
-    this.#events = new Events(settings.onListenerError)
-    this.#guards = new Guards([...settings.rateLimits, ...settings.overload])
-    this.#reserve = new Reserve(settings.reserve, settings.lendReserve)
+    this.#timeline = timeline
+    this.#alarm = alarm
+    this.#gate = new Gate(host, outlook, settings.rateLimits, settings.overload, timeline, alarm)
+    this.#outlook = outlook
+    this.#capacity = capacity
+    this.#room = new Room(host, blocked, capacity, events)
+    this.#blocked = blocked
+    this.#queue = queue
+    this.#held = new HeldBack<RequestRecord<Req, Res>>(host, queue, capacity, limits, timeline, alarm)
+    this.#limits = limits
+    this.#slots = slots
+    this.#turns = new Turns(new Reserve(settings.reserve, settings.lendReserve), queue, slots)
+    this.#learner = settings.limit === undefined ? undefined : new Learner(settings.limit, host, timeline)
+    this.#parties = new Parties<Req, Res>(host, limits, timeline)
+    this.#closing = new Closing(host, slots, timeline, alarm)
+    this.#events = events
+    this.#tell = new Teller(events, timeline)
     this.#audit = settings.debug ? this.#makeAudit() : undefined
-    this.#learned = settings.limit?.initial ?? settings.concurrency
     const record = new RequestRecord(undefined, NORMAL, { at: Number.NaN, owner: this.#owner })
     record.more()
-    this.#kept = [record, new Run(record, record.arrived)]
+    this.#kept.push(record, new Run(record, record.arrived))
   }
 
   /**
@@ -229,17 +235,14 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
    */
   map(requests: Source<Req>, options: MapOptions = {}): AsyncGenerator<Res, void, undefined> {
     const { ordered = true, window, ...each } = options
-    if (typeof ordered !== 'boolean') throw new OptionsError('ordered', 'a boolean', ordered)
-    if (window !== undefined && !(Number.isInteger(window) && window >= 1)) {
-      throw new OptionsError('window', 'an integer of at least 1', window)
-    }
+    requirePullOptions(ordered, window)
     const tier = requireTier(each.priority ?? 'normal')
     const outer = each.signal
     return pull(
       requests,
       {
         window: () => window ?? 2 * this.#slots.limit,
-        ready: () => this.#untilRoom(tier, outer),
+        ready: () => this.#room.until(tier, outer),
         run: (request, signal) => {
           const record = new RequestRecord<Req, Res>(request, tier, this.#timeline.instant())
           const promise = record.promise()
@@ -254,7 +257,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   /** The handle of a live request; undefined when there is none with this id (any more). */
   get(id: string): QueuedRequest<Req, Res> | undefined {
-    const record = this.#ids.get(id)
+    const record = this.#parties.byId(id)
     if (record === undefined) return undefined
     const extras = record.more()
     extras.kept = true
@@ -265,29 +268,29 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   /** Ends a live request, for all who share it, with a `CancelledError`. False when there is none with this id. */
   cancel(id: string, reason?: unknown): boolean {
-    const record = this.#ids.get(id)
+    const record = this.#parties.byId(id)
     return record !== undefined && this.#finish(record, State.CANCELLED, new CancelledError(reason, subjectOf(record)))
   }
 
   /** How many would start before it: 0 is next. Undefined when no request with this id waits in the queue. */
   position(id: string): number | undefined {
-    const record = this.#ids.get(id)
+    const record = this.#parties.byId(id)
     return record === undefined ? undefined : this.#position(record)
   }
 
   /** Starts no more requests, until `resume()`. What runs goes on, and requests are still admitted. */
   pause(): void {
-    if (this.#paused || this.#closing !== undefined) return
+    if (this.#paused || this.#closing.begun) return
     this.#paused = true
-    if (this.#events.listened.paused) this.#events.tell(undefined, 'paused', { at: this.#timeline.now() })
+    this.#tell.all('paused', {})
   }
 
   resume(): void {
     if (!this.#paused) return
     this.#paused = false
     this.#schedule()
-    this.#madeRoom()
-    if (this.#events.listened.resumed) this.#events.tell(undefined, 'resumed', { at: this.#timeline.now() })
+    this.#room.made()
+    this.#tell.all('resumed', {})
   }
 
   /** How many calls of the executor may run at once. A smaller number shrinks as runs end. */
@@ -301,10 +304,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const to = requireConcurrency(concurrency)
     this.#slots.limit = to
     this.#schedule()
-    this.#madeRoom()
-    if (from !== to && this.#events.listened.resized) {
-      this.#events.tell(undefined, 'resized', { at: this.#timeline.now(), from, to })
-    }
+    this.#room.made()
+    if (from !== to) this.#tell.all('resized', { from, to })
   }
 
   /**
@@ -313,7 +314,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
    */
   ready(priority: Priority = 'normal'): Promise<void> {
     try {
-      return this.#untilRoom(requireTier(priority))
+      return this.#room.until(requireTier(priority))
     } catch (error) {
       return Promise.reject(error)
     }
@@ -321,10 +322,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   /** Resolves as soon as nothing waits or runs. Stuck slots, whose callers were answered, are not waited for. */
   idle(): Promise<void> {
-    return new Promise((resolve) => {
-      if (this.#isIdle()) resolve()
-      else this.#idleWaiters.push(resolve)
-    })
+    return this.#closing.idle()
   }
 
   /** Stops admitting, and resolves when all that was admitted has ended: `close()` without a time limit. */
@@ -340,29 +338,11 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
    */
   close(options?: CloseOptions): Promise<void> {
     try {
-      return this.#closeBy(readCloseOptions(options))
+      const { drain, graceMs } = readCloseOptions(options)
+      return this.#closing.close(drain, graceMs)
     } catch (error) {
       return Promise.reject(error)
     }
-  }
-
-  #closeBy({ drain, graceMs }: Required<CloseOptions>): Promise<void> {
-    const closing = this.#stopAdmitting()
-    if (!drain) this.#cancelWaiting()
-    const now = this.#timeline.now()
-    if (now + graceMs < this.#graceAt) {
-      this.#graceAt = now + graceMs
-      if (!this.#closed && this.#live + this.#slots.unsettled > 0) this.#alarm.setFor(this.#graceAt, now)
-    }
-    const closer = this.#slots.calledFrom
-    this.#rest()
-    if (closer === undefined || this.#closed) return closing
-    return new Promise((resolve) => {
-      const waiters = this.#closers.get(closer)
-      if (waiters === undefined) this.#closers.set(closer, [resolve])
-      else waiters.push(resolve)
-      this.#rest()
-    })
   }
 
   /** `await using` closes with `close()`. */
@@ -395,39 +375,20 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   /** How it stands, as a plain object. Takes some 50 µs, whatever the backlog. */
   getStatus(): ExecutorStatus {
-    const { reserved, total } = this.#capacity
-    const sizes = this.#capacity.sizes()
-    const { limit } = this.#settings
-    return {
-      name: this.#settings.name,
-      state: this.#closed ? 'closed' : this.#closing !== undefined ? 'closing' : this.#paused ? 'paused' : 'open',
-      waiting: this.#capacity.waiting,
-      waitingByPriority: byPriority((tier) => sizes[tier] as number),
-      running: this.#running + reserved,
-      retrying: this.#retrying,
-      blocked: this.#blocked.size,
-      blockedByPriority: this.#blocked.sizes(),
-      maxQueueSize: Number.isFinite(total) ? total : null,
-      activeWorkers: this.#slots.active + reserved,
-      maxWorkers: this.#slots.limit,
-      limit: limit === undefined ? null : { name: limit.name, limit: this.#learned, shadow: limit.shadow === true },
-      stuckWorkers: this.#slots.stuck,
-      replacedWorkers: this.#slots.replaced,
-      maxReplacedWorkers: this.#slots.maxReplaced,
-      order: this.#settings.order.name,
-      oldestWaitMsByPriority: byPriority((tier) => {
-        const next = this.#queue.firstAt(tier)
-        return next === undefined ? 0 : this.#timeline.now() - next.enqueuedAt
-      }),
-      wait: this.#statistics.wait(),
-      run: this.#statistics.run(),
-      waitByPriority: this.#statistics.waitByPriority(),
-      runByPriority: this.#statistics.runByPriority(),
-      totals: this.#statistics.totals(),
-      totalsByPriority: this.#statistics.totalsByPriority(),
-      rejectedByPriority: this.#statistics.rejectedByPriority(),
+    return statusOf({
+      settings: this.#settings,
+      state: this.#closing.closed ? 'closed' : this.#closing.begun ? 'closing' : this.#paused ? 'paused' : 'open',
+      now: this.#timeline.now(),
+      running: this.#running,
+      retrying: this.#held.retrying,
+      limit: this.#learner === undefined ? null : this.#learner.status(),
       listenerErrors: this.#events.errors,
-    }
+      capacity: this.#capacity,
+      blocked: this.#blocked,
+      queue: this.#queue,
+      slots: this.#slots,
+      statistics: this.#statistics,
+    })
   }
 
   /** The durations behind `getStatus()`, for an exporter. */
@@ -457,13 +418,13 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   #requireCost({ cost, tier }: RequestRecord<Req, Res>): void {
     const { concurrency, limit } = this.#settings
     if (limit !== undefined && limit.shadow !== true) return
-    const most = Math.max(concurrency, this.#slots.limit) - this.#reserve.neverFor(tier)
+    const most = this.#turns.mostFor(tier, concurrency)
     if (cost > most) throw new OptionsError('cost', `at most ${most}, the slots that it can have`, cost)
   }
 
   #arrive(record: RequestRecord<Req, Res>, whenFull: WhenFull): void {
     const { schema } = this.#settings
-    if (this.#closing !== undefined) this.#refuse(record, new QueueClosedError(subjectOf(record)))
+    if (this.#closing.begun) this.#refuse(record, new QueueClosedError(subjectOf(record)))
     else if (schema === undefined) this.#admit(record, whenFull)
     else this.#inspect(record, schema, whenFull)
   }
@@ -491,12 +452,12 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       // It goes on, and its signal counts as before.
       if (extras !== undefined) extras.signal = signal
       this.#checked(record, result, whenFull)
-      this.#rest()
+      this.#closing.rest()
     })
   }
 
   #checked(record: RequestRecord<Req, Res>, checked: Checked<Req>, whenFull: WhenFull): void {
-    if (this.#closing !== undefined) this.#refuse(record, new QueueClosedError(subjectOf(record)))
+    if (this.#closing.begun) this.#refuse(record, new QueueClosedError(subjectOf(record)))
     else if ('request' in checked) {
       record.request = checked.request
       this.#admit(record, whenFull)
@@ -509,79 +470,21 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   #admit(record: RequestRecord<Req, Res>, whenFull: WhenFull): void {
     const { extras } = record
     if (extras !== undefined && !this.#comesForItself(record, extras)) return
-    if ((this.#guards.admits || this.#guards.delays) && this.#isKeptOut(record)) return
+    if (this.#gate.asksAtArrival && this.#gate.keepsOut(record)) return
     const slotIsFree = this.#slotIsFreeFor(record)
     const bound = this.#capacity.bound(record.tier, slotIsFree, record.cost > 1)
     if (bound !== undefined) this.#findsItFull(record, bound, whenFull)
-    else if (this.#blocked.size > 0 && this.#wouldPass()) this.#findsItFull(record, 'total', whenFull)
+    else if (this.#blocked.size > 0 && this.#room.wouldBePassed()) this.#findsItFull(record, 'total', whenFull)
     else this.#enqueue(record, slotIsFree)
-  }
-
-  /** One that takes several slots may be blocked where there is room for one that does not. */
-  #wouldPass(): boolean {
-    for (let tier = 0; tier < TIERS; tier++) {
-      const first = this.#blocked.firstAt(tier)
-      if (first !== undefined && first.cost > 1 && this.#capacity.bound(tier, false, true) === 'total') return true
-    }
-    return false
   }
 
   /** False: its signal was aborted already, or it has joined a live request with its id. */
   #comesForItself(record: RequestRecord<Req, Res>, extras: Extras): boolean {
     if (!this.#listens(record)) return false
-    const twin = extras.ownId ? this.#ids.get(extras.id as string) : undefined
+    const twin = extras.ownId ? this.#parties.byId(extras.id as string) : undefined
     if (twin === undefined) return true
     this.#join(twin, record)
     return false
-  }
-
-  /** A guard refuses it, or throws. */
-  #isKeptOut(record: RequestRecord<Req, Res>): boolean {
-    const guards = this.#guards
-    try {
-      this.#describe(record)
-      if (guards.admits) {
-        const refusal = guards.refusal('admit')
-        if (refusal !== undefined) {
-          this.#refuse(record, this.#refusalError(record, refusal))
-          return true
-        }
-      }
-      if (guards.delays) {
-        const delayMs = guards.longest('delayMs')
-        if (delayMs > 0) record.later().startAt = Math.max(record.later().startAt, this.#timeline.now() + delayMs)
-      }
-    } catch (error) {
-      this.#refuse(record, error)
-      return true
-    } finally {
-      guards.forget()
-    }
-    return false
-  }
-
-  #refusalError(record: RequestRecord<Req, Res>, refusal: Refusal): OverloadedError | RateLimitedError {
-    const retryAfterMs = refusal.retryAfterMs ?? this.#retryAfterMs(record.tier)
-    const isRate = this.#settings.rateLimits.some(({ name }) => name === refusal.rule)
-    const ErrorType = isRate ? RateLimitedError : OverloadedError
-    return new ErrorType(refusal, subjectOf(record), retryAfterMs)
-  }
-
-  /** What the guards are told of a request. */
-  #describe(record: RequestRecord<Req, Res>): void {
-    const { question } = this.#guards
-    const now = this.#timeline.now()
-    question.at = now
-    question.tier = record.tier
-    question.request = record.request
-    question.metadata = record.metadata
-    question.waitMs = now - record.enqueuedAt
-    question.deadline = record.enqueuedAt + this.#timeoutOf(record)
-    question.ahead = this.#queue.countAhead(record.tier)
-    question.waiting = this.#capacity.waiting
-    question.running = this.#running
-    question.concurrency = this.#slots.limit
-    question.recentRunMs = this.#statistics.recentRunMs
   }
 
   #findsItFull(record: RequestRecord<Req, Res>, bound: FullBound, whenFull: WhenFull): void {
@@ -596,7 +499,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     if (signal === undefined) return true
     try {
       if (!signal.aborted) {
-        this.#signals.add(signal, record)
+        this.#parties.hears(record, signal)
         return true
       }
       this.#refuse(record, signal.reason)
@@ -606,24 +509,20 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     return false
   }
 
-  /**
-   * Is there a slot that nobody was promised? (Not a getter: V8 calls its runtime for private ones.) With slots kept for
-   * priorities none is promised before the dispatch: who may have it would change with each newcomer and each move. So it
-   * is while somebody waits who takes several.
-   */
+  /** Is there a slot that nobody was promised? (Not a getter: V8 calls its runtime for private ones.) */
   #slotIsFree(): boolean {
-    return !this.#paused && !this.#reserve.isOn && this.#wide === 0 && this.#slots.free > this.#capacity.reserved
+    return !this.#paused && this.#turns.areForAnyone && this.#slots.free > this.#capacity.reserved
   }
 
   #slotIsFreeFor(record: RequestRecord<Req, Res>): boolean {
     return (
-      this.#slotIsFree() && (record.extras === undefined || (record.extras.cost === 1 && !this.#startsLater(record)))
+      this.#slotIsFree() && (record.extras === undefined || (record.extras.cost === 1 && !this.#held.awaits(record)))
     )
   }
 
   #enqueue(record: RequestRecord<Req, Res>, slotIsFree: boolean): void {
     const wasBlocked = record.status === State.BLOCKED
-    if (this.#startsLater(record)) this.#enqueueLater(record, record.later())
+    if (this.#held.awaits(record)) this.#held.add(record)
     else {
       try {
         this.#queue.add(record)
@@ -641,7 +540,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     if (this.#audit !== undefined) this.#audit.admitted(record as RequestRecord)
     if (this.#slots.free > 0) this.#schedule()
     const { extras } = record
-    if (extras !== undefined) admitted(extras, record)
+    if (extras !== undefined) this.#parties.admitted(record, extras)
     const { listened } = this.#events
     if (listened.queued || listened.full) this.#tellQueued(record)
   }
@@ -649,71 +548,14 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   /** It stands in the queue. */
   #stands(record: RequestRecord<Req, Res>): void {
     record.status = State.WAITING
-    if (record.cost > 1) this.#wide++
-  }
-
-  /** It waits, and has no use for a slot that is free now. */
-  #startsLater({ extras }: RequestRecord<Req, Res>): boolean {
-    const later = extras === undefined ? undefined : extras.later
-    return later !== undefined && (later.after !== undefined || later.startAt > this.#timeline.now())
-  }
-
-  /** It is admitted, and counts as waiting, but comes to the queue only when its time has come. */
-  #enqueueLater(record: RequestRecord<Req, Res>, later: Later): void {
-    const { after } = later
-    record.status = State.HELD
-    this.#capacity.holds(record.tier, 1)
-    const hold = this.#held.set(record, after === undefined ? later.startAt : Number.POSITIVE_INFINITY)
-    later.hold = hold
-    // Its time counts from when it may start.
-    record.arrived = { at: Math.max(later.startAt, record.enqueuedAt), owner: this.#owner }
-    if (record.deadline !== undefined) this.#setRunDeadline(record, record.waitUntil - record.enqueuedAt)
-    if (after === undefined) this.#alarm.setFor(later.startAt, this.#timeline.now())
-    else {
-      later.after = undefined
-      Promise.all(after).then(
-        () => {
-          if (later.hold !== hold) return
-          const now = this.#timeline.now()
-          this.#held.clear(hold)
-          later.hold = this.#held.set(record, Math.max(later.startAt, now))
-          this.#alarm.setFor(Math.max(later.startAt, now), now)
-        },
-        (error) => {
-          if (later.hold === hold) this.#end(record, State.CANCELLED, new CancelledError(error, subjectOf(record)))
-        },
-      )
-    }
-  }
-
-  /** Their time has come: those who back off, and those who were not to start yet. */
-  #release(now: number): void {
-    for (let due = this.#held.takeDue(now); due !== undefined; due = this.#held.takeDue(now)) {
-      due.later().hold = undefined
-      if (due.attempt > 1) {
-        this.#queue.addAgain(due)
-        this.#returns(due, 1)
-      } else {
-        try {
-          this.#queue.add(due)
-        } catch (error) {
-          // The order policy has thrown.
-          this.#end(due, State.CANCELLED, new CancelledError(error, subjectOf(due)))
-          continue
-        }
-        this.#capacity.holds(due.tier, -1)
-      }
-      this.#stands(due)
-      this.#schedule()
-    }
+    this.#turns.waits(record)
   }
 
   #tellQueued(record: RequestRecord<Req, Res>): void {
     const { waiting, total } = this.#capacity
-    if (this.#events.listened.queued) this.#events.tell(record, 'queued', { ...this.#about(record), waiting })
+    this.#tell.of(record, 'queued', { waiting })
     // Looked at again: a listener may have made room.
-    if (this.#events.listened.full && this.#capacity.waiting === total)
-      this.#events.tell(undefined, 'full', { at: this.#timeline.now(), waiting, maxQueueSize: total })
+    if (this.#capacity.waiting === total) this.#tell.all('full', { waiting, maxQueueSize: total })
   }
 
   #block(record: RequestRecord<Req, Res>): void {
@@ -725,9 +567,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     record.status = State.BLOCKED
     this.#blocked.add(record)
     this.#lives(record)
-    if (this.#events.listened.blocked) {
-      this.#events.tell(record, 'blocked', { ...this.#about(record), blocked: this.#blocked.size })
-    }
+    this.#tell.of(record, 'blocked', { blocked: this.#blocked.size })
   }
 
   #displaceFor(record: RequestRecord<Req, Res>): void {
@@ -738,63 +578,12 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       this.#refuse(record, this.#fullError('total', record))
       return
     }
-    const error = new ShedError(priorityOf(record.tier), subjectOf(victim), this.#retryAfterMs(victim.tier))
+    const error = new ShedError(priorityOf(record.tier), subjectOf(victim), this.#outlook.retryAfterMs(victim.tier))
     // Listeners of either must find the one gone, and its place taken by the other.
     this.#take(victim)
     this.#retire(victim, State.SHED, error)
     this.#enqueue(record, false)
-    this.#announce(victim, State.SHED, error, State.WAITING)
-  }
-
-  /** Brings blocked callers in for as long as there is room: by priority, then first-in first-out. */
-  #unblock(): void {
-    // Whoever is blocked when it closes is refused, also when room is made meanwhile.
-    if (this.#closing !== undefined) return
-    // Told when all are in: a listener that submits must not pass those behind the one whose admission it hears of.
-    this.#events.hold()
-    try {
-      let tier = 0
-      while (tier < TIERS) {
-        const bound = this.#unblockFirst(tier)
-        // Without room for this one, nobody behind comes in.
-        if (bound === 'total') break
-        if (bound !== 'none') tier++
-      }
-    } finally {
-      this.#events.release()
-    }
-  }
-
-  /** Which bound keeps the first of a tier out; `'none'`: it has come in. Undefined: nobody of this tier is blocked. */
-  #unblockFirst(tier: number): FullBound | 'none' | undefined {
-    const record = this.#blocked.firstAt(tier)
-    if (record === undefined) return undefined
-    const slotIsFree = this.#slotIsFreeFor(record)
-    const bound = this.#capacity.bound(tier, slotIsFree, record.cost > 1)
-    if (bound !== undefined) return bound
-    const signal = record.extras?.signal
-    if (signal?.aborted === true) this.#leave(record, State.CANCELLED, signal.reason)
-    else {
-      this.#blocked.delete(record)
-      this.#enqueue(record, slotIsFree)
-    }
-    return 'none'
-  }
-
-  /** A request has left the queue, or a slot has come free: there may be room. */
-  #madeRoom(): void {
-    if (this.#blocked.size > 0) this.#unblock()
-    if (this.#roomWaiters.size > 0) this.#roomWaiters.tell((tier) => this.#hasRoom(tier))
-  }
-
-  #hasRoom(tier: number): boolean {
-    return this.#capacity.bound(tier, this.#slotIsFree()) === undefined
-  }
-
-  #untilRoom(tier: number, signal?: AbortSignal): Promise<void> {
-    if (this.#closing !== undefined) return Promise.reject(new QueueClosedError())
-    if (signal?.aborted) return Promise.reject(signal.reason)
-    return this.#hasRoom(tier) ? soon : this.#roomWaiters.wait(tier, signal)
+    this.#tell.ended(victim, error, State.WAITING, undefined)
   }
 
   /** A second caller with the id of a live request shares its run. */
@@ -803,36 +592,14 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       this.#refuse(newcomer, new DuplicateRequestError(subjectOf(newcomer)))
       return
     }
-    const { extras, resolve, reject } = newcomer
-    if (extras?.nowOrNever === true && twin.status < State.WAITING) {
+    if (newcomer.extras?.nowOrNever === true && twin.status < State.WAITING) {
       this.#refuse(newcomer, this.#fullError('total', newcomer))
       return
     }
-    const signal = extras?.signal
-    const joined = new JoinedRequest<Req, Res>(
-      twin,
-      {
-        metadata: extras?.metadata,
-        enqueuedAt: newcomer.enqueuedAt,
-        signal,
-        waitTimeoutMs: this.#waitTimeoutOf(newcomer),
-        timeoutMs: this.#timeoutOf(newcomer),
-      },
-      (party, reason) => this.#leave(party, State.CANCELLED, new CancelledError(reason, subjectOf(twin))),
-    )
-    this.#unlink(newcomer)
-    newcomer.status = State.REJECTED
     this.#statistics.joined++
-    const more = twin.more()
-    more.joined ??= new Set()
-    more.joined.add(joined)
-    if (resolve !== undefined && reject !== undefined) joined.deliverTo(resolve, reject)
-    joined.admission = extras?.admission
-    if (joined.signal !== undefined) this.#signals.add(joined.signal, joined)
-    this.#setDeadline(joined, twin.status >= State.STARTING ? joined.timeoutMs : joined.waitUntil - joined.enqueuedAt)
-    if (twin.status > State.BLOCKED) admittedJoined(joined)
+    this.#parties.join(twin, newcomer)
     if (newcomer.tier < twin.tier) this.#move(twin, newcomer.tier)
-    if (this.#events.listened.joined) this.#events.tell(newcomer, 'joined', this.#about(newcomer))
+    this.#tell.of(newcomer, 'joined', {})
   }
 
   /** It will not come in: nothing is kept of it. */
@@ -847,103 +614,43 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#statistics.rejects(record.tier, reason)
     if (this.#audit !== undefined) this.#audit.refused(record as RequestRecord)
     if (wasLive) this.#dies(record)
-    else if (extras !== undefined) this.#unlink(record)
-    this.#answer(record, error)
+    else if (extras !== undefined) this.#parties.unlink(record)
+    this.#parties.answer(record, error)
     extras?.admission?.reject(error)
-    if (this.#events.listened.rejected) {
-      const { priority, request, metadata } = record
-      const at = this.#timeline.now()
-      this.#events.tell(record, 'rejected', { id: extras?.id, priority, request, metadata, at, error, reason })
-    }
-    if (wasLive) this.#rest()
+    this.#tell.rejected(record, extras?.id, error, reason)
+    if (wasLive) this.#closing.rest()
   }
 
   #fullError(bound: FullBound, record: RequestRecord<Req, Res>): QueueFullError {
-    const { tier } = record
-    const { waiting, total, byTier, maxBlocked } = this.#capacity
-    const subject = subjectOf(record)
-    const retryAfterMs = this.#retryAfterMs(tier)
-    if (bound === 'blocked') return new QueueFullError(bound, this.#blocked.size, maxBlocked, subject, retryAfterMs)
-    if (bound === 'total') return new QueueFullError(bound, waiting, total, subject, retryAfterMs)
-    return new QueueFullError(bound, this.#capacity.sizeAt(tier), byTier[tier] as number, subject, retryAfterMs)
-  }
-
-  /**
-   * When a newcomer of a tier would likely find room: when those ahead of it have started, at the pace of the recent
-   * runs; up to a quarter later at random, so that those who were refused together do not come back together.
-   */
-  #retryAfterMs(tier: number): number | undefined {
-    const { recentRunMs } = this.#statistics
-    if (Number.isNaN(recentRunMs)) return undefined
-    const ahead = this.#queue.countAhead(tier) + 1
-    return Math.max(Math.ceil((ahead * recentRunMs * (1 + 0.25 * this.#settings.random())) / this.#slots.limit), 1)
+    const retryAfterMs = this.#outlook.retryAfterMs(record.tier)
+    return this.#capacity.fullError(bound, record.tier, this.#blocked.size, subjectOf(record), retryAfterMs)
   }
 
   // ── Step 3: wait ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Somebody waits for its end from now on. */
   #lives(record: RequestRecord<Req, Res>): void {
-    const isFirst = this.#live++ === 0
+    const isFirst = this.#closing.live++ === 0
     const { extras } = record
-    if (extras !== undefined) this.#livesWith(record, extras)
+    if (extras !== undefined) this.#parties.lives(record, extras)
     else {
       const limitMs = this.#settings.waitLimitMs[record.tier] as number
-      if (limitMs !== Number.POSITIVE_INFINITY) this.#setDeadline(record, limitMs)
+      if (limitMs !== Number.POSITIVE_INFINITY) this.#limits.set(record, limitMs)
     }
     if (isFirst) this.#wakes()
   }
 
-  #livesWith(record: RequestRecord<Req, Res>, { id }: Extras): void {
-    // While a schema looks at it, nobody can join it: it may be unfit, and the next one with its id is not.
-    if (id !== undefined && record.status !== State.CHECKING) this.#ids.set(id, record)
-    this.#setDeadline(record, Math.min(this.#waitTimeoutOf(record), this.#timeoutOf(record)))
-  }
-
   /** Nobody waits for its end any more. */
   #dies(record: RequestRecord<Req, Res>): void {
-    this.#live--
-    if (record.extras !== undefined || record.deadline !== undefined) this.#unlink(record)
+    this.#closing.live--
+    if (record.extras !== undefined || record.deadline !== undefined) this.#parties.unlink(record)
   }
 
   /** Something is live again. */
   #wakes(): void {
-    this.#busy = true
-    this.#alarm.keepAlive(true)
+    this.#closing.wakes()
     // The dispatch will arm the alarm; if there is none, something must keep the process alive.
     if (!this.#alarm.armed && (this.#paused || this.#slots.free <= 0)) this.#setAlarm(this.#timeline.now())
-  }
-
-  #setDeadline(party: Party<Req, Res>, limitMs: number): void {
-    if (limitMs === Number.POSITIVE_INFINITY) return
-    const dueAt = party.enqueuedAt + limitMs
-    const deadline = this.#deadlines.set(party, dueAt)
-    party.deadline = deadline
-    if (dueAt < this.#alarm.dueAt) this.#alarm.setFor(dueAt, this.#timeline.now())
-  }
-
-  #clearDeadline(party: { deadline: unknown }): void {
-    if (party.deadline === undefined) return
-    this.#deadlines.clear(party.deadline as Deadline<Party<Req, Res>>)
-    party.deadline = undefined
-  }
-
-  // Written out here and in `#answer`: in the CommonJS build `?.` and `??` are calls with a closure each.
-  #waitTimeoutOf(record: RequestRecord<Req, Res>): number {
-    const { extras, tier } = record
-    if (extras !== undefined && extras.waitTimeoutMs !== undefined) return extras.waitTimeoutMs
-    return this.#settings.waitTimeoutMs[tier] as number
-  }
-
-  #timeoutOf(record: RequestRecord<Req, Res>): number {
-    const { extras, tier } = record
-    if (extras !== undefined && extras.timeoutMs !== undefined) return extras.timeoutMs
-    return this.#settings.timeoutMs[tier] as number
-  }
-
-  #runTimeoutOf(record: RequestRecord<Req, Res>): number {
-    const { extras, tier } = record
-    if (extras !== undefined && extras.runTimeoutMs !== undefined) return extras.runTimeoutMs
-    return this.#settings.runTimeoutMs[tier] as number
   }
 
   #position(record: RequestRecord<Req, Res>): number | undefined {
@@ -953,14 +660,11 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   #move(record: RequestRecord<Req, Res>, tier: number): boolean {
     if (record.status === State.BLOCKED) {
       this.#blocked.move(record, tier, record.enqueuedAt)
-      this.#madeRoom()
+      this.#room.made()
       return true
     }
     if (record.status === State.HELD) {
-      const isNew = record.attempt === 1
-      if (isNew) this.#capacity.holds(record.tier, -1)
-      this.#queue.move(record, tier, record.enqueuedAt)
-      if (isNew) this.#capacity.holds(record.tier, 1)
+      this.#held.move(record, tier)
       return true
     }
     if (record.status !== State.WAITING) return false
@@ -974,7 +678,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       this.#capacity.returns(from, -1)
       this.#capacity.returns(tier, 1)
     }
-    this.#madeRoom()
+    this.#room.made()
     return true
   }
 
@@ -983,7 +687,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   /** A dispatch is one microtask for a whole burst: its requests compete by priority, off their callers' stacks. */
   #schedule(): void {
     if (this.#slots.free <= 0 || this.#dispatching || this.#yielding || this.#paused || this.#queue.size === 0) return
-    if (this.#heldUntil > 0) return
+    if (this.#gate.heldUntil > 0) return
     this.#dispatching = true
     soon.then(this.#dispatch)
   }
@@ -991,152 +695,37 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   readonly #dispatch = (): void => {
     this.#dispatching = false
     while (this.#slots.free > 0 && this.#queue.size > 0 && this.#slots.fill());
-    if (this.#live > 0 && !this.#alarm.armed) this.#setAlarm(this.#timeline.now())
+    if (this.#closing.live > 0 && !this.#alarm.armed) this.#setAlarm(this.#timeline.now())
   }
 
   /** Takes the request that is ranked first, for a slot that is there for it. */
   #next(): RequestRecord<Req, Res> | undefined {
-    if (this.#paused || this.#yielding || this.#heldUntil > 0) return undefined
-    if ((this.#guards.holds || this.#guards.drops) && !this.#passes()) return undefined
-    const record = this.#reserve.isOn || this.#wide > 0 ? this.#takeFirst() : this.#queue.shift()
+    if (this.#paused || this.#yielding || this.#gate.heldUntil > 0) return undefined
+    if (this.#gate.asksAtStart && !this.#gate.letsStart()) return undefined
+    const record = this.#turns.take()
     if (record === undefined) return undefined
     const { extras } = record
     const now = this.#timeline.now()
     record.status = State.STARTING
     this.#running++
-    if (record.attempt > 1) this.#returns(record, -1)
+    if (record.attempt > 1) this.#held.left(record)
     else {
       this.#capacity.started()
       this.#statistics.waited(record.tier, now - record.enqueuedAt)
     }
     if (this.#audit !== undefined) this.#audit.starts(record as RequestRecord)
     this.#queue.started(record)
-    if (this.#guards.hearsStarts) this.#tellGuards(record, (guards) => guards.started())
+    if (this.#gate.hearsStarts) this.#gate.started(record)
     if (extras !== undefined) {
       if (!extras.isShared) extras.startedAt = now
-      this.#setRunDeadlines(record, extras)
-    } else if (record.deadline !== undefined) this.#setRunDeadline(record, this.#timeoutOf(record))
-    if (this.#blocked.size > 0 || this.#roomWaiters.size > 0) this.#madeRoom()
+      this.#parties.starts(record, extras)
+    } else if (record.deadline !== undefined) this.#limits.change(record, this.#limits.wholeOf(record))
+    this.#room.made()
     return record
-  }
-
-  #takeFirst(): RequestRecord<Req, Res> | undefined {
-    const record = this.#first(this.#slots.free + 1)
-    if (record === undefined) return undefined
-    const { cost, tier } = record
-    this.#queue.take(record)
-    this.#reserve.takes(tier, cost)
-    if (cost > 1) {
-      this.#wide--
-      this.#slots.claim(cost - 1)
-    }
-    return record
-  }
-
-  /** The one that goes first, if so many free slots are enough for it: nobody overtakes one that takes several. */
-  #first(free: number): RequestRecord<Req, Res> | undefined {
-    const first = this.#reserve.isOn ? this.#firstAllowed(free) : this.#queue.head()
-    if (first === undefined || first.cost === 1) return first
-    // It runs alone, when the limit has become smaller than what it takes.
-    return free - this.#reserve.keptFrom(first.tier) >= first.cost || free >= this.#slots.limit ? first : undefined
-  }
-
-  /** The one that goes first, of those who may have one of so many free slots. */
-  #firstAllowed(free: number): RequestRecord<Req, Res> | undefined {
-    let first: RequestRecord<Req, Res> | undefined
-    for (let tier = 0; tier < TIERS; tier++) {
-      const head = this.#queue.firstAt(tier)
-      if (head === undefined || free <= this.#reserve.keptFrom(tier)) continue
-      const owed = this.#reserve.owes(tier)
-      const firstIsOwed = first !== undefined && this.#reserve.owes(first.tier)
-      if (first === undefined || (owed === firstIsOwed ? this.#queue.goesBefore(head, first) : owed)) first = head
-    }
-    return first
-  }
-
-  /** May the next one start? Those for whom it is too late are shed on the way. */
-  #passes(): boolean {
-    const guards = this.#guards
-    for (;;) {
-      const record = this.#first(this.#slots.free + 1)
-      if (record === undefined || this.#paused || this.#heldUntil > 0) return false
-      let refusal: Refusal | undefined
-      this.#tellGuards(record, () => {
-        const holdMs = guards.holds ? guards.longest('holdMs') : 0
-        if (holdMs > 0) this.#heldUntil = this.#timeline.now() + holdMs
-        else if (guards.drops && record.attempt === 1) refusal = guards.refusal('drop')
-      })
-      if (this.#heldUntil > 0) {
-        this.#alarm.setFor(this.#heldUntil, this.#timeline.now())
-        return false
-      }
-      if (refusal === undefined) return true
-      this.#end(record, State.SHED, this.#refusalError(record, refusal))
-    }
-  }
-
-  // Apart from its caller, which would make a closure's context for each run.
-  #tellEnd(record: RequestRecord<Req, Res>, ok: boolean, runMs: number, error: unknown): void {
-    this.#tellGuards(record, (guards) => guards.settled(ok, runMs, error))
-  }
-
-  #tellGuards(record: RequestRecord<Req, Res>, tell: (guards: Guards) => void): void {
-    const guards = this.#guards
-    this.#describe(record)
-    this.#events.guard(() => tell(guards), 'started')
-    guards.forget()
-  }
-
-  /** The wait is over, and its timeout with it; that of the whole request goes on, for each who shares it. */
-  #setRunDeadlines(record: RequestRecord<Req, Res>, extras: Extras): void {
-    if (extras.left === undefined) this.#setRunDeadline(record, this.#timeoutOf(record))
-    if (extras.joined === undefined) return
-    for (const joined of extras.joined as Set<JoinedRequest<Req, Res>>) {
-      this.#setRunDeadline(joined, joined.timeoutMs)
-    }
-  }
-
-  #setRunDeadline(party: Party<Req, Res>, timeoutMs: number): void {
-    const deadline = party.deadline as Deadline<Party<Req, Res>> | undefined
-    // Often it is the one that it has.
-    if (deadline !== undefined && deadline.rank === party.enqueuedAt + timeoutMs) return
-    this.#clearDeadline(party)
-    this.#setDeadline(party, timeoutMs)
-  }
-
-  #makeAudit(): Audit {
-    const queue = this.#queue
-    return new Audit({
-      numbers: () => {
-        const { waiting, total, maxBlocked, reserved } = this.#capacity
-        const { admitted, completed, failed, expired, cancelled, shed } = this.#statistics.totals()
-        return {
-          ...{ admitted, ended: completed + failed + expired + cancelled + shed },
-          ...{ waiting, maxQueueSize: total, running: this.#running + reserved, retrying: this.#retrying },
-          ...{ blocked: this.#blocked.size, maxBlocked },
-          ...{ slots: this.#slots.limit, substitutes: this.#slots.replaced, now: this.#timeline.now() },
-        }
-      },
-      queued: () => queue.entries() as Iterable<RequestRecord>,
-      // Slots that are kept for a priority are not for those before it; whose turn it was is known only until it starts.
-      goesBefore: (one, other) => {
-        const isKnown = !this.#reserve.isOn && this.#settings.order.turns === undefined
-        return isKnown && queue.goesBefore(own(one), own(other))
-      },
-      held: () => ({
-        timers: this.#alarm.armed ? 1 : 0,
-        deadlines: this.#deadlines.size,
-        signals: this.#signals.size,
-        ids: this.#ids.size,
-        reservations: this.#capacity.reserved,
-      }),
-      state: () => ({ ...this.getStatus(), workers: this.getWorkerHealth() }),
-    })
   }
 
   /** What the slots ask of us. */
-  #host(): PoolHost {
-    const { clock } = this.#settings
+  #slotsHost(): PoolHost {
     return {
       next: () => this.#next(),
       begin: (record, times) => this.#begin(own(record), times),
@@ -1147,43 +736,37 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         if (this.#audit !== undefined) this.#audit.returned(record)
         const state = ok ? State.COMPLETED : State.FAILED
         const outcome = (record.ended ? record.status : state) - State.COMPLETED
-        if (this.#reserve.isOn) this.#reserve.takes(record.tier, -record.cost)
+        this.#turns.gaveBack(record)
         const runMs = this.#timeline.now() - times.startedAt
         this.#statistics.ran(outcome, record.tier, runMs)
-        const { order, limit } = this.#settings
-        if (this.#guards.hearsEnds && !record.ended) this.#tellEnd(own(record), ok, runMs, ok ? undefined : value)
-        if (order.settled !== undefined) this.#queue.settled(own(record), runMs)
-        if (limit !== undefined && !record.ended) this.#learn(limit, runMs, times, ok ? undefined : { error: value })
-        if (this.#closers.size > 0) this.#closerEnds(record)
+        const learner = this.#learner
+        if (this.#gate.hearsEnds && !record.ended) this.#gate.settled(record, ok, runMs, ok ? undefined : value)
+        if (this.#settings.order.settled !== undefined) this.#queue.settled(own(record), runMs)
+        if (learner !== undefined && !record.ended)
+          learner.learn(runMs, times.inflight, ok ? undefined : { error: value })
+        if (this.#closing.isAskedByRuns) this.#closing.settled(record)
         if (!ok && this.#settings.retry !== undefined && this.#retries(own(record), this.#settings.retry, value)) return
         this.#end(own(record), state, value, times)
       },
       vacated: () => {
         // Only while others have their turn is a slot let go although somebody waits for it.
-        if (this.#blocked.size > 0 || this.#roomWaiters.size > 0) this.#madeRoom()
-        if (this.#live === 0 || this.#closers.size > 0) this.#rest()
+        this.#room.made()
+        if (this.#closing.live === 0 || this.#closing.isAskedByRuns) this.#closing.rest()
       },
       widened: () => this.#schedule(),
       overdue: (record, startedAt, now) => {
         if (record.ended) return
-        const timeoutMs = this.#runTimeoutOf(own(record))
+        const timeoutMs = this.#limits.runOf(record)
         this.#end(own(record), State.EXPIRED, new RunTimeoutError(now - startedAt, timeoutMs, subjectOf(own(record))))
       },
       stuck: (record, slot, startedAt, now) => {
         this.#schedule()
-        this.#madeRoom()
-        if (this.#events.listened.stuck) {
-          const stuckWorkers = this.#slots.stuck
-          this.#events.tell(own(record), 'stuck', {
-            ...this.#about(own(record)),
-            slot,
-            runMs: now - startedAt,
-            stuckWorkers,
-          })
-        }
-        this.#rest()
+        this.#room.made()
+        this.#tell.of(record, 'stuck', { slot, runMs: now - startedAt, stuckWorkers: this.#slots.stuck })
+        this.#closing.rest()
       },
       pauseForOthers: () => {
+        const { clock } = this.#settings
         this.#yielding = true
         const goOn = (): void => {
           this.#yielding = false
@@ -1200,39 +783,20 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   #begin(record: RequestRecord<Req, Res>, times: RunTimes): boolean {
     times.startedAt = this.#timeline.now()
-    times.deadline = times.startedAt + this.#runTimeoutOf(record)
+    times.deadline = times.startedAt + this.#limits.runOf(record)
     if (this.#events.listened.started && record.status === State.STARTING) {
       const waitMs = this.#timeline.now() - record.enqueuedAt
-      this.#events.tell(record, 'started', { ...this.#about(record), waitMs, attempt: record.attempt })
+      this.#tell.of(record, 'started', { waitMs, attempt: record.attempt })
     }
     // A listener, or one of an earlier event in the same burst, may have ended it.
     if (record.status !== State.STARTING) {
-      if (this.#reserve.isOn) this.#reserve.takes(record.tier, -record.cost)
+      this.#turns.gaveBack(record)
       if (record.attempt === 1) this.#queue.left(record)
       return false
     }
     record.status = State.RUNNING
     if (this.#audit !== undefined) this.#audit.called(record as RequestRecord)
     return true
-  }
-
-  /** A call has settled, or its time is over: the limit policy may learn from it. */
-  #learn(limit: LimitPolicy, runMs: number, { inflight }: RunTimes, failure?: { error: unknown }): void {
-    const sample = this.#sample
-    this.#events.guard(() => {
-      const isTimeout = failure?.error instanceof RunTimeoutError
-      const dropped = failure !== undefined && (isTimeout || limit.isDropped?.(failure.error) === true)
-      // It failed for a reason of its own, which says nothing about how many may run.
-      if (failure !== undefined && !dropped) return
-      sample.at = this.#timeline.now()
-      sample.runMs = runMs
-      sample.inflight = inflight
-      sample.dropped = dropped
-      const learned = Math.max(Math.floor(limit.sample(sample)), 1)
-      if (!Number.isSafeInteger(learned)) return
-      this.#learned = learned
-      if (limit.shadow !== true && learned !== this.#slots.limit) this.concurrency = learned
-    }, 'resized')
   }
 
   // ── Step 5: settle ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -1247,43 +811,15 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#events.guard(() => {
       delayMs = retry.delayMs({ attempt, error, tier, elapsedMs: now - record.enqueuedAt, admitted })
     }, 'retrying')
-    const extras = record.more()
-    const parties: Party<Req, Res>[] = [...((extras.joined ?? []) as Set<JoinedRequest<Req, Res>>)]
-    if (extras.left === undefined) parties.push(record)
     // What would be over, for all of them, before its turn has failed now.
     const dueAt = now + (delayMs ?? Number.NaN)
-    if (!(dueAt >= now && parties.some((party) => dueAt < party.waitUntil))) return false
+    if (!(dueAt >= now) || !this.#parties.waitAgain(record, dueAt)) return false
     this.#running--
-    this.#retrying++
     this.#statistics.retries++
-    record.status = State.HELD
-    const later = record.later()
-    later.attempt++
-    later.hold = this.#held.set(record, dueAt)
+    this.#held.addAgain(record, dueAt, now)
     if (this.#audit !== undefined) this.#audit.retries(record as RequestRecord)
-    for (const party of parties) this.#setRunDeadline(party, party.waitUntil - party.enqueuedAt)
-    this.#alarm.setFor(dueAt, now)
-    if (this.#events.listened.retrying) {
-      this.#events.tell(record, 'retrying', { ...this.#about(record), attempt, error, delayMs: dueAt - now })
-    }
+    this.#tell.of(record, 'retrying', { attempt, error, delayMs: dueAt - now })
     return true
-  }
-
-  #letGo(record: RequestRecord<Req, Res>): void {
-    const later = record.later()
-    if (later.hold !== undefined) this.#held.clear(later.hold as Deadline<RequestRecord<Req, Res>>)
-    later.hold = undefined
-    if (record.attempt > 1) this.#retrying--
-    else {
-      this.#capacity.holds(record.tier, -1)
-      this.#statistics.waited(record.tier, Math.max(this.#timeline.now() - record.enqueuedAt, 0))
-    }
-  }
-
-  /** It is back in the queue for another attempt (1), or has left it again (-1). */
-  #returns(record: RequestRecord<Req, Res>, by: 1 | -1): void {
-    this.#capacity.returns(record.tier, by)
-    if (by < 0) this.#retrying--
   }
 
   /** The only place where an admitted request ends: once, whoever comes first. */
@@ -1297,11 +833,17 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     return true
   }
 
+  #letGo(record: RequestRecord<Req, Res>): void {
+    this.#held.letGo(record)
+    if (record.attempt > 1) return
+    this.#statistics.waited(record.tier, Math.max(this.#timeline.now() - record.enqueuedAt, 0))
+  }
+
   /** Takes a waiting request out of the queue before its turn. */
   #take(record: RequestRecord<Req, Res>): void {
     this.#queue.delete(record)
-    if (record.cost > 1) this.#wide--
-    if (record.attempt > 1) this.#returns(record, -1)
+    this.#turns.left(record)
+    if (record.attempt > 1) this.#held.left(record)
     else {
       this.#statistics.waited(record.tier, this.#timeline.now() - record.enqueuedAt)
       this.#queue.left(record)
@@ -1312,24 +854,23 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   #conclude(record: RequestRecord<Req, Res>, state: State, value: unknown, from: State, times?: RunTimes): void {
     this.#retire(record, state, value)
     // Before anyone is told: a listener that submits must not pass those who are blocked.
-    if (from === State.WAITING) this.#madeRoom()
+    if (from === State.WAITING) this.#room.made()
     const isAbandoned = from === State.RUNNING && state > State.FAILED
     if (isAbandoned) {
       // Nobody waits for it any more, but when its time is over its slot is stuck.
-      const dueAt = record.enqueuedAt + this.#timeoutOf(record)
-      const { limit } = this.#settings
+      const dueAt = record.enqueuedAt + this.#limits.wholeOf(record)
       const slot = this.#slots.timesOf(record)
       if (state === State.EXPIRED && slot !== undefined) {
         const runMs = this.#timeline.now() - slot.startedAt
-        if (this.#guards.hearsEnds) this.#tellEnd(record, false, runMs, value)
-        if (limit !== undefined) this.#learn(limit, runMs, slot, { error: value })
+        if (this.#gate.hearsEnds) this.#gate.settled(record, false, runMs, value)
+        if (this.#learner !== undefined) this.#learner.learn(runMs, slot.inflight, { error: value })
       }
       this.#slots.abort(record, value, dueAt)
       if (dueAt < this.#alarm.dueAt) this.#alarm.setFor(dueAt, this.#timeline.now())
     }
-    this.#announce(record, state, value, from, times)
+    this.#tell.ended(record, value, from, times === undefined ? undefined : times.startedAt)
     if (isAbandoned && state === State.EXPIRED) this.#slots.overdue(record, this.#timeline.now())
-    if (this.#live === 0) this.#rest()
+    if (this.#closing.live === 0) this.#closing.rest()
   }
 
   /** The books: it has ended, and nothing refers to it. No code of the user runs in here. */
@@ -1337,93 +878,15 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     record.status = state
     this.#statistics.end(state - State.COMPLETED, record.tier)
     this.#dies(record)
-    this.#answer(record, value)
+    this.#parties.answer(record, value)
     if (this.#audit !== undefined) this.#audit.ended(record as RequestRecord)
-  }
-
-  /** Tells everyone who waits for a request how it ended, and lets go of them. */
-  #answer(record: RequestRecord<Req, Res>, value: unknown): void {
-    const settle = record.status === State.COMPLETED ? record.resolve : record.reject
-    record.resolve = undefined
-    record.reject = undefined
-    if (settle !== undefined) settle(value as never)
-    const extras = record.own()
-    if (extras !== undefined) this.#answerAll(record, extras, value)
-  }
-
-  /** Those with a handle, and those who have joined. */
-  #answerAll(record: RequestRecord<Req, Res>, extras: Extras, value: unknown): void {
-    const now = this.#timeline.now()
-    if (extras.left === undefined) {
-      extras.endedAt = now
-      if (extras.kept) extras.value = value
-    }
-    if (extras.joined === undefined) return
-    const joined = extras.joined as Set<JoinedRequest<Req, Res>>
-    extras.joined = undefined
-    for (const party of joined) {
-      this.#clearDeadline(party)
-      if (party.signal !== undefined) this.#signals.delete(party.signal, party)
-      party.end(value, now)
-      if (record.status === State.REJECTED) party.admission?.reject(value)
-    }
-  }
-
-  /** Nothing refers to an ended request any more: no signal, no deadline, no id. */
-  #unlink(record: RequestRecord<Req, Res>): void {
-    this.#clearDeadline(record)
-    const { extras } = record
-    if (extras === undefined) return
-    if (extras.signal !== undefined) {
-      this.#signals.delete(extras.signal, record)
-      extras.signal = undefined
-    }
-    if (extras.id !== undefined && this.#ids.get(extras.id) === record) this.#ids.delete(extras.id)
   }
 
   // ── Step 6: cancel, leave, expire ──────────────────────────────────────────────────────────────────────────────────
 
   #cancel(record: RequestRecord<Req, Res>, reason: unknown): boolean {
     if (record.ended || record.extras?.left !== undefined) return false
-    return this.#leave(record, State.CANCELLED, new CancelledError(reason, subjectOf(record)))
-  }
-
-  /** One caller is no longer interested. A request that others share goes on without him. */
-  #leave(party: Party<Req, Res>, state: HowItLeft, error: unknown): boolean {
-    return party instanceof JoinedRequest
-      ? this.#leaveJoined(party, state, error)
-      : this.#leaveFirst(party, state, error)
-  }
-
-  #leaveFirst(record: RequestRecord<Req, Res>, state: HowItLeft, error: unknown): boolean {
-    const { extras } = record
-    if (record.ended) return false
-    if (extras?.joined === undefined || extras.joined.size === 0) return this.#finish(record, state, error)
-    if (extras.left !== undefined) return false
-    this.#clearDeadline(record)
-    if (extras.signal !== undefined) this.#signals.delete(extras.signal, record)
-    extras.signal = undefined
-    extras.left = state
-    extras.endedAt = this.#timeline.now()
-    extras.value = error
-    record.reject?.(error)
-    record.resolve = undefined
-    record.reject = undefined
-    if (record.status <= State.BLOCKED) extras.admission?.reject(error)
-    extras.admission = undefined
-    return true
-  }
-
-  #leaveJoined(joined: JoinedRequest<Req, Res>, state: HowItLeft, error: unknown): boolean {
-    const { record } = joined
-    const parties = record.extras?.joined
-    if (record.ended || parties === undefined || !parties.delete(joined)) return false
-    this.#clearDeadline(joined)
-    if (joined.signal !== undefined) this.#signals.delete(joined.signal, joined)
-    joined.end(error, this.#timeline.now(), state)
-    if (record.status <= State.BLOCKED) joined.admission?.reject(error)
-    if (parties.size === 0 && record.extras?.left !== undefined) this.#finish(record, state, error)
-    return true
+    return this.#parties.leave(record, State.CANCELLED, new CancelledError(reason, subjectOf(record)))
   }
 
   /** Ends a request before its answer, wherever it is: one that is blocked was never admitted. */
@@ -1433,189 +896,113 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     return true
   }
 
-  #expire(party: Party<Req, Res>, now: number): void {
-    const record = party instanceof JoinedRequest ? party.record : party
-    const timeoutMs = party instanceof JoinedRequest ? party.timeoutMs : this.#timeoutOf(record)
-    const elapsedMs = now - party.enqueuedAt
-    const subject = subjectOf(record)
-    if (record.status >= State.STARTING) {
-      const startedAt = this.#slots.timesOf(record)?.startedAt ?? now
-      this.#leave(party, State.EXPIRED, new RunTimeoutError(now - startedAt, timeoutMs, subject))
-      return
-    }
-    const waitTimeoutMs = party instanceof JoinedRequest ? party.waitTimeoutMs : this.#waitTimeoutOf(record)
-    const limitMs = Math.min(waitTimeoutMs, timeoutMs)
-    this.#leave(party, State.EXPIRED, new WaitTimeoutError(elapsedMs, limitMs, subject))
-  }
-
   /** The alarm: answers all whose time is over, and sets itself for the next. */
   #ring(now: number): void {
-    for (let due = this.#deadlines.takeDue(now); due !== undefined; due = this.#deadlines.takeDue(now)) {
-      this.#expire(due, now)
+    for (let due = this.#limits.takeDue(now); due !== undefined; due = this.#limits.takeDue(now)) {
+      this.#parties.expire(due, now)
     }
-    this.#release(now)
-    if (this.#heldUntil > 0 && this.#heldUntil <= now) {
-      this.#heldUntil = 0
-      this.#schedule()
-    }
+    this.#held.release(now)
+    if (this.#gate.opens(now)) this.#schedule()
     const nextRunDueAt = this.#slots.sweep(now)
     if (nextRunDueAt < this.#alarm.dueAt) this.#alarm.setFor(nextRunDueAt, now)
-    if (this.#graceAt <= now && this.#closing !== undefined && !this.#closed) this.#abortAll()
-    if (!this.#closed && (this.#live > 0 || this.#slots.unsettled > 0)) this.#setAlarm(now)
+    this.#closing.ring(now)
+    if (!this.#closing.closed && !this.#closing.isIdle()) this.#setAlarm(now)
   }
 
   /** Arms the alarm for the earliest of all deadlines; if there is none, it still keeps the process alive. */
   #setAlarm(now: number): void {
     this.#alarm.setFor(
       Math.min(
-        this.#deadlines.nextDueAt,
+        this.#limits.nextDueAt,
         this.#held.nextDueAt,
-        this.#heldUntil || Number.POSITIVE_INFINITY,
-        this.#graceAt,
+        this.#gate.heldUntil || Number.POSITIVE_INFINITY,
+        this.#closing.graceAt,
       ),
       now,
     )
   }
 
-  #stopAdmitting(): Promise<void> {
-    if (this.#closing !== undefined) return this.#closing.promise
-    let resolve!: () => void
-    const promise = new Promise<void>((done) => {
-      resolve = done
+  /** What the stations ask of us, each through a small interface that it declares. */
+  #host() {
+    return {
+      running: () => this.#running,
+      /** Those who have been admitted, and have no slot. */
+      waiting: () => [...this.#queue.entries(), ...this.#held.records()],
+      startedAt: (record: RequestRecord) => this.#slots.timesOf(record)?.startedAt,
+      slotIsFree: () => this.#slotIsFree(),
+      slotIsFreeFor: (record: RequestRecord<Req, Res>) => this.#slotIsFreeFor(record),
+      next: () => (this.#paused ? undefined : this.#turns.next()),
+      nothingCanStart: () => {
+        const { free } = this.#slots
+        return free <= 0 || (this.#held.size === 0 && this.#turns.first(free) === undefined)
+      },
+      enqueue: (record: RequestRecord<Req, Res>, slotIsFree: boolean) => this.#enqueue(record, slotIsFree),
+      stands: (record: RequestRecord<Req, Res>) => {
+        this.#stands(record)
+        this.#schedule()
+      },
+      refuse: (record: RequestRecord, error: unknown) => this.#refuse(own(record), error),
+      end: (record: RequestRecord, state: State, error: unknown) => this.#end(own(record), state, error),
+      finish: (record: RequestRecord<Req, Res>, how: HowItLeft, error: unknown) => this.#finish(record, how, error),
+      aborted: (record: RequestRecord<Req, Res>, reason: unknown) => {
+        this.#parties.leave(record, State.CANCELLED, reason)
+      },
+      setLimit: (limit: number) => {
+        if (limit !== this.#slots.limit) this.concurrency = limit
+      },
+      shut: () => {
+        this.#room.shut()
+        for (const record of [...this.#checking, ...this.#blocked.entries()]) {
+          if (record.status < State.WAITING) this.#refuse(record, new QueueClosedError(subjectOf(record)))
+        }
+        this.resume()
+      },
+      rests: () => {
+        // Whoever comes next is asked about anew.
+        this.#gate.heldUntil = 0
+      },
+      guard: (policy: () => void, event: ExecutorEvent) => this.#events.guard(policy, event),
+      quiet: () => {
+        if (this.#audit !== undefined) this.#audit.rests()
+      },
+      idle: () => this.#tell.all('idle', {}),
+      closed: () => {
+        if (this.#audit !== undefined) this.#audit.closed()
+        this.#tell.all('closed', {})
+      },
+    }
+  }
+
+  #makeAudit(): Audit {
+    const queue = this.#queue
+    return new Audit({
+      numbers: () => {
+        const { waiting, total, maxBlocked, reserved } = this.#capacity
+        const { admitted, completed, failed, expired, cancelled, shed } = this.#statistics.totals()
+        return {
+          ...{ admitted, ended: completed + failed + expired + cancelled + shed },
+          ...{ waiting, maxQueueSize: total, running: this.#running + reserved, retrying: this.#held.retrying },
+          ...{ blocked: this.#blocked.size, maxBlocked },
+          ...{ slots: this.#slots.limit, substitutes: this.#slots.replaced, now: this.#timeline.now() },
+        }
+      },
+      queued: () => queue.entries() as Iterable<RequestRecord>,
+      // Slots that are kept for a priority are not for those before it; whose turn it was is known only until it starts.
+      goesBefore: (one, other) => {
+        const isKnown = !this.#turns.keepsSlots && this.#settings.order.turns === undefined
+        return isKnown && queue.goesBefore(own(one), own(other))
+      },
+      held: () => ({
+        timers: this.#alarm.armed ? 1 : 0,
+        deadlines: this.#limits.size,
+        ...this.#parties.held(),
+        reservations: this.#capacity.reserved,
+      }),
+      state: () => ({ ...this.getStatus(), workers: this.getWorkerHealth() }),
     })
-    this.#closing = { promise, resolve }
-    this.#roomWaiters.refuse(() => new QueueClosedError())
-    for (const record of [...this.#checking, ...this.#blocked.entries()]) {
-      if (record.status < State.WAITING) this.#refuse(record, new QueueClosedError(subjectOf(record)))
-    }
-    this.resume()
-    return promise
-  }
-
-  #cancelWaiting(): void {
-    for (const record of [...this.#queue.entries(), ...this.#held.targets()]) {
-      this.#end(record, State.CANCELLED, new CancelledError('the executor was closed', subjectOf(record)))
-    }
-  }
-
-  #abortAll(): void {
-    this.#cancelWaiting()
-    for (const record of [...this.#slots.running()]) {
-      const error = new CancelledError('the executor was closed', subjectOf(own(record)))
-      this.#end(own(record), State.CANCELLED, error)
-    }
-    this.#close()
-  }
-
-  #isIdle(): boolean {
-    return this.#live === 0 && this.#slots.unsettled === 0
-  }
-
-  /** Looks whether there is anything left to do; if not, lets go of the timer, and tells those who wait for that. */
-  #rest(): void {
-    if (this.#live === 0) {
-      // Whoever comes next is asked about anew.
-      this.#heldUntil = 0
-      if (this.#slots.unsettled === 0) this.#alarm.off()
-      else this.#alarm.keepAlive(false)
-      if (this.#slots.active === 0) this.#timeline.reset()
-      if (this.#audit !== undefined && this.#slots.active === 0) this.#audit.rests()
-      if (this.#busy && this.#isIdle()) {
-        this.#busy = false
-        const waiters = this.#idleWaiters
-        this.#idleWaiters = []
-        for (const resolve of waiters) resolve()
-        if (this.#events.listened.idle) this.#events.tell(undefined, 'idle', { at: this.#timeline.now() })
-      }
-      if (this.#isIdle() && this.#closing !== undefined) this.#close()
-    }
-    if (this.#closers.size > 0 && this.#nothingCanStart()) {
-      // Nothing else runs, and nothing that waits could start before they end.
-      if (this.#slots.areAllAmong(this.#closers)) this.#releaseClosers()
-    }
-  }
-
-  #nothingCanStart(): boolean {
-    const { free } = this.#slots
-    return free <= 0 || (this.#held.size === 0 && this.#first(free) === undefined)
-  }
-
-  #releaseClosers(): void {
-    const all = [...this.#closers.values()].flat()
-    this.#closers.clear()
-    for (const resolve of all) resolve()
-  }
-
-  /** It has not awaited its `close()`, then: whoever has the promise waits for all, like any other. */
-  #closerEnds(record: RequestRecord): void {
-    for (const resolve of this.#closers.get(record) ?? []) this.#closing?.promise.then(resolve)
-    this.#closers.delete(record)
-  }
-
-  #close(): void {
-    if (this.#closed) return
-    this.#closed = true
-    this.#alarm.off()
-    this.#releaseClosers()
-    for (const resolve of this.#idleWaiters) resolve()
-    this.#idleWaiters = []
-    this.#closing?.resolve()
-    if (this.#audit !== undefined) this.#audit.closed()
-    if (this.#events.listened.closed) this.#events.tell(undefined, 'closed', { at: this.#timeline.now() })
-  }
-
-  // ── Step 7: tell ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-  #announce(record: RequestRecord<Req, Res>, state: State, value: unknown, from: State, times?: RunTimes): void {
-    const event = endEvents[state - State.COMPLETED] as 'completed' | 'failed' | 'expired' | 'cancelled' | 'shed'
-    if (!this.#events.listened[event]) return
-    const about = this.#about(record)
-    const started = from === State.RUNNING || record.attempt > 1
-    if (event === 'completed' || event === 'failed') {
-      const startedAt = times?.startedAt ?? about.at
-      const durations = { waitMs: startedAt - record.enqueuedAt, runMs: about.at - startedAt }
-      if (event === 'completed') this.#events.tell(record, event, { ...about, ...durations })
-      else this.#events.tell(record, event, { ...about, ...durations, error: value })
-    } else if (event === 'shed') this.#events.tell(record, event, { ...about, error: value })
-    else this.#events.tell(record, event, { ...about, error: value, started })
-  }
-
-  #about(record: RequestRecord<Req, Res>): RequestEvent {
-    const { id, priority, request, metadata } = record
-    return { id, priority, request, metadata, at: this.#timeline.now() }
   }
 }
-
-const endEvents = ['completed', 'failed', 'expired', 'cancelled', 'shed'] as const
 
 function own<Req, Res>(record: RequestRecord): RequestRecord<Req, Res> {
   return record as RequestRecord<Req, Res>
-}
-
-/** What an error says of a request. It does not make an id for one that has none and is not admitted. */
-function subjectOf<Req, Res>(record: RequestRecord<Req, Res>): ErrorSubject {
-  const admitted = record.status > State.BLOCKED
-  return {
-    requestId: admitted ? record.lastId : record.extras?.id,
-    priority: record.priority,
-    started: record.attempt > 1 || (record.status >= State.RUNNING && record.status < State.SHED),
-  }
-}
-
-/** The word for why a request was refused: few, since they are labels of a metric. */
-function reasonOf(error: unknown): string {
-  return error instanceof TriageError ? error.code.slice('TRIAGE_'.length).toLowerCase() : 'error'
-}
-
-/** Keeps the promise of `submit()`, and of those who joined meanwhile. */
-function admitted<Req, Res>(extras: Extras, record: RequestRecord<Req, Res>): void {
-  extras.admission?.resolve(record as never)
-  extras.admission = undefined
-  if (extras.joined === undefined) return
-  for (const joined of extras.joined as Set<JoinedRequest<Req, Res>>) admittedJoined(joined)
-}
-
-function admittedJoined<Req, Res>(joined: JoinedRequest<Req, Res>): void {
-  joined.admission?.resolve(joined as never)
-  joined.admission = undefined
 }

@@ -13,8 +13,8 @@
  */
 import { AsyncResource, executionAsyncId } from 'node:async_hooks'
 import type { Instant } from './clock.ts'
-import type { Priority } from './priority.ts'
-import { priorityOf } from './priority.ts'
+import type { ErrorSubject } from './errors.ts'
+import { type Priority, priorityOf } from './priority.ts'
 
 /** Where a request is, or how it ended. */
 export type RequestState =
@@ -381,6 +381,16 @@ export class RequestRecord<Req = unknown, Res = unknown> extends AsyncResource i
 
   position(): number | undefined {
     return this.#hasLeft ? undefined : this.owner.position(this)
+  }
+}
+
+/** What an error says of a request. It does not make an id for one that has none and is not admitted. */
+export function subjectOf(record: RequestRecord): ErrorSubject {
+  const admitted = record.status > State.BLOCKED
+  return {
+    requestId: admitted ? record.lastId : record.extras?.id,
+    priority: record.priority,
+    started: record.attempt > 1 || (record.status >= State.RUNNING && record.status < State.SHED),
   }
 }
 

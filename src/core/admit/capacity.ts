@@ -15,7 +15,7 @@
  * A priority with a bound of its own is counted without that allowance: who takes the reserved slot is decided at the
  * dispatch, and a request of a higher priority that comes later in the burst must not push it over its bound.
  */
-import type { FullBound } from '../errors.ts'
+import { type ErrorSubject, type FullBound, QueueFullError } from '../errors.ts'
 import { TIERS } from '../priority.ts'
 
 /** What the bounds are compared with. */
@@ -73,6 +73,19 @@ export class Capacity {
   bound(tier: number, slotIsFree: boolean, isWide = false): FullBound | undefined {
     if (this.#hasTierBounds && this.sizeAt(tier) >= (this.byTier[tier] as number)) return 'priority'
     return slotIsFree || this.waiting + (isWide ? this.reserved : 0) < this.total ? undefined : 'total'
+  }
+
+  /** What is said to one who finds it full. */
+  fullError(
+    bound: FullBound,
+    tier: number,
+    blocked: number,
+    subject: ErrorSubject,
+    retryAfterMs: number | undefined,
+  ): QueueFullError {
+    if (bound === 'blocked') return new QueueFullError(bound, blocked, this.maxBlocked, subject, retryAfterMs)
+    if (bound === 'total') return new QueueFullError(bound, this.waiting, this.total, subject, retryAfterMs)
+    return new QueueFullError(bound, this.sizeAt(tier), this.byTier[tier] as number, subject, retryAfterMs)
   }
 
   /** A queued request has left the queue for a slot. */

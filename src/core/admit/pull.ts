@@ -4,6 +4,7 @@
  * It asks for room before it pulls, so the source is never read ahead of what can be admitted, and it holds at most
  * `window` requests at a time, answers that nobody has fetched included: memory is bounded at both ends.
  */
+import { OptionsError } from '../errors.ts'
 
 export interface PullOptions {
   /**
@@ -16,6 +17,14 @@ export interface PullOptions {
    * @default 2 × concurrency
    */
   window?: number
+}
+
+/** @throws {OptionsError} */
+export function requirePullOptions(ordered: unknown, window: unknown): void {
+  if (typeof ordered !== 'boolean') throw new OptionsError('ordered', 'a boolean', ordered)
+  if (window !== undefined && !(Number.isInteger(window) && (window as number) >= 1)) {
+    throw new OptionsError('window', 'an integer of at least 1', window)
+  }
 }
 
 /** Any source of requests: an array, a generator, a stream. */

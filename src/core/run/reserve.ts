@@ -6,6 +6,19 @@
  */
 import { TIERS } from '../priority.ts'
 
+/** What stands in the queue. */
+interface Head {
+  readonly tier: number
+  readonly cost: number
+}
+
+/** What it needs to know of the queue. */
+export interface Heads<E extends Head> {
+  head(): E | undefined
+  firstAt(tier: number): E | undefined
+  goesBefore(one: E, other: E): boolean
+}
+
 export class Reserve {
   readonly #floors: readonly number[]
   readonly #lend: boolean
@@ -29,19 +42,39 @@ export class Reserve {
     return this.#lend ? 0 : this.#floors.reduce((sum, floor, t) => (t === tier ? sum : sum + floor), 0)
   }
 
-  /** Does it run less than its floor? */
-  owes(tier: number): boolean {
-    return this.#missing(tier) > 0
+  /**
+   * The one that goes first, if so many free slots are enough for it: nobody overtakes one that takes several.
+   * @param limit how many slots there are
+   */
+  first<E extends Head>(queue: Heads<E>, free: number, limit: number): E | undefined {
+    const first = this.isOn ? this.#firstAllowed(queue, free) : queue.head()
+    if (first === undefined || first.cost === 1) return first
+    // It runs alone, when the limit has become smaller than what it takes.
+    return free - this.#keptFrom(first.tier) >= first.cost || free >= limit ? first : undefined
+  }
+
+  /** The one that goes first, of those who may have one of so many free slots. */
+  #firstAllowed<E extends Head>(queue: Heads<E>, free: number): E | undefined {
+    let first: E | undefined
+    for (let tier = 0; tier < TIERS; tier++) {
+      const head = queue.firstAt(tier)
+      if (head === undefined || free <= this.#keptFrom(tier)) continue
+      const owed = this.#missing(tier) > 0
+      const firstIsOwed = first !== undefined && this.#missing(first.tier) > 0
+      if (first === undefined || (owed === firstIsOwed ? queue.goesBefore(head, first) : owed)) first = head
+    }
+    return first
   }
 
   /** How many free slots a request of this tier must leave free, for the others. */
-  keptFrom(tier: number): number {
+  #keptFrom(tier: number): number {
     if (this.#lend || !this.isOn) return 0
     let kept = 0
     for (let t = 0; t < TIERS; t++) if (t !== tier) kept += this.#missing(t)
     return kept
   }
 
+  /** How much less than its floor it runs. */
   #missing(tier: number): number {
     return Math.max((this.#floors[tier] as number) - (this.#running[tier] as number), 0)
   }

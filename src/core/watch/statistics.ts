@@ -26,6 +26,20 @@ const outcomes: readonly Outcome[] = ['completed', 'failed', 'expired', 'cancell
  */
 export type RejectionCounts = { readonly [reason: string]: number }
 
+/** What has been counted and measured since the executor was made. */
+export interface StatisticsStatus {
+  /** From submission until a request left the queue: for a slot, or because it ended there. */
+  readonly wait: DurationStatus
+  /** From the start until the call settled. */
+  readonly run: DurationStatus
+  readonly waitByPriority: ByPriority<DurationStatus>
+  readonly runByPriority: ByPriority<DurationStatus>
+  readonly totals: Totals
+  readonly totalsByPriority: ByPriority<Omit<Totals, 'joined' | 'retries'>>
+  /** Why requests were refused; only the reasons that there were. */
+  readonly rejectedByPriority: ByPriority<RejectionCounts>
+}
+
 /** The durations behind `getStatus()`, to be handed to an exporter. Read them at once: they go on counting. */
 export interface ExecutorHistograms {
   /** From submission until it left the queue: for a slot, or because it ended there. */
@@ -101,7 +115,7 @@ export class Statistics {
     }
   }
 
-  totalsByPriority(): ByPriority<Omit<Totals, 'joined' | 'retries'>> {
+  #totalsByPriority(): ByPriority<Omit<Totals, 'joined' | 'retries'>> {
     return byPriority((tier) => {
       const ended = (outcome: number): number => this.ended[outcome * TIERS + tier] as number
       return {
@@ -114,10 +128,6 @@ export class Statistics {
         shed: ended(4),
       }
     })
-  }
-
-  rejectedByPriority(): ByPriority<RejectionCounts> {
-    return byPriority((tier) => this.#rejectedAt(tier))
   }
 
   histograms(): ExecutorHistograms {
@@ -134,20 +144,17 @@ export class Statistics {
     }
   }
 
-  wait(): DurationStatus {
-    return durationOf(this.#wait)
-  }
-
-  run(): DurationStatus {
-    return durationOf(this.#run)
-  }
-
-  waitByPriority(): ByPriority<DurationStatus> {
-    return byPriority((tier) => durationOf(this.#wait.slice(tier, tier + 1)))
-  }
-
-  runByPriority(): ByPriority<DurationStatus> {
-    return byPriority((tier) => durationOf(this.#run.filter((_, at) => at % TIERS === tier)))
+  /** The part of the executor's status that this is. */
+  status(): StatisticsStatus {
+    return {
+      wait: durationOf(this.#wait),
+      run: durationOf(this.#run),
+      waitByPriority: byPriority((tier) => durationOf(this.#wait.slice(tier, tier + 1))),
+      runByPriority: byPriority((tier) => durationOf(this.#run.filter((_, at) => at % TIERS === tier))),
+      totals: this.totals(),
+      totalsByPriority: this.#totalsByPriority(),
+      rejectedByPriority: byPriority((tier) => this.#rejectedAt(tier)),
+    }
   }
 
   #rejectedAt(tier: number): Record<string, number> {

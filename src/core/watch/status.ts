@@ -1,14 +1,14 @@
 /**
  * How does it stand? The snapshot of an executor: plain and JSON-ready. Step 7 of 7.
  */
-import type { ByPriority } from '../priority.ts'
-import type { DurationStatus, RejectionCounts, Totals } from './statistics.ts'
+import { type ByPriority, byPriority } from '../priority.ts'
+import type { Statistics, StatisticsStatus } from './statistics.ts'
 
 /** Where an executor is in its life. */
 export type ExecutorState = 'open' | 'paused' | 'closing' | 'closed'
 
 /** What `getStatus()` answers. Unbounded sizes are null, as JSON has no Infinity. */
-export interface ExecutorStatus {
+export interface ExecutorStatus extends StatisticsStatus {
   readonly name: string
   readonly state: ExecutorState
   /** In the queue; those excepted for whom a free slot is reserved until the burst is dispatched: they count as running. */
@@ -33,16 +33,58 @@ export interface ExecutorStatus {
   readonly order: string
   /** How long the next of each priority has waited, in ms; 0 when none waits. */
   readonly oldestWaitMsByPriority: ByPriority<number>
-  /** From submission until a request left the queue: for a slot, or because it ended there. */
-  readonly wait: DurationStatus
-  /** From the start until the call settled. */
-  readonly run: DurationStatus
-  readonly waitByPriority: ByPriority<DurationStatus>
-  readonly runByPriority: ByPriority<DurationStatus>
-  readonly totals: Totals
-  readonly totalsByPriority: ByPriority<Omit<Totals, 'joined' | 'retries'>>
-  /** Why requests were refused; only the reasons that there were. */
-  readonly rejectedByPriority: ByPriority<RejectionCounts>
   /** How often a listener has thrown. */
   readonly listenerErrors: number
+}
+
+/** Whom to ask. */
+export interface StatusSources {
+  readonly settings: { readonly name: string; readonly order: { readonly name: string } }
+  readonly state: ExecutorState
+  readonly now: number
+  readonly running: number
+  readonly retrying: number
+  readonly limit: ExecutorStatus['limit']
+  readonly listenerErrors: number
+  readonly capacity: { readonly waiting: number; readonly reserved: number; readonly total: number; sizes(): number[] }
+  readonly blocked: { readonly size: number; sizes(): ByPriority<number> }
+  readonly queue: { firstAt(tier: number): { readonly enqueuedAt: number } | undefined }
+  readonly slots: {
+    readonly active: number
+    readonly limit: number
+    readonly stuck: number
+    readonly replaced: number
+    readonly maxReplaced: number
+  }
+  readonly statistics: Statistics
+}
+
+/** Takes some 50 µs, whatever the backlog. */
+export function statusOf({ settings, capacity, blocked, queue, slots, ...of }: StatusSources): ExecutorStatus {
+  const { reserved, total } = capacity
+  const sizes = capacity.sizes()
+  return {
+    name: settings.name,
+    state: of.state,
+    waiting: capacity.waiting,
+    waitingByPriority: byPriority((tier) => sizes[tier] as number),
+    running: of.running + reserved,
+    retrying: of.retrying,
+    blocked: blocked.size,
+    blockedByPriority: blocked.sizes(),
+    maxQueueSize: Number.isFinite(total) ? total : null,
+    activeWorkers: slots.active + reserved,
+    maxWorkers: slots.limit,
+    limit: of.limit,
+    stuckWorkers: slots.stuck,
+    replacedWorkers: slots.replaced,
+    maxReplacedWorkers: slots.maxReplaced,
+    order: settings.order.name,
+    oldestWaitMsByPriority: byPriority((tier) => {
+      const next = queue.firstAt(tier)
+      return next === undefined ? 0 : of.now - next.enqueuedAt
+    }),
+    ...of.statistics.status(),
+    listenerErrors: of.listenerErrors,
+  }
 }

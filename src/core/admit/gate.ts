@@ -1,0 +1,137 @@
+/**
+ * Where the guards are asked, and what is done about their answers. Step 2 of 7, and once more before step 4.
+ *
+ *     newcomer ──▶ admit? ──▶ delay? ──▶ (the bounds, the queue) ──▶ hold? ──▶ drop? ──▶ its slot
+ *                    └ refused   └ held out of the queue               │          └ shed
+ *                                                                      └ nothing starts until then
+ *
+ * A guard that throws about a newcomer has it refused; what it throws about one that was admitted is reported, and counts as
+ * no answer: nobody who was admitted may be lost by that.
+ */
+import type { Alarm, Timeline } from '../clock.ts'
+import { OverloadedError, RateLimitedError } from '../errors.ts'
+import { type RequestRecord, State, subjectOf } from '../queued-request.ts'
+import { type Guard, Guards, type Refusal } from './guard.ts'
+import type { Outlook } from './outlook.ts'
+
+/** What it asks of the executor. */
+export interface GateHost {
+  refuse(record: RequestRecord, error: unknown): void
+  /** The one whose turn it is; undefined: nobody's, now. */
+  next(): RequestRecord | undefined
+  end(record: RequestRecord, state: typeof State.SHED, error: unknown): void
+  /** Does it, and reports what it throws. */
+  guard(policy: () => void, event: 'started'): void
+}
+
+export class Gate {
+  readonly #host: GateHost
+  readonly #outlook: Outlook
+  readonly #rates: readonly Guard[]
+  readonly #guards: Guards
+  readonly #timeline: Timeline
+  readonly #alarm: Alarm
+  /** Is anything asked about those who come, or about those who are to start? */
+  readonly asksAtArrival: boolean
+  readonly asksAtStart: boolean
+  readonly hearsStarts: boolean
+  readonly hearsEnds: boolean
+  /** No request starts before: a guard holds them. 0: none does. */
+  heldUntil = 0
+
+  constructor(
+    host: GateHost,
+    outlook: Outlook,
+    rates: readonly Guard[],
+    others: readonly Guard[],
+    timeline: Timeline,
+    alarm: Alarm,
+  ) {
+    const guards = new Guards([...rates, ...others])
+    this.#host = host
+    this.#outlook = outlook
+    this.#rates = rates
+    this.#guards = guards
+    this.#timeline = timeline
+    this.#alarm = alarm
+    this.asksAtArrival = guards.admits || guards.delays
+    this.asksAtStart = guards.holds || guards.drops
+    this.hearsStarts = guards.hearsStarts
+    this.hearsEnds = guards.hearsEnds
+  }
+
+  /** A guard refuses it, or throws. */
+  keepsOut(record: RequestRecord): boolean {
+    const guards = this.#guards
+    try {
+      this.#outlook.describe(record, guards.question)
+      if (guards.admits) {
+        const refusal = guards.refusal('admit')
+        if (refusal !== undefined) {
+          this.#host.refuse(record, this.#errorOf(record, refusal))
+          return true
+        }
+      }
+      if (guards.delays) {
+        const delayMs = guards.longest('delayMs')
+        if (delayMs > 0) record.later().startAt = Math.max(record.later().startAt, this.#timeline.now() + delayMs)
+      }
+    } catch (error) {
+      this.#host.refuse(record, error)
+      return true
+    } finally {
+      guards.forget()
+    }
+    return false
+  }
+
+  /** May the next one start? Those for whom it is too late are shed on the way. */
+  letsStart(): boolean {
+    const guards = this.#guards
+    for (;;) {
+      const record = this.#host.next()
+      if (record === undefined || this.heldUntil > 0) return false
+      let refusal: Refusal | undefined
+      this.#tell(record, () => {
+        const holdMs = guards.holds ? guards.longest('holdMs') : 0
+        if (holdMs > 0) this.heldUntil = this.#timeline.now() + holdMs
+        else if (guards.drops && record.attempt === 1) refusal = guards.refusal('drop')
+      })
+      if (this.heldUntil > 0) {
+        this.#alarm.setFor(this.heldUntil, this.#timeline.now())
+        return false
+      }
+      if (refusal === undefined) return true
+      this.#host.end(record, State.SHED, this.#errorOf(record, refusal))
+    }
+  }
+
+  /** The alarm has rung. True: those who were held may start. */
+  opens(now: number): boolean {
+    if (this.heldUntil === 0 || this.heldUntil > now) return false
+    this.heldUntil = 0
+    return true
+  }
+
+  started(record: RequestRecord): void {
+    this.#tell(record, () => this.#guards.started())
+  }
+
+  settled(record: RequestRecord, ok: boolean, runMs: number, error: unknown): void {
+    this.#tell(record, () => this.#guards.settled(ok, runMs, error))
+  }
+
+  #tell(record: RequestRecord, tell: () => void): void {
+    const guards = this.#guards
+    this.#outlook.describe(record, guards.question)
+    this.#host.guard(tell, 'started')
+    guards.forget()
+  }
+
+  #errorOf(record: RequestRecord, refusal: Refusal): OverloadedError | RateLimitedError {
+    const retryAfterMs = refusal.retryAfterMs ?? this.#outlook.retryAfterMs(record.tier)
+    const isRate = this.#rates.some(({ name }) => name === refusal.rule)
+    const ErrorType = isRate ? RateLimitedError : OverloadedError
+    return new ErrorType(refusal, subjectOf(record), retryAfterMs)
+  }
+}

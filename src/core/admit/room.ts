@@ -1,0 +1,115 @@
+/**
+ * Who comes in when there is room again? Blocked callers first, and those who asked to be told. Step 2 of 7.
+ *
+ * Blocked callers come in by priority, then first-in first-out: when there is no room for one, nobody behind it comes in,
+ * and no newcomer passes them. Those who asked to be told reserve nothing, and so come last.
+ */
+
+import { soon } from '../clock.ts'
+import { type FullBound, QueueClosedError } from '../errors.ts'
+import { TIERS } from '../priority.ts'
+import type { RequestRecord } from '../queued-request.ts'
+import type { Capacity } from './capacity.ts'
+import { RoomWaiters } from './room-waiters.ts'
+
+/** Those who are blocked, by tier. */
+export interface BlockedLine<R> {
+  readonly size: number
+  firstAt(tier: number): R | undefined
+  delete(record: R): void
+}
+
+/** What it asks of the executor. */
+export interface RoomHost<R> {
+  /** Is there a slot that nobody was promised: for anyone, for this one? */
+  slotIsFree(): boolean
+  slotIsFreeFor(record: R): boolean
+  /** It comes in. */
+  enqueue(record: R, slotIsFree: boolean): void
+  /** Its signal was aborted, and it was not told yet. */
+  aborted(record: R, reason: unknown): void
+}
+
+export class Room<R extends RequestRecord> {
+  readonly #host: RoomHost<R>
+  readonly #blocked: BlockedLine<R>
+  readonly #capacity: Capacity
+  readonly #news: { hold(): void; release(): void }
+  readonly #waiters = new RoomWaiters()
+  #isShut = false
+
+  /** @param news is held while blocked callers come in */
+  constructor(host: RoomHost<R>, blocked: BlockedLine<R>, capacity: Capacity, news: { hold(): void; release(): void }) {
+    this.#host = host
+    this.#blocked = blocked
+    this.#capacity = capacity
+    this.#news = news
+  }
+
+  /** Would a newcomer pass them? One that takes several slots may be blocked where there is room for one that does not. */
+  wouldBePassed(): boolean {
+    for (let tier = 0; tier < TIERS; tier++) {
+      const first = this.#blocked.firstAt(tier)
+      if (first !== undefined && first.cost > 1 && this.#capacity.bound(tier, false, true) === 'total') return true
+    }
+    return false
+  }
+
+  /** A request has left the queue, or a slot has come free: there may be room. */
+  made(): void {
+    if (this.#blocked.size > 0) this.#unblock()
+    if (this.#waiters.size > 0) this.#waiters.tell((tier) => this.#isThere(tier))
+  }
+
+  /** Resolves when there is room for a tier. */
+  until(tier: number, signal?: AbortSignal): Promise<void> {
+    if (this.#isShut) return Promise.reject(new QueueClosedError())
+    if (signal?.aborted) return Promise.reject(signal.reason)
+    return this.#isThere(tier) ? soon : this.#waiters.wait(tier, signal)
+  }
+
+  /** There will be none any more. */
+  shut(): void {
+    this.#isShut = true
+    this.#waiters.refuse(() => new QueueClosedError())
+  }
+
+  #isThere(tier: number): boolean {
+    return this.#capacity.bound(tier, this.#host.slotIsFree()) === undefined
+  }
+
+  /** Brings blocked callers in for as long as there is room. */
+  #unblock(): void {
+    // Whoever is blocked when it closes is refused, also when room is made meanwhile.
+    if (this.#isShut) return
+    // Told when all are in: a listener that submits must not pass those behind the one whose admission it hears of.
+    this.#news.hold()
+    try {
+      let tier = 0
+      while (tier < TIERS) {
+        const bound = this.#unblockFirst(tier)
+        // Without room for this one, nobody behind comes in.
+        if (bound === 'total') break
+        if (bound !== 'none') tier++
+      }
+    } finally {
+      this.#news.release()
+    }
+  }
+
+  /** Which bound keeps the first of a tier out; `'none'`: it has come in. Undefined: nobody of this tier is blocked. */
+  #unblockFirst(tier: number): FullBound | 'none' | undefined {
+    const record = this.#blocked.firstAt(tier)
+    if (record === undefined) return undefined
+    const slotIsFree = this.#host.slotIsFreeFor(record)
+    const bound = this.#capacity.bound(tier, slotIsFree, record.cost > 1)
+    if (bound !== undefined) return bound
+    const signal = record.extras?.signal
+    if (signal?.aborted === true) this.#host.aborted(record, signal.reason)
+    else {
+      this.#blocked.delete(record)
+      this.#host.enqueue(record, slotIsFree)
+    }
+    return 'none'
+  }
+}

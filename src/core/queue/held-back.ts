@@ -1,0 +1,170 @@
+/**
+ * Who is not to stand in the queue yet? Those that start later, or after others, and those that back off. Step 3 of 7.
+ *
+ *     admitted ──▶ held until its time, or until others have ended ──▶ queue ──▶ its slot
+ *                  held until its next attempt ◀── has failed ────────────────────┘
+ *
+ * One that was never tried counts as waiting meanwhile, so that the bounds hold when its time comes. One that is tried
+ * again does not: it was judged when it was admitted. It comes back with the rank that it had.
+ */
+import type { Alarm, Timeline } from '../clock.ts'
+import { CancelledError } from '../errors.ts'
+import { type Later, type RequestRecord, State, subjectOf } from '../queued-request.ts'
+import { type Deadline, Deadlines } from './deadlines.ts'
+import type { Tiers } from './tiers.ts'
+import type { TimeLimits } from './time-limits.ts'
+
+/** What it needs to know of the bounds. */
+export interface Places {
+  /** One waits out of the queue (1), or no more (-1). */
+  holds(tier: number, by: 1 | -1): void
+  /** One is back in the queue for another attempt (1), or has left it again (-1). */
+  returns(tier: number, by: 1 | -1): void
+}
+
+/** What it asks of the executor. */
+export interface HeldBackHost<R> {
+  /** It stands in the queue now. */
+  stands(record: R): void
+  end(record: R, state: typeof State.CANCELLED, error: unknown): void
+}
+
+export class HeldBack<R extends RequestRecord> {
+  readonly #host: HeldBackHost<R>
+  readonly #queue: Tiers<R>
+  readonly #places: Places
+  readonly #limits: Pick<TimeLimits<R>, 'change'>
+  readonly #timeline: Timeline
+  readonly #alarm: Alarm
+  readonly #line = new Deadlines<R>()
+  /** Those who back off, and those who are back in the queue. */
+  retrying = 0
+
+  constructor(
+    host: HeldBackHost<R>,
+    queue: Tiers<R>,
+    places: Places,
+    limits: Pick<TimeLimits<R>, 'change'>,
+    timeline: Timeline,
+    alarm: Alarm,
+  ) {
+    this.#host = host
+    this.#queue = queue
+    this.#places = places
+    this.#limits = limits
+    this.#timeline = timeline
+    this.#alarm = alarm
+  }
+
+  get size(): number {
+    return this.#line.size
+  }
+
+  get nextDueAt(): number {
+    return this.#line.nextDueAt
+  }
+
+  records(): Iterable<R> {
+    return this.#line.targets()
+  }
+
+  /** Is it to start later? Then it has no use for a slot that is free now. */
+  awaits({ extras }: R): boolean {
+    const later = extras === undefined ? undefined : extras.later
+    return later !== undefined && (later.after !== undefined || later.startAt > this.#timeline.now())
+  }
+
+  /** It is admitted, and comes to the queue when its time has come. */
+  add(record: R): void {
+    const later = record.later()
+    const { after } = later
+    record.status = State.HELD
+    this.#places.holds(record.tier, 1)
+    this.#hold(record, later, after === undefined ? later.startAt : Number.POSITIVE_INFINITY)
+    // Its time counts from when it may start.
+    record.arrived = { at: Math.max(later.startAt, record.enqueuedAt), owner: record.owner }
+    if (record.deadline !== undefined) this.#limits.change(record, record.waitUntil - record.enqueuedAt)
+    if (after === undefined) this.#alarm.setFor(later.startAt, this.#timeline.now())
+    else this.#follow(record, later, after)
+  }
+
+  #follow(record: R, later: Later, after: readonly unknown[]): void {
+    const { hold } = later
+    later.after = undefined
+    Promise.all(after).then(
+      () => {
+        if (later.hold !== hold) return
+        const now = this.#timeline.now()
+        const startAt = Math.max(later.startAt, now)
+        this.#line.clear(hold as Deadline<R>)
+        this.#hold(record, later, startAt)
+        this.#alarm.setFor(startAt, now)
+      },
+      (error) => {
+        if (later.hold === hold) this.#cancel(record, error)
+      },
+    )
+  }
+
+  /** It has failed, and comes back for another attempt. */
+  addAgain(record: R, dueAt: number, now: number): void {
+    const later = record.later()
+    record.status = State.HELD
+    this.retrying++
+    later.attempt++
+    this.#hold(record, later, dueAt)
+    this.#alarm.setFor(dueAt, now)
+  }
+
+  #hold(record: R, later: Later, dueAt: number): void {
+    later.hold = this.#line.set(record, dueAt)
+  }
+
+  /** The alarm has rung: those whose time has come go to the queue. */
+  release(now: number): void {
+    for (let due = this.#line.takeDue(now); due !== undefined; due = this.#line.takeDue(now)) {
+      due.later().hold = undefined
+      if (due.attempt > 1) {
+        this.#queue.addAgain(due)
+        this.#places.returns(due.tier, 1)
+      } else {
+        try {
+          this.#queue.add(due)
+        } catch (error) {
+          // The order policy has thrown.
+          this.#cancel(due, error)
+          continue
+        }
+        this.#places.holds(due.tier, -1)
+      }
+      this.#host.stands(due)
+    }
+  }
+
+  #cancel(record: R, reason: unknown): void {
+    this.#host.end(record, State.CANCELLED, new CancelledError(reason, subjectOf(record)))
+  }
+
+  /** One that had come back has left the queue again. */
+  left(record: R): void {
+    this.#places.returns(record.tier, -1)
+    this.retrying--
+  }
+
+  /** It has ended, and is held no more. */
+  letGo(record: R): void {
+    const later = record.later()
+    if (later.hold !== undefined) this.#line.clear(later.hold as Deadline<R>)
+    later.hold = undefined
+    if (record.attempt > 1) this.retrying--
+    else this.#places.holds(record.tier, -1)
+  }
+
+  /** Gives it another priority, for when it comes to the queue. */
+  move(record: R, tier: number): void {
+    const isNew = record.attempt === 1
+    if (isNew) this.#places.holds(record.tier, -1)
+    this.#queue.move(record, tier, record.enqueuedAt)
+    if (isNew) this.#places.holds(record.tier, 1)
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * Whose turn is it? Who has the slot that is free. Step 4 of 7.
+ *
+ * Mostly the head of the queue. Where slots are kept for priorities it is the head of those who may have this one, and where
+ * runs take several slots it may be nobody's turn: what is free is saved for the one that goes first, and nobody overtakes it.
+ */
+import type { RequestRecord } from '../queued-request.ts'
+import type { Heads, Reserve } from './reserve.ts'
+
+/** What it needs of the queue. */
+export interface TurnQueue<R extends RequestRecord> extends Heads<R> {
+  shift(): R | undefined
+  take(record: R): void
+}
+
+/** What it needs of the slots. */
+export interface TurnSlots {
+  readonly limit: number
+  readonly free: number
+  claim(count: number): void
+}
+
+export class Turns<R extends RequestRecord> {
+  readonly #reserve: Reserve
+  readonly #queue: TurnQueue<R>
+  readonly #slots: TurnSlots
+  /** How many in the queue take more than one slot. */
+  #wide = 0
+
+  constructor(reserve: Reserve, queue: TurnQueue<R>, slots: TurnSlots) {
+    this.#reserve = reserve
+    this.#queue = queue
+    this.#slots = slots
+  }
+
+  /**
+   * Is any slot for anyone? Then one can be promised to a newcomer. With slots kept for priorities none is promised before
+   * the dispatch: who may have it would change with each newcomer and each move. So it is while somebody waits who takes
+   * several.
+   */
+  get areForAnyone(): boolean {
+    return !this.#reserve.isOn && this.#wide === 0
+  }
+
+  /** Are slots kept for priorities? */
+  get keepsSlots(): boolean {
+    return this.#reserve.isOn
+  }
+
+  /** One stands in the queue. */
+  waits(record: R): void {
+    if (record.cost > 1) this.#wide++
+  }
+
+  /** One has left the queue otherwise than by `take()`. */
+  left(record: R): void {
+    if (record.cost > 1) this.#wide--
+  }
+
+  /** Takes the one whose turn it is, for a slot that is there for it and not counted as free any more. */
+  take(): R | undefined {
+    return this.areForAnyone ? this.#queue.shift() : this.#takeAllowed()
+  }
+
+  #takeAllowed(): R | undefined {
+    const record = this.next()
+    if (record === undefined) return undefined
+    const { cost, tier } = record
+    this.#queue.take(record)
+    this.#reserve.takes(tier, cost)
+    if (cost > 1) {
+      this.#wide--
+      this.#slots.claim(cost - 1)
+    }
+    return record
+  }
+
+  /** The one that `take()` would take. */
+  next(): R | undefined {
+    return this.first(this.#slots.free + 1)
+  }
+
+  /** The one whose turn it is with so many free slots. */
+  first(free: number): R | undefined {
+    return this.#reserve.first(this.#queue, free, this.#slots.limit)
+  }
+
+  /** The call of one that was taken has settled, or it does not run after all. */
+  gaveBack(record: RequestRecord): void {
+    if (this.#reserve.isOn) this.#reserve.takes(record.tier, -record.cost)
+  }
+
+  /** How many slots a request of a tier can have at most, of so many. */
+  mostFor(tier: number, slots: number): number {
+    return Math.max(slots, this.#slots.limit) - this.#reserve.neverFor(tier)
+  }
+}

@@ -1,0 +1,190 @@
+/**
+ * How does the whole come to rest, and to its end? Idle, closing, closed, and who waits for that. Step 6 of 7.
+ *
+ *     open ── close() ──▶ closing ── nothing is live, nothing runs ──▶ closed
+ *                            └────── or the grace is over ───────────▶
+ *
+ * A run that asks for `close()` itself would wait for its own end. So it is promised less than others are: that nothing
+ * is left but runs that have asked for it, too. If its call settles before that, nobody in there awaits the promise any
+ * more, and whoever else has it waits for all.
+ */
+import type { Alarm, Timeline } from '../clock.ts'
+import { CancelledError } from '../errors.ts'
+import { type RequestRecord, State, subjectOf } from '../queued-request.ts'
+
+/** What it needs to know of the slots. */
+export interface Runs {
+  /** Calls that have not settled, and those of them that are not stuck. */
+  readonly active: number
+  readonly unsettled: number
+  /** The run that the calling code was started by. */
+  readonly calledFrom: RequestRecord | undefined
+  running(): Iterable<RequestRecord>
+  /** Are all that run, and are not stuck, among these? */
+  areAllAmong(records: { has(record: RequestRecord): boolean }): boolean
+}
+
+/** What it asks of the executor. */
+export interface ClosingHost {
+  /** Who has been admitted, and has no slot. */
+  waiting(): Iterable<RequestRecord>
+  /** There is no slot for those who wait, or none of them. */
+  nothingCanStart(): boolean
+  /** Refuses all who are not admitted yet, and goes on if it was paused. */
+  shut(): void
+  /** Ends a request, if it has not ended. */
+  end(record: RequestRecord, state: typeof State.CANCELLED, error: unknown): void
+  /** Nothing is live. */
+  rests(): void
+  /** … and no call goes on. */
+  quiet(): void
+  idle(): void
+  closed(): void
+}
+
+export class Closing {
+  readonly #host: ClosingHost
+  readonly #runs: Runs
+  readonly #timeline: Timeline
+  readonly #alarm: Alarm
+  /** How many are blocked, wait or run: whose end somebody waits for. */
+  live = 0
+  /** `close()` was called. */
+  begun = false
+  closed = false
+  /** When its patience is over, in ms on the clock. */
+  graceAt = Number.POSITIVE_INFINITY
+  #whole: Promise<void> | undefined
+  #resolve: (() => void) | undefined
+  #busy = false
+  #idleWaiters: (() => void)[] = []
+  // While these run, what they were promised does not wait for them.
+  readonly #closers = new Map<RequestRecord, (() => void)[]>()
+
+  constructor(host: ClosingHost, runs: Runs, timeline: Timeline, alarm: Alarm) {
+    this.#host = host
+    this.#runs = runs
+    this.#timeline = timeline
+    this.#alarm = alarm
+  }
+
+  /** Begins to close, or to close with less patience. */
+  close(drain: boolean, graceMs: number): Promise<void> {
+    const whole = this.#begin()
+    if (!drain) this.#endAll(this.#host.waiting())
+    const now = this.#timeline.now()
+    if (now + graceMs < this.graceAt) {
+      this.graceAt = now + graceMs
+      if (!this.closed && !this.isIdle()) this.#alarm.setFor(this.graceAt, now)
+    }
+    const closer = this.#runs.calledFrom
+    this.rest()
+    if (closer === undefined || this.closed) return whole
+    return new Promise((resolve) => {
+      const waiters = this.#closers.get(closer)
+      if (waiters === undefined) this.#closers.set(closer, [resolve])
+      else waiters.push(resolve)
+      this.rest()
+    })
+  }
+
+  #begin(): Promise<void> {
+    if (this.#whole !== undefined) return this.#whole
+    const whole = new Promise<void>((resolve) => {
+      this.#resolve = resolve
+    })
+    this.#whole = whole
+    this.begun = true
+    this.#host.shut()
+    return whole
+  }
+
+  #endAll(records: Iterable<RequestRecord>): void {
+    for (const record of [...records]) {
+      this.#host.end(record, State.CANCELLED, new CancelledError('the executor was closed', subjectOf(record)))
+    }
+  }
+
+  /** The alarm has rung: is the grace over? */
+  ring(now: number): void {
+    if (this.graceAt > now || this.closed) return
+    this.#endAll(this.#host.waiting())
+    this.#endAll(this.#runs.running())
+    this.#close()
+  }
+
+  /** Is nothing live, and does nothing run that is not stuck? */
+  isIdle(): boolean {
+    return this.live === 0 && this.#runs.unsettled === 0
+  }
+
+  /** Resolves when it is idle. */
+  idle(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.isIdle()) resolve()
+      else this.#idleWaiters.push(resolve)
+    })
+  }
+
+  /** Something is live again. */
+  wakes(): void {
+    this.#busy = true
+    this.#alarm.keepAlive(true)
+  }
+
+  /** Looks whether there is anything left to do; if not, lets go of the timer, and tells those who wait for that. */
+  rest(): void {
+    if (this.live === 0) {
+      this.#host.rests()
+      if (this.#runs.unsettled === 0) this.#alarm.off()
+      else this.#alarm.keepAlive(false)
+      if (this.#runs.active === 0) {
+        this.#timeline.reset()
+        this.#host.quiet()
+      }
+      if (this.#busy && this.isIdle()) {
+        this.#busy = false
+        this.#resolveIdle()
+        this.#host.idle()
+      }
+      if (this.begun && this.isIdle()) this.#close()
+    }
+    if (this.#closers.size > 0 && this.#host.nothingCanStart()) {
+      // Nothing else runs, and nothing that waits could start before they end.
+      if (this.#runs.areAllAmong(this.#closers)) this.#releaseClosers()
+    }
+  }
+
+  /** Has a run asked for `close()`? */
+  get isAskedByRuns(): boolean {
+    return this.#closers.size > 0
+  }
+
+  /** The call of a run has settled. It has not awaited its `close()`, then. */
+  settled(record: RequestRecord): void {
+    for (const resolve of this.#closers.get(record) ?? []) this.#whole?.then(resolve)
+    this.#closers.delete(record)
+  }
+
+  #close(): void {
+    if (this.closed) return
+    this.closed = true
+    this.#alarm.off()
+    this.#releaseClosers()
+    this.#resolveIdle()
+    this.#resolve?.()
+    this.#host.closed()
+  }
+
+  #resolveIdle(): void {
+    const waiters = this.#idleWaiters
+    this.#idleWaiters = []
+    for (const resolve of waiters) resolve()
+  }
+
+  #releaseClosers(): void {
+    const all = [...this.#closers.values()].flat()
+    this.#closers.clear()
+    for (const resolve of all) resolve()
+  }
+}

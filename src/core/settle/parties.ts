@@ -1,0 +1,231 @@
+/**
+ * Who waits for a request, and what each of them is told: the one who submitted it, and those who joined it by its id.
+ * Step 6 of 7.
+ *
+ * Each has a signal and timeouts of its own, and leaves without hurting the others; when the last one leaves, the request
+ * itself is ended. As long as anyone is left it goes on, also when the one who submitted it has gone.
+ */
+import type { Timeline } from '../clock.ts'
+import { CancelledError, RunTimeoutError, WaitTimeoutError } from '../errors.ts'
+import { type Extras, type RequestRecord, State, subjectOf } from '../queued-request.ts'
+import { JoinedRequest } from './joined-request.ts'
+import { Signals } from './signals.ts'
+
+export type Party<Req, Res> = RequestRecord<Req, Res> | JoinedRequest<Req, Res>
+export type HowItLeft = typeof State.CANCELLED | typeof State.EXPIRED
+
+/** What it needs to know of the timeouts: in ms since the submission. */
+export interface PartyLimits<P> {
+  waitOf(record: RequestRecord): number
+  wholeOf(record: RequestRecord): number
+  untilRunOf(record: RequestRecord): number
+  set(party: P, limitMs: number): void
+  change(party: P, limitMs: number): void
+  clear(party: P): void
+}
+
+/** What it asks of the executor. */
+export interface PartiesHost<Req, Res> {
+  /** Ends a request that nobody waits for any more. False: it has ended already. */
+  finish(record: RequestRecord<Req, Res>, state: HowItLeft, error: unknown): boolean
+  /** When its run began; undefined: it does not run. */
+  startedAt(record: RequestRecord<Req, Res>): number | undefined
+}
+
+export class Parties<Req, Res> {
+  readonly #host: PartiesHost<Req, Res>
+  readonly #limits: PartyLimits<Party<Req, Res>>
+  readonly #timeline: Timeline
+  readonly #signals: Signals<Party<Req, Res>>
+  readonly #ids = new Map<string, RequestRecord<Req, Res>>()
+
+  constructor(host: PartiesHost<Req, Res>, limits: PartyLimits<Party<Req, Res>>, timeline: Timeline) {
+    this.#host = host
+    this.#limits = limits
+    this.#timeline = timeline
+    this.#signals = new Signals((party, reason) => this.leave(party, State.CANCELLED, reason))
+  }
+
+  /** What is held that only live requests need. */
+  held(): { signals: number; ids: number } {
+    return { signals: this.#signals.size, ids: this.#ids.size }
+  }
+
+  /** Its signal will be heard. Throws what the signal throws, if it can't be listened to. */
+  hears(record: RequestRecord<Req, Res>, signal: AbortSignal): void {
+    this.#signals.add(signal, record)
+  }
+
+  /** The live request with this id, of those whose id was given or read. */
+  byId(id: string): RequestRecord<Req, Res> | undefined {
+    return this.#ids.get(id)
+  }
+
+  named(record: RequestRecord<Req, Res>, id: string): void {
+    this.#ids.set(id, record)
+  }
+
+  /** Somebody waits for it from now on, who has something of his own. */
+  lives(record: RequestRecord<Req, Res>, { id }: Extras): void {
+    // While a schema looks at it, nobody can join it: it may be unfit, and the next one with its id is not.
+    if (id !== undefined && record.status !== State.CHECKING) this.#ids.set(id, record)
+    this.#limits.set(record, this.#limits.untilRunOf(record))
+  }
+
+  /** Nothing refers to an ended request any more: no signal, no deadline, no id. */
+  unlink(record: RequestRecord<Req, Res>): void {
+    this.#limits.clear(record)
+    const { extras } = record
+    if (extras === undefined) return
+    this.#unhear(record, extras)
+    if (extras.id !== undefined && this.#ids.get(extras.id) === record) this.#ids.delete(extras.id)
+  }
+
+  #unhear(record: RequestRecord<Req, Res>, extras: Extras): void {
+    if (extras.signal === undefined) return
+    this.#signals.delete(extras.signal, record)
+    extras.signal = undefined
+  }
+
+  /** A second caller with the id of a live request shares its run. */
+  join(twin: RequestRecord<Req, Res>, newcomer: RequestRecord<Req, Res>): void {
+    const { extras, resolve, reject } = newcomer
+    const joined = new JoinedRequest<Req, Res>(
+      twin,
+      {
+        metadata: extras?.metadata,
+        enqueuedAt: newcomer.enqueuedAt,
+        signal: extras?.signal,
+        waitTimeoutMs: this.#limits.waitOf(newcomer),
+        timeoutMs: this.#limits.wholeOf(newcomer),
+      },
+      (party, reason) => this.leave(party, State.CANCELLED, new CancelledError(reason, subjectOf(twin))),
+    )
+    this.unlink(newcomer)
+    newcomer.status = State.REJECTED
+    const more = twin.more()
+    more.joined ??= new Set()
+    more.joined.add(joined)
+    if (resolve !== undefined && reject !== undefined) joined.deliverTo(resolve, reject)
+    joined.admission = extras?.admission
+    if (joined.signal !== undefined) this.#signals.add(joined.signal, joined)
+    this.#limits.set(joined, twin.status >= State.STARTING ? joined.timeoutMs : joined.waitUntil - joined.enqueuedAt)
+    if (twin.status > State.BLOCKED) admittedJoined(joined)
+  }
+
+  /** Keeps the promise of `submit()`, and of those who joined meanwhile. */
+  admitted(record: RequestRecord<Req, Res>, extras: Extras): void {
+    extras.admission?.resolve(record as never)
+    extras.admission = undefined
+    if (extras.joined === undefined) return
+    for (const joined of joinedOf<Req, Res>(extras)) admittedJoined(joined)
+  }
+
+  /** Its wait is over, and the timeout of that; the time of the whole goes on, for each of them. */
+  starts(record: RequestRecord<Req, Res>, extras: Extras): void {
+    if (extras.left === undefined) this.#limits.change(record, this.#limits.wholeOf(record))
+    if (extras.joined === undefined) return
+    for (const joined of joinedOf<Req, Res>(extras)) this.#limits.change(joined, joined.timeoutMs)
+  }
+
+  /** It waits again, for another attempt, and so do all of them. False: by then, the time of each would be over. */
+  waitAgain(record: RequestRecord<Req, Res>, dueAt: number): boolean {
+    const extras = record.more()
+    const parties: Party<Req, Res>[] = [...joinedOf<Req, Res>(extras)]
+    if (extras.left === undefined) parties.push(record)
+    if (!parties.some((party) => dueAt < party.waitUntil)) return false
+    for (const party of parties) this.#limits.change(party, party.waitUntil - party.enqueuedAt)
+    return true
+  }
+
+  /** Tells everyone who waits for a request that has ended, and lets go of them. */
+  answer(record: RequestRecord<Req, Res>, value: unknown): void {
+    const settle = record.status === State.COMPLETED ? record.resolve : record.reject
+    record.resolve = undefined
+    record.reject = undefined
+    if (settle !== undefined) settle(value as never)
+    const extras = record.own()
+    if (extras !== undefined) this.#answerAll(record, extras, value)
+  }
+
+  /** Those with a handle, and those who have joined. */
+  #answerAll(record: RequestRecord<Req, Res>, extras: Extras, value: unknown): void {
+    const now = this.#timeline.now()
+    if (extras.left === undefined) {
+      extras.endedAt = now
+      if (extras.kept) extras.value = value
+    }
+    if (extras.joined === undefined) return
+    const all = joinedOf<Req, Res>(extras)
+    extras.joined = undefined
+    for (const joined of all) {
+      this.#letGo(joined)
+      joined.end(value, now)
+      if (record.status === State.REJECTED) joined.admission?.reject(value)
+    }
+  }
+
+  /** The time of one of them is over. */
+  expire(party: Party<Req, Res>, now: number): void {
+    const [record, waitMs, wholeMs] =
+      party instanceof JoinedRequest
+        ? [party.record, party.waitTimeoutMs, party.timeoutMs]
+        : [party, this.#limits.waitOf(party), this.#limits.wholeOf(party)]
+    const subject = subjectOf(record)
+    const error =
+      record.status >= State.STARTING
+        ? new RunTimeoutError(now - (this.#host.startedAt(record) ?? now), wholeMs, subject)
+        : new WaitTimeoutError(now - party.enqueuedAt, Math.min(waitMs, wholeMs), subject)
+    this.leave(party, State.EXPIRED, error)
+  }
+
+  /** One of them is no longer interested. False: it had its answer. */
+  leave(party: Party<Req, Res>, state: HowItLeft, error: unknown): boolean {
+    return party instanceof JoinedRequest
+      ? this.#leaveJoined(party, state, error)
+      : this.#leaveFirst(party, state, error)
+  }
+
+  #leaveFirst(record: RequestRecord<Req, Res>, state: HowItLeft, error: unknown): boolean {
+    const { extras } = record
+    if (record.ended) return false
+    if (extras?.joined === undefined || extras.joined.size === 0) return this.#host.finish(record, state, error)
+    if (extras.left !== undefined) return false
+    this.#limits.clear(record)
+    this.#unhear(record, extras)
+    extras.left = state
+    extras.endedAt = this.#timeline.now()
+    extras.value = error
+    record.reject?.(error)
+    record.resolve = undefined
+    record.reject = undefined
+    if (record.status <= State.BLOCKED) extras.admission?.reject(error)
+    extras.admission = undefined
+    return true
+  }
+
+  #leaveJoined(joined: JoinedRequest<Req, Res>, state: HowItLeft, error: unknown): boolean {
+    const { record } = joined
+    const parties = record.extras?.joined
+    if (record.ended || parties === undefined || !parties.delete(joined)) return false
+    this.#letGo(joined)
+    joined.end(error, this.#timeline.now(), state)
+    if (record.status <= State.BLOCKED) joined.admission?.reject(error)
+    if (parties.size === 0 && record.extras?.left !== undefined) this.#host.finish(record, state, error)
+    return true
+  }
+
+  #letGo(joined: JoinedRequest<Req, Res>): void {
+    this.#limits.clear(joined)
+    if (joined.signal !== undefined) this.#signals.delete(joined.signal, joined)
+  }
+}
+
+function joinedOf<Req, Res>(extras: Extras): Set<JoinedRequest<Req, Res>> {
+  return (extras.joined ?? new Set()) as Set<JoinedRequest<Req, Res>>
+}
+
+function admittedJoined<Req, Res>(joined: JoinedRequest<Req, Res>): void {
+  joined.admission?.resolve(joined as never)
+  joined.admission = undefined
+}

@@ -1,0 +1,67 @@
+/**
+ * What is said of a request when something happens to it? The objects that events carry. Step 7 of 7.
+ *
+ * Each is put together only when someone listens. Where a request that uses nothing special comes along, the executor
+ * asks that itself, before it has worked out what to say.
+ */
+import type { Timeline } from '../clock.ts'
+import { type RequestRecord, State } from '../queued-request.ts'
+import type { Events, ExecutorEvent, ExecutorEvents, RequestEvent } from './events.ts'
+
+/** What an event about a request says besides what all of them say. */
+type More<E extends ExecutorEvent> = Omit<ExecutorEvents[E], keyof RequestEvent>
+
+const endEvents = ['completed', 'failed', 'expired', 'cancelled', 'shed'] as const
+
+export class Teller {
+  readonly #events: Events
+  readonly #timeline: Timeline
+
+  constructor(events: Events, timeline: Timeline) {
+    this.#events = events
+    this.#timeline = timeline
+  }
+
+  /** Something has happened to a request. */
+  of<E extends ExecutorEvent>(record: RequestRecord, event: E, more: More<E>): void {
+    if (!this.#events.listened[event]) return
+    this.#events.tell(record, event, { ...this.#about(record), ...more } as unknown as ExecutorEvents[E])
+  }
+
+  /** Something has happened to the whole. */
+  all<E extends ExecutorEvent>(event: E, more: Omit<ExecutorEvents[E], 'at'>): void {
+    if (!this.#events.listened[event]) return
+    this.#events.tell(undefined, event, { at: this.#timeline.now(), ...more } as unknown as ExecutorEvents[E])
+  }
+
+  /** It did not come in. Nobody makes an id for it. */
+  rejected(record: RequestRecord, id: string | undefined, error: unknown, reason: string): void {
+    if (!this.#events.listened.rejected) return
+    const { priority, request, metadata } = record
+    const at = this.#timeline.now()
+    this.#events.tell(record, 'rejected', { id, priority, request, metadata, at, error, reason })
+  }
+
+  /** It has ended, with this value or error; where it was before, and when its run began, if its end is that of a run. */
+  ended(record: RequestRecord, value: unknown, from: State, startedAt: number | undefined): void {
+    const event = endEvents[record.status - State.COMPLETED] as (typeof endEvents)[number]
+    if (!this.#events.listened[event]) return
+    const about = this.#about(record)
+    const error = value
+    if (event === 'completed' || event === 'failed') {
+      const began = startedAt ?? about.at
+      const durations = { waitMs: began - record.enqueuedAt, runMs: about.at - began }
+      if (event === 'completed') this.#events.tell(record, event, { ...about, ...durations })
+      else this.#events.tell(record, event, { ...about, ...durations, error })
+    } else if (event === 'shed') this.#events.tell(record, event, { ...about, error })
+    else {
+      const started = from === State.RUNNING || record.attempt > 1
+      this.#events.tell(record, event, { ...about, error, started })
+    }
+  }
+
+  #about(record: RequestRecord): RequestEvent {
+    const { id, priority, request, metadata } = record
+    return { id, priority, request, metadata, at: this.#timeline.now() }
+  }
+}
