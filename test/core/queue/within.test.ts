@@ -158,6 +158,28 @@ describe.each(pairs)('%s, then %s', (one, other) => {
   })
 })
 
+test('turns of different tiers at the same time are counted as they are taken, however they are rounded', () => {
+  const { turns } = weighted({ urgent: 99, high: 33, normal: 7, low: 1.1 }, { within: strict() })
+  if (turns === undefined) throw new Error('no turns')
+  for (let i = 0; i < 1_000; i++) {
+    for (const tier of [3, 1]) turns.came(tier, 0)
+    for (const tier of [3, 1]) turns.started(tier)
+  }
+  for (const tier of [0, 1, 2, 3]) for (let i = 0; i < 300; i++) turns.came(tier, 0)
+  for (let i = 0; i < 50; i++) for (const tier of [0, 0, 1]) turns.started(tier)
+  const left = [200, 250, 300, 300]
+  const wrong: string[] = []
+  for (const [tier, size] of left.entries()) {
+    const all = Array.from({ length: size }, (_, index) => turns.at(tier, index))
+    for (const turn of left.flatMap((_, other) => [0, 1, 5, 60, 150, 199].map((index) => turns.at(other, index)))) {
+      const before = [turns.countBefore(tier, turn, false), turns.countBefore(tier, turn, true)]
+      const wanted = [all.filter((own) => own < turn).length, all.filter((own) => own <= turn).length]
+      if (before.join() !== wanted.join()) wrong.push(`tier ${tier}, ${turn}: ${before}, not ${wanted}`)
+    }
+  }
+  expect(wrong).toEqual([])
+})
+
 describe('a tier does not starve, whoever of it goes first', () => {
   test('aging: what is old has its turn when it is due, though the young who would go before it come and give up', () => {
     const driver = new Driver(aging({ stepMs: 10 }, { within: earliestDeadlineFirst() }), 1)
