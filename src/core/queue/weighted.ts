@@ -104,8 +104,6 @@ class StrideTurns implements Turns {
   came(tier: number): void {
     const turns = this.#tiers[tier] as TierTurns
     if (turns.waiting++ > 0) return
-    const last = turnOf(turns, -1)
-    if (last >= this.#now) return
     turns.from = this.#now
     turns.taken = 0
   }

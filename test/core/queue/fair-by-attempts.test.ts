@@ -1,7 +1,7 @@
 /**
  * What a request costs its key, as the executor tells it: each attempt, for as long as it ran, in as many slots as it took.
  */
-import { QueuedExecutor, type RequestOptions, type RetryPolicy } from 'triage-queue'
+import { aging, type OrderPolicy, QueuedExecutor, type RequestOptions, type RetryPolicy } from 'triage-queue'
 import { VirtualClock } from 'triage-queue/simulation'
 import { expect, test } from 'vitest'
 import { type FairByOptions, fairBy } from '../../../src/core/queue/fair-by.ts'
@@ -13,23 +13,29 @@ interface Client {
   readonly threads: number
   /** How often each of its requests fails before it succeeds. */
   readonly failures?: number
+  readonly runMs?: number
   readonly options?: RequestOptions
 }
 
 const RUN_MS = 10
 
 /** The share of the slots' time that each key has had. */
-async function shares(clients: readonly Client[], concurrency: number, options?: FairByOptions, delayMs = 0) {
+async function shares(
+  clients: readonly Client[],
+  concurrency: number,
+  options?: FairByOptions,
+  { delayMs = 0, around = (order: OrderPolicy) => order } = {},
+) {
   const clock = new VirtualClock()
   const usedMs = new Map<string, number>()
   const retry: RetryPolicy = { name: 'at once', delayMs: () => delayMs }
   const queue = new QueuedExecutor(
-    async ({ key, failures = 0, options: { cost = 1 } = {} }: Client, run) => {
-      await clock.sleep(RUN_MS)
-      usedMs.set(key, (usedMs.get(key) ?? 0) + RUN_MS * cost)
+    async ({ key, failures = 0, runMs = RUN_MS, options: { cost = 1 } = {} }: Client, run) => {
+      await clock.sleep(runMs)
+      usedMs.set(key, (usedMs.get(key) ?? 0) + runMs * cost)
       if (run.attempt <= failures) throw new Error('again')
     },
-    { clock, concurrency, retry, order: fairBy(({ key }: Client) => key, options) },
+    { clock, concurrency, retry, order: around(fairBy(({ key }: Client) => key, options)) },
   )
   let open = true
   for (const client of clients) {
@@ -59,7 +65,17 @@ test('each further attempt is charged: a key whose requests run three times has 
 test('also where it backs off meanwhile, and the others go on', async () => {
   const flaky = { key: 'flaky', threads: 30, failures: 2 }
   const steady = { key: 'steady', threads: 8 }
-  expectNear(await shares([flaky, steady], 2, {}, 50), [1 / 2, 1 / 2])
+  expectNear(await shares([flaky, steady], 2, {}, { delayMs: 50 }), [1 / 2, 1 / 2])
+})
+
+test('also within another order', async () => {
+  const flaky = { key: 'flaky', threads: 8, failures: 2 }
+  const few = { key: 'few', threads: 1 }
+  const options = { around: (within: OrderPolicy) => aging({}, { within }) }
+  // One thread alone can't use half of two slots, only what is between its runs: it waits for at most one run of the other.
+  const alone = await shares([flaky, few], 2, {})
+  expectNear(await shares([flaky, few], 2, {}, options), alone)
+  expectNear(await shares([flaky, { ...few, threads: 8, runMs: 40 }], 2, {}, options), [1 / 2, 1 / 2])
 })
 
 test('what takes two slots is charged for two, by default', async () => {
