@@ -23,6 +23,7 @@ interface Counts {
   readonly busy: number
   readonly stuck: number
   readonly wide: number
+  readonly both: number
   readonly large: readonly number[]
 }
 
@@ -46,12 +47,26 @@ export function covers(whenFull: WhenFull, counts: Counts): void {
     )
   cover(
     'six commands from an idle executor',
-    { setting, alphabet: most, start: [], depth: 6, onlyFull, isWatched: false },
+    {
+      setting,
+      alphabet: most,
+      start: [],
+      depth: 6,
+      onlyFull,
+      isWatched: false,
+    },
     counts.idle,
   )
   cover(
     'five commands while both slots run, with listeners',
-    { setting, alphabet: most, start: busy, depth: 5, onlyFull, isWatched: true },
+    {
+      setting,
+      alphabet: most,
+      start: busy,
+      depth: 5,
+      onlyFull,
+      isWatched: true,
+    },
     counts.busy,
   )
   cover(
@@ -77,6 +92,18 @@ export function covers(whenFull: WhenFull, counts: Counts): void {
       isWatched: true,
     },
     counts.wide,
+  )
+  cover(
+    'four of all the commands while one runs that has taken both slots',
+    {
+      setting: { ...setting, maxQueueSize: 2 },
+      alphabet: commands,
+      start: ['wide'],
+      depth: 4,
+      onlyFull: false,
+      isWatched: true,
+    },
+    counts.both,
   )
   if (isLarge) {
     for (const onStuck of ['hold', 'replace'] as const) {

@@ -3,7 +3,7 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type Command, changes, isRequest, perform, SLOTS } from './commands.ts'
-import { interleavings, type Move, nameOf, pass, type Tree, type When } from './interleavings.ts'
+import { interleavings, type Move, nameOf, pass, type Tree } from './interleavings.ts'
 import { Model } from './model.ts'
 import type { ModelCall } from './modelled.ts'
 import { World } from './world.ts'
@@ -62,11 +62,16 @@ class Player {
   async play(known: number): Promise<void> {
     this.#world.reset()
     for (const command of this.#tree.start) this.#do(command)
-    await this.#pass('when all is settled')
+    await this.#settle()
     for (const { when, command } of this.#path) {
-      // Without an `await` in between where it is the same burst.
-      if (when !== 'in the same burst') await this.#pass(when)
-      if (when === 'when all is settled' && this.played >= known) this.#checkSettled()
+      if (when === 'when all is settled') {
+        await this.#settle()
+        if (this.played >= known) this.#checkSettled()
+      } else if (when === 'a microtask later') {
+        // Here, since awaiting a function takes some microtasks more.
+        await undefined
+        pass(this.model, when)
+      }
       this.#do(command)
       if (this.played++ < known) continue
       this.#check()
@@ -81,9 +86,9 @@ class Player {
     perform(this.model, command)
   }
 
-  async #pass(when: When): Promise<void> {
-    for (let hops = when === 'a microtask later' ? 1 : HOPS; hops > 0; hops--) await undefined
-    pass(this.model, when)
+  async #settle(): Promise<void> {
+    for (let hops = HOPS; hops > 0; hops--) await undefined
+    pass(this.model, 'when all is settled')
   }
 
   /** A cancel of nobody, a pause or a request after the end: the next command is not about them. */
@@ -108,7 +113,7 @@ class Player {
     for (let rounds = 0; model.live.length + model.calls.length > 0; rounds++) {
       if (rounds > 3 * model.requests.length) throw new Error('it does not end')
       if (changes(model, 'answer')) this.#do('answer')
-      await this.#pass('when all is settled')
+      await this.#settle()
     }
     this.#check()
     this.#checkSettled()
@@ -159,7 +164,15 @@ class Player {
     atMost('slots that calls have taken', taken, SLOTS + substitutes)
     const { admitted, rejected, completed, failed, expired, cancelled, shed } = status.totals
     same('admitted', admitted, completed + failed + expired + cancelled + shed + status.waiting + status.running)
-    const counts: Counts = { queued: admitted, rejected, completed, failed, expired, cancelled, shed }
+    const counts: Counts = {
+      queued: admitted,
+      rejected,
+      completed,
+      failed,
+      expired,
+      cancelled,
+      shed,
+    }
     for (const event of totals) {
       const now = model.requests.filter(({ history }) => history.includes(event)).length
       same(event, counts[event], this.#before[event] + now)
@@ -176,7 +189,15 @@ function isTotal(event: string): event is keyof Counts {
 }
 
 function noCounts(): Counts {
-  return { queued: 0, rejected: 0, completed: 0, failed: 0, expired: 0, cancelled: 0, shed: 0 }
+  return {
+    queued: 0,
+    rejected: 0,
+    completed: 0,
+    failed: 0,
+    expired: 0,
+    cancelled: 0,
+    shed: 0,
+  }
 }
 
 function same<T>(what: string, found: T, expected: T): void {
