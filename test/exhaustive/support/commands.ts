@@ -1,8 +1,9 @@
 /**
  * What may be done to an executor with two slots, and what it does to the model of one.
  *
- * `low` requests have a wait timeout and share a signal; `urgent` ones have neither. `cancel` and `raise` are about the
- * youngest `low` one that waits or is blocked; `pause` and `resize` do and undo in turn.
+ * `low` requests have a wait timeout and share a signal; `urgent` ones have neither; `wide` ones stand between the two, and take
+ * both slots. `cancel` and `raise` are about the
+ * youngest one, `urgent` ones excepted, that waits or is blocked; `pause` and `resize` do and undo in turn.
  */
 import type { Model } from './model.ts'
 
@@ -10,6 +11,7 @@ export const SLOTS = 2
 export const WAIT_MS = 10
 export const RUN_MS = 20
 export const URGENT = 0
+export const NORMAL = 2
 export const LOW = 3
 
 export type WhenFull = 'reject' | 'block' | 'shed'
@@ -24,6 +26,7 @@ export interface Setting {
 export const commands = [
   'urgent',
   'low',
+  'wide',
   'answer',
   'cancel',
   'abort',
@@ -36,8 +39,9 @@ export const commands = [
 export type Command = (typeof commands)[number]
 
 const does: Record<Command, (model: Model) => void> = {
-  urgent: (model) => model.submit(false),
-  low: (model) => model.submit(true),
+  urgent: (model) => model.submit(URGENT),
+  low: (model) => model.submit(LOW),
+  wide: (model) => model.submit(NORMAL),
   answer: (model) => model.answer(),
   cancel: (model) => model.cancel(),
   abort: (model) => model.abort(),
@@ -54,9 +58,9 @@ export function changes(model: Model, command: Command): boolean {
     case 'answer':
       return model.calls.some((call) => !call.answered)
     case 'cancel':
-      return model.youngestLow !== undefined
+      return model.youngest !== undefined
     case 'raise':
-      return model.youngestLow?.tier === LOW
+      return (model.youngest?.tier ?? URGENT) !== URGENT
     case 'abort':
       return model.live.some(({ signal }) => signal === model.signal)
     case 'time':
@@ -71,6 +75,11 @@ export function changes(model: Model, command: Command): boolean {
 export function perform(model: Model, command: Command): void {
   does[command](model)
   model.rest()
+}
+
+/** Does it submit a request? */
+export function isRequest(command: Command): boolean {
+  return command === 'urgent' || command === 'low' || command === 'wide'
 }
 
 /** Every other call fails. */

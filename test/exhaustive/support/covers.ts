@@ -1,8 +1,8 @@
 /**
  * What is covered, as tests: a few trees of interleavings for each way to deal with a full queue.
  *
- * `EXHAUSTIVE=large vitest run test/exhaustive` covers more: all commands from busy slots, with two places in the queue
- * and with substitutes for stuck slots. It takes some minutes.
+ * `EXHAUSTIVE=large vitest run test/exhaustive` covers more: six commands from busy slots, with two places in the queue and
+ * with substitutes for stuck slots. It takes some minutes.
  */
 import { afterAll, expect, test } from 'vitest'
 import { type Command, commands, type WhenFull } from './commands.ts'
@@ -13,13 +13,17 @@ const PATIENCE_MS = 1_200_000
 const isLarge = process.env.EXHAUSTIVE === 'large'
 
 const most: readonly Command[] = ['urgent', 'low', 'answer', 'cancel', 'abort', 'time', 'pause', 'close']
+/** All but the requests that take both slots. */
+const narrow = commands.filter((command) => command !== 'wide')
 /** Both slots run something. */
 const busy: readonly Command[] = ['low', 'urgent']
 
 interface Counts {
   readonly idle: number
   readonly busy: number
-  readonly everything: number
+  readonly stuck: number
+  readonly wide: number
+  readonly both: number
   readonly large: readonly number[]
 }
 
@@ -43,34 +47,72 @@ export function covers(whenFull: WhenFull, counts: Counts): void {
     )
   cover(
     'six commands from an idle executor',
-    { setting, alphabet: most, start: [], depth: 6, onlyFull, isWatched: false },
+    {
+      setting,
+      alphabet: most,
+      start: [],
+      depth: 6,
+      onlyFull,
+      isWatched: false,
+    },
     counts.idle,
   )
   cover(
     'five commands while both slots run, with listeners',
-    { setting, alphabet: most, start: busy, depth: 5, onlyFull, isWatched: true },
+    {
+      setting,
+      alphabet: most,
+      start: busy,
+      depth: 5,
+      onlyFull,
+      isWatched: true,
+    },
     counts.busy,
   )
   cover(
-    'four of all the commands while both slots run, with substitutes for those that are stuck',
+    'four of nearly all the commands while both slots run, with substitutes for those that are stuck',
     {
       setting: { ...setting, maxBlocked: 1, onStuck: 'replace' },
+      alphabet: narrow,
+      start: busy,
+      depth: 4,
+      onlyFull: false,
+      isWatched: true,
+    },
+    counts.stuck,
+  )
+  cover(
+    'four of all the commands while both slots run, of which a request may take both',
+    {
+      setting,
       alphabet: commands,
       start: busy,
       depth: 4,
       onlyFull: false,
       isWatched: true,
     },
-    counts.everything,
+    counts.wide,
+  )
+  cover(
+    'four of all the commands while one runs that has taken both slots',
+    {
+      setting: { ...setting, maxQueueSize: 2 },
+      alphabet: commands,
+      start: ['wide'],
+      depth: 4,
+      onlyFull: false,
+      isWatched: true,
+    },
+    counts.both,
   )
   if (isLarge) {
     for (const onStuck of ['hold', 'replace'] as const) {
       for (const maxQueueSize of [1, 2]) {
         cover(
-          `six of all the commands while both slots run: ${maxQueueSize} may wait, '${onStuck}'`,
+          `six of nearly all the commands while both slots run: ${maxQueueSize} may wait, '${onStuck}'`,
           {
             setting: { ...setting, onStuck, maxQueueSize },
-            alphabet: commands,
+            alphabet: narrow,
             start: busy,
             depth: 6,
             onlyFull: true,

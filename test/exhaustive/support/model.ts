@@ -3,7 +3,7 @@
  *
  * It knows of the program only what matters to the interleaving: which microtasks are on their way, and in which order.
  */
-import { fails, LOW, RUN_MS, type Setting, SLOTS, URGENT, WAIT_MS } from './commands.ts'
+import { fails, LOW, NORMAL, RUN_MS, type Setting, SLOTS, URGENT, WAIT_MS } from './commands.ts'
 import { inOrder, type ModelCall, type Modelled } from './modelled.ts'
 
 export class Model {
@@ -52,8 +52,12 @@ export class Model {
     return this.waiting.toSorted((a, b) => a.tier - b.tier || this.admitted.indexOf(a.n) - this.admitted.indexOf(b.n))
   }
 
+  get #slotsStuck(): number {
+    return this.stuck.reduce((sum, { request }) => sum + request.cost, 0)
+  }
+
   get #free(): number {
-    const substitutes = this.setting.onStuck === 'replace' ? this.stuck.length : 0
+    const substitutes = this.setting.onStuck === 'replace' ? this.#slotsStuck : 0
     return this.limit + substitutes - this.taken
   }
 
@@ -73,13 +77,13 @@ export class Model {
   }
 
   cancel(): void {
-    this.#leave(this.youngestLow as Modelled, 'TRIAGE_CANCELLED')
+    this.#leave(this.youngest as Modelled, 'TRIAGE_CANCELLED')
   }
 
   raise(): void {
-    const request = this.youngestLow as Modelled
+    const request = this.youngest as Modelled
     request.tier = URGENT
-    this.#madeRoom()
+    this.#goOn()
   }
 
   abort(): void {
@@ -124,8 +128,8 @@ export class Model {
   }
 
   /** The one that `cancel` and `raise` are about. */
-  get youngestLow(): Modelled | undefined {
-    return this.requests.findLast(({ isLow, state }) => isLow && (state === 'waiting' || state === 'blocked'))
+  get youngest(): Modelled | undefined {
+    return this.requests.findLast(({ hasId, state }) => hasId && (state === 'waiting' || state === 'blocked'))
   }
 
   get nextDueAt(): number {
@@ -134,11 +138,13 @@ export class Model {
     return Math.min(...waits, ...runs)
   }
 
-  submit(isLow: boolean): void {
+  submit(tier: number): void {
+    const isLow = tier === LOW
     const request: Modelled = {
       n: this.requests.length,
-      isLow,
-      tier: isLow ? LOW : URGENT,
+      hasId: tier !== URGENT,
+      cost: tier === NORMAL ? SLOTS : 1,
+      tier,
       waitDueAt: isLow ? this.now + WAIT_MS : Number.POSITIVE_INFINITY,
       signal: isLow ? this.signal : undefined,
       state: 'blocked',
@@ -147,34 +153,42 @@ export class Model {
     }
     this.requests.push(request)
     if (this.closing) this.#refuse(request, 'TRIAGE_QUEUE_CLOSED')
-    else if (this.#hasRoom) this.#admit(request)
+    else if (this.#hasRoom(request) && this.blocked.length === 0) this.#admit(request)
     else this.#findsItFull(request)
   }
 
   #findsItFull(request: Modelled): void {
     this.wasFull = true
-    const { whenFull, maxBlocked } = this.setting
-    const victim = whenFull === 'shed' ? this.line.findLast(({ tier }) => tier > request.tier) : undefined
+    const { whenFull, maxQueueSize, maxBlocked } = this.setting
+    // The place of one is not enough for all to whom a slot was promised.
+    const isEnough = request.cost === 1 || this.waiting.length <= maxQueueSize
+    const victim = whenFull === 'shed' && isEnough ? this.line.findLast(({ tier }) => tier > request.tier) : undefined
     if (whenFull === 'block' && this.blocked.length < maxBlocked) {
       request.history.push('blocked')
       this.blocked.push(request)
       this.#busy = true
     } else if (victim !== undefined) {
       this.#end(victim, 'TRIAGE_SHED', 'shed')
-      this.#admit(request)
+      // It has the place of another: no slot was free.
+      this.#admit(request, false)
     } else this.#refuse(request, 'TRIAGE_QUEUE_FULL')
   }
 
-  get #slotIsFree(): boolean {
-    return !this.paused && this.#free > this.promised
+  /** Nothing is promised while somebody waits who takes several slots: what he leaves is known when he starts. */
+  #slotIsFreeFor({ cost }: Modelled): boolean {
+    const isNarrow = cost === 1 && this.waiting.every((other) => other.cost === 1)
+    return isNarrow && !this.paused && this.#free > this.promised
   }
 
-  get #hasRoom(): boolean {
-    return this.#slotIsFree || this.waiting.length - this.promised < this.setting.maxQueueSize
+  /** One who takes several slots counts as waiting, and with him all to whom a slot was promised. */
+  #hasRoom(request: Modelled): boolean {
+    const waiting = this.waiting.length - (request.cost > 1 ? 0 : this.promised)
+    return this.#slotIsFreeFor(request) || waiting < this.setting.maxQueueSize
   }
 
-  #admit(request: Modelled): void {
-    if (this.#slotIsFree) this.promised++
+  #admit(request: Modelled, isPromised = this.#slotIsFreeFor(request)): void {
+    if (isPromised) this.promised++
+    else if (request.cost > 1) this.promised = 0
     request.state = 'waiting'
     request.history.push('queued')
     this.waiting.push(request)
@@ -183,11 +197,11 @@ export class Model {
     this.#schedule()
   }
 
-  /** Those who are blocked come in for as long as there is room. */
+  /** Those who are blocked come in until there is no room for the first of them. */
   #madeRoom(): void {
     if (this.closing) return
     for (const request of this.blocked.toSorted(inOrder)) {
-      if (!this.#hasRoom) return
+      if (!this.#hasRoom(request)) return
       if (request.signal?.aborted) this.#refuse(request, 'aborted')
       else {
         this.blocked = this.blocked.filter((other) => other !== request)
@@ -207,29 +221,38 @@ export class Model {
   }
 
   #dispatch(): void {
-    while (!this.paused && this.#free > 0 && this.waiting.length > 0) {
+    while (this.#canStart(this.#free)) {
       this.taken++
       this.#start()
     }
   }
 
-  /** The first of the line starts in a slot that is taken for it. */
+  /** Are so many free slots enough for the first one? Who takes more than there are runs alone. */
+  #canStart(free: number): boolean {
+    const [first] = this.line
+    return !this.paused && first !== undefined && free >= Math.min(first.cost, this.limit)
+  }
+
+  /** The first of the line starts in a slot that is taken for it, and in those that it takes besides. */
   #start(): void {
     const request = this.line[0] as Modelled
     this.waiting = this.waiting.filter((other) => other !== request)
     this.promised = Math.max(this.promised - 1, 0)
     request.state = 'running'
+    this.taken += request.cost - 1
     this.#madeRoom()
     request.history.push('started')
     this.calls.push({ request, dueAt: this.now + RUN_MS, answered: false, stuck: false })
     this.started.push(request.n)
   }
 
-  /** A call has settled: its slot is handed over, or let go. */
+  /** A call has settled: its slot is handed over, or let go; those that it took besides are free. */
   #settle(call: ModelCall): void {
     this.calls = this.calls.filter((other) => other !== call)
+    this.taken -= call.request.cost - 1
+    if (call.request.cost > 1) this.#schedule()
     if (call.request.state === 'running') this.#end(call.request, fails(call.request.n) ? 'failed' : 'completed')
-    if (!this.paused && this.#free >= 0 && this.waiting.length > 0) this.#start()
+    if (this.#canStart(this.#free + 1)) this.#start()
     else {
       this.taken--
       this.#madeRoom()
@@ -241,7 +264,7 @@ export class Model {
     const wasWaiting = request.state === 'waiting'
     if (request.state === 'blocked') this.#refuse(request, why)
     else this.#end(request, why, event)
-    if (wasWaiting) this.#madeRoom()
+    if (wasWaiting) this.#goOn()
   }
 
   #refuse(request: Modelled, why: string): void {
@@ -263,7 +286,7 @@ export class Model {
 
   /** Has it become idle, or closed? */
   rest(): void {
-    if (this.live.length > 0 || this.taken > this.stuck.length) return
+    if (this.live.length > 0 || this.taken > this.#slotsStuck) return
     if (this.#busy) this.idles++
     this.#busy = false
     if (this.closing) this.closed = true

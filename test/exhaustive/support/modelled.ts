@@ -3,7 +3,10 @@
  */
 export interface Modelled {
   readonly n: number
-  readonly isLow: boolean
+  /** It came with an id, by which it can be asked for. */
+  readonly hasId: boolean
+  /** How many slots it takes. */
+  readonly cost: number
   readonly waitDueAt: number
   readonly signal: { aborted: boolean } | undefined
   tier: number

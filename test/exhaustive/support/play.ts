@@ -2,9 +2,10 @@
  * Plays interleavings on an executor and on the model, and holds the one against the other after every command.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { type Command, changes, perform, SLOTS } from './commands.ts'
-import { interleavings, type Move, nameOf, pass, type Tree, type When } from './interleavings.ts'
+import { type Command, changes, isRequest, perform, SLOTS } from './commands.ts'
+import { interleavings, type Move, nameOf, pass, type Tree } from './interleavings.ts'
 import { Model } from './model.ts'
+import type { ModelCall } from './modelled.ts'
 import { World } from './world.ts'
 
 /** More than it takes until a microtask of a microtask has answered a caller. */
@@ -61,11 +62,16 @@ class Player {
   async play(known: number): Promise<void> {
     this.#world.reset()
     for (const command of this.#tree.start) this.#do(command)
-    await this.#pass('when all is settled')
+    await this.#settle()
     for (const { when, command } of this.#path) {
-      // Without an `await` in between where it is the same burst.
-      if (when !== 'in the same burst') await this.#pass(when)
-      if (when === 'when all is settled' && this.played >= known) this.#checkSettled()
+      if (when === 'when all is settled') {
+        await this.#settle()
+        if (this.played >= known) this.#checkSettled()
+      } else if (when === 'a microtask later') {
+        // Here, since awaiting a function takes some microtasks more.
+        await undefined
+        pass(this.model, when)
+      }
       this.#do(command)
       if (this.played++ < known) continue
       this.#check()
@@ -80,16 +86,16 @@ class Player {
     perform(this.model, command)
   }
 
-  async #pass(when: When): Promise<void> {
-    for (let hops = when === 'a microtask later' ? 1 : HOPS; hops > 0; hops--) await undefined
-    pass(this.model, when)
+  async #settle(): Promise<void> {
+    for (let hops = HOPS; hops > 0; hops--) await undefined
+    pass(this.model, 'when all is settled')
   }
 
   /** A cancel of nobody, a pause or a request after the end: the next command is not about them. */
   #tryWhatChangesNothing(): void {
     for (const command of this.#tree.alphabet) {
       if (changes(this.model, command)) continue
-      if (command === 'urgent' || command === 'low') this.#do(command)
+      if (isRequest(command)) this.#do(command)
       else if (command !== 'time' && command !== 'answer') this.#world.do(command, this.model)
     }
     this.#check()
@@ -107,7 +113,7 @@ class Player {
     for (let rounds = 0; model.live.length + model.calls.length > 0; rounds++) {
       if (rounds > 3 * model.requests.length) throw new Error('it does not end')
       if (changes(model, 'answer')) this.#do('answer')
-      await this.#pass('when all is settled')
+      await this.#settle()
     }
     this.#check()
     this.#checkSettled()
@@ -124,9 +130,9 @@ class Player {
     same('starts on the stack of a caller', startedOnStack, false)
     const line = model.line
     for (const request of model.requests) {
-      const { n, isLow, history } = request
+      const { n, hasId, history } = request
       const place = request.state === 'waiting' ? line.indexOf(request) : undefined
-      if (isLow) same(`the position of request ${n}`, executor.position(`${n}`), place)
+      if (hasId) same(`the position of request ${n}`, executor.position(`${n}`), place)
       if (this.#tree.isWatched) same(`what happened to request ${n}`, histories[n]?.join(' '), history.join(' '))
     }
     if (this.#tree.isWatched) same("'idle' events", idles, model.idles)
@@ -143,27 +149,37 @@ class Player {
   #checkNumbers(): void {
     const { model } = this
     const status = this.#world.executor.getStatus()
-    const { waiting, live, blocked, promised, taken, stuck } = model
+    const { waiting, live, blocked, promised, stuck } = model
     const running = live.filter(({ state }) => state === 'running').length
-    const substitutes = model.setting.onStuck === 'replace' ? stuck.length : 0
+    const slotsOf = (calls: readonly ModelCall[]): number => calls.reduce((sum, { request }) => sum + request.cost, 0)
+    const substitutes = model.setting.onStuck === 'replace' ? slotsOf(stuck) : 0
     same('waiting', status.waiting, waiting.length - promised)
     same('running', status.running, running + promised)
     same('blocked', status.blocked, blocked.length)
-    same('active workers', status.activeWorkers, taken + promised)
-    same('stuck workers', status.stuckWorkers, stuck.length)
+    same('active workers', status.activeWorkers, model.taken + promised)
+    same('stuck workers', status.stuckWorkers, slotsOf(stuck))
     same('state', status.state, model.closed ? 'closed' : model.closing ? 'closing' : model.paused ? 'paused' : 'open')
     atMost('waiting', status.waiting, model.setting.maxQueueSize)
-    atMost('calls', this.#world.calls.length, SLOTS + substitutes)
+    const taken = this.#world.calls.reduce((sum, { n }) => sum + (model.requests[n]?.cost ?? 0), 0)
+    atMost('slots that calls have taken', taken, SLOTS + substitutes)
     const { admitted, rejected, completed, failed, expired, cancelled, shed } = status.totals
     same('admitted', admitted, completed + failed + expired + cancelled + shed + status.waiting + status.running)
-    const counts: Counts = { queued: admitted, rejected, completed, failed, expired, cancelled, shed }
+    const counts: Counts = {
+      queued: admitted,
+      rejected,
+      completed,
+      failed,
+      expired,
+      cancelled,
+      shed,
+    }
     for (const event of totals) {
       const now = model.requests.filter(({ history }) => history.includes(event)).length
       same(event, counts[event], this.#before[event] + now)
     }
-    for (const { n, isLow, state } of model.requests) {
+    for (const { n, hasId, state } of model.requests) {
       const expected = state === 'over' ? undefined : state
-      if (isLow) same(`the state of request ${n}`, this.#world.executor.get(`${n}`)?.state, expected)
+      if (hasId) same(`the state of request ${n}`, this.#world.executor.get(`${n}`)?.state, expected)
     }
   }
 }
@@ -173,7 +189,15 @@ function isTotal(event: string): event is keyof Counts {
 }
 
 function noCounts(): Counts {
-  return { queued: 0, rejected: 0, completed: 0, failed: 0, expired: 0, cancelled: 0, shed: 0 }
+  return {
+    queued: 0,
+    rejected: 0,
+    completed: 0,
+    failed: 0,
+    expired: 0,
+    cancelled: 0,
+    shed: 0,
+  }
 }
 
 function same<T>(what: string, found: T, expected: T): void {

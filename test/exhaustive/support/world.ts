@@ -20,6 +20,7 @@ const events = [
   'stuck',
 ] as const
 
+const MORE_THAN_EVER = 100
 const aborted = new Error('aborted')
 const failure = new Error('failed')
 
@@ -50,6 +51,7 @@ export class World {
       ...setting,
       concurrency: SLOTS,
       runTimeoutMs: RUN_MS,
+      maxReplaced: MORE_THAN_EVER,
       clock: this.clock,
     })
     if (!isWatched) return
@@ -93,14 +95,17 @@ export class World {
         this.#hear(next, executor.execute(next, options))
         break
       }
+      case 'wide':
+        this.#hear(next, executor.execute(next, { id: `${next}`, cost: SLOTS }))
+        break
       case 'answer':
         this.#answer(this.calls.shift() as Call)
         break
       case 'cancel':
-        executor.cancel(`${model.youngestLow?.n}`)
+        executor.cancel(`${model.youngest?.n}`)
         break
       case 'raise':
-        executor.get(`${model.youngestLow?.n}`)?.setPriority('urgent')
+        executor.get(`${model.youngest?.n}`)?.setPriority('urgent')
         break
       case 'abort': {
         const controller = this.#controller
