@@ -868,7 +868,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       this.#slots.abort(record, value, dueAt)
       if (dueAt < this.#alarm.dueAt) this.#alarm.setFor(dueAt, this.#timeline.now())
     }
-    this.#tell.ended(record, value, from, times === undefined ? undefined : times.startedAt)
+    this.#tell.ended(record, value, from, times)
     if (isAbandoned && state === State.EXPIRED) this.#slots.overdue(record, this.#timeline.now())
     if (this.#closing.live === 0) this.#closing.rest()
   }

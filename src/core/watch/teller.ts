@@ -42,14 +42,17 @@ export class Teller {
     this.#events.tell(record, 'rejected', { id, priority, request, metadata, at, error, reason })
   }
 
-  /** It has ended, with this value or error; where it was before, and when its run began, if its end is that of a run. */
-  ended(record: RequestRecord, value: unknown, from: State, startedAt: number | undefined): void {
+  /**
+   * It has ended, with this value or error; where it was before, and the times of its run, if its end is that of a run: as an
+   * object, since a number would be boxed for each request.
+   */
+  ended(record: RequestRecord, value: unknown, from: State, run: { readonly startedAt: number } | undefined): void {
     const event = endEvents[record.status - State.COMPLETED] as (typeof endEvents)[number]
     if (!this.#events.listened[event]) return
     const about = this.#about(record)
     const error = value
     if (event === 'completed' || event === 'failed') {
-      const began = startedAt ?? about.at
+      const began = run?.startedAt ?? about.at
       const durations = { waitMs: began - record.enqueuedAt, runMs: about.at - began }
       if (event === 'completed') this.#events.tell(record, event, { ...about, ...durations })
       else this.#events.tell(record, event, { ...about, ...durations, error })
