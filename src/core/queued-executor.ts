@@ -43,7 +43,7 @@ import {
   type WhenFull,
 } from './options.ts'
 import { type Priority, priorityOf } from './priority.ts'
-import { HeldBack } from './queue/held-back.ts'
+import { HeldBack, startsLater } from './queue/held-back.ts'
 import { Tiers } from './queue/tiers.ts'
 import { TimeLimits } from './queue/time-limits.ts'
 import { type Extras, type QueuedRequest, RequestRecord, State, subjectOf } from './queued-request.ts'
@@ -474,8 +474,12 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const slotIsFree = this.#slotIsFreeFor(record)
     const bound = this.#capacity.bound(record.tier, slotIsFree, record.cost > 1)
     if (bound !== undefined) this.#findsItFull(record, bound, whenFull)
-    else if (this.#blocked.size > 0 && this.#room.wouldBePassed()) this.#findsItFull(record, 'total', whenFull)
-    else this.#enqueue(record, slotIsFree)
+    else if (this.#blocked.size === 0 || !this.#room.wouldBePassed()) this.#enqueue(record, slotIsFree)
+    else {
+      this.#findsItFull(record, 'total', whenFull)
+      // It may be the first of them.
+      this.#room.made()
+    }
   }
 
   /** False: its signal was aborted already, or it has joined a live request with its id. */
@@ -515,9 +519,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   }
 
   #slotIsFreeFor(record: RequestRecord<Req, Res>): boolean {
-    return (
-      this.#slotIsFree() && (record.extras === undefined || (record.extras.cost === 1 && !this.#held.awaits(record)))
-    )
+    return this.#slotIsFree() && (record.extras === undefined || (record.extras.cost === 1 && !startsLater(record)))
   }
 
   #enqueue(record: RequestRecord<Req, Res>, slotIsFree: boolean): void {
@@ -571,10 +573,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   }
 
   #displaceFor(record: RequestRecord<Req, Res>): void {
-    const { reserved, waiting, total } = this.#capacity
-    const victim = this.#queue.youngestBelow(record.tier)
-    // The place of one is not enough for all whose reservations lapse.
-    if (victim === undefined || (record.cost > 1 && waiting + reserved > total)) {
+    const victim = this.#capacity.canDisplace(record.cost > 1) ? this.#queue.youngestBelow(record.tier) : undefined
+    if (victim === undefined) {
       this.#refuse(record, this.#fullError('total', record))
       return
     }
@@ -660,26 +660,34 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   #move(record: RequestRecord<Req, Res>, tier: number): boolean {
     if (record.status === State.BLOCKED) {
       this.#blocked.move(record, tier, record.enqueuedAt)
+      this.#waitsAs(record)
       this.#room.made()
       return true
     }
-    if (record.status === State.HELD) {
-      this.#held.move(record, tier)
-      return true
-    }
-    if (record.status !== State.WAITING) return false
+    if (record.status !== State.WAITING && record.status !== State.HELD) return false
     if (tier === record.tier) return true
     const isBack = record.attempt > 1
     // A priority with a bound of its own may be full.
     if (!isBack && this.#capacity.sizeAt(tier) >= (this.#capacity.byTier[tier] as number)) return false
     const from = record.tier
-    this.#queue.move(record, tier, record.enqueuedAt)
-    if (isBack) {
-      this.#capacity.returns(from, -1)
-      this.#capacity.returns(tier, 1)
+    if (record.status === State.HELD) this.#held.move(record, tier)
+    else {
+      this.#queue.move(record, tier, record.enqueuedAt)
+      if (isBack) {
+        this.#capacity.returns(from, -1)
+        this.#capacity.returns(tier, 1)
+      }
+      // Who is first now may have a slot that the first one could not have.
+      this.#schedule()
     }
+    this.#waitsAs(record)
     this.#room.made()
     return true
+  }
+
+  /** It has another priority, and so another time to wait. */
+  #waitsAs(record: RequestRecord<Req, Res>): void {
+    if (record.extras?.left === undefined) this.#limits.change(record, record.waitUntil - record.enqueuedAt)
   }
 
   // ── Step 4: run ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -849,12 +857,14 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       this.#queue.left(record)
     }
     this.#capacity.left()
+    // Who is first now may have a slot that this one could not have.
+    this.#schedule()
   }
 
   #conclude(record: RequestRecord<Req, Res>, state: State, value: unknown, from: State, times?: RunTimes): void {
     this.#retire(record, state, value)
     // Before anyone is told: a listener that submits must not pass those who are blocked.
-    if (from === State.WAITING) this.#room.made()
+    if (from === State.WAITING || from === State.HELD) this.#room.made()
     const isAbandoned = from === State.RUNNING && state > State.FAILED
     if (isAbandoned) {
       // Nobody waits for it any more, but when its time is over its slot is stuck.

@@ -105,11 +105,16 @@ test('substitutes for stuck slots end at the cap, and go when the stuck calls se
   await clock.advance(1_000)
   expect(calls()).toBe(5)
   expect(executor.getStatus()).toMatchObject({ activeWorkers: 5, stuckWorkers: 5, replacedWorkers: 3 })
-  // A substitute goes with the first stuck call that settles, and the next takes its own slot.
+  // More are stuck than the cap allows to replace: the substitute is for another one now.
   letGo[0]?.()
   await clock.settle()
-  expect(calls()).toBe(4)
-  expect(executor.getStatus()).toMatchObject({ activeWorkers: 4, stuckWorkers: 4, replacedWorkers: 2 })
+  expect(calls()).toBe(5)
+  expect(executor.getStatus()).toMatchObject({ activeWorkers: 5, stuckWorkers: 4, replacedWorkers: 3 })
+  await clock.advance(10)
+  executor.pause()
+  for (const n of [1, 2, 3]) letGo[n]?.()
+  await clock.settle()
+  expect(executor.getStatus()).toMatchObject({ activeWorkers: 2, stuckWorkers: 2, replacedWorkers: 2 })
   expect(most()).toBe(5)
 })
 

@@ -17,7 +17,6 @@ interface Call {
   readonly work: Work
   readonly since: number
   stuck: boolean
-  replaced: boolean
 }
 
 interface Slot {
@@ -53,7 +52,8 @@ class Model {
   }
 
   get free(): number {
-    return Math.max(this.limit + this.calls.filter(({ replaced }) => replaced).length - this.calls.length, 0)
+    const stuck = this.calls.filter((call) => call.stuck).length
+    return Math.max(this.limit + Math.min(stuck, this.maxReplaced) - this.calls.length, 0)
   }
 
   /** As many runs in one burst as there are works; those for whom no slot is free are refused. */
@@ -63,7 +63,7 @@ class Model {
     for (const index of works.keys()) this.outcomes.push(index < free ? 'open' : 'TRIAGE_QUEUE_FULL')
     for (const [index, work] of works.slice(0, free).entries()) {
       const slot = this.#free.pop() ?? this.#newSlot()
-      slot.call = { n: first + index, work, since: this.now, stuck: false, replaced: false }
+      slot.call = { n: first + index, work, since: this.now, stuck: false }
       if (work === 'answers' || work === 'throws') this.settle(slot.call)
     }
     this.tell()
@@ -88,7 +88,6 @@ class Model {
       const due = this.calls.filter(({ stuck, since }) => !stuck && since + RUN_MS <= this.now)
       for (const call of due) {
         this.outcomes[call.n] = 'TRIAGE_RUN_TIMEOUT'
-        call.replaced = this.calls.filter(({ replaced }) => replaced).length < this.maxReplaced
         call.stuck = true
         this.tell()
       }

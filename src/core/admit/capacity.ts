@@ -52,6 +52,15 @@ export class Capacity {
     return this.#queue.size + this.#heldInAll - this.reserved - this.#returnedInAll
   }
 
+  /**
+   * Would the place of one of the queued be room for a newcomer? Not of one who has a slot reserved, or has come back. With
+   * one that takes several slots the reservations lapse, and the others who had them need room, too.
+   */
+  canDisplace(isWide: boolean): boolean {
+    const queued = this.#queue.size - this.#returnedInAll
+    return isWide ? queued > 0 && this.waiting + this.reserved <= this.total : queued > this.reserved
+  }
+
   /** How many of a tier wait, those included who have a slot reserved. */
   sizeAt(tier: number): number {
     return this.#queue.sizeAt(tier) + (this.#held[tier] as number) - (this.#returned[tier] as number)

@@ -46,13 +46,17 @@ export class Room<R extends RequestRecord> {
     this.#news = news
   }
 
-  /** Would a newcomer pass them? One that takes several slots may be blocked where there is room for one that does not. */
+  /** Would a newcomer pass them? There may be no room for one that takes several slots, or starts later, and yet for others. */
   wouldBePassed(): boolean {
     for (let tier = 0; tier < TIERS; tier++) {
       const first = this.#blocked.firstAt(tier)
-      if (first !== undefined && first.cost > 1 && this.#capacity.bound(tier, false, true) === 'total') return true
+      if (first !== undefined && this.#boundOf(first, this.#host.slotIsFreeFor(first)) === 'total') return true
     }
     return false
+  }
+
+  #boundOf(record: R, slotIsFree: boolean): FullBound | undefined {
+    return this.#capacity.bound(record.tier, slotIsFree, record.cost > 1)
   }
 
   /** A request has left the queue, or a slot has come free: there may be room. */
@@ -102,7 +106,7 @@ export class Room<R extends RequestRecord> {
     const record = this.#blocked.firstAt(tier)
     if (record === undefined) return undefined
     const slotIsFree = this.#host.slotIsFreeFor(record)
-    const bound = this.#capacity.bound(tier, slotIsFree, record.cost > 1)
+    const bound = this.#boundOf(record, slotIsFree)
     if (bound !== undefined) return bound
     const signal = record.extras?.signal
     if (signal?.aborted === true) this.#host.aborted(record, signal.reason)

@@ -29,6 +29,12 @@ export interface HeldBackHost<R> {
   end(record: R, state: typeof State.CANCELLED, error: unknown): void
 }
 
+/** Was it to start later than at once when it came? Then it needs a place in the queue, though a slot is free. */
+export function startsLater({ extras, enqueuedAt }: RequestRecord): boolean {
+  const later = extras === undefined ? undefined : extras.later
+  return later !== undefined && (later.after !== undefined || later.startAt > enqueuedAt)
+}
+
 export class HeldBack<R extends RequestRecord> {
   readonly #host: HeldBackHost<R>
   readonly #queue: Tiers<R>
@@ -68,10 +74,9 @@ export class HeldBack<R extends RequestRecord> {
     return this.#line.targets()
   }
 
-  /** Is it to start later? Then it has no use for a slot that is free now. */
-  awaits({ extras }: R): boolean {
-    const later = extras === undefined ? undefined : extras.later
-    return later !== undefined && (later.after !== undefined || later.startAt > this.#timeline.now())
+  /** Is it still to start later? */
+  awaits(record: R): boolean {
+    return startsLater(record) && (record.later().after !== undefined || record.later().startAt > this.#timeline.now())
   }
 
   /** It is admitted, and comes to the queue when its time has come. */

@@ -124,11 +124,14 @@ export class Tiers<E extends QueueEntry> {
     if (this.#turns !== undefined) this.#turns.started(head.tier)
   }
 
-  /** The youngest entry of the lowest tier that is below another. */
+  /** The youngest entry of the lowest tier that is below another; not one that has come back for another attempt. */
   youngestBelow(tier: number): E | undefined {
     for (let t = TIERS - 1; t > tier; t--) {
       const line = this.#tiers[t] as Tier<E>
-      if (line.size > 0) return line.last()
+      if (line.size === 0) continue
+      const last = line.last() as E
+      const youngest = isBack(last) ? [...line].findLast((entry) => !isBack(entry)) : last
+      if (youngest !== undefined) return youngest
     }
     return undefined
   }
@@ -253,4 +256,8 @@ export class Tiers<E extends QueueEntry> {
     ;(this.#tiers[entry.tier] as Tier<E>).add(entry)
     if (this.#turns !== undefined) this.#turns.came(entry.tier, entry.enqueuedAt)
   }
+}
+
+function isBack({ attempt }: QueueEntry): boolean {
+  return attempt !== undefined && attempt > 1
 }

@@ -88,8 +88,6 @@ class Slot implements RunTimes {
   deadline = Number.POSITIVE_INFINITY
   inflight = 0
   stuck = false
-  /** How many substitutes there are for it. */
-  replaced = 0
   /** The other slots that its run takes, and the one whose run takes this one. */
   others: Slot[] | undefined = undefined
   lentTo: Slot | undefined = undefined
@@ -255,10 +253,15 @@ export class Slots<Req, Res> {
   #stick(slot: Slot, now: number): void {
     slot.stuck = true
     this.stuck += widthOf(slot)
-    slot.replaced = Math.min(widthOf(slot), this.maxReplaced - this.replaced)
-    this.replaced += slot.replaced
-    this.free += slot.replaced
+    this.#replace()
     this.#host.stuck(Run.recordOf(slot.run as Run), slot.index, slot.startedAt, now)
+  }
+
+  /** As many substitutes as slots are stuck, up to the cap: when one is not needed any more, another slot may have it. */
+  #replace(): void {
+    const replaced = Math.min(this.stuck, this.maxReplaced)
+    this.free += replaced - this.replaced
+    this.replaced = replaced
   }
 
   #healthOf(slot: Slot): WorkerHealth {
@@ -364,9 +367,7 @@ export class Slots<Req, Res> {
     if (slot.stuck) {
       slot.stuck = false
       this.stuck -= widthOf(slot)
-      this.replaced -= slot.replaced
-      this.free -= slot.replaced
-      slot.replaced = 0
+      this.#replace()
     }
     if (slot.others !== undefined) this.#giveBack(slot)
   }

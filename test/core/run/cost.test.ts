@@ -145,10 +145,11 @@ describe('a request that costs several slots', () => {
   test('is blocked, or displaces nobody, where its burst has no room for it; nobody passes it', async () => {
     const blocking = timed({ maxQueueSize: 1, whenFull: 'block' })
     const ends = [blocking.send('a', 1), blocking.send('wide', 2), blocking.send('b', 1, { priority: 'urgent' })]
-    expect(blocking.queue.getStatus()).toMatchObject({ running: 1, blocked: 2 })
+    // The urgent one goes before it, and there is room.
+    expect(blocking.queue.getStatus()).toMatchObject({ running: 2, blocked: 1 })
     expect(blocking.queue.offer('c')).toBeUndefined()
     await blocking.clock.run({ until: Promise.all(ends) })
-    expect(blocking.started).toEqual(['a at 0', 'b at 0', 'wide at 0'])
+    expect(blocking.started).toEqual(['b at 0', 'a at 0', 'wide at 0'])
 
     const shedding = timed({ maxQueueSize: 1, whenFull: 'shed' })
     const low = ['a', 'b'].map((name) => shedding.send(name, 1, { priority: 'low' }))

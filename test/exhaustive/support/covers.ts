@@ -84,7 +84,7 @@ export function covers(whenFull: WhenFull, counts: Counts): void {
   cover(
     'four of all the commands while both slots run, of which a request may take both',
     {
-      setting,
+      setting: { ...setting, maxQueueSize: 2 },
       alphabet: commands,
       start: busy,
       depth: 4,
