@@ -55,6 +55,13 @@ interface Watched extends ClosedLoop {
   look(): Promise<void>
 }
 
+async function underPressure(): Promise<ClosedLoop> {
+  const { pressure }: typeof import('../../src/pressure/index.ts') = await import(
+    fromDist ? '../../dist/pressure/index.js' : '../../src/pressure/index.ts'
+  )
+  return plain({ overload: pressure({ maxEventLoopDelayMs: FAR_MS, maxHeapUsedBytes: 2 ** 40 }) })
+}
+
 /** `execute` on an executor that is on a registry of prom-client. */
 async function scraped(): Promise<Watched> {
   const { Registry } = await import('prom-client')
@@ -81,7 +88,7 @@ function each(optionsOf: () => RequestOptions): ClosedLoop {
   return { execute: (job) => executor.execute(job, optionsOf()) }
 }
 
-const features: { readonly [name: string]: () => ClosedLoop | Promise<Watched> } = {
+const features: { readonly [name: string]: () => ClosedLoop | Promise<ClosedLoop | Watched> } = {
   [BASELINE]: () => plain(),
   'run timeout off': () => plain({ runTimeoutMs: Number.POSITIVE_INFINITY }),
   'wait timeout': () => plain({ waitTimeoutMs: FAR_MS }),
@@ -139,6 +146,8 @@ const features: { readonly [name: string]: () => ClosedLoop | Promise<Watched> }
   'order: earliestDeadlineFirst()': () => plain({ order: earliestDeadlineFirst() }),
   'order: fairBy(), 100 keys': () =>
     plain({ order: fairBy((job) => keys[(job as Job).value % keys.length] as string) }),
+  'order: aging(), fairBy() within': () =>
+    plain({ order: aging({}, { within: fairBy((job) => keys[(job as Job).value % keys.length] as string) }) }),
   'reserve: two slots for urgent': () => plain({ reserve: { urgent: 2 } }),
   // At its best limit, so that as many run as without.
   'limit: adaptive()': () => limited(adaptive({ initial: CONCURRENCY, min: CONCURRENCY, max: CONCURRENCY })),
@@ -149,6 +158,7 @@ const features: { readonly [name: string]: () => ClosedLoop | Promise<Watched> }
   'overload: codel()': () => plain({ overload: codel({ targetMs: FAR_MS }) }),
   'overload: shedByPriority()': () => plain({ overload: shedByPriority(), concurrency: SUBMITTERS }),
   'overload: meetsDeadline()': () => plain({ overload: meetsDeadline(), timeoutMs: FAR_MS }),
+  'overload: pressure(), far away': () => underPressure(),
   'overload: circuitBreaker()': () => plain({ overload: circuitBreaker() }),
   'retry: backoff(), nothing fails': () => plain({ retry: backoff() }),
   'AsyncLocalStorage around submitters': () => {
