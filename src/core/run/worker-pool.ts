@@ -5,7 +5,7 @@ import { isCount, requireConcurrency, requireTier, wordList } from '../checks.ts
 import { Alarm, type Clock, systemClock, Timeline } from '../clock.ts'
 import { OptionsError, QueueFullError, RunTimeoutError } from '../errors.ts'
 import type { Priority } from '../priority.ts'
-import { RequestRecord, State } from '../queued-request.ts'
+import { type RecordOwner, RequestRecord, State } from '../queued-request.ts'
 import { type Executor, type RunTimes, Slots, type StuckPolicy, type WorkerHealth } from './slots.ts'
 
 export interface WorkerPoolOptions {
@@ -185,12 +185,8 @@ export class WorkerPool<Req, Res> {
   }
 }
 
-/** A record of a pool has no queue to ask. */
-const owner = {
-  cancel: () => false,
-  setPriority: () => false,
-  position: () => undefined,
-  waitUntil: () => Number.POSITIVE_INFINITY,
+/** No one is handed a record of a pool: only a run asks, for its deadline and its id. */
+const owner: Pick<RecordOwner, 'dueAt' | 'named'> = {
   dueAt: () => Number.POSITIVE_INFINITY,
   named: () => {},
 }
