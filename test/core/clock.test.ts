@@ -1,7 +1,7 @@
 /**
  * A clock that becomes another one while something is live: time goes on from where it was, whatever the new one says.
  */
-import { QueuedExecutor } from 'triage-queue'
+import { QueuedExecutor, type QueuedExecutorOptions } from 'triage-queue'
 import { expect, test } from 'vitest'
 import { Gate, JumpingClock, turn, watch } from '../failures/support.ts'
 
@@ -9,10 +9,10 @@ class Exchanged extends JumpingClock {
   source = 'first'
 }
 
-function exchanged() {
+function exchanged(options: QueuedExecutorOptions<string> = {}) {
   const clock = new Exchanged(100)
   const gate = new Gate()
-  const queue = new QueuedExecutor(gate.executor, { concurrency: 1, clock })
+  const queue = new QueuedExecutor(gate.executor, { concurrency: 1, clock, ...options })
   const now = async () => {
     const request = await queue.submit('asks')
     watch(request.result)
@@ -49,5 +49,21 @@ test('one that does not know the time yet: it stands still, and goes on as soon 
   expect(await now()).toBe(100)
   clock.time = 19
   expect(await now()).toBe(112)
+  await gate.finishAll()
+})
+
+test('where nothing is live any more, no timer is set for its sake', async () => {
+  const { clock, gate, queue } = exchanged({ runTimeoutMs: 10 })
+  const stuck = watch(queue.execute('stuck'))
+  await turn()
+  await clock.advanceTo(110)
+  expect([stuck.outcome, queue.getStatus().activeWorkers, clock.timers]).toEqual(['TRIAGE_RUN_TIMEOUT', 1, 0])
+  Object.assign(clock, { source: 'second', time: 5_000 })
+  let pausedAt: number | undefined
+  queue.on('paused', ({ at }) => {
+    pausedAt = at
+  })
+  queue.pause()
+  expect([pausedAt, clock.timers]).toEqual([110, 0])
   await gate.finishAll()
 })

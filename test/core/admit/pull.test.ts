@@ -70,6 +70,23 @@ describe.each([true, false])('map, ordered: %s', (ordered) => {
     expect(queue.getStatus().totals).toMatchObject({ admitted: 1, rejected: 0 })
   })
 
+  test('when the consumer leaves while there is no room, the room that this makes is not for the next of the source', async () => {
+    const { gate, queue } = gated({ maxQueueSize: 1 })
+    const names = ['a', 'b', 'c', 'd']
+    const { iterator, told } = source({ next: async () => ({ value: names.shift() as string, done: false }) })
+    const results = queue.map(iterator, { ordered, window: 4 })
+    const next = watch(results.next())
+    await turn()
+    await gate.finish('a')
+    // Now b runs, c waits, and d must wait for room.
+    expect([next.value, queue.getStatus().waiting, told.pulled]).toEqual([{ value: 'a', done: false }, 1, 3])
+    await results.return()
+    await turn()
+    expect([told, queue.getStatus().waiting]).toEqual([{ pulled: 3, closed: 1 }, 0])
+    await gate.finishAll()
+    expect(gate.started).toEqual(['a', 'b'])
+  })
+
   test('a source that fails to close hurts nobody', async () => {
     const { gate, queue } = gated()
     const { iterator, told } = source({
