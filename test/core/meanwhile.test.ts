@@ -28,7 +28,7 @@ describe('a listener of `started` that ends the request', () => {
 
   test.each([
     ['before its first attempt: the order policy hears that it has left', 1, ['started', 'left']],
-    ['before its second: the policy has had its start, and hears nothing more', 2, ['started', 'settled']],
+    ['before its second: the policy has had its start, and hears of that one', 2, ['started', 'settled', 'started']],
   ])('%s', async (_when, attempt, expected) => {
     const told: string[] = []
     const order: OrderPolicy = {
