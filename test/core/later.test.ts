@@ -63,3 +63,23 @@ test('one that is back in the queue may be given another priority, and takes up 
   expect(gate.started).toEqual(['again', 'runs', 'again', 'urgent', 'high'])
   expect([await again.result, lost(queue.getStatus())]).toEqual(['again', 0])
 })
+
+test.each([
+  [10, 'is tried again, in time for those who have stayed', 'answer', 2],
+  [30, 'has failed, though only whoever has left would have waited for so long', 'failed', 1],
+])(
+  'with %i ms until another attempt, a request that its first caller has left %s',
+  async (delayMs, _what, told, attempts) => {
+    const { clock, gate, queue } = gated({ retry: { name: 'always', delayMs: () => delayMs } })
+    const caller = new AbortController()
+    const first = watch(queue.execute('shared', { id: 'shared', signal: caller.signal }))
+    const stays = watch(queue.execute('shared', { id: 'shared', timeoutMs: 20 }))
+    await turn()
+    caller.abort('gone')
+    await gate.fail('shared', 'failed')
+    await clock.advance(10)
+    await (stays.state === 'pending' ? gate.finish('shared', 'answer') : turn())
+    expect([first.error, stays.value ?? stays.error, gate.started.length]).toEqual(['gone', told, attempts])
+    expect([queue.getStatus().retrying, lost(queue.getStatus())]).toEqual([0, 0])
+  },
+)

@@ -105,6 +105,21 @@ describe('while close() refuses those who are blocked', () => {
   })
 })
 
+test('a listener of `shed` that pauses: nobody more is shed, and nobody starts, until it goes on', async () => {
+  const late = { rule: 'test', compared: {}, wouldAdmit: 'one that is not late' }
+  const overload: Guard = { name: 'test', drop: ({ request }) => (`${request}`.startsWith('late') ? late : undefined) }
+  const { gate, queue } = await busy({ overload })
+  queue.once('shed', () => queue.pause())
+  const [one, two] = ['late 1', 'late 2', 'in time'].map((name) => watch(queue.execute(name)))
+  await gate.finish('busy 0')
+  expect([one?.outcome, two?.outcome, gate.started]).toEqual(['TRIAGE_OVERLOADED', 'pending', ['busy 0']])
+  expect(queue.getStatus()).toMatchObject({ waiting: 2, activeWorkers: 0, totals: { shed: 1 } })
+  queue.resume()
+  await turn()
+  expect([two?.outcome, gate.started]).toEqual(['TRIAGE_OVERLOADED', ['busy 0', 'in time']])
+  await gate.finishAll()
+})
+
 describe('a guard that hears how a call went', () => {
   const told = (settled: () => void): Guard => ({ name: 'test', settled })
 
