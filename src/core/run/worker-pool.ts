@@ -57,6 +57,11 @@ export class WorkerPool<Req, Res> {
     if (!isCount(maxReplaced, 0)) {
       throw new OptionsError('maxReplaced', 'an integer of at least 0', maxReplaced)
     }
+    // No one is handed a record of a pool: only a run asks, for its deadline and its id.
+    const owner: Pick<RecordOwner, 'dueAt' | 'named'> = {
+      dueAt: (_record, startedAt) => startedAt + runTimeoutMs,
+      named: () => {},
+    }
     this.#timeline = new Timeline(clock, owner)
     this.#alarm = new Alarm(clock, this.#timeline, (now) => this.#ring(now))
     const host = {
@@ -183,10 +188,4 @@ export class WorkerPool<Req, Res> {
     const next = this.#slots.sweep(now)
     if (next < Number.POSITIVE_INFINITY) this.#alarm.setFor(next, now)
   }
-}
-
-/** No one is handed a record of a pool: only a run asks, for its deadline and its id. */
-const owner: Pick<RecordOwner, 'dueAt' | 'named'> = {
-  dueAt: () => Number.POSITIVE_INFINITY,
-  named: () => {},
 }

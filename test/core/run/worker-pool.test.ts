@@ -1,4 +1,4 @@
-import { WorkerPool, type WorkerPoolOptions } from 'triage-queue'
+import { type RunContext, WorkerPool, type WorkerPoolOptions } from 'triage-queue'
 import { VirtualClock } from 'triage-queue/simulation'
 import { expect, test } from 'vitest'
 import { JumpingClock } from '../../failures/support.ts'
@@ -46,6 +46,15 @@ test('a run that is over its time is answered, its slot held until it settles', 
   await pool.idle()
   await clock.advance(5)
   expect([pool.active, pool.free]).toEqual([0, 1])
+})
+
+test('a run knows when it must be over, and by which id it is known', async () => {
+  const clock = new VirtualClock(100)
+  const told = async (_: string, { deadline, id, waitMs }: RunContext) => ({ deadline, id, waitMs })
+  const pool = new WorkerPool(told, { clock, concurrency: 1, runTimeoutMs: 50 })
+  expect(await pool.run('a')).toEqual({ deadline: 150, id: expect.stringMatching(/./), waitMs: 0 })
+  const patient = new WorkerPool(told, { clock, concurrency: 1, runTimeoutMs: Number.POSITIVE_INFINITY })
+  expect(await patient.run('a')).toMatchObject({ deadline: Number.POSITIVE_INFINITY })
 })
 
 test('replace grants a substitute, up to the cap', async () => {
