@@ -89,7 +89,6 @@ export class WorkerPool<Req, Res> {
         this.#slots.abort(record, error, now)
       },
       stuck: () => this.#tell(),
-      widened: () => {},
       pauseForOthers: () => {},
       passed: () => void this.#timeline.read(),
       instant: () => this.#timeline.instant(),
