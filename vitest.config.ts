@@ -17,8 +17,9 @@ export default defineConfig({
     reporters: resultsFile ? ['default', ['json', { outputFile: resultsFile }]] : ['default'],
     coverage: {
       provider: 'v8',
-      include: ['src/**/*.ts'],
-      reporter: ['text', 'html'],
+      include: ['src/core/**/*.ts'],
+      reporter: [['text', { skipFull: true }], 'html'],
+      thresholds: { 'src/core/**/*.ts': { lines: 100, branches: 100, functions: 100, statements: 100 } },
     },
   },
 })

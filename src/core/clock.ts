@@ -100,7 +100,7 @@ export class Timeline {
   #fresh = false
   #forget = true
   /** Called when the clock has become another one. */
-  onSwitch: () => void = () => {}
+  onSwitch: (() => void) | undefined = undefined
   readonly #expire = (): void => {
     this.#fresh = false
   }
@@ -156,7 +156,7 @@ export class Timeline {
   #switch(at: number): void {
     this.#recognise()
     if (Number.isFinite(at)) this.#offset += this.#instant.at - at
-    this.onSwitch()
+    this.onSwitch?.()
   }
 
   #recognise(): void {

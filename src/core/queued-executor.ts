@@ -262,7 +262,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const extras = record.more()
     extras.kept = true
     // The one who submitted it may have left: then the handle of another who shares it.
-    if (extras.left !== undefined) for (const joined of extras.joined ?? []) return joined as JoinedRequest<Req, Res>
+    if (extras.left !== undefined) for (const joined of extras.joined as Set<JoinedRequest<Req, Res>>) return joined
     return record
   }
 
@@ -1003,7 +1003,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         return isKnown && queue.goesBefore(own(one), own(other))
       },
       held: () => ({
-        timers: this.#alarm.armed ? 1 : 0,
+        timers: Number(this.#alarm.armed),
         deadlines: this.#limits.size,
         ...this.#parties.held(),
         reservations: this.#capacity.reserved,

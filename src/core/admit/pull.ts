@@ -53,7 +53,8 @@ export async function* pull<Req, Res>(
   const stop = new AbortController()
   const settled: Promise<Res>[] = []
   const line: Promise<Res>[] = []
-  let wake: () => void = () => {}
+  let wake = nothing
+  let freed = nothing
   let onTheWay = 0
   let exhausted = false
   let isSourceDone = false
@@ -106,7 +107,6 @@ export async function* pull<Req, Res>(
     exhausted = true
     wake()
   }
-  let freed: () => void = () => {}
 
   const feeding = feed()
   try {
@@ -123,8 +123,6 @@ export async function* pull<Req, Res>(
       } else {
         await new Promise<void>((resolve) => {
           wake = resolve
-          if (ordered ? line.length > 0 : settled.length > 0) resolve()
-          if (exhausted && onTheWay === 0) resolve()
         })
       }
     }
@@ -134,8 +132,10 @@ export async function* pull<Req, Res>(
     // A source that waits for data may never answer again: ask it to close, but don't wait for its last answer first.
     if (!isSourceDone) {
       const closing = iterator.return?.()
-      if (closing instanceof Promise) closing.catch(() => {})
+      if (closing instanceof Promise) closing.catch(nothing)
     }
     void feeding
   }
 }
+
+function nothing(): void {}

@@ -84,7 +84,6 @@ export class Tiers<E extends QueueEntry> {
 
   /** Tells the order policy that the call of one that had started has settled. */
   settled(entry: E, runMs: number): void {
-    if (this.#order.settled === undefined) return
     this.#tell(entry, entry.tier, (it) => this.#order.settled?.(it, entry.rank, runMs))
   }
 

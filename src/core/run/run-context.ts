@@ -85,10 +85,6 @@ export class Run implements RunContext {
     return run.#record
   }
 
-  static startOf(run: Run): number {
-    return run.#began.at
-  }
-
   /** Tells the executor that nobody waits for its answer any more. */
   static abort(run: Run, reason: unknown): void {
     run.#aborted = { reason }

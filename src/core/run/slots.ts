@@ -48,8 +48,8 @@ export interface PoolHost {
   settled(record: RequestRecord, ok: boolean, value: unknown, times: RunTimes): void
   /** A slot was let go. */
   vacated(): void
-  /** A run that took several slots has given back all but its own. */
-  widened(): void
+  /** A run that took several slots has given back all but its own; without it, none takes several. */
+  widened?(): void
   /** A run is over its deadline, and its call has not settled: answer its caller. */
   overdue(record: RequestRecord, startedAt: number, now: number): void
   /** So its slot is stuck, until the call settles. */
@@ -386,7 +386,7 @@ export class Slots<Req, Res> {
       this.#idle.push(other)
     }
     slot.others = undefined
-    this.#host.widened()
+    this.#host.widened?.()
   }
 
   #release(slot: Slot): void {

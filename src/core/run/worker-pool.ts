@@ -5,7 +5,7 @@ import { isCount, requireConcurrency, requireTier, wordList } from '../checks.ts
 import { Alarm, type Clock, systemClock, Timeline } from '../clock.ts'
 import { OptionsError, QueueFullError, RunTimeoutError } from '../errors.ts'
 import type { Priority } from '../priority.ts'
-import { RequestRecord, State } from '../queued-request.ts'
+import { type RecordOwner, RequestRecord, State } from '../queued-request.ts'
 import { type Executor, type RunTimes, Slots, type StuckPolicy, type WorkerHealth } from './slots.ts'
 
 export interface WorkerPoolOptions {
@@ -57,6 +57,11 @@ export class WorkerPool<Req, Res> {
     if (!isCount(maxReplaced, 0)) {
       throw new OptionsError('maxReplaced', 'an integer of at least 0', maxReplaced)
     }
+    // No one is handed a record of a pool: only a run asks, for its deadline and its id.
+    const owner: Pick<RecordOwner, 'dueAt' | 'named'> = {
+      dueAt: (_record, startedAt) => startedAt + runTimeoutMs,
+      named: () => {},
+    }
     this.#timeline = new Timeline(clock, owner)
     this.#alarm = new Alarm(clock, this.#timeline, (now) => this.#ring(now))
     const host = {
@@ -84,7 +89,6 @@ export class WorkerPool<Req, Res> {
         this.#slots.abort(record, error, now)
       },
       stuck: () => this.#tell(),
-      widened: () => {},
       pauseForOthers: () => {},
       passed: () => void this.#timeline.read(),
       instant: () => this.#timeline.instant(),
@@ -183,14 +187,4 @@ export class WorkerPool<Req, Res> {
     const next = this.#slots.sweep(now)
     if (next < Number.POSITIVE_INFINITY) this.#alarm.setFor(next, now)
   }
-}
-
-/** A record of a pool has no queue to ask. */
-const owner = {
-  cancel: () => false,
-  setPriority: () => false,
-  position: () => undefined,
-  waitUntil: () => Number.POSITIVE_INFINITY,
-  dueAt: () => Number.POSITIVE_INFINITY,
-  named: () => {},
 }

@@ -18,7 +18,7 @@ export interface DeadLetter<Req> {
 }
 
 interface Ended {
-  readonly id: string | undefined
+  readonly id: string
   readonly request: unknown
   readonly priority: Priority
   readonly metadata: unknown
@@ -54,7 +54,6 @@ export class DeadLetters<Req, Handle> implements Iterable<DeadLetter<Req>> {
   readonly #letters = new Map<string, DeadLetter<Req>>()
   #dropped = 0
   readonly #keep = ({ id, request, priority, metadata, error, at }: Ended): void => {
-    if (id === undefined) return
     // A second one with the same id is the younger one, and stands at the end.
     this.#letters.delete(id)
     this.#letters.set(id, { id, request: request as Req, priority, metadata, error, at })

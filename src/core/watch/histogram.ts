@@ -20,7 +20,7 @@ const BASE = (MIN_EXPONENT + 1023) << SUB_BITS
 const float = new Float64Array(1)
 const words = new Uint32Array(float.buffer)
 // The word with sign, exponent and the top of the fraction; the other one on a big-endian machine.
-const HIGH = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1 ? 1 : 0
+const HIGH = new Uint8Array(new Uint16Array([1]).buffer)[0] as number
 
 function bucketOf(ms: number): number {
   float[0] = ms

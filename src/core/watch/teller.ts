@@ -52,8 +52,9 @@ export class Teller {
     const about = this.#about(record)
     const error = value
     if (event === 'completed' || event === 'failed') {
-      const began = run?.startedAt ?? about.at
-      const durations = { waitMs: began - record.enqueuedAt, runMs: about.at - began }
+      // Only a run ends so.
+      const { startedAt } = run as { readonly startedAt: number }
+      const durations = { waitMs: startedAt - record.enqueuedAt, runMs: about.at - startedAt }
       if (event === 'completed') this.#events.tell(record, event, { ...about, ...durations })
       else this.#events.tell(record, event, { ...about, ...durations, error })
     } else if (event === 'shed') this.#events.tell(record, event, { ...about, error })

@@ -133,6 +133,15 @@ describe('half-open', () => {
     expect(admit(540, { ahead: 9 })).toBeUndefined()
   })
 
+  test('it looks for their answers every half run, and no more often than every ms', () => {
+    const { holdMs, start } = opened(0)
+    expect(holdMs(500)).toBe(0)
+    for (let i = 0; i < 2; i++) start(500)
+    const looks = [1_000, 40, 3, 2, 0.1, Number.NaN].map((recentRunMs) => holdMs(510, recentRunMs))
+    // A tenth of `openMs` at most; and 1 ms where runs are short, or not known yet.
+    expect(looks).toEqual([50, 20, 1.5, 1, 1, 1])
+  })
+
   test('probes of which nothing is heard make room for others after a while', () => {
     const { admit, holdMs, start, settle } = opened(0)
     expect(holdMs(500)).toBe(0)
@@ -197,6 +206,11 @@ test('an executor leaves a failing downstream alone, tries the most urgent first
     // Closed at 1040, which is seen half a run later at the latest.
     ['normal 2', 1_045],
   ])
+})
+
+test('what is set to undefined is not set', () => {
+  const { admit } = opened(0, { openMs: undefined, isFailure: undefined } as unknown as CircuitBreakerOptions)
+  expect(admit(0)).toMatchObject({ retryAfterMs: 5_000 })
 })
 
 test.each<[unknown, string]>([

@@ -25,6 +25,9 @@ test('targets: the defaults, a step, some of them', () => {
   expect(targetsOf(aging({ low: 3_000 }))).toEqual([0, 1_000, 3_000, 3_000])
   expect(targetsOf(aging({ high: 10_000 }))).toEqual([0, 10_000, 10_000, 30_000])
   expect(targetsOf(aging({ urgent: 50_000 }))).toEqual(Array(4).fill(50_000))
+  // What is set to undefined is left out.
+  expect(targetsOf(aging({ high: undefined, low: 3_000 } as unknown as AgingTargets))).toEqual([0, 1_000, 3_000, 3_000])
+  expect(targetsOf(aging({ stepMs: 10, low: undefined } as unknown as AgingTargets))).toEqual([0, 10, 20, 30])
 })
 
 describe('an OptionsError names the option, what it must be, and what it is', () => {

@@ -393,6 +393,16 @@ describe('keys are forgotten', () => {
     expect(startsBefore(100)).toBeGreaterThan(10)
   })
 
+  test('one that leaves when its key is forgotten gives nothing back to anybody', () => {
+    const ranksAfter = (leaves: boolean) => {
+      const policy = fairBy(byKey, { maxKeys: 1 })
+      for (const key of ['forgotten', 'known']) policy.rank(about(key))
+      if (leaves) policy.left?.(about('forgotten'), 0)
+      return ['known', 'forgotten', 'new'].map((key) => policy.rank(about(key)))
+    }
+    expect(ranksAfter(true)).toEqual(ranksAfter(false))
+  })
+
   test('of 200,000 keys that came once each, no more are kept than are to be remembered', () => {
     const policy = fairBy((request: { key: string }) => request.key, { maxKeys: 1_000 })
     let known = 0

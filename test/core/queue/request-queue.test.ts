@@ -165,3 +165,35 @@ test('the statistics add up', async () => {
   expect(queue.peek()).toBe(3)
   expect(queue.sizeOf('low')).toBe(1)
 })
+
+test.each([Number.NaN, undefined, '7'])('a rank that compares with no other, %o, puts its request last', (rank) => {
+  const order: OrderPolicy = {
+    name: 'odd',
+    acrossTiers: true,
+    rank: ({ request, sequence }) => (request === 'odd' ? (rank as number) : sequence),
+  }
+  const queue = new RequestQueue<string>({ order })
+  const [odd] = ['odd', 'a', 'odd', 'b'].map((request) => queue.enqueue(request, { priority: 'urgent' }))
+  queue.enqueue('low', { priority: 'low' })
+  expect(queue.position(odd as NonNullable<typeof odd>)).toBe(3)
+  expect(queue.clear()).toEqual(['a', 'b', 'low', 'odd', 'odd'])
+})
+
+test('what an order policy throws when it is told something reaches who asked, and all is as it was', () => {
+  const throws = (): never => {
+    throw new Error('broken')
+  }
+  const order: OrderPolicy = {
+    name: 'broken',
+    acrossTiers: false,
+    rank: ({ sequence }) => sequence,
+    started: throws,
+    left: throws,
+  }
+  const queue = new RequestQueue<string>({ order })
+  const [first] = ['a', 'b'].map((request) => queue.enqueue(request))
+  expect(() => queue.dequeue()).toThrow('broken')
+  expect(() => queue.remove(first as NonNullable<typeof first>)).toThrow('broken')
+  expect(queue.getStatus()).toMatchObject({ size: 2, enqueued: 2, dequeued: 0, removed: 0 })
+  expect(queue.peek()).toBe('a')
+})

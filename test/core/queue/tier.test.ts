@@ -85,6 +85,22 @@ test('many blocks: removal, insertion and position agree with a sorted array', (
   for (const entry of leaving) expect(entry.block).toBeUndefined()
 })
 
+test('many blocks: when all at the end leave, as those who are shed do, newcomers stand behind what is left', () => {
+  const tier = new Tier<Entry>()
+  const make = (sequence: number): Entry => ({ rank: sequence, sequence, block: undefined, name: sequence })
+  const entries = Array.from({ length: 10_000 }, (_, sequence) => make(sequence))
+  for (const entry of entries) tier.add(entry)
+  while (tier.size > 100) {
+    const last = tier.last() as Entry
+    expect(last).toBe(entries.pop())
+    tier.remove(last)
+  }
+  const newcomer = make(20_000)
+  tier.add(newcomer)
+  expect([tier.last(), tier.countBefore(newcomer)]).toEqual([newcomer, 100])
+  expect([...tier]).toEqual([...entries, newcomer])
+})
+
 test('what has left is not kept alive by the block that it stood in', () => {
   const tier = new Tier<Entry>()
   const entries = Array.from({ length: 1_000 }, (_, sequence): Entry => {

@@ -54,6 +54,12 @@ test('the shares of a round, by default: 8, 4, 2, 1', () => {
   expect(byTier(driver.started)).toEqual([8, 4, 2, 1])
 })
 
+test('what is set to undefined has its default', () => {
+  const policy = weighted({ urgent: 4, low: undefined } as unknown as Weights)
+  // Strides are 4 / weight: of 4, 4, 2 and 1.
+  expect([0, 1, 2, 3].map((tier) => policy.rank(ask({ tier })))).toEqual([1, 1, 2, 4])
+})
+
 describe('an OptionsError names the option, what it must be, and what it is', () => {
   test.each<[unknown, string]>([
     [{ low: 0 }, "Option 'weighted.low' must be a number from 1 to 100, but is 0"],

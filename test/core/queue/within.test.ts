@@ -48,6 +48,21 @@ describe('who goes first', () => {
     }
   })
 
+  test.each([
+    ['at the same time', { urgent: 1, high: 1, normal: 1, low: 1 }, 0],
+    // 4 turns of urgent after 2 · 4/3 are at 6.66…6, as the fifth one of low; and 4 = (6.66…6 − 2.66…6) / 1 is a hair less.
+    ['as near to it as rounding leaves them', { urgent: 4, high: 4, normal: 4, low: 3 }, 2],
+  ])('positions say who starts before, also where turns are %s', (_when, weights, startedBefore) => {
+    const queue = new RequestQueue<number>({ order: weighted(weights, { within: strict() }) })
+    const lows = Array.from({ length: 20 }, (_, n) => queue.enqueue(n, { priority: 'low' }))
+    for (let n = 0; n < startedBefore; n++) expect(queue.dequeue()).toBe(n)
+    const urgents = Array.from({ length: 20 }, (_, n) => queue.enqueue(100 + n, { priority: 'urgent' }))
+    const positions = new Map([...lows, ...urgents].map((ticket) => [queue.position(ticket), ticket.request]))
+    positions.delete(undefined)
+    const line = [...positions].sort(([one = 0], [other = 0]) => one - other).map(([, request]) => request)
+    expect(line).toEqual(queue.clear())
+  })
+
   test('another priority: it stands where the inner order puts it there, and brings a turn along', () => {
     const queue = new RequestQueue<string>({ order: weighted({ urgent: 2, low: 1 }, { within: strict() }) })
     const first = queue.enqueue('first', { priority: 'low' })

@@ -72,6 +72,20 @@ describe('batched()', () => {
     expect(queue.getStatus()).toMatchObject({ running: 0, activeWorkers: 0 })
   })
 
+  test('when all have left, nothing is called', async () => {
+    const { clock, queue, batches } = batching({ maxWaitMs: 5 })
+    const requests = [await queue.submit(1), await queue.submit(2)]
+    for (const { result } of requests) result.catch(() => {})
+    await clock.advance(1)
+    for (const request of requests) request.cancel()
+    await clock.advance(10)
+    expect(batches).toEqual([])
+    expect(queue.getStatus()).toMatchObject({ running: 0, activeWorkers: 0, totals: { cancelled: 2 } })
+    // The next one begins a batch of its own.
+    await clock.run({ until: queue.execute(3) })
+    expect(batches).toEqual([[[3], 16]])
+  })
+
   test('too few answers, or none, fail the batch and free its slots', async () => {
     for (const answers of [[1], 'many', undefined]) {
       const queue = new QueuedExecutor(batched(() => answers as never, { maxSize: 2 }))

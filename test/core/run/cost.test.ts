@@ -131,6 +131,21 @@ describe('a request that costs several slots', () => {
     expect(queue.getStatus()).toMatchObject({ activeWorkers: 0, running: 0, waiting: 0 })
   })
 
+  test('that leaves before its turn lets newcomers have the free slots again, beside what may wait', async () => {
+    const { clock, queue, started, send } = timed({ maxQueueSize: 1 })
+    const first = send('a', 1)
+    await clock.settle()
+    const wide = await queue.submit('wide', { cost: 4 })
+    wide.result.catch(() => {})
+    await clock.settle()
+    expect(wide.cancel()).toBe(true)
+    const ends = [first, ...['b', 'c', 'd', 'e'].map((name) => send(name, 1))]
+    expect(queue.getStatus()).toMatchObject({ waiting: 1, activeWorkers: 4 })
+    expect(await send('f', 1)).toMatchObject({ code: 'TRIAGE_QUEUE_FULL' })
+    await clock.run({ until: Promise.all(ends) })
+    expect(started).toEqual(['a at 0', 'b at 0', 'c at 0', 'd at 0', 'e at 10'])
+  })
+
   test('reserves no free slot in its burst, and ends the reservations of others', async () => {
     const { clock, queue, send } = timed({ maxQueueSize: 3 })
     const ends = [send('a', 1), send('b', 1)]

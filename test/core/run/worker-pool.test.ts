@@ -1,6 +1,7 @@
-import { WorkerPool, type WorkerPoolOptions } from 'triage-queue'
+import { type RunContext, WorkerPool, type WorkerPoolOptions } from 'triage-queue'
 import { VirtualClock } from 'triage-queue/simulation'
 import { expect, test } from 'vitest'
+import { JumpingClock } from '../../failures/support.ts'
 
 function timed(options: Partial<WorkerPoolOptions> = {}) {
   const clock = new VirtualClock()
@@ -47,6 +48,15 @@ test('a run that is over its time is answered, its slot held until it settles', 
   expect([pool.active, pool.free]).toEqual([0, 1])
 })
 
+test('a run knows when it must be over, and by which id it is known', async () => {
+  const clock = new VirtualClock(100)
+  const told = async (_: string, { deadline, id, waitMs }: RunContext) => ({ deadline, id, waitMs })
+  const pool = new WorkerPool(told, { clock, concurrency: 1, runTimeoutMs: 50 })
+  expect(await pool.run('a')).toEqual({ deadline: 150, id: expect.stringMatching(/./), waitMs: 0 })
+  const patient = new WorkerPool(told, { clock, concurrency: 1, runTimeoutMs: Number.POSITIVE_INFINITY })
+  expect(await patient.run('a')).toMatchObject({ deadline: Number.POSITIVE_INFINITY })
+})
+
 test('replace grants a substitute, up to the cap', async () => {
   const { clock, pool } = timed({ concurrency: 1, runTimeoutMs: 5, onStuck: 'replace', maxReplaced: 1 })
   pool.run(100).catch(() => {})
@@ -71,5 +81,41 @@ test('concurrency is live, and checked', async () => {
   expect(() => new WorkerPool(() => 1, {} as WorkerPoolOptions)).toThrow("Option 'concurrency'")
   expect(() => new WorkerPool(() => 1, { concurrency: 0, maxReplaced: 1 })).toThrow("Option 'concurrency'")
   expect(() => new WorkerPool(() => 1, { concurrency: 1, runTimeoutMs: 0 })).toThrow("Option 'runTimeoutMs'")
+  expect(() => new WorkerPool(() => 1, { concurrency: 1, onStuck: 'kill' as never })).toThrow(
+    "Option 'onStuck' must be one of 'hold', 'replace', but is 'kill'",
+  )
   expect(() => new WorkerPool(1 as never, { concurrency: 1 })).toThrow("Option 'executor'")
+})
+
+test('it has no others to give a turn to: any number of runs follow each other', async () => {
+  const pool = new WorkerPool(async (n: number) => n, { concurrency: 1 })
+  let isAnotherTurn = false
+  setImmediate(() => {
+    isAnotherTurn = true
+  })
+  let sum = 0
+  for (let n = 1; n <= 10_001; n++) sum += await pool.run(n)
+  expect([sum, isAnotherTurn]).toEqual([(10_001 * 10_002) / 2, false])
+})
+
+test('time does not begin anew while a run is about to start: none has waited for less than nothing', async () => {
+  const clock = new JumpingClock(100)
+  const waits: number[] = []
+  const first = Promise.withResolvers<void>()
+  const pool = new WorkerPool(
+    async (until: Promise<void>, run) => {
+      waits.push(run.waitMs)
+      await until
+    },
+    { clock, concurrency: 2 },
+  )
+  const runs = [pool.run(first.promise)]
+  await Promise.resolve()
+  clock.time = 50
+  first.resolve()
+  await Promise.resolve()
+  // The first one's slot is let go between this call and the microtask in which it starts.
+  runs.push(pool.run(Promise.resolve()))
+  await Promise.all(runs)
+  expect(waits).toEqual([0, 0])
 })

@@ -1,6 +1,7 @@
 import { DeadLetters, OptionsError, QueuedExecutor } from 'triage-queue'
 import { VirtualClock } from 'triage-queue/simulation'
 import { expect, test } from 'vitest'
+import { gated, turn, watch } from '../../failures/support.ts'
 
 function failing() {
   const clock = new VirtualClock()
@@ -77,4 +78,23 @@ test.each([
 ])('%j is refused', (options, message) => {
   expect(() => new DeadLetters(failing().queue, options as never)).toThrow(OptionsError)
   expect(() => new DeadLetters(failing().queue, options as never)).toThrow(message)
+})
+
+test('one that is submitted again takes no younger letter of the same id along', async () => {
+  const { gate, queue } = gated({ maxQueueSize: 1, whenFull: 'block' })
+  const letters = new DeadLetters(queue)
+  watch(queue.execute('older', { id: 'a' }))
+  await turn()
+  await gate.fail('older', new Error('failed'))
+  watch(queue.execute('younger', { id: 'a' }))
+  watch(queue.execute('waits'))
+  await turn()
+  // There is no room for it until the younger one has failed too.
+  const again = watch(letters.requeue('a'))
+  await turn()
+  expect([again.state, letters.get('a')?.request]).toEqual(['pending', 'older'])
+  await gate.fail('younger', new Error('failed'))
+  expect(again.value).toMatchObject({ request: 'older' })
+  expect([...letters].map(({ request }) => request)).toEqual(['younger'])
+  await gate.finishAll()
 })

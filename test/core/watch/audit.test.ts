@@ -208,6 +208,40 @@ describe('the option debug', () => {
     expect(broken).toMatchObject([{ law: 3, state: { name: 'triage', waiting: 1, workers: [{ slot: 0 }] } }])
   })
 
+  test('shows a start that passes one of a higher priority', async () => {
+    vi.spyOn(Tiers.prototype, 'shift').mockImplementation(function (this: Tiers<RequestRecord>) {
+      const low = this.firstAt(3)
+      if (low !== undefined) this.delete(low)
+      return low
+    })
+    const queue = new QueuedExecutor(() => 1, { concurrency: 1, debug: true })
+    const urgent = queue.submit('urgent', { priority: 'urgent' })
+    await queue.execute('low', { priority: 'low' })
+    expect(broken).toMatchObject([
+      { law: 3, message: expect.stringContaining('a low request has started before a urgent') },
+    ])
+    ;(await urgent).result.catch(() => {})
+    await queue.close({ graceMs: 0 })
+  })
+
+  test('has nothing to say of a slot that is kept for a priority, nor of one that is tried again', async () => {
+    const clock = new VirtualClock()
+    const started: string[] = []
+    const queue = new QueuedExecutor(
+      async (name: string, { attempt }) => {
+        started.push(name)
+        await clock.sleep(10)
+        if (attempt === 1) throw new Error('first')
+      },
+      { clock, concurrency: 2, reserve: { low: 1 }, retry: { name: 'once', delayMs: () => 5 }, debug: true },
+    )
+    const all = ['urgent', 'urgent', 'low'].map((name) => queue.execute(name, { priority: name as 'urgent' | 'low' }))
+    await clock.run({ until: Promise.all(all) })
+    expect([started.slice(0, 2).sort(), started.length]).toEqual([['low', 'urgent'], 6])
+    await clock.run({ until: queue.close() })
+    expect(broken).toEqual([])
+  })
+
   test('has nothing to say of an executor that is right', async () => {
     const clock = new VirtualClock()
     const options = { clock, concurrency: 2, maxQueueSize: 3, whenFull: 'shed' as const, runTimeoutMs: 5, debug: true }

@@ -50,6 +50,28 @@ test('everything that can be chosen is said', () => {
   ])
 })
 
+test('a limit that is only looked at, and whose slots are whose', () => {
+  const linesOf = (options: QueuedExecutorOptions<number>) =>
+    describeExecutor(new QueuedExecutor(executor, { concurrency: 8, ...options })).lines
+  const [first] = linesOf({ limit: { name: 'mine', initial: 3, sample: () => 3, shadow: true } })
+  expect(first).toBe("'triage' runs at most 8 requests at once; mine only says what it would set.")
+  const reserve = { urgent: 2, low: 1 }
+  expect(linesOf({ reserve })).toContain('Slots are reserved: 2 for urgent, 1 for low.')
+  expect(linesOf({ reserve, lendReserve: true })).toContain(
+    'Slots are reserved: 2 for urgent, 1 for low, lent when idle.',
+  )
+})
+
+test('slots that are all reserved are warned of, unless everyone has some, or they are lent', () => {
+  const reserved = (options: QueuedExecutorOptions<number>) =>
+    warningsOf({ concurrency: 4, ...options }).filter((warning) => warning.includes('reserved'))
+  const reserve = { urgent: 3, low: 1 }
+  expect(reserved({ reserve })).toEqual(['all 4 slots are reserved: high, normal never run'])
+  expect(reserved({ reserve, lendReserve: true })).toEqual([])
+  expect(reserved({ reserve, concurrency: 5 })).toEqual([])
+  expect(reserved({ reserve: { urgent: 1, high: 1, normal: 1, low: 1 } })).toEqual([])
+})
+
 test.each<[QueuedExecutorOptions<number>, string]>([
   [{ concurrency: 1e6 }, 'priorities decide little: 1000000 run at once, and no more than 10000 can wait'],
   [{ maxQueueSize: 0 }, 'the queue is unbounded'],

@@ -26,6 +26,8 @@ test('no duration at all, a nanosecond and a century are counted without a fault
   expect(histogram.count).toBe(5)
   expect(histogram.quantile(0.2)).toBe(0)
   expect(histogram.maxMs).toBe(Number.MAX_VALUE)
+  // A share that is none: no more than all, and nothing is known to be longer than the longest.
+  expect([histogram.quantile(1.5), histogram.quantile(Number.NaN)]).toEqual([Number.MAX_VALUE, Number.MAX_VALUE])
 })
 
 test('merged histograms count as one', () => {

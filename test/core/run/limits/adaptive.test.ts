@@ -142,3 +142,29 @@ test('whatever it is fed, it answers with an integer from min to max', () => {
     expect(Number.isInteger(limit) && limit >= 3 && limit <= 40).toBe(true)
   }
 })
+
+test('in a shadow, where its probes change nothing, they teach it nothing: it goes no deeper, however quick runs become', () => {
+  const policy = adaptive({ initial: 10, max: 10 })
+  const limits: number[] = [10]
+  let probedAt = Number.POSITIVE_INFINITY
+  for (let at = 0; at < probedAt + 2_500; at += 10) {
+    // Ten are in flight, whatever it says; and just when it probes, they begin to take half as long.
+    const limit = policy.sample({ at, runMs: at < probedAt ? 100 : 50, inflight: 10, dropped: false })
+    if (limit < 10) probedAt = Math.min(probedAt, at)
+    if (limit !== limits.at(-1)) limits.push(limit)
+  }
+  expect(limits).toEqual([10, 7, 10])
+})
+
+test('at its smallest limit, longer runs are no queue that a smaller one would end: it goes on looking upwards', () => {
+  const policy = adaptive({ initial: 5, min: 5 })
+  let limit = 5
+  let most = 5
+  for (let at = 0; at < 10_000; at += 10) {
+    const isQuick = at < 1_000
+    limit = policy.sample({ at, runMs: isQuick ? 100 : 160, inflight: isQuick ? 4 : limit, dropped: false })
+    if (isQuick) expect(limit).toBe(5)
+    most = Math.max(most, limit)
+  }
+  expect(most).toBeGreaterThan(5)
+})

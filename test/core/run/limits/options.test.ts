@@ -1,7 +1,7 @@
 /**
  * Do the limits take only options that make sense, and is a shadow only a shadow?
  */
-import { isTriageError, OptionsError } from 'triage-queue'
+import { fixed, isTriageError, OptionsError, QueuedExecutor } from 'triage-queue'
 import { expect, test } from 'vitest'
 import { adaptive } from '../../../../src/core/run/adaptive.ts'
 import { aimd } from '../../../../src/core/run/aimd.ts'
@@ -132,4 +132,28 @@ test('a shadow of what is no policy is refused', () => {
     expect(() => shadow(nothing as unknown as LimitPolicy)).toThrow(OptionsError)
     expect(refusal(() => shadow(nothing as unknown as LimitPolicy))).toMatchObject({ path: 'policy' })
   }
+})
+
+test('a shadow of a policy that answers nothing about an error answers no', () => {
+  const policy = { ...aimd(), isDropped: () => undefined as unknown as boolean }
+  expect(shadow(policy).isDropped?.(new Error('any'))).toBe(false)
+})
+
+test('fixed() is `concurrency` as a policy: whatever happens, so many run', async () => {
+  const limit = fixed(3)
+  let running = 0
+  let most = 0
+  const queue = new QueuedExecutor(
+    async (n: number) => {
+      most = Math.max(most, ++running)
+      await Promise.resolve()
+      running--
+      if (n % 2 === 0) throw new Error('even')
+    },
+    { limit },
+  )
+  await Promise.allSettled(Array.from({ length: 20 }, (_, n) => queue.execute(n)))
+  expect([most, queue.concurrency]).toEqual([3, 3])
+  expect(queue.getStatus().limit).toEqual({ name: 'fixed', limit: 3, shadow: false })
+  expect(limit.sample({ at: 1, runMs: 1e6, inflight: 3, dropped: true })).toBe(3)
 })
