@@ -27,6 +27,7 @@ export function perform(world: World, action: Action): void {
       if (seen?.handle === undefined) return
       const may = job !== undefined && model?.move(job, action.tier)
       const did = seen.handle.setPriority(priorities[action.tier] as 'low')
+      if (did) world.counts.add('moved')
       if (model?.unsure === '' && may !== did) world.fail(`setPriority of ${seen.n} is ${did}, the model says ${may}`)
       return
     }
@@ -40,6 +41,7 @@ export function perform(world: World, action: Action): void {
     }
     case 'release': {
       const hanging = world.seen.filter(({ release, arrive }) => release !== undefined && arrive.work.kind === 'hangs')
+      if (hanging.length > 0) world.counts.add('let go')
       hanging[action.which % hanging.length]?.release?.()
       return
     }
@@ -72,8 +74,7 @@ export function perform(world: World, action: Action): void {
 
 /** One of the latest requests. */
 function pick(world: World, which: number): Seen | undefined {
-  world.seen[world.seen.length - 1 - (which % Math.min(world.seen.length, 12))]
-  return
+  return world.seen[world.seen.length - 1 - (which % Math.min(world.seen.length, 12))]
 }
 
 function cancel(world: World, which: number, by: 'handle' | 'id'): void {
@@ -85,11 +86,13 @@ function cancel(world: World, which: number, by: 'handle' | 'id'): void {
     if (seen.handle === undefined) return
     model?.leaveAll(job === undefined ? NOTHING : [seen.caller], () => 'TRIAGE_CANCELLED')
     const did = seen.handle.cancel('a reason')
+    if (did) world.counts.add('cancelled by handle')
     if (model !== undefined && did !== (job !== undefined)) world.fail(`cancel of ${seen.n} is ${did}`)
   } else if (seen.caller.id !== undefined) {
     const shared = model?.find(seen.caller.id)
     model?.leaveAll(shared?.callers ?? NOTHING, () => 'TRIAGE_CANCELLED')
     const did = world.executor.cancel(seen.caller.id, 'a reason')
+    if (did) world.counts.add('cancelled by id')
     if (model !== undefined && did !== (shared !== undefined)) world.fail(`cancel by the id of ${seen.n} is ${did}`)
   }
 }

@@ -1,8 +1,8 @@
 /**
- * What the executor does not keep yet, and what is therefore not looked at. Each is to be false again, and then to go, when
- * it does.
+ * What the executor does not keep yet, and what is therefore not generated, or not looked at. `seeds.ts` has the smallest
+ * schedule for each; when it holds there, the name goes from here.
  */
-export const AVOID = {
+export const AVOID: { [K in Avoided]: boolean } = {
   /** When the first in the line leaves or moves, and it was too heavy for the free slots, those behind it are not started. */
   heavyLeaves: true,
   /** One that gets the priority of a free reserved slot is not started. */
@@ -25,4 +25,17 @@ export const AVOID = {
   deadlineOfShared: true,
   /** One that is refused, and named others in `after`, makes the rejection of their results an unhandled one. */
   resultOfDependency: true,
-} as const
+}
+
+export type Avoided =
+  | 'heavyLeaves'
+  | 'liftToReserve'
+  | 'resizeBelowReserve'
+  | 'shedForLater'
+  | 'laterSubstitute'
+  | 'roomOfHeld'
+  | 'heldMoves'
+  | 'timeoutsOfMoved'
+  | 'blockedUntilStart'
+  | 'deadlineOfShared'
+  | 'resultOfDependency'

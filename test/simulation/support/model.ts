@@ -2,6 +2,7 @@
  * What should happen: an oracle written from what users are promised, not from the engine. It is told what comes in and
  * which call has settled; its books then say who must be called next, who waits in which order, and how each ends.
  */
+import { AVOID } from './avoid.ts'
 import { Books } from './books.ts'
 import type { Caller, Job } from './rules.ts'
 
@@ -95,7 +96,8 @@ export class Model extends Books {
   move(job: Job, tier: number): boolean {
     if (job.place === 'slot' || job.place === 'chosen' || job.place === 'gone') return false
     const isFull = this.isTierFull(tier)
-    if (isFull && job.place === 'held') this.unsure = 'one that waits to start moves to a full priority'
+    if (AVOID.heldMoves && isFull && job.place === 'held')
+      this.unsure = 'one that waits to start moves to a full priority'
     if (isFull && job.tier !== tier && job.place !== 'blocked' && job.failures === 0) return false
     job.tier = tier
     if (job.place === 'line' || job.failures > 0) job.rank = this.rules.rank(job, this.due(job, job.first))
@@ -111,7 +113,7 @@ export class Model extends Books {
     job.callers = job.callers.filter((other) => other !== caller)
     if (job.callers.length > 0) return
     if (job.place === 'blocked') this.rejected++
-    if (job.place === 'held' && this.in('blocked').length > 0)
+    if (AVOID.roomOfHeld && job.place === 'held' && this.in('blocked').length > 0)
       this.unsure = 'one leaves that waits to start, and others are blocked'
     const isTimeout = code === 'TRIAGE_WAIT_TIMEOUT' || code === 'TRIAGE_RUN_TIMEOUT'
     this.#end(job, isTimeout ? 'expired' : 'cancelled', code)
