@@ -46,7 +46,7 @@ export class Books {
     return this.in('line').sort((a, b) => byTier(a, b) || sign(a.rank, b.rank) || a.sequence - b.sequence)
   }
 
-  #free(): number {
+  free(): number {
     const used = [...this.calls(), ...this.in('chosen')].reduce((sum, { first }) => sum + first.cost, 0)
     return this.limit + Math.min(this.rules.maxReplaced, this.stuck()) - used
   }
@@ -63,7 +63,7 @@ export class Books {
   }
 
   pick(): Job | undefined {
-    const free = this.#free()
+    const free = this.free()
     if (this.paused || free < 1) return undefined
     const line = this.line()
     const mayStart = ({ tier }: Job) => free > this.#keptFrom(tier)
@@ -82,7 +82,7 @@ export class Books {
   isPromised(job: Job): boolean {
     const isHeavy = [job, ...this.in('line')].map(({ first }) => first).some(({ cost }) => cost > 1)
     const isReserved = this.rules.reserve.some((slots) => slots > 0)
-    return !this.paused && !this.isLater(job) && !isHeavy && !isReserved && this.#free() > this.promised
+    return !this.paused && !this.isLater(job) && !isHeavy && !isReserved && this.free() > this.promised
   }
 
   isTierFull(tier: number): boolean {

@@ -99,6 +99,8 @@ export class Model extends Books {
     if (AVOID.heldMoves && isFull && job.place === 'held')
       this.unsure = 'one that waits to start moves to a full priority'
     if (isFull && job.tier !== tier && job.place !== 'blocked' && job.failures === 0) return false
+    if (AVOID.roomOfHeld && job.place === 'held' && this.in('blocked').length > 0)
+      this.unsure = 'one that waits to start moves, and others are blocked'
     job.tier = tier
     if (job.place === 'line' || job.failures > 0) job.rank = this.rules.rank(job, this.due(job, job.first))
     this.#letIn()
@@ -138,7 +140,7 @@ export class Model extends Books {
     if (job.place === 'line') this.promised = Math.max(this.promised - 1, 0)
     Object.assign(job, { place: 'slot', inCall: true, startedAt: this.now })
     job.dueAt = this.due(job, job.first)
-    this.#letIn(false)
+    this.#letIn(this.free() > this.in('line').length)
   }
 
   /** A call has settled: its slot goes straight to the next. */
@@ -168,7 +170,8 @@ export class Model extends Books {
     this.now = now
     const due = this.open().filter((caller) => this.due(this.of(caller) as Job, caller) <= now)
     const isBlocked = due.some((caller) => this.of(caller)?.place === 'blocked')
-    if (isBlocked && due.length > 1) this.unsure = 'one who is blocked expires with another'
+    const isPromised = this.promised > 0 && this.in('blocked').length > 0
+    if ((isBlocked || isPromised) && due.length > 1) this.unsure = 'one who is blocked expires with another'
     this.leaveAll(due, ({ place }) => (place === 'slot' ? 'TRIAGE_RUN_TIMEOUT' : 'TRIAGE_WAIT_TIMEOUT'))
     this.wake()
     if (now >= this.graceAt) this.leaveAll(this.open(), () => 'TRIAGE_CANCELLED')

@@ -144,7 +144,7 @@ export class World {
     model.pass(at)
     const { maxReplaced } = model.rules
     if (model.unsure !== '') this.unsure(model.unsure)
-    else if (maxReplaced > 0 && model.stuck() > 0 && model.totals.joined > 0) this.unsure('a shared run is stuck')
+    else if (maxReplaced > 0 && model.totals.joined > 0) this.unsure('a shared run is stuck')
     else if (AVOID.laterSubstitute && maxReplaced > 0 && model.stuck() > maxReplaced) this.unsure('too many are stuck')
   }
 
