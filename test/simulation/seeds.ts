@@ -105,6 +105,19 @@ export const kept: readonly Kept[] = [
     commands: [arrive(normal, { delayMs: 900 }), arrive(normal, { delayMs: 100, passMs: 200 })],
   },
   {
+    seed: 120_223,
+    was: 'a newcomer gets the free slot, and passes one who is blocked behind another that starts later',
+    avoid: 'behindLater',
+    options: { concurrency: 1, maxQueueSize: 1, whenFull: 'block' },
+    commands: [
+      arrive(normal, { work: sleeps(100) }),
+      arrive(low, { delayMs: 5_000 }),
+      arrive(urgent, { delayMs: 5_000 }),
+      arrive(normal, { passMs: 200 }),
+      arrive(low, { passMs: 200 }),
+    ],
+  },
+  {
     seed: 6_597,
     was: 'one that has moved starts although its time is over by the timeout of its new priority',
     avoid: 'timeoutsOfMoved',

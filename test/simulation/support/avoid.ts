@@ -17,6 +17,8 @@ export const AVOID: { [K in Avoided]: boolean } = {
   roomOfHeld: true,
   /** One that waits to start may move to a priority whose own bound is reached. */
   heldMoves: true,
+  /** Behind a blocked one that starts later, others don't get a free slot; and a newcomer gets it, and passes them. */
+  behindLater: true,
   /** With timeouts by priority, one that moves has those of the old one in the queue, and those of the new one in its slot. */
   timeoutsOfMoved: true,
   /** A blocked request whose time has come meanwhile does not take a free slot until something else happens. */
@@ -35,6 +37,7 @@ export type Avoided =
   | 'laterSubstitute'
   | 'roomOfHeld'
   | 'heldMoves'
+  | 'behindLater'
   | 'timeoutsOfMoved'
   | 'blockedUntilStart'
   | 'deadlineOfShared'

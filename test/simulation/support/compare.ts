@@ -29,6 +29,8 @@ export function compare(world: World): void {
   if (model === undefined) return
   world.stepsCompared++
   model.now = world.clock.now()
+  // No patience at all is over at once.
+  if (model.graceAt <= model.now) model.pass(model.now)
   model.wake()
   if (model.unsure !== '') {
     world.unsure(model.unsure)

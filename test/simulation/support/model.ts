@@ -85,6 +85,9 @@ export class Model extends Books {
   /** There may be room: who is blocked comes in, by priority, then first-in first-out. */
   #letIn(mayPromise = true): void {
     this.clamp()
+    const isLater = this.blocked().map((job) => this.isLater(job))
+    if (AVOID.behindLater && isLater.includes(true) && isLater.includes(false))
+      this.unsure = 'one is blocked behind another that starts later'
     for (;;) {
       const next = this.blocked().find(({ tier }) => !this.isTierFull(tier))
       if (next === undefined || !this.hasRoom(next, mayPromise)) return
