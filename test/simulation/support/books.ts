@@ -1,0 +1,142 @@
+/**
+ * What the model knows at one instant, and what follows from that alone: who waits in which order, who has room, who is next.
+ * Plain arrays, sorted and searched at each question.
+ */
+import type { Caller, Job, Place, Rules } from './rules.ts'
+
+const NEVER = Number.POSITIVE_INFINITY
+const sign = (a: number, b: number): number => (a < b ? -1 : a > b ? 1 : 0)
+
+export class Books {
+  readonly rules: Rules
+  limit: number
+  now = 0
+  paused = false
+  state: 'open' | 'draining' | 'stopping' = 'open'
+  graceAt = NEVER
+  /** All that are live, or whose call has not settled. */
+  jobs: Job[] = []
+  /** How many of the line have a slot promised: a burst takes the free ones at once, and starts a microtask later. */
+  promised = 0
+  readonly totals = { admitted: 0, joined: 0, retries: 0, completed: 0, failed: 0, expired: 0, cancelled: 0, shed: 0 }
+  rejected = 0
+  /** Why what follows can't be said. */
+  unsure = ''
+  readonly firstLimit: number
+
+  constructor(rules: Rules, concurrency: number) {
+    this.rules = rules
+    this.limit = concurrency
+    this.firstLimit = concurrency
+  }
+
+  in = (...places: Place[]): Job[] => this.jobs.filter(({ place }) => places.includes(place))
+  open = (): Caller[] => this.jobs.flatMap(({ callers }) => callers)
+  of = (caller: Caller): Job | undefined => this.jobs.find(({ callers }) => callers.includes(caller))
+  find = (id: string): Job | undefined => this.jobs.find(({ callers, first }) => callers.length > 0 && first.id === id)
+  twin = ({ id }: Caller): Job | undefined => (id === undefined ? undefined : this.find(id))
+  calls = (): Job[] => this.jobs.filter(({ inCall }) => inCall)
+  stuck = (): number => this.calls().filter(({ dueAt }) => dueAt <= this.now).length
+  blocked = (): Job[] => this.in('blocked').sort((a, b) => a.tier - b.tier || a.sequence - b.sequence)
+  waiting = (): Job[] => this.in('line', 'held').filter(({ failures }) => failures === 0)
+
+  /** Who waits in the queue, in the order in which they start. */
+  line(): Job[] {
+    const byTier = (a: Job, b: Job) => (this.rules.across ? 0 : a.tier - b.tier)
+    return this.in('line').sort((a, b) => byTier(a, b) || sign(a.rank, b.rank) || a.sequence - b.sequence)
+  }
+
+  free(): number {
+    const used = [...this.calls(), ...this.in('chosen')].reduce((sum, { first }) => sum + first.cost, 0)
+    return this.limit + Math.min(this.rules.maxReplaced, this.stuck()) - used
+  }
+
+  #missing(tier: number): number {
+    const has = this.jobs.filter((job) => job.tier === tier && (job.inCall || job.place === 'chosen')).length
+    return Math.max((this.rules.reserve[tier] as number) - has, 0)
+  }
+
+  /** Who must be called next, if anybody. */
+  next(): Job | undefined {
+    const chosen = this.in('chosen')[0]
+    return chosen ?? this.pick()
+  }
+
+  pick(): Job | undefined {
+    const free = this.free()
+    if (this.paused || free < 1) return undefined
+    const line = this.line()
+    const mayStart = ({ tier }: Job) => free > this.#keptFrom(tier)
+    const first = line.find((job) => this.#missing(job.tier) > 0 && mayStart(job)) ?? line.find(mayStart)
+    if (first === undefined || first.first.cost <= free - this.#keptFrom(first.tier)) return first
+    return first.first.cost > this.limit && this.calls().length === 0 ? first : undefined
+  }
+
+  #keptFrom(tier: number): number {
+    return [0, 1, 2, 3].reduce((sum, t) => sum + (t === tier || this.rules.lends ? 0 : this.#missing(t)), 0)
+  }
+
+  /** It starts later than at once: it waits for a time, or for others. */
+  isLater = ({ first, backAt }: Job): boolean => backAt > this.now || first.after.length > 0
+
+  isPromised(job: Job): boolean {
+    const isHeavy = [job, ...this.in('line')].map(({ first }) => first).some(({ cost }) => cost > 1)
+    const isReserved = this.rules.reserve.some((slots) => slots > 0)
+    return !this.paused && !this.isLater(job) && !isHeavy && !isReserved && this.free() > this.promised
+  }
+
+  isTierFull(tier: number): boolean {
+    return this.waiting().filter((job) => job.tier === tier).length >= (this.rules.byTier[tier] as number)
+  }
+
+  hasRoom(job: Job, mayPromise = true): boolean {
+    if (this.isTierFull(job.tier)) return false
+    const promised = job.first.cost > 1 ? 0 : this.promised
+    return (mayPromise && this.isPromised(job)) || this.waiting().length - promised < this.rules.total
+  }
+
+  /** Who makes room: the last of the lowest priority below, if that is of any use. */
+  victim(job: Job): Job | undefined {
+    const below = this.line().filter(({ tier, failures }) => tier > job.tier && failures === 0)
+    const victim = below.findLast((other) => below.every(({ tier }) => tier <= other.tier))
+    const others = this.jobs.filter((other) => other !== victim)
+    return victim !== undefined && this.#without(others, job) ? victim : undefined
+  }
+
+  /** Is there room for a job if only these others were there? */
+  #without(others: Job[], job: Job): boolean {
+    const { jobs, promised } = this
+    this.jobs = others
+    this.clamp()
+    const hasRoom = this.hasRoom(job)
+    Object.assign(this, { jobs, promised })
+    return hasRoom
+  }
+
+  /** A promised slot is for one who waits; those who need several, or who are tried again, have none promised. */
+  clamp(): void {
+    const light = this.in('line').filter(({ failures, first }) => failures === 0 && first.cost === 1)
+    this.promised = Math.min(this.promised, light.length)
+  }
+
+  /** Nobody passes it: it comes in when there is room for anyone, or a slot. */
+  isNext = (job: Job): boolean => !this.isTierFull(job.tier) && !this.isLater(job)
+
+  /** When the time of a caller is over. */
+  due(job: Job, caller: Caller): number {
+    const { waitMs, runMs, totalMs } = this.rules
+    const from = caller === job.first ? job.from : caller.at
+    const totalAt = from + (caller.totalMs ?? (totalMs[caller.tier] as number))
+    const ownRunMs = job.first.runMs ?? (runMs[caller.tier] as number)
+    if (job.place === 'slot' || job.place === 'chosen') return Math.min(totalAt, job.startedAt + ownRunMs)
+    return Math.min(totalAt, from + (caller.waitMs ?? (waitMs[caller.tier] as number)))
+  }
+
+  /** When something happens by itself. */
+  nextAt(): number {
+    const dues = this.jobs.flatMap((job) => job.callers.map((caller) => this.due(job, caller)))
+    const stuck = this.calls().map(({ dueAt }) => dueAt)
+    const backs = this.in('held', 'blocked').map(({ backAt }) => backAt)
+    return Math.min(...[this.graceAt, ...dues, ...stuck, ...backs].filter((at) => at > this.now), NEVER)
+  }
+}

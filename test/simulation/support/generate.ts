@@ -1,0 +1,277 @@
+/**
+ * Everything from one seed: the options, what comes, what the executor does with it, and when.
+ *
+ * Each seed takes only some of all features: what a few have in common is found sooner than what all have a little of.
+ */
+import { type ExecutorEvent, priorities } from 'triage-queue'
+import { seeded } from '../../core/run/limits/support/seeded.ts'
+import { AVOID } from './avoid.ts'
+import {
+  type Action,
+  type Arrive,
+  type ByTier,
+  COMMANDS,
+  type Command,
+  type GuardName,
+  IDS,
+  type LimitName,
+  type Options,
+  type OrderName,
+  type Policies,
+  type Reaction,
+  type Schedule,
+  SIGNALS,
+  type Work,
+} from './schedule.ts'
+
+const exactOrders: readonly OrderName[] = ['aging', 'deadlines', 'last in', 'oldest']
+const numericOrders: readonly OrderName[] = ['weighted', 'fair']
+const numericGuards: readonly GuardName[] = ['tokens', 'waiting tokens', 'codel', 'deadline', 'shedding', 'breaker']
+const numericLimits: readonly LimitName[] = ['aimd', 'vegas', 'gradient2', 'adaptive']
+const events: readonly ExecutorEvent[] = [
+  ...(['queued', 'rejected', 'blocked', 'started', 'retrying', 'completed', 'failed', 'expired'] as const),
+  ...(['cancelled', 'shed', 'joined', 'full', 'idle', 'paused', 'resumed', 'resized', 'stuck', 'closed'] as const),
+]
+
+const sizeNames = ['total', ...priorities]
+
+/** A schedule is made of what these say. */
+class Dice {
+  readonly next: () => number
+
+  constructor(seed: number) {
+    this.next = seeded(Math.imul(seed, 0x9e3779b1))
+    // Seeds next to each other begin alike.
+    for (let i = 0; i < 3; i++) this.next()
+  }
+
+  chance = (probability: number): boolean => this.next() < probability
+  int = (from: number, to: number): number => from + Math.floor(this.next() * (to - from + 1))
+  pick = <T>(all: readonly T[]): T => all[Math.floor(this.next() * all.length)] as T
+  /** Present or not: for spreading, since what is undefined is not left out. */
+  maybe = <T extends object>(probability: number, make: () => T): T | undefined =>
+    this.chance(probability) ? make() : undefined
+}
+
+/** What a seed has chosen for all its requests. */
+interface Features {
+  readonly timeouts: boolean
+  readonly signals: boolean
+  readonly ids: boolean
+  readonly later: boolean
+  readonly cost: boolean
+  readonly inside: boolean
+  readonly canOffer: boolean
+  readonly retries: boolean
+  readonly concurrency: number
+  readonly refusals: readonly ('guard' | 'schema')[]
+  readonly actions: readonly (Action['do'] | 'nothing')[]
+  readonly kinds: readonly Work['kind'][]
+  /** The unit of all times: with a small one, much happens at the same instant. */
+  readonly unitMs: number
+  readonly spread: readonly number[]
+}
+
+const MAX_COST = 5
+
+const allKinds: readonly Work['kind'][] = [
+  ...(['returns', 'throws', 'resolves', 'rejects', 'fails', 'obeys', 'thenable', 'hangs', 'never'] as const),
+]
+const allActions: readonly Action['do'][] = [
+  ...(['cancel', 'setPriority', 'abort', 'release', 'pause', 'resume', 'idle', 'ready', 'resize', 'close'] as const),
+]
+
+export function generate(seed: number): Schedule {
+  const dice = new Dice(seed)
+  const isNumeric = dice.chance(0.15)
+  const policies = policiesOf(dice, isNumeric)
+  const wanted = featuresOf(dice, policies)
+  const options = optionsOf(dice, wanted)
+  const features = without(wanted, options)
+  const hurts = dice.chance(0.15)
+  return {
+    seed,
+    options,
+    policies,
+    reactions: hurts ? Array.from({ length: dice.int(1, 4) }, () => reactionOf(dice, features)) : [],
+    commands: Array.from({ length: COMMANDS }, () => commandOf(dice, features)),
+  }
+}
+
+function policiesOf(dice: Dice, isNumeric: boolean): Policies {
+  return {
+    guards: [
+      ...(dice.chance(0.15) ? (['scripted'] as const) : []),
+      ...(isNumeric && dice.chance(0.5) ? [dice.pick(numericGuards)] : []),
+    ],
+    ...dice.maybe(0.35, () => ({ order: dice.pick(exactOrders) })),
+    ...(isNumeric ? dice.maybe(0.5, () => ({ order: dice.pick(numericOrders) })) : undefined),
+    ...dice.maybe(0.05, () => ({ limit: 'shadow' as const })),
+    ...(isNumeric ? dice.maybe(0.4, () => ({ limit: dice.pick(numericLimits) })) : undefined),
+    ...dice.maybe(0.15, () => ({ schema: dice.chance(0.7) ? ('sync' as const) : ('async' as const) })),
+    ...dice.maybe(0.25, () => ({ retryMs: dice.int(1, 900) })),
+  }
+}
+
+function featuresOf(dice: Dice, { guards, schema, limit, retryMs }: Policies): Features {
+  const unitMs = dice.chance(0.1) ? 1 : 100
+  const some = dice.pick([0.2, 0.5])
+  const cost = dice.chance(0.2) && (limit === undefined || limit === 'shadow')
+  return {
+    timeouts: !(AVOID.heavyLeaves && cost) && dice.chance(0.4),
+    signals: dice.chance(0.25),
+    ids: dice.chance(0.25),
+    later: dice.chance(0.25),
+    cost,
+    inside: dice.chance(0.15),
+    retries: retryMs !== undefined,
+    canOffer: schema !== 'async',
+    concurrency: dice.int(1, 4),
+    refusals: [
+      ...(guards.includes('scripted') ? (['guard'] as const) : []),
+      ...(schema === undefined ? [] : (['schema'] as const)),
+    ],
+    actions: allActions.filter((name) => dice.chance(name === 'close' ? 0.2 : some)),
+    kinds: ['sleeps', 'sleeps', ...allKinds.filter(() => dice.chance(0.4))],
+    unitMs,
+    spread: dice.pick([
+      [-1, -1, 0, 5, 20],
+      [-1, 0, 10, 10, 40],
+      [-1, -1, -1, 0, 30],
+      [5, 10, 20, 100, 600],
+    ]),
+  }
+}
+
+function without(features: Features, { reserve, whenFull }: Options): Features {
+  const stays = AVOID.heavyLeaves && features.cost
+  const isReserved = AVOID.liftToReserve && reserve !== undefined
+  return {
+    ...features,
+    ids: features.ids && !stays && !isReserved,
+    signals: features.signals && !stays,
+    later: features.later && !(AVOID.shedForLater && whenFull === 'shed'),
+    actions: features.actions.filter(
+      (name) =>
+        !(
+          (stays && (name === 'cancel' || name === 'setPriority')) ||
+          (isReserved && (name === 'setPriority' || name === 'resize'))
+        ),
+    ),
+  }
+}
+
+function optionsOf(dice: Dice, { timeouts, unitMs, concurrency, cost, retries, ids, actions }: Features): Options {
+  // Those who join may lift, too.
+  const moves = AVOID.timeoutsOfMoved && (ids || actions.includes('setPriority'))
+  const mayShed = !(AVOID.heavyLeaves && cost) && !(AVOID.shedForLater && retries)
+  const size = (): number => dice.int(1, dice.pick([2, 6]))
+  const byTier = (names: readonly string[], value: () => number): ByTier =>
+    dice.chance(0.7) || (moves && names !== sizeNames)
+      ? value()
+      : Object.fromEntries(names.filter(() => dice.chance(0.5)).map((name) => [name, value()]))
+  const timeout = (): number => dice.int(1, 40 * unitMs)
+  const timeoutNames = ['default', ...priorities]
+  const reserve = dice.pick([{ urgent: 1 }, { low: 1 }, { urgent: 1, low: 1 }])
+  const fits = Object.values(reserve).length <= concurrency
+  return {
+    concurrency,
+    ...dice.maybe(0.8, () => ({ maxQueueSize: byTier(sizeNames, size) })),
+    ...dice.maybe(0.7, () => ({ whenFull: dice.pick(mayShed ? (['block', 'shed'] as const) : (['block'] as const)) })),
+    ...dice.maybe(0.5, () => ({ maxBlocked: size() })),
+    ...(timeouts
+      ? {
+          ...dice.maybe(0.4, () => ({ waitTimeoutMs: byTier(timeoutNames, timeout) })),
+          ...dice.maybe(0.5, () => ({ runTimeoutMs: byTier(timeoutNames, timeout) })),
+          ...dice.maybe(0.4, () => ({ timeoutMs: byTier(timeoutNames, timeout) })),
+          ...dice.maybe(0.4, () => ({ onStuck: 'replace' as const })),
+        }
+      : { runTimeoutMs: Number.POSITIVE_INFINITY }),
+    ...dice.maybe(0.3, () => ({ maxReplaced: dice.int(0, 2) })),
+    ...dice.maybe(0.3, () => ({ onDuplicate: 'reject' as const })),
+    ...(fits ? dice.maybe(0.12, () => ({ reserve, lendReserve: dice.chance(0.5) })) : undefined),
+  }
+}
+
+function commandOf(dice: Dice, features: Features): Command {
+  const passMs = dice.pick(features.spread)
+  const ms = passMs <= 0 ? passMs : dice.int(1, passMs * features.unitMs)
+  return { ...actionOf(dice, features, 0.6, true), passMs: ms }
+}
+
+function actionOf(dice: Dice, features: Features, arrivals: number, mayNest: boolean): Action {
+  const name = dice.chance(arrivals) || features.actions.length === 0 ? 'arrive' : dice.pick(features.actions)
+  const tier = dice.int(0, 3)
+  switch (name) {
+    case 'cancel':
+      return { do: name, which: dice.int(0, 11), by: dice.pick(['handle', 'id'] as const) }
+    case 'setPriority':
+      return { do: name, which: dice.int(0, 11), tier }
+    case 'abort':
+      return { do: name, signal: dice.int(0, SIGNALS - 1) }
+    case 'release':
+      return { do: name, which: dice.int(0, 11) }
+    case 'ready':
+      return { do: name, tier }
+    case 'resize':
+      return { do: name, concurrency: dice.int(1, 5) }
+    case 'close':
+      // Most schedules would else be over when they have hardly begun.
+      if (!dice.chance(0.2)) return { do: 'resume' }
+      return { do: name, drain: dice.chance(0.6), graceMs: dice.pick([0, 5 * features.unitMs, 1e9]) }
+    case 'pause':
+    case 'resume':
+    case 'idle':
+      return { do: name }
+    default:
+      return arrivalOf(dice, features, tier, mayNest)
+  }
+}
+
+function arrivalOf(dice: Dice, features: Features, tier: number, mayNest: boolean): Arrive {
+  const { timeouts, signals, ids, later, cost, refusals, unitMs, canOffer, concurrency } = features
+  const timeout = (): number => dice.int(1, 40 * unitMs)
+  return {
+    do: 'arrive',
+    // What an asynchronous schema must look at can't be offered.
+    via: dice.pick(['execute', 'submit', 'submit', canOffer ? 'offer' : 'execute'] as const),
+    tier,
+    key: dice.int(0, 2),
+    work: workOf(dice, features, mayNest),
+    ...(ids ? dice.maybe(0.5, () => ({ id: dice.int(0, IDS - 1) })) : undefined),
+    ...(signals ? dice.maybe(0.5, () => ({ signal: dice.int(0, SIGNALS - 1) })) : undefined),
+    ...(timeouts
+      ? {
+          ...dice.maybe(0.2, () => ({ waitTimeoutMs: timeout() })),
+          ...dice.maybe(0.2, () => ({ runTimeoutMs: timeout() })),
+          ...dice.maybe(0.2, () => ({ timeoutMs: timeout() })),
+        }
+      : undefined),
+    ...(later
+      ? dice.pick([
+          {},
+          {},
+          { delayMs: dice.int(0, 20 * unitMs) },
+          { after: dice.int(1, 6) },
+          { startAt: true as const },
+        ])
+      : undefined),
+    ...(cost ? dice.maybe(0.4, () => ({ cost: dice.int(1, dice.chance(0.1) ? MAX_COST : concurrency) })) : undefined),
+    ...(refusals.length > 0 ? dice.maybe(0.2, () => ({ refused: dice.pick(refusals) })) : undefined),
+  }
+}
+
+function workOf(dice: Dice, features: Features, mayNest: boolean): Work {
+  const inside = mayNest && features.inside && dice.chance(0.3)
+  return {
+    kind: dice.pick(features.kinds),
+    ms: dice.int(1, dice.pick([5, 20, 60]) * features.unitMs),
+    times: dice.int(1, 3),
+    ...(inside ? { inside: actionOf(dice, features, 0.5, false) } : undefined),
+  }
+}
+
+function reactionOf(dice: Dice, features: Features): Reaction {
+  const does = dice.chance(0.3) ? { do: dice.pick(['throw', 'reject'] as const) } : actionOf(dice, features, 0.5, false)
+  return { on: dice.pick(events), after: dice.int(0, 4), times: dice.int(1, 3), does }
+}

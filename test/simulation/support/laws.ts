@@ -1,0 +1,195 @@
+/**
+ * The laws, whatever the policies: checked at each call and each event, at every step, and at the end. These are also the
+ * bounds that policies publish whose choices are a matter of numbers.
+ */
+import type { AsyncLocalStorage } from 'node:async_hooks'
+import { getEventListeners } from 'node:events'
+import { type ExecutorEvent, type ExecutorStatus, priorities, type RunContext } from 'triage-queue'
+import { AVOID } from './avoid.ts'
+import type { Rules } from './rules.ts'
+import type { Action, Reaction } from './schedule.ts'
+import { BURST, MAX_LEARNED, PER_SECOND, rulesOf } from './setup.ts'
+import type { Seen, World } from './world.ts'
+
+/** Each event, and the letter that stands for it in the way of a request; what happens beside its way has none. */
+const letters: { readonly [E in ExecutorEvent]: string } = {
+  ...{ queued: 'q', rejected: 'r', blocked: 'b', started: 's', retrying: 'y', completed: 'c', failed: 'f' },
+  ...{ expired: 'e', cancelled: 'x', shed: 'd', joined: '', full: '', idle: '', paused: '', resumed: '' },
+  ...{ resized: '', stuck: '', closed: '' },
+}
+const events = Object.keys(letters) as ExecutorEvent[]
+
+/** The only ways there are; one who joins another has none of his own. */
+const ways = /^(b?r|b?q(sy)*(s[cfex]|[exd]))?$/
+
+export class Laws {
+  readonly #world: World
+  readonly #rules: Rules
+  /** What listeners were told to throw, and what was reported. */
+  thrown = 0
+  readonly reported: unknown[] = []
+  readonly #told: { [E in ExecutorEvent]?: number } = {}
+  /** The greatest limit since all was last at rest: whoever has been given a slot then still starts. */
+  #limit: number
+  /** When each came in, by tier: for the rate. */
+  readonly #cameAt: number[][] = [[], [], [], []]
+  /** Whether each waits for its first start, in the order in which they came in. */
+  readonly #line: Seen[] = []
+  readonly #keepsLine: boolean
+
+  constructor(world: World) {
+    this.#world = world
+    const { options, policies, commands } = world.schedule
+    this.#rules = rulesOf(world.schedule)
+    this.#limit = this.#most(options.concurrency)
+    const numeric = policies.order === 'weighted' || policies.order === 'fair'
+    // Whoever moves, joins or comes later has another place than that of its coming.
+    const moves = commands.some((each) => each.do === 'setPriority' || (each.do === 'arrive' && isMoved(each)))
+    const drops = policies.guards.includes('waiting tokens')
+    this.#keepsLine =
+      numeric && !moves && !drops && options.whenFull !== 'block' && world.schedule.reactions.length === 0
+  }
+
+  #most(concurrency: number): number {
+    const { limit } = this.#world.schedule.policies
+    return limit === undefined || limit === 'shadow' ? concurrency : MAX_LEARNED
+  }
+
+  // ── Each event ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  listen(context: AsyncLocalStorage<number>): void {
+    const { executor, schedule } = this.#world
+    for (const event of events) executor.on(event, (about) => this.#hear(event, about, context.getStore()))
+    for (const reaction of schedule.reactions) this.#react(reaction)
+  }
+
+  #hear(event: ExecutorEvent, about: { readonly at: number }, store: number | undefined): void {
+    const { clock, seen, counts } = this.#world
+    counts.add(`event ${event}`)
+    this.#told[event] = (this.#told[event] ?? 0) + 1
+    if (about.at !== clock.now()) this.#broken(11, `'${event}' says ${about.at}`)
+    if (!('metadata' in about)) return
+    const request = seen[about.metadata as number] as Seen
+    if (store !== request.n)
+      this.#broken(8, `a listener of '${event}' about ${request.n} is in the context of ${store}`)
+    request.way += letters[event]
+    if (event === 'queued') {
+      this.#cameAt[request.caller.tier]?.push(about.at)
+      if (this.#keepsLine) this.#line.push(request)
+    } else if (this.#keepsLine && letters[event] !== '') this.#line.splice(this.#line.indexOf(request), 1)
+  }
+
+  #react({ on, after, times, does }: Reaction): void {
+    let heard = 0
+    this.#world.executor.on(on, () => {
+      const now = heard++ - after
+      if (now < 0 || now >= times) return
+      if (isAction(does)) {
+        this.#world.act(does)
+        return
+      }
+      this.thrown++
+      const error = new Error(`a listener of '${on}'`)
+      if (does.do === 'throw') throw error
+      return Promise.reject(error)
+    })
+  }
+
+  // ── Each call ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  called({ n, way, arrive, caller }: Seen, run: RunContext, store: number | undefined): void {
+    const { onStack, unsettled, executor, clock } = this.#world
+    if (onStack > 0) this.#broken(3, `${n} is called on the stack of another call`)
+    if (store !== n) this.#broken(8, `the call of ${n} is in the context of ${store}`)
+    if (!way.endsWith('s')) this.#broken(2, `${n} is called, its way was '${way}'`)
+    // That of a shared run is that of the first caller, who may have left.
+    const isLate = run.deadline < clock.now() && !(AVOID.deadlineOfShared && caller.id !== undefined)
+    if (isLate) this.#broken(11, `${n} is called after its deadline`)
+    this.#limit = Math.max(this.#limit, this.#most(executor.concurrency))
+    const most = this.#limit + this.#rules.maxReplaced
+    if (unsettled > most && unsettled > caller.cost) this.#broken(5, `${unsettled} slots are used, of ${most}`)
+    if (!this.#keepsLine || way !== 'qs') return
+    const isFair = this.#world.schedule.policies.order === 'fair'
+    const before = this.#line.find((other) => {
+      return other.n < n && other.caller.tier === caller.tier && (!isFair || other.arrive.key === arrive.key)
+    })
+    if (before !== undefined) this.#broken(3, `${n} is called before ${before.n}, which came earlier`)
+  }
+
+  // ── Each step ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Everything has been done that can be done at this instant. */
+  settled(): void {
+    this.#limit = this.#most(this.#world.executor.concurrency)
+  }
+
+  status(status: ExecutorStatus): void {
+    const { total, byTier, maxBlocked } = this.#rules
+    const { waiting, running, retrying, blocked, totals, waitingByPriority } = status
+    const { completed, failed, expired, cancelled, shed, admitted, rejected } = totals
+    const ended = completed + failed + expired + cancelled + shed
+    if (admitted !== waiting + running + retrying + ended) {
+      this.#broken(1, `${admitted} came in, ${waiting} wait, ${running} run, ${retrying} retry, ${ended} have ended`)
+    }
+    const told = { completed, failed, expired, cancelled, shed, rejected, queued: admitted, joined: totals.joined }
+    for (const [event, times] of Object.entries(told)) {
+      const heard = this.#told[event as ExecutorEvent] ?? 0
+      if (heard !== times) this.#broken(1, `'${event}' was told ${heard} times, and counted ${times} times`)
+    }
+    if (waiting > total) this.#broken(4, `${waiting} wait, of at most ${total}`)
+    for (const [tier, priority] of priorities.entries()) {
+      const most = byTier[tier] as number
+      if (!AVOID.heldMoves && waitingByPriority[priority] > most) this.#broken(4, `too many of '${priority}' wait`)
+    }
+    if (blocked > maxBlocked) this.#broken(4, `${blocked} are blocked, of at most ${maxBlocked}`)
+    if (status.maxWorkers > this.#limit || status.maxWorkers < 1) this.#broken(5, `the limit is ${status.maxWorkers}`)
+    if (status.listenerErrors !== this.thrown)
+      this.#broken(10, `${this.thrown} errors, ${status.listenerErrors} counted`)
+    if (this.reported.length !== this.thrown)
+      this.#broken(10, `${this.thrown} errors, ${this.reported.length} reported`)
+    const isQuiet = waiting + running + retrying + blocked + status.activeWorkers === 0
+    const timers = this.#world.clock.timers - this.#world.answersAt.length
+    if (isQuiet && timers > 0) this.#broken(9, `${timers} timers are left, and nothing waits or runs`)
+  }
+
+  // ── The end ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The executor is closed, and everything that it held was let go. */
+  atEnd(): void {
+    const { executor, promises, seen, signals, schedule } = this.#world
+    const status = executor.getStatus()
+    this.status(status)
+    const left = status.waiting + status.running + status.retrying + status.blocked + status.activeWorkers
+    if (left > 0 || status.state !== 'closed') this.#broken(9, `at the end it is ${status.state}, and ${left} are left`)
+    for (const { name, end } of promises) if (end === '') this.#broken(6, `${name} is still open`)
+    for (const signal of signals) {
+      if (getEventListeners(signal, 'abort').length > 0) this.#broken(9, 'a signal still has a listener')
+    }
+    for (const { n, way } of seen) if (!ways.test(way)) this.#broken(1, `${n} went the way '${way}'`)
+    // One that is blocked has had its token when it came, and may come in later together with others.
+    if (schedule.policies.guards.includes('tokens') && this.#rules.whenFull !== 'block') this.#checkRate()
+  }
+
+  #checkRate(): void {
+    for (const times of this.#cameAt) {
+      for (const [i, from] of times.entries()) {
+        for (let j = i; j < times.length; j++) {
+          const most = BURST + (PER_SECOND * ((times[j] as number) - from)) / 1_000 + 1e-6
+          if (j - i + 1 > most) this.#broken(4, `${j - i + 1} came in, at a rate of at most ${most}`)
+        }
+      }
+    }
+  }
+
+  #broken(law: number, how: string): void {
+    this.#world.fail(`law ${law}: ${how}`)
+  }
+}
+
+function isMoved(arrive: { readonly id?: number; readonly delayMs?: number; readonly after?: number }): boolean {
+  return arrive.id !== undefined || arrive.delayMs !== undefined || arrive.after !== undefined
+}
+
+function isAction(does: Reaction['does']): does is Action {
+  return does.do !== 'throw' && does.do !== 'reject'
+}

@@ -1,0 +1,67 @@
+/**
+ * What the model is told: who asks, and under which options. Plain numbers, by tier where they may differ.
+ */
+
+/** One who asks; several callers with the same id share one job. */
+export interface Caller {
+  readonly n: number
+  readonly at: number
+  readonly tier: number
+  readonly via: 'execute' | 'submit' | 'offer'
+  readonly id: string | undefined
+  readonly signal: object | undefined
+  readonly waitMs: number | undefined
+  readonly runMs: number | undefined
+  readonly totalMs: number | undefined
+  readonly cost: number
+  /** Not before this time, nor before these have ended. */
+  readonly startAt: number
+  readonly after: readonly Caller[]
+  /** What the schema and the guards say: the code of the refusal, or ''. */
+  readonly refusal: string
+  /** How it ended: 'ok', 'failure', 'aborted' or the code of an error; '' while it is open. */
+  end: string
+  /** In which order they have ended. */
+  endedAs: number
+}
+
+export interface Rules {
+  readonly total: number
+  readonly byTier: readonly number[]
+  readonly whenFull: 'reject' | 'block' | 'shed'
+  readonly maxBlocked: number
+  readonly waitMs: readonly number[]
+  readonly runMs: readonly number[]
+  readonly totalMs: readonly number[]
+  readonly maxReplaced: number
+  readonly joins: boolean
+  /** Whether ranks are compared across priorities. */
+  readonly across: boolean
+  rank(job: Job, deadline: number): number
+  readonly reserve: readonly number[]
+  readonly lends: boolean
+  /** After so many failures, in how many ms to try again; undefined: not at all. */
+  retryMs(failures: number): number | undefined
+}
+
+export type Place = 'new' | 'blocked' | 'held' | 'line' | 'chosen' | 'slot' | 'gone'
+
+/** What is run once, for one caller or for several with the same id. */
+export interface Job {
+  readonly first: Caller
+  /** Those who still wait for its outcome. */
+  callers: Caller[]
+  place: Place
+  tier: number
+  sequence: number
+  rank: number
+  failures: number
+  /** Its timeouts count from then. */
+  from: number
+  /** When it may come to the queue (again). */
+  backAt: number
+  /** Its call has not settled; it is stuck when that time has come. */
+  inCall: boolean
+  startedAt: number
+  dueAt: number
+}

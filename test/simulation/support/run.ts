@@ -1,0 +1,84 @@
+/**
+ * Many schedules, one after another; and one of them, with all that happens in it.
+ */
+import { Coverage } from './coverage.ts'
+import { generate } from './generate.ts'
+import { COMMANDS, type Schedule } from './schedule.ts'
+import { World } from './world.ts'
+
+export interface Violation {
+  readonly seed: number
+  readonly what: string
+}
+
+export interface RunOptions {
+  /** The first seed, and how many of them. */
+  readonly from: number
+  readonly count: number
+  /** Goes on after a schedule that has failed. */
+  readonly keepGoing?: boolean
+  readonly onProgress?: (schedules: number) => void
+}
+
+/** Plain numbers, to be added up and sent from thread to thread. */
+export interface RunResult {
+  schedules: number
+  commands: number
+  /** Instants at which the laws were looked at, and those at which the model was held against the executor, too. */
+  steps: number
+  stepsCompared: number
+  simulatedMs: number
+  /** How often each command was given, each event told, each end found. */
+  readonly counts: { [what: string]: number }
+  readonly violations: Violation[]
+}
+
+export const noResult = (): RunResult => ({
+  ...{ schedules: 0, commands: 0, steps: 0, stepsCompared: 0, simulatedMs: 0, counts: {}, violations: [] },
+})
+
+export async function runSchedules({ from, count, keepGoing, onProgress }: RunOptions): Promise<RunResult> {
+  const result = noResult()
+  const counts = new Coverage()
+  for (let seed = from; seed < from + count; seed++) {
+    const schedule = generate(seed)
+    const world = new World(schedule, counts)
+    const what = await violationOf(world)
+    result.schedules++
+    result.commands += COMMANDS
+    result.steps += world.steps
+    result.stepsCompared += world.stepsCompared
+    result.simulatedMs += world.clock.now()
+    if (what !== '') result.violations.push({ seed, what })
+    if (what !== '' && !keepGoing) break
+    onProgress?.(result.schedules)
+  }
+  return Object.assign(result, { counts: Object.fromEntries(counts.counts) })
+}
+
+/** Adds the second to the first. */
+export function addUp(sum: RunResult, other: RunResult): void {
+  for (const name of ['schedules', 'commands', 'steps', 'stepsCompared', 'simulatedMs'] as const) {
+    sum[name] += other[name]
+  }
+  for (const [what, times] of Object.entries(other.counts)) sum.counts[what] = (sum.counts[what] ?? 0) + times
+  sum.violations.push(...other.violations)
+}
+
+/** Plays one schedule; what has gone wrong in it, or ''; `trace` is told all that happens. */
+export function play(schedule: Schedule, trace?: string[]): Promise<string> {
+  return violationOf(new World(schedule, new Coverage(), trace))
+}
+
+async function violationOf(world: World): Promise<string> {
+  const hear = (reason: unknown): void => world.fail(`law 6: an unhandled rejection: ${reason}`)
+  process.on('unhandledRejection', hear)
+  try {
+    await world.play()
+  } catch (error) {
+    world.fail(`it throws: ${error}`)
+  } finally {
+    process.off('unhandledRejection', hear)
+  }
+  return world.violation
+}

@@ -1,0 +1,162 @@
+/**
+ * One schedule, twice: as the options of a real executor, and as the rules of the model.
+ */
+import {
+  adaptive,
+  aging,
+  aimd,
+  circuitBreaker,
+  codel,
+  earliestDeadlineFirst,
+  fairBy,
+  type Guard,
+  gradient2,
+  meetsDeadline,
+  type OrderPolicy,
+  priorities,
+  type QueuedExecutorOptions,
+  type StandardResult,
+  shadow,
+  shedByPriority,
+  tokenBucket,
+  vegas,
+  weighted,
+} from 'triage-queue'
+import type { Rules } from './rules.ts'
+import type { ByTier, GuardName, LimitName, OrderName, Schedule } from './schedule.ts'
+
+/** What is handed to the executor. */
+export interface Payload {
+  readonly n: number
+  readonly key: string
+  readonly refused: 'guard' | 'schema' | undefined
+}
+
+/** Of the token bucket, for each priority. */
+export const PER_SECOND = 2
+export const BURST = 4
+const TARGETS_MS = [0, 500, 2_000, 10_000]
+const DEFAULT_RUN_TIMEOUT_MS = 300_000
+const DEFAULT_SIZE = 10_000
+const MAX_RETRIES = 2
+
+const keyOf = (request: unknown): string => (request as Payload).key
+
+const lastIn: OrderPolicy = { name: 'last in', acrossTiers: false, rank: ({ sequence }) => -sequence }
+const oldest: OrderPolicy = { name: 'oldest', acrossTiers: true, rank: ({ admittedAt }) => admittedAt }
+
+const orders: { readonly [K in OrderName]: () => OrderPolicy } = {
+  aging: () => aging({ high: 500, normal: 2_000, low: 10_000 }),
+  deadlines: earliestDeadlineFirst,
+  'last in': () => lastIn,
+  oldest: () => oldest,
+  weighted: () => weighted(),
+  fair: () => fairBy(keyOf),
+}
+
+const scripted: Guard = {
+  name: 'scripted',
+  admit: ({ request }) =>
+    (request as Payload).refused === 'guard'
+      ? { rule: 'scripted', compared: {}, wouldAdmit: 'another', retryAfterMs: 1 }
+      : undefined,
+}
+
+const guards: { readonly [K in GuardName]: () => Guard } = {
+  scripted: () => scripted,
+  tokens: () => tokenBucket({ perSecond: PER_SECOND, burst: BURST, per: 'priority' }),
+  'waiting tokens': () => tokenBucket({ perSecond: PER_SECOND, burst: BURST, over: 'wait', per: keyOf }),
+  codel: () => codel({ targetMs: 300 }),
+  deadline: () => meetsDeadline(),
+  shedding: () => shedByPriority(),
+  breaker: () => circuitBreaker(),
+}
+
+const limits: { readonly [K in LimitName]: (initial: number) => QueuedExecutorOptions['limit'] & object } = {
+  shadow: () => shadow(aimd({ initial: 1, min: 1, max: 5, timeoutMs: 500 })),
+  aimd: (initial) => aimd({ initial, min: 1, max: 6, timeoutMs: 500 }),
+  vegas: (initial) => vegas({ initial, min: 1, max: 6 }),
+  gradient2: (initial) => gradient2({ initial, min: 1, max: 6 }),
+  adaptive: (initial) => adaptive({ initial, min: 1, max: 6 }),
+}
+export const MAX_LEARNED = 6
+
+/** Is each choice of its policies known beforehand, and not a matter of numbers? */
+export function isExact({ options, policies, reactions, commands }: Schedule): boolean {
+  const { order, guards: named, limit, schema } = policies
+  // Who of the blocked comes in beside one that is too heavy for the room there is, is not said.
+  const isHeavy = commands.some((command) => command.do === 'arrive' && (command.cost ?? 1) > 1)
+  return (
+    !(isHeavy && (options.whenFull === 'block' || options.reserve !== undefined)) &&
+    order !== 'weighted' &&
+    order !== 'fair' &&
+    named.every((name) => name === 'scripted') &&
+    (limit === undefined || limit === 'shadow') &&
+    schema !== 'async' &&
+    reactions.every(({ does }) => does.do === 'throw' || does.do === 'reject')
+  )
+}
+
+export function optionsOf({ options, policies }: Schedule): QueuedExecutorOptions<Payload> {
+  const { order, limit, schema, retryMs, guards: named } = policies
+  const { concurrency, ...others } = options
+  const made = named.map((name) => guards[name]())
+  return {
+    ...(others as QueuedExecutorOptions<Payload>),
+    // A limit policy decides in its place.
+    ...(limit === undefined || limit === 'shadow' ? { concurrency } : undefined),
+    ...(order === undefined ? undefined : { order: orders[order]() }),
+    ...(limit === undefined ? undefined : { limit: limits[limit](concurrency) }),
+    ...(schema === undefined ? undefined : { schema: schemaOf(schema === 'async') }),
+    ...(retryMs === undefined ? undefined : { retry: retryOf(retryMs) }),
+    rateLimit: made.filter(({ name }) => name === 'tokenBucket'),
+    overload: made.filter(({ name }) => name !== 'tokenBucket'),
+  }
+}
+
+function schemaOf(isAsync: boolean): QueuedExecutorOptions<Payload>['schema'] & object {
+  const look = (value: unknown): StandardResult<Payload> =>
+    (value as Payload).refused === 'schema' ? { issues: [{ message: 'no' }] } : { value: value as Payload }
+  const validate = (value: unknown) => (isAsync ? Promise.resolve(value).then(look) : look(value))
+  return { '~standard': { version: 1, vendor: 'simulation', validate } }
+}
+
+function retryOf(retryMs: number): QueuedExecutorOptions['retry'] & object {
+  return { name: 'again', delayMs: ({ attempt }) => delayMs(retryMs, attempt) }
+}
+
+const delayMs = (retryMs: number, failures: number): number | undefined =>
+  failures > MAX_RETRIES ? undefined : retryMs * failures
+
+export function rulesOf({ options, policies }: Schedule): Rules {
+  const { concurrency, onStuck, maxReplaced = concurrency } = options
+  const { order, retryMs } = policies
+  const never = Number.POSITIVE_INFINITY
+  const size = typeof options.maxQueueSize === 'number' ? { total: options.maxQueueSize } : (options.maxQueueSize ?? {})
+  return {
+    total: size.total ?? DEFAULT_SIZE,
+    byTier: priorities.map((priority) => (size as { low?: number })[priority as 'low'] ?? never),
+    whenFull: options.whenFull ?? 'reject',
+    maxBlocked: options.maxBlocked ?? DEFAULT_SIZE,
+    waitMs: byTier(options.waitTimeoutMs, never),
+    runMs: byTier(options.runTimeoutMs, DEFAULT_RUN_TIMEOUT_MS),
+    totalMs: byTier(options.timeoutMs, never),
+    maxReplaced: onStuck === 'replace' ? maxReplaced : 0,
+    joins: options.onDuplicate !== 'reject',
+    across: order === 'aging' || order === 'oldest',
+    rank: ({ tier, sequence, from }, deadline) => {
+      if (order === 'aging') return from + (TARGETS_MS[tier] as number)
+      if (order === 'deadlines') return deadline
+      if (order === 'oldest') return from
+      return order === 'last in' ? -sequence : sequence
+    },
+    reserve: priorities.map((priority) => options.reserve?.[priority] ?? 0),
+    lends: options.lendReserve ?? false,
+    retryMs: (failures) => (retryMs === undefined ? undefined : delayMs(retryMs, failures)),
+  }
+}
+
+function byTier(value: ByTier | undefined, otherwise: number): number[] {
+  if (typeof value === 'number') return [value, value, value, value]
+  return priorities.map((priority) => value?.[priority] ?? value?.default ?? otherwise)
+}

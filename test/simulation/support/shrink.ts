@@ -1,0 +1,79 @@
+/**
+ * Makes a schedule that fails as small as it can, as long as it fails in the same way.
+ */
+import { play } from './run.ts'
+import type { Schedule } from './schedule.ts'
+
+/** Two violations are of one kind when they differ in numbers only. */
+const kindOf = (violation: string): string => violation.replace(/[\d.]+/g, 'n').replace(/'[^']*'/g, 'word')
+
+export interface Shrunk {
+  readonly schedule: Schedule
+  readonly violation: string
+  readonly trace: readonly string[]
+}
+
+export async function shrink(schedule: Schedule): Promise<Shrunk> {
+  let best = await attempt(schedule)
+  const kind = kindOf(best.violation)
+  for (let isSmaller = true; isSmaller; ) {
+    isSmaller = false
+    for (const smaller of candidates(best.schedule)) {
+      const found = await attempt(smaller)
+      if (kindOf(found.violation) !== kind) continue
+      best = found
+      isSmaller = true
+      break
+    }
+  }
+  return best
+}
+
+async function attempt(schedule: Schedule): Promise<Shrunk> {
+  const trace: string[] = []
+  const violation = await play(schedule, trace)
+  return { schedule, violation, trace }
+}
+
+/** What is smaller: the greatest steps first. */
+function* candidates(schedule: Schedule): Generator<Schedule> {
+  const { commands, reactions, options, policies } = schedule
+  for (let size = Math.ceil(commands.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
+    for (let from = 0; from < commands.length; from += size) {
+      yield { ...schedule, commands: commands.toSpliced(from, size) }
+    }
+  }
+  for (const i of reactions.keys()) yield { ...schedule, reactions: reactions.toSpliced(i, 1) }
+  for (const name of Object.keys(options)) {
+    if (name !== 'concurrency') yield { ...schedule, options: without(options, name) }
+  }
+  for (const name of Object.keys(policies))
+    if (name !== 'guards') yield { ...schedule, policies: without(policies, name) }
+  if (policies.guards.length > 0) yield { ...schedule, policies: { ...policies, guards: policies.guards.slice(1) } }
+  for (const [i, command] of commands.entries()) {
+    if (command.do !== 'arrive') continue
+    const needed = ['do', 'via', 'tier', 'key', 'work', 'passMs']
+    for (const name of Object.keys(command).filter((each) => !needed.includes(each))) {
+      yield { ...schedule, commands: commands.with(i, without(command, name)) }
+    }
+    if (command.work.inside === undefined) continue
+    yield { ...schedule, commands: commands.with(i, { ...command, work: without(command.work, 'inside') }) }
+  }
+}
+
+function without<T extends object>(all: T, name: string): T {
+  return Object.fromEntries(Object.entries(all).filter(([each]) => each !== name)) as T
+}
+
+/** A schedule and what happened in it, for people to read. */
+export function report({ schedule, violation, trace }: Shrunk): string {
+  const { seed, options, policies, reactions } = schedule
+  const infinite = (_: string, value: unknown): unknown => (value === Number.POSITIVE_INFINITY ? 'Infinity' : value)
+  return [
+    `seed ${seed}, ${schedule.commands.length} commands: ${violation || 'nothing goes wrong'}`,
+    `options   ${JSON.stringify(options, infinite)}`,
+    `policies  ${JSON.stringify(policies)}`,
+    `reactions ${JSON.stringify(reactions)}`,
+    ...trace,
+  ].join('\n')
+}

@@ -1,0 +1,198 @@
+/**
+ * One schedule happens to a real executor on a virtual clock, and to the model beside it. After every step, and at every
+ * instant of the time between two, the one is held against the other, and the laws against both.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { QueuedExecutor, type QueuedRequest } from 'triage-queue'
+import { VirtualClock } from 'triage-queue/simulation'
+import { perform } from './actions.ts'
+import { AVOID } from './avoid.ts'
+import { compare } from './compare.ts'
+import type { Coverage } from './coverage.ts'
+import { Laws } from './laws.ts'
+import { Model } from './model.ts'
+import type { Caller, Job } from './rules.ts'
+import { type Action, type Arrive, type Schedule, SIGNALS } from './schedule.ts'
+import { isExact, optionsOf, type Payload, rulesOf } from './setup.ts'
+import { execute } from './work.ts'
+
+export type Handle = QueuedRequest<Payload, unknown>
+
+/** A promise that was handed out, and what became of it. */
+export interface Handed {
+  readonly name: string
+  /** '' while it is open. */
+  end: string
+}
+
+/** One request as it is seen from outside. */
+export interface Seen {
+  readonly n: number
+  readonly arrive: Arrive
+  readonly caller: Caller
+  handle: Handle | undefined
+  /** Of `submit()`: that it is admitted. */
+  admission: Handed | undefined
+  answer: Handed | undefined
+  /** Its call has not settled, and can be let go. */
+  release: (() => void) | undefined
+  attempts: number
+  /** Its events, one letter each. */
+  way: string
+  /** It has ended, and was found to be so. */
+  isDone: boolean
+}
+
+/** No schedule comes near it. */
+const MAX_STEPS = 10_000
+/** Who has submitted: what executor and listeners must find. */
+export const context = new AsyncLocalStorage<number>()
+
+export class World {
+  readonly schedule: Schedule
+  readonly clock = new VirtualClock()
+  readonly executor: QueuedExecutor<Payload, unknown>
+  readonly laws: Laws
+  /** Undefined where a policy's choice is a matter of numbers, or when two things met that no rule puts in order. */
+  model: Model | undefined
+  readonly seen: Seen[] = []
+  readonly promises: Handed[] = []
+  readonly controllers = Array.from({ length: SIGNALS }, () => new AbortController())
+  /** Every signal there was. */
+  readonly signals: AbortSignal[] = this.controllers.map(({ signal }) => signal)
+  /** When the executor's own timers of our calls are due. */
+  readonly answersAt: number[] = []
+  /** Slots of calls that have not settled. */
+  unsettled = 0
+  onStack = 0
+  /** At how many instants it was looked at, and how often the model had something to say. */
+  steps = 0
+  stepsCompared = 0
+  /** What went wrong first. */
+  violation = ''
+  readonly counts: Coverage
+  readonly trace: string[] | undefined
+
+  constructor(schedule: Schedule, counts: Coverage, trace?: string[]) {
+    this.schedule = schedule
+    this.counts = counts
+    this.trace = trace
+    this.model = isExact(schedule) ? new Model(rulesOf(schedule), schedule.options.concurrency) : undefined
+    this.laws = new Laws(this)
+    this.executor = new QueuedExecutor<Payload, unknown>((request, run) => execute(this, request, run), {
+      ...optionsOf(schedule),
+      clock: this.clock,
+      random: () => 0.5,
+      onListenerError: (error) => this.laws.reported.push(error),
+    })
+    this.laws.listen(context)
+  }
+
+  fail(what: string): void {
+    if (this.violation !== '') return
+    this.violation = `${what} (at ${this.clock.now()} ms)`
+    this.trace?.push(`VIOLATION ${this.violation}`)
+  }
+
+  note(what: () => string): void {
+    this.trace?.push(`${this.clock.now()}: ${what()}`)
+  }
+
+  // ── Steps ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Plays the whole schedule; what has gone wrong, or ''. */
+  async play(): Promise<string> {
+    for (const command of this.schedule.commands) {
+      this.act(command)
+      if (command.passMs >= 0) await this.#pass(command.passMs)
+      if (this.violation !== '') return this.violation
+    }
+    await this.#end()
+    return this.violation
+  }
+
+  /** Goes on to a later time, from instant to instant at which something happens, and looks at each. */
+  async #pass(ms: number): Promise<void> {
+    const until = this.clock.now() + ms
+    // First the burst, then what is due at once, such as the end of no patience at all.
+    await this.clock.settle()
+    this.#time(this.clock.now())
+    await this.clock.advance(0)
+    compare(this)
+    for (;;) {
+      const at = Math.min(this.clock.nextAt, this.model?.nextAt() ?? Number.POSITIVE_INFINITY)
+      if (at > until || at === Number.POSITIVE_INFINITY || this.violation !== '') break
+      if (this.steps > MAX_STEPS) return this.fail('it does not come to an end')
+      if (this.model?.nextAt() === at && this.answersAt.includes(at)) this.unsure('an answer and a timeout meet')
+      this.#time(at)
+      await this.clock.advanceTo(at)
+      compare(this)
+    }
+    if (until < Number.POSITIVE_INFINITY) await this.clock.advanceTo(until)
+    if (this.model !== undefined) this.model.now = this.clock.now()
+  }
+
+  /** Time has come to what the model waits for. */
+  #time(at: number): void {
+    const { model } = this
+    if (model === undefined) return
+    const hasCome = ({ first, backAt }: Job) => backAt > first.at && backAt <= at
+    if (AVOID.blockedUntilStart && model.in('blocked').some(hasCome)) {
+      this.unsure('the time of one who is blocked has come')
+      return
+    }
+    model.pass(at)
+    const { maxReplaced } = model.rules
+    if (model.unsure !== '') this.unsure(model.unsure)
+    else if (maxReplaced > 0 && model.totals.joined > 0) this.unsure('a shared run is stuck')
+    else if (AVOID.laterSubstitute && maxReplaced > 0 && model.stuck() > maxReplaced) this.unsure('too many are stuck')
+  }
+
+  unsure(why: string): void {
+    this.model = undefined
+    this.counts.add(`unsure: ${why}`)
+    this.note(() => `from here on by the laws alone, since ${why}`)
+  }
+
+  /** Closes the executor, lets go of whatever hangs, and waits for the last call. */
+  async #end(): Promise<void> {
+    this.act({ do: 'close', drain: true, graceMs: 50 })
+    await this.#pass(60)
+    for (const seen of this.seen) seen.release?.()
+    await this.#pass(Number.POSITIVE_INFINITY)
+    if (this.violation === '') this.laws.atEnd()
+  }
+
+  /** Something that anybody may do at any moment. */
+  act(action: Action): void {
+    this.note(() => JSON.stringify(action))
+    this.counts.add(action.do)
+    this.onStack++
+    try {
+      perform(this, action)
+    } finally {
+      this.onStack--
+    }
+  }
+
+  /** Keeps an eye on a promise that was handed out. */
+  hand(name: string, promise: Promise<unknown>): Handed {
+    const handed: Handed = { name, end: '' }
+    promise.then(
+      () => {
+        handed.end = 'ok'
+      },
+      (error: unknown) => {
+        handed.end = endOf(error)
+      },
+    )
+    this.promises.push(handed)
+    return handed
+  }
+}
+
+/** In one word. */
+export function endOf(error: unknown): string {
+  const { code, message } = error as { code?: string; message: string }
+  return code ?? message
+}
