@@ -57,6 +57,7 @@ export function perform(world: World, action: Action): void {
     case 'resize':
       if (model?.in('blocked').length) world.unsure('slots come free for the blocked in a burst')
       world.model?.resize(action.concurrency)
+      world.laws.allow(action.concurrency)
       executor.concurrency = action.concurrency
       return
     case 'idle':

@@ -105,7 +105,7 @@ export class Laws {
     // That of a shared run is that of the first caller, who may have left.
     const isLate = run.deadline < clock.now() && !(AVOID.deadlineOfShared && caller.id !== undefined)
     if (isLate) this.#broken(11, `${n} is called after its deadline`)
-    this.#limit = Math.max(this.#limit, this.#most(executor.concurrency))
+    this.allow(executor.concurrency)
     const most = this.#limit + this.#rules.maxReplaced
     if (unsettled > most && unsettled > caller.cost) this.#broken(5, `${unsettled} slots are used, of ${most}`)
     if (!this.#keepsLine || way !== 'qs') return
@@ -114,6 +114,11 @@ export class Laws {
       return other.n < n && other.caller.tier === caller.tier && (!isFair || other.arrive.key === arrive.key)
     })
     if (before !== undefined) this.#broken(3, `${n} is called before ${before.n}, which came earlier`)
+  }
+
+  /** Whoever has been given a slot under this limit may start. */
+  allow(concurrency: number): void {
+    this.#limit = Math.max(this.#limit, this.#most(concurrency))
   }
 
   // ── Each step ──────────────────────────────────────────────────────────────────────────────────────────────────────
