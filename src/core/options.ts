@@ -394,7 +394,7 @@ export function readRequestOptions(options: RequestOptions, record: RequestRecor
   if (delayMs !== undefined || startAt !== undefined) record.later().startAt = startOf(record, delayMs, startAt)
   if (after !== undefined) {
     if (!Array.isArray(after)) throw new OptionsError('after', 'an array of requests or promises', after)
-    record.later().after = after.map((each) => (isPlain(each) && 'result' in each ? each.result : each))
+    record.later().after = [...after]
   }
   // Last: by then it is known whether it has anything else of its own.
   if (waitTimeoutMs !== undefined || runTimeoutMs !== undefined || timeoutMs !== undefined) {

@@ -117,7 +117,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     position: (record: RequestRecord) => this.#position(own(record)),
     waitUntil: (record: RequestRecord) => record.enqueuedAt + this.#limits.untilRunOf(record),
     dueAt: (record: RequestRecord, startedAt: number) =>
-      Math.min(startedAt + this.#limits.runOf(record), record.enqueuedAt + this.#limits.wholeOf(record)),
+      Math.min(startedAt + this.#limits.runOf(record), this.#parties.wantedUntil(own(record))),
     named: (record: RequestRecord, id: string) => this.#parties.named(own(record), id),
   }
   // One of each kind that comes and goes is kept: when a collection finds none, V8 throws away the code made for it, and
@@ -659,8 +659,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   #move(record: RequestRecord<Req, Res>, tier: number): boolean {
     if (record.status === State.BLOCKED) {
+      this.#limits.keep(record)
       this.#blocked.move(record, tier, record.enqueuedAt)
-      this.#waitsAs(record)
       this.#room.made()
       return true
     }
@@ -670,6 +670,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     // A priority with a bound of its own may be full.
     if (!isBack && this.#capacity.sizeAt(tier) >= (this.#capacity.byTier[tier] as number)) return false
     const from = record.tier
+    this.#limits.keep(record)
     if (record.status === State.HELD) this.#held.move(record, tier)
     else {
       this.#queue.move(record, tier, record.enqueuedAt)
@@ -680,14 +681,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       // Who is first now may have a slot that the first one could not have.
       this.#schedule()
     }
-    this.#waitsAs(record)
     this.#room.made()
     return true
-  }
-
-  /** It has another priority, and so another time to wait. */
-  #waitsAs(record: RequestRecord<Req, Res>): void {
-    if (record.extras?.left === undefined) this.#limits.change(record, record.waitUntil - record.enqueuedAt)
   }
 
   // ── Step 4: run ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -729,6 +724,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       this.#parties.starts(record, extras)
     } else if (record.deadline !== undefined) this.#limits.change(record, this.#limits.wholeOf(record))
     this.#room.made()
+    // Who starts may have held back others: they may have a slot now that they could not have before.
+    if (this.#turns.keepsSlots) this.#schedule()
     return record
   }
 

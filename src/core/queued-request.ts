@@ -100,8 +100,8 @@ export interface QueuedRequest<Req = unknown, Res = unknown> {
    */
   cancel(reason?: unknown): boolean
   /**
-   * Gives it another priority: it then stands where it would stand had it come with that one, and has its timeouts. False
-   * when it waits no more, or that priority has a bound of its own that is reached.
+   * Gives it another priority: it then stands where it would stand had it come with that one; its timeouts stay those that
+   * it came with. False when it waits no more, or that priority has a bound of its own that is reached.
    * @throws {OptionsError} for a priority that is none
    */
   setPriority(priority: Priority): boolean

@@ -96,7 +96,8 @@ export class HeldBack<R extends RequestRecord> {
   #follow(record: R, later: Later, after: readonly unknown[]): void {
     const { hold } = later
     later.after = undefined
-    Promise.all(after).then(
+    // Not before: whoever is refused must not have made the failure of another one an unhandled rejection.
+    Promise.all(after.map(resultOf)).then(
       () => {
         if (later.hold !== hold) return
         const now = this.#timeline.now()
@@ -172,4 +173,9 @@ export class HeldBack<R extends RequestRecord> {
     this.#queue.move(record, tier, record.enqueuedAt)
     if (isNew) this.#places.holds(record.tier, 1)
   }
+}
+
+/** What a request ends with, or a promise that was given as it is. A `result` that can't be read is a failure. */
+async function resultOf(each: unknown): Promise<unknown> {
+  return typeof each === 'object' && each !== null && 'result' in each ? each.result : each
 }

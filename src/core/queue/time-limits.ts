@@ -28,11 +28,14 @@ export interface Timeouts {
 export class TimeLimits<P extends Timed> {
   readonly #deadlines = new Deadlines<P>()
   readonly #defaults: Timeouts
+  readonly #isOneForAll: boolean
   readonly #timeline: Timeline
   readonly #alarm: Alarm
 
   constructor(defaults: Timeouts, timeline: Timeline, alarm: Alarm) {
     this.#defaults = defaults
+    const { waitTimeoutMs, runTimeoutMs, timeoutMs } = defaults
+    this.#isOneForAll = [waitTimeoutMs, runTimeoutMs, timeoutMs].every((byTier) => new Set(byTier).size === 1)
     this.#timeline = timeline
     this.#alarm = alarm
   }
@@ -54,6 +57,13 @@ export class TimeLimits<P extends Timed> {
     const { extras, tier } = record
     if (extras !== undefined && extras.timeoutMs !== undefined) return extras.timeoutMs
     return this.#defaults.timeoutMs[tier] as number
+  }
+
+  /** It keeps the times that it came with, also with another priority. */
+  keep(record: RequestRecord): void {
+    if (this.#isOneForAll) return
+    record.more()
+    record.limit(this.waitOf(record), this.runOf(record), this.wholeOf(record))
   }
 
   /** The time of one that waits: its wait, or the whole. */

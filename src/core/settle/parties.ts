@@ -128,6 +128,15 @@ export class Parties<Req, Res> {
     for (const joined of joinedOf<Req, Res>(extras)) this.#limits.change(joined, joined.timeoutMs)
   }
 
+  /** When the time of the last of them is over who still waits for it. */
+  wantedUntil(record: RequestRecord<Req, Res>): number {
+    const { extras } = record
+    const own = record.enqueuedAt + this.#limits.wholeOf(record)
+    if (extras === undefined || extras.joined === undefined) return own
+    const joined = Array.from(joinedOf<Req, Res>(extras), ({ enqueuedAt, timeoutMs }) => enqueuedAt + timeoutMs)
+    return Math.max(...joined, extras.left === undefined ? own : 0)
+  }
+
   /** It waits again, for another attempt, and so do all of them. False: by then, the time of each would be over. */
   waitAgain(record: RequestRecord<Req, Res>, dueAt: number): boolean {
     const extras = record.more()
