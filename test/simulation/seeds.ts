@@ -118,6 +118,19 @@ export const kept: readonly Kept[] = [
     ],
   },
   {
+    seed: 211_967,
+    was: 'an abort makes room for a shared one that is blocked, and that all its callers leave by the same abort',
+    avoid: 'abortOfShared',
+    options: { concurrency: 4, maxQueueSize: 1, whenFull: 'block' },
+    commands: [
+      then({ do: 'pause' }, -1),
+      arrive(normal, { signal: 2, passMs: -1 }),
+      arrive(normal, { id: 1, signal: 2, passMs: -1 }),
+      arrive(urgent, { id: 1, signal: 2 }),
+      then({ do: 'abort', signal: 2 }),
+    ],
+  },
+  {
     seed: 6_597,
     was: 'one that has moved starts although its time is over by the timeout of its new priority',
     avoid: 'timeoutsOfMoved',

@@ -19,6 +19,8 @@ export const AVOID: { [K in Avoided]: boolean } = {
   heldMoves: true,
   /** Behind a blocked one that starts later, others don't get a free slot; and a newcomer gets it, and passes them. */
   behindLater: true,
+  /** An abort makes room, and a shared blocked one comes in for it whose callers all have that signal. */
+  abortOfShared: true,
   /** With timeouts by priority, one that moves has those of the old one in the queue, and those of the new one in its slot. */
   timeoutsOfMoved: true,
   /** A blocked request whose time has come meanwhile does not take a free slot until something else happens. */
@@ -38,6 +40,7 @@ export type Avoided =
   | 'roomOfHeld'
   | 'heldMoves'
   | 'behindLater'
+  | 'abortOfShared'
   | 'timeoutsOfMoved'
   | 'blockedUntilStart'
   | 'deadlineOfShared'

@@ -88,11 +88,12 @@ export function generate(seed: number): Schedule {
   const wanted = featuresOf(dice, policies)
   const options = optionsOf(dice, wanted)
   const features = without(wanted, options)
+  const delays = AVOID.shedForLater && options.whenFull === 'shed'
   const hurts = dice.chance(0.15)
   return {
     seed,
     options,
-    policies,
+    policies: { ...policies, guards: policies.guards.filter((name) => !delays || name !== 'waiting tokens') },
     reactions: hurts ? Array.from({ length: dice.int(1, 4) }, () => reactionOf(dice, features)) : [],
     commands: Array.from({ length: COMMANDS }, () => commandOf(dice, features)),
   }

@@ -205,11 +205,15 @@ export class Model extends Books {
   }
 
   resize(limit: number): void {
+    const isAgain = this.in('line').some(({ failures }) => failures > 0)
+    if (isAgain && this.promised > 0) this.unsure = 'promised slots go in a burst, and one is tried again'
     this.limit = limit
     this.#letIn()
   }
 
   abort(signal: object): void {
+    if (AVOID.abortOfShared && this.in('blocked').some(({ callers }) => callers.length > 1))
+      this.unsure = 'a shared one is blocked'
     this.leaveAll(
       this.open().filter((caller) => caller.signal === signal),
       () => 'aborted',
