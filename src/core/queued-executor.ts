@@ -43,10 +43,10 @@ import {
   type WhenFull,
 } from './options.ts'
 import { type Priority, priorityOf } from './priority.ts'
-import { HeldBack, startsLater } from './queue/held-back.ts'
+import { HeldBack } from './queue/held-back.ts'
 import { Tiers } from './queue/tiers.ts'
 import { TimeLimits } from './queue/time-limits.ts'
-import { type Extras, type QueuedRequest, RequestRecord, State, subjectOf } from './queued-request.ts'
+import { type Extras, type QueuedRequest, RequestRecord, State, startsLater, subjectOf } from './queued-request.ts'
 import { Learner } from './run/learner.ts'
 import { Reserve } from './run/reserve.ts'
 import { Run } from './run/run-context.ts'

@@ -394,6 +394,12 @@ export function subjectOf(record: RequestRecord): ErrorSubject {
   }
 }
 
+/** Was it to start later than at once when it came? Then it needs a place in the queue, though a slot is free. */
+export function startsLater({ extras, enqueuedAt }: RequestRecord): boolean {
+  const later = extras === undefined ? undefined : extras.later
+  return later !== undefined && (later.after !== undefined || later.startAt > enqueuedAt)
+}
+
 let lastShared = new Extras()
 lastShared.isShared = true
 

@@ -8,7 +8,7 @@
 import { soon } from '../clock.ts'
 import { type FullBound, QueueClosedError } from '../errors.ts'
 import { TIERS } from '../priority.ts'
-import type { RequestRecord } from '../queued-request.ts'
+import { type RequestRecord, startsLater } from '../queued-request.ts'
 import type { Capacity } from './capacity.ts'
 import { RoomWaiters } from './room-waiters.ts'
 
@@ -16,6 +16,8 @@ import { RoomWaiters } from './room-waiters.ts'
 export interface BlockedLine<R> {
   readonly size: number
   firstAt(tier: number): R | undefined
+  /** By tier, and in the order of each. */
+  entries(): Iterable<R>
   delete(record: R): void
 }
 
@@ -46,13 +48,18 @@ export class Room<R extends RequestRecord> {
     this.#news = news
   }
 
-  /** Would a newcomer pass them? There may be no room for one that takes several slots, or starts later, and yet for others. */
+  /** Would a newcomer pass one of them? There may be no room for one that takes several slots, and yet for others. */
   wouldBePassed(): boolean {
-    for (let tier = 0; tier < TIERS; tier++) {
-      const first = this.#blocked.firstAt(tier)
-      if (first !== undefined && this.#boundOf(first, this.#host.slotIsFreeFor(first)) === 'total') return true
+    const first = this.#firstForSlot()
+    return first !== undefined && this.#boundOf(first, this.#host.slotIsFreeFor(first)) === 'total'
+  }
+
+  /** The first of those who could do with a slot; whoever starts later needs a place in the queue, and lets them pass. */
+  #firstForSlot(): R | undefined {
+    for (const record of this.#blocked.entries()) {
+      if (!startsLater(record) && this.#boundOf(record, true) !== 'priority') return record
     }
-    return false
+    return undefined
   }
 
   #boundOf(record: R, slotIsFree: boolean): FullBound | undefined {
@@ -96,9 +103,18 @@ export class Room<R extends RequestRecord> {
         if (bound === 'total') break
         if (bound !== 'none') tier++
       }
+      while (this.#unblockForSlot());
     } finally {
       this.#news.release()
     }
+  }
+
+  /** Behind those who start later, for whom a slot is of no use. */
+  #unblockForSlot(): boolean {
+    const record = this.#firstForSlot()
+    if (record === undefined || !this.#host.slotIsFreeFor(record)) return false
+    this.#letIn(record, true)
+    return true
   }
 
   /** Which bound keeps the first of a tier out; `'none'`: it has come in. Undefined: nobody of this tier is blocked. */
@@ -108,12 +124,16 @@ export class Room<R extends RequestRecord> {
     const slotIsFree = this.#host.slotIsFreeFor(record)
     const bound = this.#boundOf(record, slotIsFree)
     if (bound !== undefined) return bound
+    this.#letIn(record, slotIsFree)
+    return 'none'
+  }
+
+  #letIn(record: R, slotIsFree: boolean): void {
     const signal = record.extras?.signal
     if (signal?.aborted === true) this.#host.aborted(record, signal.reason)
     else {
       this.#blocked.delete(record)
       this.#host.enqueue(record, slotIsFree)
     }
-    return 'none'
   }
 }

@@ -9,7 +9,7 @@
  */
 import type { Alarm, Timeline } from '../clock.ts'
 import { CancelledError } from '../errors.ts'
-import { type Later, type RequestRecord, State, subjectOf } from '../queued-request.ts'
+import { type Later, type RequestRecord, State, startsLater, subjectOf } from '../queued-request.ts'
 import { type Deadline, Deadlines } from './deadlines.ts'
 import type { Tiers } from './tiers.ts'
 import type { TimeLimits } from './time-limits.ts'
@@ -27,12 +27,6 @@ export interface HeldBackHost<R> {
   /** It stands in the queue now. */
   stands(record: R): void
   end(record: R, state: typeof State.CANCELLED, error: unknown): void
-}
-
-/** Was it to start later than at once when it came? Then it needs a place in the queue, though a slot is free. */
-export function startsLater({ extras, enqueuedAt }: RequestRecord): boolean {
-  const later = extras === undefined ? undefined : extras.later
-  return later !== undefined && (later.after !== undefined || later.startAt > enqueuedAt)
 }
 
 export class HeldBack<R extends RequestRecord> {

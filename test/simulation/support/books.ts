@@ -77,7 +77,7 @@ export class Books {
   }
 
   /** It starts later than at once: it waits for a time, or for others. */
-  isLater = ({ first, backAt }: Job): boolean => backAt > this.now || first.after.length > 0
+  isLater = ({ first, backAt }: Job): boolean => backAt > first.at || first.after.length > 0
 
   isPromised(job: Job): boolean {
     const isHeavy = [job, ...this.in('line')].map(({ first }) => first).some(({ cost }) => cost > 1)
@@ -127,7 +127,7 @@ export class Books {
     const { waitMs, runMs, totalMs } = this.rules
     const from = caller === job.first ? job.from : caller.at
     const totalAt = from + (caller.totalMs ?? (totalMs[caller.tier] as number))
-    const ownRunMs = job.first.runMs ?? (runMs[caller.tier] as number)
+    const ownRunMs = job.first.runMs ?? (runMs[job.first.tier] as number)
     if (job.place === 'slot' || job.place === 'chosen') return Math.min(totalAt, job.startedAt + ownRunMs)
     return Math.min(totalAt, from + (caller.waitMs ?? (waitMs[caller.tier] as number)))
   }
