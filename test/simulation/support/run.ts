@@ -6,7 +6,7 @@ import { generate } from './generate.ts'
 import { COMMANDS, type Schedule } from './schedule.ts'
 import { World } from './world.ts'
 
-export interface Violation {
+interface Violation {
   readonly seed: number
   readonly what: string
 }
