@@ -573,7 +573,10 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   }
 
   #displaceFor(record: RequestRecord<Req, Res>): void {
-    const victim = this.#capacity.canDisplace(record.cost > 1) ? this.#queue.youngestBelow(record.tier) : undefined
+    // None is free now; but whoever has one reserved may leave it.
+    const takesSlot = !this.#paused && this.#turns.areForAnyone && !startsLater(record)
+    const isRoom = this.#capacity.canDisplace(record.cost > 1, takesSlot && this.#slots.free >= this.#capacity.reserved)
+    const victim = isRoom ? this.#queue.youngestBelow(record.tier) : undefined
     if (victim === undefined) {
       this.#refuse(record, this.#fullError('total', record))
       return
@@ -582,7 +585,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     // Listeners of either must find the one gone, and its place taken by the other.
     this.#take(victim)
     this.#retire(victim, State.SHED, error)
-    this.#enqueue(record, false)
+    this.#enqueue(record, this.#slotIsFreeFor(record))
     this.#tell.ended(victim, error, State.WAITING, undefined)
   }
 

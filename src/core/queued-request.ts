@@ -303,9 +303,13 @@ export class RequestRecord<Req = unknown, Res = unknown> extends AsyncResource i
   }
 
   get state(): RequestState {
-    const { attempt } = this
-    const state = this.extras?.left ?? this.status
-    return state === State.HELD && attempt === 1 ? 'waiting' : stateName(state)
+    const left = this.extras?.left
+    return left === undefined ? this.stateOfAll : stateName(left)
+  }
+
+  /** For all who share it. */
+  get stateOfAll(): RequestState {
+    return this.status === State.HELD && this.attempt === 1 ? 'waiting' : stateName(this.status)
   }
 
   get metadata(): unknown {

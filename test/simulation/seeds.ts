@@ -28,21 +28,18 @@ export const kept: readonly Kept[] = [
   {
     seed: 10,
     was: 'one that is too heavy for the free slots leaves, and those behind it are not started',
-    avoid: 'heavyLeaves',
     options: { concurrency: 2 },
     commands: [arrive(normal), arrive(normal, { cost: 2, waitTimeoutMs: 50 }), arrive(normal, { passMs: 100 })],
   },
   {
     seed: 303,
     was: 'one that gets the priority of a free reserved slot is not started',
-    avoid: 'liftToReserve',
     options: { concurrency: 2, reserve: { urgent: 1 } },
     commands: [arrive(normal), arrive(low), then({ do: 'setPriority', which: 0, tier: urgent })],
   },
   {
     seed: 11_234,
     was: 'one call ends, two may start since what was reserved is resized, and only one is started',
-    avoid: 'resizeBelowReserve',
     options: { concurrency: 3, reserve: { urgent: 1, low: 1 } },
     commands: [
       arrive(high, { work: sleeps(100) }),
@@ -54,7 +51,6 @@ export const kept: readonly Kept[] = [
   {
     seed: 361,
     was: 'one that starts later displaces one with a slot promised, and more wait than may',
-    avoid: 'shedForLater',
     options: { concurrency: 2, maxQueueSize: 1, whenFull: 'shed' },
     commands: [
       arrive(normal, { delayMs: 100, passMs: -1 }),
@@ -65,7 +61,6 @@ export const kept: readonly Kept[] = [
   {
     seed: 132,
     was: 'a substitute goes, and another slot that is stuck is not given one',
-    avoid: 'laterSubstitute',
     options: { concurrency: 1, onStuck: 'replace', maxReplaced: 1, runTimeoutMs: 100 },
     commands: [
       arrive(normal, { work: sleeps(500), passMs: -1 }),
@@ -76,7 +71,6 @@ export const kept: readonly Kept[] = [
   {
     seed: 5_056,
     was: 'one that waits to start is cancelled, and nobody who is blocked comes in for it',
-    avoid: 'roomOfHeld',
     options: { concurrency: 1, maxQueueSize: 1, whenFull: 'block' },
     commands: [
       arrive(normal),
@@ -88,7 +82,6 @@ export const kept: readonly Kept[] = [
   {
     seed: 5_352,
     was: 'one that waits to start moves to a priority whose own bound is reached',
-    avoid: 'heldMoves',
     options: { concurrency: 1, maxQueueSize: { low: 1 } },
     commands: [
       arrive(normal),
@@ -100,14 +93,12 @@ export const kept: readonly Kept[] = [
   {
     seed: 800,
     was: 'the time of one who is blocked comes while a slot is free, and it does not come in',
-    avoid: 'blockedUntilStart',
     options: { concurrency: 1, maxQueueSize: 1, whenFull: 'block' },
     commands: [arrive(normal, { delayMs: 900 }), arrive(normal, { delayMs: 100, passMs: 200 })],
   },
   {
     seed: 120_223,
     was: 'a newcomer gets the free slot, and passes one who is blocked behind another that starts later',
-    avoid: 'behindLater',
     options: { concurrency: 1, maxQueueSize: 1, whenFull: 'block' },
     commands: [
       arrive(normal, { work: sleeps(100) }),
@@ -133,21 +124,18 @@ export const kept: readonly Kept[] = [
   {
     seed: 6_597,
     was: 'one that has moved starts although its time is over by the timeout of its new priority',
-    avoid: 'timeoutsOfMoved',
     options: { concurrency: 1, timeoutMs: { normal: 2_000, low: 500 } },
     commands: [arrive(normal), arrive(normal), then({ do: 'setPriority', which: 0, tier: low }, 1_500)],
   },
   {
     seed: 761,
     was: 'a shared run whose first caller has left in time is called after its deadline',
-    avoid: 'deadlineOfShared',
     options: { concurrency: 1 },
     commands: [arrive(normal), arrive(normal, { id: 1, timeoutMs: 500 }), arrive(normal, { id: 1, passMs: 1_500 })],
   },
   {
     seed: 12,
     was: 'one that is refused, and was to start after another, makes the failure of that one an unhandled rejection',
-    avoid: 'resultOfDependency',
     options: { concurrency: 1, maxQueueSize: 1 },
     commands: [
       // The result of every fourth is not read.

@@ -53,12 +53,14 @@ export class Capacity {
   }
 
   /**
-   * Would the place of one of the queued be room for a newcomer? Not of one who has a slot reserved, or has come back. With
-   * one that takes several slots the reservations lapse, and the others who had them need room, too.
+   * Would it be room for a newcomer if one of the queued left? Not if that one has come back for another attempt. If all of
+   * them have a slot reserved, only for a newcomer who could do with that. With one that takes several slots the
+   * reservations lapse, and the others who had them need room, too.
    */
-  canDisplace(isWide: boolean): boolean {
+  canDisplace(isWide: boolean, takesSlot: boolean): boolean {
     const queued = this.#queue.size - this.#returnedInAll
-    return isWide ? queued > 0 && this.waiting + this.reserved <= this.total : queued > this.reserved
+    if (isWide) return queued > 0 && this.waiting + this.reserved <= this.total
+    return queued > this.reserved || (queued > 0 && takesSlot)
   }
 
   /** How many of a tier wait, those included who have a slot reserved. */

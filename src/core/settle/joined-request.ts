@@ -60,7 +60,7 @@ export class JoinedRequest<Req, Res> implements QueuedRequest<Req, Res> {
   }
 
   get state(): RequestState {
-    return stateName(this.left ?? this.record.status)
+    return this.left === undefined ? this.record.stateOfAll : stateName(this.left)
   }
 
   /** When it is over for this caller if it still waits. */

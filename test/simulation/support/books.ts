@@ -36,7 +36,7 @@ export class Books {
   find = (id: string): Job | undefined => this.jobs.find(({ callers, first }) => callers.length > 0 && first.id === id)
   twin = ({ id }: Caller): Job | undefined => (id === undefined ? undefined : this.find(id))
   calls = (): Job[] => this.jobs.filter(({ inCall }) => inCall)
-  stuck = (): number => this.calls().filter(({ dueAt }) => dueAt <= this.now).length
+  stuck = (): number => slotsOf(this.calls().filter(({ dueAt }) => dueAt <= this.now))
   blocked = (): Job[] => this.in('blocked').sort((a, b) => a.tier - b.tier || a.sequence - b.sequence)
   waiting = (): Job[] => this.in('line', 'held').filter(({ failures }) => failures === 0)
 
@@ -47,7 +47,7 @@ export class Books {
   }
 
   free(): number {
-    const used = [...this.calls(), ...this.in('chosen')].reduce((sum, { first }) => sum + first.cost, 0)
+    const used = slotsOf([...this.calls(), ...this.in('chosen')])
     return this.limit + Math.min(this.rules.maxReplaced, this.stuck()) - used
   }
 
@@ -69,7 +69,8 @@ export class Books {
     const mayStart = ({ tier }: Job) => free > this.#keptFrom(tier)
     const first = line.find((job) => this.#missing(job.tier) > 0 && mayStart(job)) ?? line.find(mayStart)
     if (first === undefined || first.first.cost <= free - this.#keptFrom(first.tier)) return first
-    return first.first.cost > this.limit && this.calls().length === 0 ? first : undefined
+    // It runs alone, or beside calls that are stuck and have substitutes.
+    return first.first.cost > this.limit && free >= this.limit ? first : undefined
   }
 
   #keptFrom(tier: number): number {
@@ -139,4 +140,8 @@ export class Books {
     const backs = this.in('held', 'blocked').map(({ backAt }) => backAt)
     return Math.min(...[this.graceAt, ...dues, ...stuck, ...backs].filter((at) => at > this.now), NEVER)
   }
+}
+
+function slotsOf(jobs: readonly Job[]): number {
+  return jobs.reduce((sum, { first }) => sum + first.cost, 0)
 }

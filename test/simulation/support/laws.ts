@@ -106,8 +106,11 @@ export class Laws {
     const isLate = run.deadline < clock.now() && !(AVOID.deadlineOfShared && caller.id !== undefined)
     if (isLate) this.#broken(11, `${n} is called after its deadline`)
     this.allow(executor.concurrency)
-    const most = this.#limit + this.#rules.maxReplaced
-    if (unsettled > most && unsettled > caller.cost) this.#broken(5, `${unsettled} slots are used, of ${most}`)
+    const { maxReplaced } = this.#rules
+    const most = this.#limit + maxReplaced
+    // What costs more than there are slots runs alone, or beside calls that are stuck and have substitutes.
+    if (unsettled > most && unsettled - caller.cost > maxReplaced)
+      this.#broken(5, `${unsettled} slots are used, of ${most}`)
     if (!this.#keepsLine || way !== 'qs') return
     const isFair = this.#world.schedule.policies.order === 'fair'
     const before = this.#line.find((other) => {

@@ -89,7 +89,10 @@ export class Model extends Books {
     if (AVOID.behindLater && isLater.includes(true) && isLater.includes(false))
       this.unsure = 'one is blocked behind another that starts later'
     for (;;) {
-      const next = this.blocked().find(({ tier }) => !this.isTierFull(tier))
+      const all = this.blocked().filter(({ tier }) => !this.isTierFull(tier))
+      // Whoever starts later has no use for a slot, and lets those pass who have.
+      const forSlot = all.find((job) => !this.isLater(job))
+      const next = all[0] !== undefined && this.hasRoom(all[0], mayPromise) ? all[0] : forSlot
       if (next === undefined || !this.hasRoom(next, mayPromise)) return
       this.#admit(next)
     }
@@ -164,8 +167,12 @@ export class Model extends Books {
   #backsOff(job: Job, retryMs: number): boolean {
     Object.assign(job, { place: 'held', failures: job.failures + 1, backAt: this.now + retryMs })
     const isInTime = job.callers.some((caller) => job.backAt < this.due(job, caller))
-    if (isInTime) this.totals.retries++
-    return isInTime
+    if (!isInTime) return false
+    this.totals.retries++
+    // It waits again; of those who share it, some may have no time for that.
+    const late = job.callers.filter((caller) => this.due(job, caller) <= this.now)
+    for (const caller of late) this.leave(caller, 'TRIAGE_WAIT_TIMEOUT')
+    return true
   }
 
   /** Time has come: for timeouts, for those who come to the queue (again), for the end of patience. */
