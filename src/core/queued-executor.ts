@@ -513,9 +513,13 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     return false
   }
 
-  /** Is there a slot that nobody was promised? (Not a getter: V8 calls its runtime for private ones.) */
+  /**
+   * Is there a slot that nobody was promised? Those who are back for another attempt have none promised, and may yet be the
+   * first. (Not a getter: V8 calls its runtime for private ones.)
+   */
   #slotIsFree(): boolean {
-    return !this.#paused && this.#turns.areForAnyone && this.#slots.free > this.#capacity.reserved
+    const { reserved, returned } = this.#capacity
+    return !this.#paused && this.#turns.areForAnyone && this.#slots.free > reserved + returned
   }
 
   #slotIsFreeFor(record: RequestRecord<Req, Res>): boolean {
@@ -575,7 +579,10 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   #displaceFor(record: RequestRecord<Req, Res>): void {
     // None is free now; but whoever has one reserved may leave it.
     const takesSlot = !this.#paused && this.#turns.areForAnyone && !startsLater(record)
-    const isRoom = this.#capacity.canDisplace(record.cost > 1, takesSlot && this.#slots.free >= this.#capacity.reserved)
+    const isRoom = this.#capacity.canDisplace(
+      record.cost > 1,
+      takesSlot && this.#slots.free >= this.#capacity.reserved + this.#capacity.returned,
+    )
     const victim = isRoom ? this.#queue.youngestBelow(record.tier) : undefined
     if (victim === undefined) {
       this.#refuse(record, this.#fullError('total', record))
@@ -954,9 +961,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       refuse: (record: RequestRecord, error: unknown) => this.#refuse(own(record), error),
       end: (record: RequestRecord, state: State, error: unknown) => this.#end(own(record), state, error),
       finish: (record: RequestRecord<Req, Res>, how: HowItLeft, error: unknown) => this.#finish(record, how, error),
-      aborted: (record: RequestRecord<Req, Res>, reason: unknown) => {
-        this.#parties.leave(record, State.CANCELLED, reason)
-      },
+      isWanted: (record: RequestRecord<Req, Res>) => this.#parties.isWanted(record),
       setLimit: (limit: number) => {
         if (limit !== this.#slots.limit) this.concurrency = limit
       },

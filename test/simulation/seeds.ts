@@ -2,15 +2,13 @@
  * Schedules that have failed, as small as they can be: played with every test.
  *
  * What a seed stands for changes with the generator, so the schedule itself is kept, and the seed only says where it came
- * from. One with `avoid` still fails, as soon as it is looked at; when it does not any more, `avoid` goes, here and there.
+ * from.
  */
-import type { Avoided } from './support/avoid.ts'
 import type { Action, Arrive, Command, Options, Policies, Work } from './support/schedule.ts'
 
 export interface Kept {
   readonly seed: number
   readonly was: string
-  readonly avoid?: Avoided
   readonly options: Options
   readonly policies?: Partial<Policies>
   readonly commands: readonly Command[]
@@ -111,7 +109,6 @@ export const kept: readonly Kept[] = [
   {
     seed: 211_967,
     was: 'an abort makes room for a shared one that is blocked, and that all its callers leave by the same abort',
-    avoid: 'abortOfShared',
     options: { concurrency: 4, maxQueueSize: 1, whenFull: 'block' },
     commands: [
       then({ do: 'pause' }, -1),

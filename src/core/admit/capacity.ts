@@ -34,7 +34,7 @@ export class Capacity {
   reserved = 0
   /** How many of the queued have come back for another attempt, by tier. */
   readonly #returned = new Array<number>(TIERS).fill(0)
-  #returnedInAll = 0
+  returned = 0
   /** How many wait out of the queue, until they may come to it, by tier. */
   readonly #held = new Array<number>(TIERS).fill(0)
   #heldInAll = 0
@@ -49,7 +49,7 @@ export class Capacity {
 
   /** How many wait, in the sense of the bound. */
   get waiting(): number {
-    return this.#queue.size + this.#heldInAll - this.reserved - this.#returnedInAll
+    return this.#queue.size + this.#heldInAll - this.reserved - this.returned
   }
 
   /**
@@ -58,7 +58,7 @@ export class Capacity {
    * reservations lapse, and the others who had them need room, too.
    */
   canDisplace(isWide: boolean, takesSlot: boolean): boolean {
-    const queued = this.#queue.size - this.#returnedInAll
+    const queued = this.#queue.size - this.returned
     if (isWide) return queued > 0 && this.waiting + this.reserved <= this.total
     return queued > this.reserved || (queued > 0 && takesSlot)
   }
@@ -71,7 +71,7 @@ export class Capacity {
   /** One is back in the queue for another attempt (1), or has left it again (-1). */
   returns(tier: number, by: 1 | -1): void {
     this.#returned[tier] = (this.#returned[tier] as number) + by
-    this.#returnedInAll += by
+    this.returned += by
   }
 
   /** One waits out of the queue (1), or no more (-1). */
@@ -106,7 +106,7 @@ export class Capacity {
 
   /** A queued request has left the queue otherwise. */
   left(): void {
-    if (this.reserved > this.#queue.size - this.#returnedInAll) this.reserved = this.#queue.size - this.#returnedInAll
+    if (this.reserved > this.#queue.size - this.returned) this.reserved = this.#queue.size - this.returned
   }
 
   /** How many wait in each tier: the reserved slots are for those who go first. */

@@ -28,8 +28,8 @@ export interface RoomHost<R> {
   slotIsFreeFor(record: R): boolean
   /** It comes in. */
   enqueue(record: R, slotIsFree: boolean): void
-  /** Its signal was aborted, and it was not told yet. */
-  aborted(record: R, reason: unknown): void
+  /** Does anyone wait for it? Those leave whose signals were aborted, and who were not told yet. */
+  isWanted(record: R): boolean
 }
 
 export class Room<R extends RequestRecord> {
@@ -129,11 +129,8 @@ export class Room<R extends RequestRecord> {
   }
 
   #letIn(record: R, slotIsFree: boolean): void {
-    const signal = record.extras?.signal
-    if (signal?.aborted === true) this.#host.aborted(record, signal.reason)
-    else {
-      this.#blocked.delete(record)
-      this.#host.enqueue(record, slotIsFree)
-    }
+    if (!this.#host.isWanted(record)) return
+    this.#blocked.delete(record)
+    this.#host.enqueue(record, slotIsFree)
   }
 }

@@ -113,6 +113,19 @@ export class Parties<Req, Res> {
     if (twin.status > State.BLOCKED) admittedJoined(joined)
   }
 
+  /** Is there anyone whose signal was not aborted? The others leave, also those who were not told of it yet. */
+  isWanted(record: RequestRecord<Req, Res>): boolean {
+    const { extras } = record
+    if (extras === undefined) return true
+    for (const joined of [...joinedOf<Req, Res>(extras)]) this.#leaveIfAborted(joined, joined.signal)
+    this.#leaveIfAborted(record, extras.signal)
+    return !record.ended
+  }
+
+  #leaveIfAborted(party: Party<Req, Res>, signal: AbortSignal | undefined): void {
+    if (signal?.aborted === true) this.leave(party, State.CANCELLED, signal.reason)
+  }
+
   /** Keeps the promise of `submit()`, and of those who joined meanwhile. */
   admitted(record: RequestRecord<Req, Res>, extras: Extras): void {
     extras.admission?.resolve(record as never)

@@ -2,7 +2,6 @@
  * What anybody may do to an executor at any moment: done to the real one, and told to the model.
  */
 import { priorities, type RequestOptions } from 'triage-queue'
-import { AVOID } from './avoid.ts'
 import type { Caller, Job } from './rules.ts'
 import type { Action, Arrive } from './schedule.ts'
 import type { Payload } from './setup.ts'
@@ -103,7 +102,6 @@ function arrive(world: World, arrive: Arrive): void {
   const { via, tier, id, signal, waitTimeoutMs, runTimeoutMs, timeoutMs, delayMs, startAt, after, cost } = arrive
   const at = world.clock.now()
   const other = after === undefined ? undefined : world.seen.findLast(({ handle }, i) => handle && i <= n - after)
-  if (AVOID.resultOfDependency) other?.handle?.result.catch(() => {})
   const caller: Caller = {
     ...{ n, at, tier, via, end: '', endedAs: 0, cost: cost ?? 1, startAt: at + (delayMs ?? 0) },
     id: id === undefined ? undefined : `id-${id}`,

@@ -83,7 +83,8 @@ export class Books {
   isPromised(job: Job): boolean {
     const isHeavy = [job, ...this.in('line')].map(({ first }) => first).some(({ cost }) => cost > 1)
     const isReserved = this.rules.reserve.some((slots) => slots > 0)
-    return !this.paused && !this.isLater(job) && !isHeavy && !isReserved && this.free() > this.promised
+    const again = this.in('line').filter(({ failures }) => failures > 0).length
+    return !this.paused && !this.isLater(job) && !isHeavy && !isReserved && this.free() > this.promised + again
   }
 
   isTierFull(tier: number): boolean {

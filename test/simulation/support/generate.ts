@@ -5,7 +5,6 @@
  */
 import { type ExecutorEvent, priorities } from 'triage-queue'
 import { seeded } from '../../core/run/limits/support/seeded.ts'
-import { AVOID } from './avoid.ts'
 import {
   type Action,
   type Arrive,
@@ -85,15 +84,13 @@ export function generate(seed: number): Schedule {
   const dice = new Dice(seed)
   const isNumeric = dice.chance(0.15)
   const policies = policiesOf(dice, isNumeric)
-  const wanted = featuresOf(dice, policies)
-  const options = optionsOf(dice, wanted)
-  const features = without(wanted, options)
-  const delays = AVOID.shedForLater && options.whenFull === 'shed'
+  const features = featuresOf(dice, policies)
+  const options = optionsOf(dice, features)
   const hurts = dice.chance(0.15)
   return {
     seed,
     options,
-    policies: { ...policies, guards: policies.guards.filter((name) => !delays || name !== 'waiting tokens') },
+    policies,
     reactions: hurts ? Array.from({ length: dice.int(1, 4) }, () => reactionOf(dice, features)) : [],
     commands: Array.from({ length: COMMANDS }, () => commandOf(dice, features)),
   }
@@ -119,7 +116,7 @@ function featuresOf(dice: Dice, { guards, schema, limit, retryMs }: Policies): F
   const some = dice.pick([0.2, 0.5])
   const cost = dice.chance(0.2) && (limit === undefined || limit === 'shadow')
   return {
-    timeouts: !(AVOID.heavyLeaves && cost) && dice.chance(0.4),
+    timeouts: dice.chance(0.4),
     signals: dice.chance(0.25),
     ids: dice.chance(0.25),
     later: dice.chance(0.25),
@@ -144,33 +141,10 @@ function featuresOf(dice: Dice, { guards, schema, limit, retryMs }: Policies): F
   }
 }
 
-function without(features: Features, { reserve, whenFull }: Options): Features {
-  const stays = AVOID.heavyLeaves && features.cost
-  const isReserved = AVOID.liftToReserve && reserve !== undefined
-  return {
-    ...features,
-    ids: features.ids && !stays && !isReserved,
-    signals: features.signals && !stays,
-    later: features.later && !(AVOID.shedForLater && whenFull === 'shed'),
-    actions: features.actions.filter(
-      (name) =>
-        !(
-          (stays && (name === 'cancel' || name === 'setPriority')) ||
-          (isReserved && (name === 'setPriority' || name === 'resize'))
-        ),
-    ),
-  }
-}
-
-function optionsOf(dice: Dice, { timeouts, unitMs, concurrency, cost, retries, ids, actions }: Features): Options {
-  // Those who join may lift, too.
-  const moves = AVOID.timeoutsOfMoved && (ids || actions.includes('setPriority'))
-  const mayShed = !(AVOID.heavyLeaves && cost) && !(AVOID.shedForLater && retries)
+function optionsOf(dice: Dice, { timeouts, unitMs, concurrency }: Features): Options {
   const size = (): number => dice.int(1, dice.pick([2, 6]))
   const byTier = (names: readonly string[], value: () => number): ByTier =>
-    dice.chance(0.7) || (moves && names !== sizeNames)
-      ? value()
-      : Object.fromEntries(names.filter(() => dice.chance(0.5)).map((name) => [name, value()]))
+    dice.chance(0.7) ? value() : Object.fromEntries(names.filter(() => dice.chance(0.5)).map((name) => [name, value()]))
   const timeout = (): number => dice.int(1, 40 * unitMs)
   const timeoutNames = ['default', ...priorities]
   const reserve = dice.pick([{ urgent: 1 }, { low: 1 }, { urgent: 1, low: 1 }])
@@ -178,7 +152,7 @@ function optionsOf(dice: Dice, { timeouts, unitMs, concurrency, cost, retries, i
   return {
     concurrency,
     ...dice.maybe(0.8, () => ({ maxQueueSize: byTier(sizeNames, size) })),
-    ...dice.maybe(0.7, () => ({ whenFull: dice.pick(mayShed ? (['block', 'shed'] as const) : (['block'] as const)) })),
+    ...dice.maybe(0.7, () => ({ whenFull: dice.pick(['block', 'shed'] as const) })),
     ...dice.maybe(0.5, () => ({ maxBlocked: size() })),
     ...(timeouts
       ? {

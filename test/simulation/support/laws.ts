@@ -5,7 +5,6 @@
 import type { AsyncLocalStorage } from 'node:async_hooks'
 import { getEventListeners } from 'node:events'
 import { type ExecutorEvent, type ExecutorStatus, priorities, type RunContext } from 'triage-queue'
-import { AVOID } from './avoid.ts'
 import type { Rules } from './rules.ts'
 import type { Action, Reaction } from './schedule.ts'
 import { BURST, MAX_LEARNED, PER_SECOND, rulesOf } from './setup.ts'
@@ -102,9 +101,7 @@ export class Laws {
     if (onStack > 0) this.#broken(3, `${n} is called on the stack of another call`)
     if (store !== n) this.#broken(8, `the call of ${n} is in the context of ${store}`)
     if (!way.endsWith('s')) this.#broken(2, `${n} is called, its way was '${way}'`)
-    // That of a shared run is that of the first caller, who may have left.
-    const isLate = run.deadline < clock.now() && !(AVOID.deadlineOfShared && caller.id !== undefined)
-    if (isLate) this.#broken(11, `${n} is called after its deadline`)
+    if (run.deadline < clock.now()) this.#broken(11, `${n} is called after its deadline`)
     this.allow(executor.concurrency)
     const { maxReplaced } = this.#rules
     const most = this.#limit + maxReplaced
@@ -147,7 +144,7 @@ export class Laws {
     if (waiting > total) this.#broken(4, `${waiting} wait, of at most ${total}`)
     for (const [tier, priority] of priorities.entries()) {
       const most = byTier[tier] as number
-      if (!AVOID.heldMoves && waitingByPriority[priority] > most) this.#broken(4, `too many of '${priority}' wait`)
+      if (waitingByPriority[priority] > most) this.#broken(4, `too many of '${priority}' wait`)
     }
     if (blocked > maxBlocked) this.#broken(4, `${blocked} are blocked, of at most ${maxBlocked}`)
     if (status.maxWorkers > this.#limit || status.maxWorkers < 1) this.#broken(5, `the limit is ${status.maxWorkers}`)

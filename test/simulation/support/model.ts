@@ -2,7 +2,6 @@
  * What should happen: an oracle written from what users are promised, not from the engine. It is told what comes in and
  * which call has settled; its books then say who must be called next, who waits in which order, and how each ends.
  */
-import { AVOID } from './avoid.ts'
 import { Books } from './books.ts'
 import type { Caller, Job } from './rules.ts'
 
@@ -85,9 +84,6 @@ export class Model extends Books {
   /** There may be room: who is blocked comes in, by priority, then first-in first-out. */
   #letIn(mayPromise = true): void {
     this.clamp()
-    const isLater = this.blocked().map((job) => this.isLater(job))
-    if (AVOID.behindLater && isLater.includes(true) && isLater.includes(false))
-      this.unsure = 'one is blocked behind another that starts later'
     for (;;) {
       const all = this.blocked().filter(({ tier }) => !this.isTierFull(tier))
       // Whoever starts later has no use for a slot, and lets those pass who have.
@@ -102,11 +98,7 @@ export class Model extends Books {
   move(job: Job, tier: number): boolean {
     if (job.place === 'slot' || job.place === 'chosen' || job.place === 'gone') return false
     const isFull = this.isTierFull(tier)
-    if (AVOID.heldMoves && isFull && job.place === 'held')
-      this.unsure = 'one that waits to start moves to a full priority'
     if (isFull && job.tier !== tier && job.place !== 'blocked' && job.failures === 0) return false
-    if (AVOID.roomOfHeld && job.place === 'held' && this.in('blocked').length > 0)
-      this.unsure = 'one that waits to start moves, and others are blocked'
     job.tier = tier
     if (job.place === 'line' || job.failures > 0) job.rank = this.rules.rank(job, this.due(job, job.first))
     this.#letIn()
@@ -121,8 +113,6 @@ export class Model extends Books {
     job.callers = job.callers.filter((other) => other !== caller)
     if (job.callers.length > 0) return
     if (job.place === 'blocked') this.rejected++
-    if (AVOID.roomOfHeld && job.place === 'held' && this.in('blocked').length > 0)
-      this.unsure = 'one leaves that waits to start, and others are blocked'
     const isTimeout = code === 'TRIAGE_WAIT_TIMEOUT' || code === 'TRIAGE_RUN_TIMEOUT'
     this.#end(job, isTimeout ? 'expired' : 'cancelled', code)
   }
@@ -219,12 +209,11 @@ export class Model extends Books {
   }
 
   abort(signal: object): void {
-    if (AVOID.abortOfShared && this.in('blocked').some(({ callers }) => callers.length > 1))
-      this.unsure = 'a shared one is blocked'
-    this.leaveAll(
-      this.open().filter((caller) => caller.signal === signal),
-      () => 'aborted',
-    )
+    const all = this.open().filter((caller) => caller.signal === signal)
+    // They are told one after the other, and between two of them somebody may come in.
+    if (all.length > 1 && this.in('blocked').length > 0)
+      this.unsure = 'several leave by one abort, and others are blocked'
+    this.leaveAll(all, () => 'aborted')
   }
 
   close(drain: boolean, graceMs: number): void {

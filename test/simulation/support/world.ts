@@ -6,12 +6,11 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { QueuedExecutor, type QueuedRequest } from 'triage-queue'
 import { VirtualClock } from 'triage-queue/simulation'
 import { perform } from './actions.ts'
-import { AVOID } from './avoid.ts'
 import { compare } from './compare.ts'
 import type { Coverage } from './coverage.ts'
 import { Laws } from './laws.ts'
 import { Model } from './model.ts'
-import type { Caller, Job } from './rules.ts'
+import type { Caller } from './rules.ts'
 import { type Action, type Arrive, type Schedule, SIGNALS } from './schedule.ts'
 import { isExact, optionsOf, type Payload, rulesOf } from './setup.ts'
 import { execute } from './work.ts'
@@ -136,16 +135,10 @@ export class World {
   #time(at: number): void {
     const { model } = this
     if (model === undefined) return
-    const hasCome = ({ first, backAt }: Job) => backAt > first.at && backAt <= at
-    if (AVOID.blockedUntilStart && model.in('blocked').some(hasCome)) {
-      this.unsure('the time of one who is blocked has come')
-      return
-    }
     model.pass(at)
     const { maxReplaced } = model.rules
     if (model.unsure !== '') this.unsure(model.unsure)
     else if (maxReplaced > 0 && model.totals.joined > 0) this.unsure('a shared run is stuck')
-    else if (AVOID.laterSubstitute && maxReplaced > 0 && model.stuck() > maxReplaced) this.unsure('too many are stuck')
   }
 
   unsure(why: string): void {
