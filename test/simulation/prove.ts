@@ -5,6 +5,7 @@
  *     --from N        the first seed (default 1)         --json FILE   writes the result there
  *     --workers N     threads (default: one per core)    --keep-going  counts all that fail, and shrinks none
  *     --patch FILE    a bug to seed first: { "file": "src/…", "find": "…", "replace": "…" }
+ *     --report        keeps the result beside those of the other runs, and writes RELIABILITY.md out of all of them
  *
  * The exit code is 1 when a schedule has failed. Seeds that have ever failed belong in `seeds.ts`.
  */
@@ -17,6 +18,7 @@ import { type Patch, patchSource } from '../support/patch-source.ts'
 import type { RunResult } from './support/run.ts'
 import type { Batch } from './support/worker.ts'
 
+const resultFile = new URL('../proof/results/simulation.json', import.meta.url)
 const BATCH = 250
 const PROGRESS_MS = 5_000
 
@@ -26,6 +28,7 @@ if (patch !== undefined) patchSource(patch)
 const { addUp, noResult, play } = await import('./support/run.ts')
 const { report, shrink } = await import('./support/shrink.ts')
 const { generate } = await import('./support/generate.ts')
+const { writeReliability } = await import('../proof/report.ts')
 
 if (flags.seed !== undefined) await replay(flags.seed)
 else await prove()
@@ -49,7 +52,9 @@ async function prove(): Promise<void> {
   const about = { date: new Date().toISOString(), node: process.version, workers: flags.workers, patch }
   const seeds = { firstSeed: flags.from, lastSeed: flags.from + sum.schedules - 1 }
   const result = { ...about, ...seeds, wallMs, ratio, failed: sum.violations.length, ...sum, counts }
-  if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(result, null, 2)}\n`)
+  const files = [flags.json ?? [], flags.report ? resultFile : []].flat()
+  for (const file of files) writeFileSync(file, `${JSON.stringify(result, null, 2)}\n`)
+  if (flags.report) writeReliability()
   console.log(
     Object.entries(counts)
       .map(([what, times]) => `${`${times}`.padStart(12)}  ${what}`)
@@ -113,6 +118,7 @@ function readFlags() {
     options: {
       ...{ schedules: text, from: text, seed: text, workers: text, json: text, patch: text },
       'keep-going': { type: 'boolean', default: false },
+      report: { type: 'boolean', default: false },
     },
   })
   const number = (name: 'schedules' | 'from' | 'seed' | 'workers', least: number): number | undefined => {
@@ -131,5 +137,6 @@ function readFlags() {
     json: values.json,
     patch: values.patch,
     keepGoing: values['keep-going'],
+    report: values.report,
   }
 }

@@ -66,6 +66,10 @@ export class Model extends Books {
   #admit(job: Job): void {
     this.totals.admitted++
     job.sequence = ++this.#sequence
+    // When it hears that the others have ended is a matter of microtasks, and so is who comes to the queue before it.
+    const { after } = job.first
+    if (job.place === 'blocked' && after.length > 0 && after.every(({ end }) => end !== ''))
+      this.unsure = 'one comes in that waits for others who have ended'
     if (this.isPromised(job)) this.promised++
     job.place = 'held'
     if (job.first.cost > 1 && !this.isLater(job)) this.promised = 0
@@ -218,6 +222,7 @@ export class Model extends Books {
 
   close(drain: boolean, graceMs: number): void {
     this.paused = false
+    if (graceMs === 0 && this.calls().length > 0) this.unsure = 'there is no grace, and calls go on'
     this.leaveAll(
       this.blocked().flatMap(({ callers }) => callers),
       () => 'TRIAGE_QUEUE_CLOSED',
