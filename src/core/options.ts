@@ -54,7 +54,8 @@ export interface QueuedExecutorOptions<Req = unknown> {
   maxQueueSize?: number | ({ readonly [P in Priority]?: number } & { readonly total?: number })
   /**
    * What happens when there is no room: `'reject'` refuses with a `QueueFullError`; `'block'` lets the caller wait for
-   * room, by priority; `'shed'` displaces the youngest request of the lowest priority below the newcomer's, if any.
+   * room, by priority; `'shed'` displaces the youngest request of the lowest priority below the newcomer's, if any (with
+   * another order than `strict()`: the one that would start last).
    * @default 'reject'
    */
   whenFull?: WhenFull
