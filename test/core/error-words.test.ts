@@ -191,16 +191,16 @@ group('the stack', () => {
 
   test.each(overload)('of %s is left out, and others have theirs before and after', (_name, make) => {
     const limit = Error.stackTraceLimit
-    expect(make().stack).not.toContain('errors.test.ts')
+    expect(make().stack).not.toContain('error-words.test.ts')
     expect(Error.stackTraceLimit).toBe(limit)
-    expect(new OptionsError('a', 'b', 'c').stack).toContain('errors.test.ts')
+    expect(new OptionsError('a', 'b', 'c').stack).toContain('error-words.test.ts')
   })
 
   test('is there when the limit can not be written', () => {
     const limit = Error.stackTraceLimit
     Object.defineProperty(Error, 'stackTraceLimit', { writable: false, configurable: true, value: limit })
     try {
-      expect(new WaitTimeoutError(1, 1).stack).toContain('errors.test.ts')
+      expect(new WaitTimeoutError(1, 1).stack).toContain('error-words.test.ts')
     } finally {
       Object.defineProperty(Error, 'stackTraceLimit', { writable: true, configurable: true, value: limit })
     }
