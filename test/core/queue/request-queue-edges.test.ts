@@ -19,7 +19,9 @@ describe('the bound', () => {
     const queue = new RequestQueue<number>({ maxQueueSize: 1 })
     const takes = [queue.take(), queue.take()]
     for (const request of [1, 2, 3]) queue.enqueue(request)
-    expect(() => queue.enqueue(4)).toThrow('The queue is full: 1 of at most 1 requests wait')
+    expect(() => queue.enqueue(4)).toThrow(
+      expect.objectContaining({ message: 'The queue is full: 1 of at most 1 requests wait', bound: 'total' }),
+    )
     expect(await Promise.all(takes)).toEqual([1, 2])
     expect(queue.getStatus()).toMatchObject({ size: 1, enqueued: 3, dequeued: 2, removed: 0 })
   })
@@ -86,6 +88,10 @@ test('what is cleared counts as removed', () => {
   queue.remove(queue.enqueue(3))
   queue.clear()
   expect(queue.getStatus()).toMatchObject({ enqueued: 3, dequeued: 0, removed: 3, size: 0 })
+})
+
+test.each([[null], [{}], ['strict']])('%j is no order policy', (order) => {
+  expect(() => new RequestQueue({ order: order as never })).toThrow("Option 'order' must be an order policy, but is ")
 })
 
 describe('an order policy', () => {

@@ -78,6 +78,16 @@ class Pair {
     }
     for (let index = 0; index < this.model.length; index += 101) {
       expect(this.tier.countBefore(this.model[index] as Ranked)).toBe(index)
+      expect(this.tier.at(index)).toBe(this.model[index])
+    }
+    for (const index of [this.model.length - 1, this.model.length]) {
+      expect(this.tier.at(index)).toBe(this.model[index])
+    }
+    let first = 0
+    for (const block of this.blocks()) {
+      // The first of each block, and whoever stands before it.
+      first += block.items.length - block.start
+      for (const index of [first - 1, first]) expect(this.tier.at(index)).toBe(this.model[index])
     }
   }
 

@@ -2,7 +2,7 @@
  * The order of all that waits, and what an order policy is asked and told.
  */
 import { describe, expect, test } from 'vitest'
-import { type OrderPolicy, strict } from '../../../src/core/queue/order.ts'
+import { type OrderPolicy, type OrderQuestion, strict } from '../../../src/core/queue/order.ts'
 import { type QueueEntry, Tiers } from '../../../src/core/queue/tiers.ts'
 
 class Entry implements QueueEntry {
@@ -201,6 +201,11 @@ describe('an order policy', () => {
       ['settled', 'n1', 2, 5, 30],
       ['left', 'n1', 2, 5],
     ])
+  })
+
+  test('is strict by default: it has a name, and its rank is the sequence', () => {
+    expect(strict()).toMatchObject({ name: 'strict', acrossTiers: false })
+    expect(strict().rank({ sequence: 7 } as OrderQuestion)).toBe(7)
   })
 
   test('need not want to hear of anything', () => {
