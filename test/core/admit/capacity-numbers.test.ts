@@ -121,3 +121,26 @@ test('the error says which bound was reached, and its numbers', () => {
   expect(error('priority')).toMatchObject({ bound: 'priority', size: 2, maxSize: 2, requestId: 'r', retryAfterMs: 40 })
   expect(error('blocked')).toMatchObject({ bound: 'blocked', size: 6, maxSize: 7, requestId: 'r', retryAfterMs: 40 })
 })
+
+describe('a newcomer may displace', () => {
+  test('one of the queued who has no slot reserved, and has not come back', () => {
+    const { capacity } = made({ queued: [0, 0, 3, 0] })
+    capacity.reserved = 2
+    expect(capacity.canDisplace(false)).toBe(true)
+    capacity.returns(2, 1)
+    expect(capacity.canDisplace(false)).toBe(false)
+    capacity.reserved = 0
+    expect(capacity.canDisplace(false)).toBe(true)
+    expect(made().capacity.canDisplace(false)).toBe(false)
+  })
+
+  test('when he takes several slots, only if those whose reservations lapse find room', () => {
+    const { queue, capacity } = made({ queued: [0, 0, 5, 0] })
+    expect(capacity.canDisplace(true)).toBe(true)
+    capacity.reserved = 1
+    expect(capacity.canDisplace(true)).toBe(true)
+    queue.queued[2] = 6
+    expect(capacity.canDisplace(true)).toBe(false)
+    expect(made().capacity.canDisplace(true)).toBe(false)
+  })
+})

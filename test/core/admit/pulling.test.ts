@@ -2,7 +2,7 @@
  * Pulling, with the target in the hand of the test: when it reads the source, what it holds, and how it ends.
  */
 import { describe, expect, test } from 'vitest'
-import { pull, type Source } from '../../../src/core/admit/pull.ts'
+import { pull, requirePullOptions, type Source } from '../../../src/core/admit/pull.ts'
 
 /** A target whose runs end when the test says so. */
 function made({ window = 2, ordered = true, room = true } = {}) {
@@ -237,4 +237,16 @@ describe('it ends', () => {
     await first
     expect(await results.return()).toEqual({ done: true, value: undefined })
   })
+})
+
+test.each<[unknown, unknown, string | undefined]>([
+  [true, undefined, undefined],
+  [false, 1, undefined],
+  [1, 1, "Option 'ordered' must be a boolean, but is 1"],
+  [true, 0, "Option 'window' must be an integer of at least 1, but is 0"],
+  [true, 1.5, "Option 'window' must be an integer of at least 1, but is 1.5"],
+])('ordered %j and window %j are refused if they are none', (ordered, window, message) => {
+  const check = () => requirePullOptions(ordered, window)
+  if (message === undefined) expect(check).not.toThrow()
+  else expect(check).toThrow(message)
 })
