@@ -17,7 +17,7 @@ export default mergeConfig(
       include: tests.split(' '),
       // The files of a run share the modules (no two runs do): to import the library for each is half the time of a mutant.
       isolate: false,
-      testTimeout: 6_000,
+      testTimeout: 15_000,
       setupFiles: [fileURLToPath(new URL('test/mutants/setup.ts', import.meta.url))],
     },
   }),

@@ -149,6 +149,13 @@ describe('the timeline', () => {
     expect(timeline.now()).toBe(1_006)
   })
 
+  test('may become another clock’s though nobody wants to know', () => {
+    const { clock, timeline } = made()
+    timeline.read()
+    Object.assign(clock, { at: 7, source: 'second' })
+    expect(timeline.read()).toBe(1_000)
+  })
+
   test('is at least where a timer that has fired says that it is', () => {
     const { clock, timeline } = made()
     clock.stepped = true

@@ -136,6 +136,6 @@ test('whatever comes, no priority runs less than it could have had, and no more 
         expect(queue.getStatus()).toMatchObject({ running: 0, waiting: 0, totals: { completed: arrivals.length } })
       },
     ),
-    { numRuns: 200 },
+    { numRuns: 100 },
   )
 })

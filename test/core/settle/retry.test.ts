@@ -277,7 +277,7 @@ test('whatever happens, each request is somewhere, the bound holds, and each end
         expect(clock.timers).toBe(0)
       },
     ),
-    { numRuns: 300 },
+    { numRuns: 150 },
   )
 })
 
