@@ -17,7 +17,7 @@ function opened(at = 0, usualMs = 10): LimitWindow {
 
 test('averages what has settled since it was opened', () => {
   const window = opened(100)
-  for (const each of [sample(99, 500, 9), sample(110, 10, 2), sample(120, 30, 4)]) window.add(each)
+  for (const each of [sample(99, 500, 9), sample(110, 10, 4), sample(120, 30, 2)]) window.add(each)
   expect(window).toMatchObject({ samples: 2, timed: 2, dropped: 0, mostInflight: 4, inflight: 3, runMs: 20 })
   // The durations are 10 and 30: their variance is 100, that of the mean 50, over the square of 20.
   expect(window.uncertainty).toBeCloseTo(50 / 400, 12)
