@@ -1,4 +1,4 @@
-import { batched, QueuedExecutor, type RunContext } from 'triage-queue'
+import { batched, type Clock, QueuedExecutor, type RunContext } from 'triage-queue'
 import { VirtualClock } from 'triage-queue/simulation'
 import { describe, expect, test } from 'vitest'
 
@@ -158,13 +158,30 @@ describe('batched()', () => {
   })
 
   test('what is 0 ms is no timer', async () => {
-    const { clock, queue } = batching({ maxWaitMs: 0 })
-    queue.execute(1)
-    queue.execute(2)
-    await clock.advance(0)
-    // Only that of the function itself.
-    expect(clock.timers).toBe(2)
-    await clock.run()
+    const clock: Clock = {
+      now: () => 0,
+      setTimeout: () => {
+        throw new Error('a timer was set')
+      },
+      clearTimeout: () => {},
+    }
+    const execute = batched(async (requests: number[]) => requests, { maxSize: 5, clock })
+    const run = { signal: new AbortController().signal } as RunContext
+    expect(await Promise.all([1, 2].map((n) => execute(n, run)))).toEqual([1, 2])
+  })
+
+  test('one timer for a batch: that of its first request', async () => {
+    const { clock, queue, batches } = batching({ maxWaitMs: 5 })
+    const answers = [queue.execute(1)]
+    await clock.advance(3)
+    answers.push(queue.execute(2))
+    await clock.advance(3)
+    answers.push(queue.execute(3))
+    await clock.run({ until: Promise.all(answers) })
+    expect(batches).toEqual([
+      [[1, 2], 5],
+      [[3], 11],
+    ])
   })
 
   test.each([
