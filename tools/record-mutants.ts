@@ -2,14 +2,16 @@
  * What the mutants of `src/core` came to, file by file, in `test/mutants/stryker.json`: from the results that Stryker keeps
  * in `coverage/`, for each file that is still what it was when its mutants ran.
  *
- *     npm run mutate -- --mutate 'src/core/queue/*.ts' && node tools/record-mutants.ts
+ *     npm run mutate -- --mutate 'src/core/queue/*.ts' && node tools/record-mutants.ts src/core/queue/*.ts
+ *
+ * Name the files of a run that has come to its end; of one that was interrupted Stryker keeps what it has. Without names: all.
  */
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 interface Mutant {
-  status: 'Killed' | 'Timeout' | 'Survived' | 'NoCoverage' | 'RuntimeError' | 'CompileError' | 'Ignored' | 'Pending'
+  status: 'Killed' | 'Timeout' | 'Survived' | 'NoCoverage' | 'RuntimeError' | 'CompileError' | 'Ignored'
 }
 
 interface Report {
@@ -40,13 +42,14 @@ const scoresFile = `${root}test/mutants/stryker.json`
 const report: Report = JSON.parse(readFileSync(`${root}coverage/mutants/incremental.json`, 'utf8'))
 const before: Scores | undefined = existsSync(scoresFile) ? JSON.parse(readFileSync(scoresFile, 'utf8')) : undefined
 
+const named = process.argv.slice(2)
 const files = new Map<string, Score>()
 for (const [file, score] of Object.entries(before?.files ?? {})) {
   if (isStill(file, score.sha256)) files.set(file, score)
   else console.log(`${file} has changed since its mutants ran`)
 }
 for (const [file, { source, mutants }] of Object.entries(report.files)) {
-  if (mutants.some(({ status }) => status === 'Pending')) continue
+  if (named.length > 0 && !named.includes(file)) continue
   if (isStill(file, sha256(source))) files.set(file, scoreOf(source, mutants))
 }
 
