@@ -157,6 +157,7 @@ group('each error', () => {
 
   test('without a subject it says so', () => {
     expect(new QueueClosedError()).toMatchObject({ requestId: undefined, priority: undefined, started: false })
+    expect(new QueueFullError('priority', 1, 1)).toMatchObject({ priority: undefined, bound: 'priority' })
     const cancelled = new CancelledError()
     expect(cancelled).toMatchObject({ message: 'Cancelled', reason: undefined })
     expect('cause' in cancelled).toBe(false)

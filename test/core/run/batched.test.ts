@@ -171,16 +171,18 @@ describe('batched()', () => {
   })
 
   test('one timer for a batch: that of its first request', async () => {
-    const { clock, queue, batches } = batching({ maxWaitMs: 5 })
-    const answers = [queue.execute(1)]
-    await clock.advance(3)
-    answers.push(queue.execute(2))
-    await clock.advance(3)
-    answers.push(queue.execute(3))
+    const { clock, queue, batches } = batching({ maxSize: 9, maxWaitMs: 5 })
+    const answers = []
+    for (const n of [1, 2, 3]) {
+      answers.push(queue.execute(n))
+      await clock.advance(1)
+    }
+    await clock.advance(2.5)
+    answers.push(queue.execute(4))
     await clock.run({ until: Promise.all(answers) })
     expect(batches).toEqual([
-      [[1, 2], 5],
-      [[3], 11],
+      [[1, 2, 3], 5],
+      [[4], 10.5],
     ])
   })
 
