@@ -172,7 +172,7 @@ describe('batched()', () => {
 
   test('one timer for a batch: that of its first request', async () => {
     const { clock, queue, batches } = batching({ maxSize: 9, maxWaitMs: 5 })
-    const answers = []
+    const answers: Promise<number>[] = []
     for (const n of [1, 2, 3]) {
       answers.push(queue.execute(n))
       await clock.advance(1)
