@@ -114,6 +114,19 @@ describe('durations', () => {
     expect(statistics.status().run).toMatchObject({ count: 4, averageMs: 25, maxMs: 40 })
   })
 
+  test('of runs are there for each way to end', () => {
+    const statistics = new Statistics()
+    for (const outcome of [COMPLETED, FAILED, EXPIRED, CANCELLED, SHED]) statistics.ran(outcome, 3, outcome + 1)
+    const { low } = statistics.histograms().runByPriority
+    expect(Object.entries(low).map(([name, { sumMs }]) => [name, sumMs])).toEqual([
+      ['completed', 1],
+      ['failed', 2],
+      ['expired', 3],
+      ['cancelled', 4],
+      ['shed', 5],
+    ])
+  })
+
   test('the mean of recent runs begins with the first, and follows by a twentieth', () => {
     const statistics = new Statistics()
     statistics.ran(COMPLETED, 2, 0)
