@@ -123,24 +123,24 @@ test('the error says which bound was reached, and its numbers', () => {
 })
 
 describe('a newcomer may displace', () => {
-  test('one of the queued who has no slot reserved, and has not come back', () => {
+  test('one of the queued who has not come back; if all have a slot reserved, who could do with that', () => {
     const { capacity } = made({ queued: [0, 0, 3, 0] })
     capacity.reserved = 2
-    expect(capacity.canDisplace(false)).toBe(true)
+    expect(capacity.canDisplace(false, false)).toBe(true)
     capacity.returns(2, 1)
-    expect(capacity.canDisplace(false)).toBe(false)
+    expect([capacity.canDisplace(false, false), capacity.canDisplace(false, true)]).toEqual([false, true])
     capacity.reserved = 0
-    expect(capacity.canDisplace(false)).toBe(true)
-    expect(made().capacity.canDisplace(false)).toBe(false)
+    expect(capacity.canDisplace(false, false)).toBe(true)
+    for (const takesSlot of [false, true]) expect(made().capacity.canDisplace(false, takesSlot)).toBe(false)
   })
 
   test('when he takes several slots, only if those whose reservations lapse find room', () => {
     const { queue, capacity } = made({ queued: [0, 0, 5, 0] })
-    expect(capacity.canDisplace(true)).toBe(true)
+    expect(capacity.canDisplace(true, false)).toBe(true)
     capacity.reserved = 1
-    expect(capacity.canDisplace(true)).toBe(true)
+    expect(capacity.canDisplace(true, false)).toBe(true)
     queue.queued[2] = 6
-    expect(capacity.canDisplace(true)).toBe(false)
-    expect(made().capacity.canDisplace(true)).toBe(false)
+    expect(capacity.canDisplace(true, true)).toBe(false)
+    expect(made().capacity.canDisplace(true, true)).toBe(false)
   })
 })
