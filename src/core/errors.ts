@@ -340,7 +340,7 @@ export function describe(value: unknown): string {
     if (typeof value === 'string') return `'${value.length > 60 ? `${value.slice(0, 57)}…` : value}'`
     if (typeof value === 'function') return 'a function'
     if (value instanceof Error) return `${value.name}: ${value.message}`
-    if (typeof value === 'object' && value !== null) {
+    if (typeof value === 'object') {
       const text = JSON.stringify(value)
       return text.length > 60 ? `${text.slice(0, 57)}…` : text
     }

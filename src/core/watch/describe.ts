@@ -125,7 +125,7 @@ function warningsOf(executor: Describable): string[] {
   const { runByPriority } = executor.getStatus()
   for (const [tier, priority] of priorities.entries()) {
     const [wait, run, all] = [waitTimeoutMs[tier], runTimeoutMs[tier], timeoutMs[tier]] as [number, number, number]
-    if (wait >= all && all < Number.POSITIVE_INFINITY && wait < Number.POSITIVE_INFINITY) {
+    if (wait >= all && wait < Number.POSITIVE_INFINITY) {
       warnings.push(`${priority}: waitTimeoutMs (${wait}) never counts, since timeoutMs (${all}) is over before`)
     }
     if (run === Number.POSITIVE_INFINITY && all === Number.POSITIVE_INFINITY) {

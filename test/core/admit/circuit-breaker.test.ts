@@ -47,6 +47,44 @@ describe('closed', () => {
     expect(admit(1_999)).toMatchObject({ compared: { state: 'open', failed: 4, of: 4 } })
   })
 
+  test('the window slides by tenths: what has left it counts no more, what is in it does', () => {
+    const { settle, admit } = breaker({ minimumRequests: 5 })
+    for (const [at, ok] of [
+      [0, false],
+      [99, false],
+      [900, true],
+      [950, true],
+    ] as const) {
+      settle(at, ok)
+    }
+    // Here the two failures leave; with them it would open.
+    for (const at of [1_000, 1_050]) settle(at, false)
+    expect(admit(1_050)).toBeUndefined()
+    settle(1_099, false)
+    expect(admit(1_099)).toMatchObject({ compared: { failed: 3, of: 5 } })
+  })
+
+  test('a closed one that was open begins with an empty window', () => {
+    const { admit, start, settle } = opened(0)
+    // What is said to have run while it was open is none of its calls.
+    for (let i = 0; i < 3; i++) settle(300, false)
+    const closeAt = (at: number) => {
+      expect(admit(at)).toBeUndefined()
+      for (let i = 0; i < 2; i++) start(at)
+      for (let i = 0; i < 2; i++) settle(at + 10, true, 10)
+    }
+    closeAt(500)
+    for (let i = 0; i < 3; i++) settle(520, false)
+    expect(admit(520)).toBeUndefined()
+    settle(600, true)
+    expect(admit(600)).toMatchObject({ compared: { failed: 3, of: 4 } })
+    closeAt(1_100)
+    settle(1_200, true)
+    // The steps that come now are those of the first calls, which were forgotten when it opened.
+    for (const at of [1_500, 1_550, 1_600]) settle(at, false)
+    expect(admit(1_600)).toMatchObject({ compared: { failed: 3, of: 4 } })
+  })
+
   test('a clock that jumps, whichever way, empties the window, and stops nothing', () => {
     const { settle, admit } = breaker()
     for (const at of [1e9, 1e9, 1e9, -5, -5, -5, 1e12, 1e12, 1e12]) settle(at, false)
@@ -59,22 +97,28 @@ describe('closed', () => {
 
   test('it never opens on fewer failures than it says, nor stays closed on more, whatever comes', () => {
     fc.assert(
-      fc.property(fc.array(fc.tuple(fc.nat({ max: 99 }), fc.boolean()), { maxLength: 80 }), (calls) => {
-        const { settle, admit } = breaker({ windowMs: 1_000 })
-        const seen: { step: number; ok: boolean }[] = []
-        let at = 0
-        for (const [gap, ok] of calls) {
-          at += gap
-          settle(at, ok)
-          const step = Math.floor(at / 100)
-          seen.push({ step, ok })
-          const recent = seen.filter((each) => each.step > step - 10)
-          const failures = recent.filter((each) => !each.ok).length
-          const opens = recent.length >= 4 && failures >= recent.length / 2
-          expect(admit(at) !== undefined).toBe(opens)
-          if (opens) return
-        }
-      }),
+      fc.property(
+        fc.array(fc.tuple(fc.nat({ max: 99 }), fc.constantFrom(true, true, true, false)), {
+          maxLength: 80,
+          size: 'max',
+        }),
+        (calls) => {
+          const { settle, admit } = breaker({ windowMs: 1_000 })
+          const seen: { step: number; ok: boolean }[] = []
+          let at = 0
+          for (const [gap, ok] of calls) {
+            at += gap
+            settle(at, ok)
+            const step = Math.floor(at / 100)
+            seen.push({ step, ok })
+            const recent = seen.filter((each) => each.step > step - 10)
+            const failures = recent.filter((each) => !each.ok).length
+            const opens = recent.length >= 4 && failures >= recent.length / 2
+            expect(admit(at) !== undefined).toBe(opens)
+            if (opens) return
+          }
+        },
+      ),
       { seed: 31 },
     )
   })
@@ -84,7 +128,7 @@ describe('half-open', () => {
   test('some may start, and newcomers come in where they can be among them; when these succeed it closes', () => {
     const { admit, holdMs, start, settle } = opened(0)
     expect([admit(500, { ahead: 0 }), admit(500, { ahead: 1 })]).toEqual([undefined, undefined])
-    expect(admit(500, { ahead: 2 })).toEqual({
+    expect(admit(500, { ahead: 2 })).toStrictEqual({
       rule: 'circuitBreaker',
       compared: { state: 'half-open', failed: 4, of: 4, ratio: 1 },
       wouldAdmit: 'one that comes when the calls that are tried have succeeded',
@@ -94,6 +138,8 @@ describe('half-open', () => {
     start(500)
     // Both are on their way: the others wait for half a run, and are looked at again.
     expect([holdMs(500), holdMs(500, 9e9), admit(500)]).toEqual([5, 50, expect.anything()])
+    // Before the first run has settled, and when runs are short, for a millisecond.
+    expect([holdMs(500, Number.NaN), holdMs(500, 1)]).toEqual([1, 1])
     settle(510, true, 10)
     expect(holdMs(510)).toBe(5)
     settle(510, true, 10)
@@ -216,6 +262,7 @@ test('what is set to undefined is not set', () => {
 test.each<[unknown, string]>([
   [null, "Option 'circuitBreaker' must be an object, but is null"],
   [{ failureRatio: 0 }, "'circuitBreaker.failureRatio' must be a number greater than 0, and at most 1, but is 0"],
+  [{ failureRatio: 1.01 }, "'circuitBreaker.failureRatio' must be a number greater than 0, and at most 1, but is 1.01"],
   [{ minimumRequests: 1.5 }, "'circuitBreaker.minimumRequests' must be an integer of at least 1, but is 1.5"],
   [{ windowMs: 0 }, "'circuitBreaker.windowMs' must be a finite number of ms greater than 0, but is 0"],
   [{ openMs: '5s' }, "'circuitBreaker.openMs' must be a finite number of ms greater than 0, but is '5s'"],
@@ -225,4 +272,10 @@ test.each<[unknown, string]>([
 ])('%j is refused', (options, message) => {
   expect(() => circuitBreaker(options as CircuitBreakerOptions)).toThrow(OptionsError)
   expect(() => circuitBreaker(options as CircuitBreakerOptions)).toThrow(message)
+})
+
+test('all calls may have to fail', () => {
+  const { admit, settle } = breaker({ failureRatio: 1 })
+  for (let i = 0; i < 4; i++) settle(0, false)
+  expect(admit(0)).toBeDefined()
 })

@@ -90,6 +90,7 @@ test('when runs are alike, with a margin of one run, all that are admitted are a
     fc.asyncProperty(
       fc.array(fc.record({ gapMs: fc.nat({ max: 30 }), timeoutMs: fc.integer({ min: 1, max: 1_000 }) }), {
         maxLength: 60,
+        size: 'max',
       }),
       fc.integer({ min: 1, max: 4 }),
       async (arrivals, concurrency) => {

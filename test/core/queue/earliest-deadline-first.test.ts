@@ -5,7 +5,8 @@ import { earliestDeadlineFirst } from '../../../src/core/queue/earliest-deadline
 import { ask, Driver } from './order-driver.ts'
 
 test('the rank is the deadline; without one, the last', () => {
-  const { rank, acrossTiers } = earliestDeadlineFirst()
+  const { name, rank, acrossTiers } = earliestDeadlineFirst()
+  expect(name).toBe('earliest deadline first')
   expect(acrossTiers).toBe(false)
   expect(rank(ask({ deadline: 1_500 }))).toBe(1_500)
   expect(rank(ask({}))).toBe(Number.POSITIVE_INFINITY)

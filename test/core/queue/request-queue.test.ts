@@ -15,7 +15,7 @@ const anyPriority = fc.constantFrom<Priority>(...priorities)
 
 test('urgent before high before normal before low; first-in first-out within each', () => {
   fc.assert(
-    fc.property(fc.array(anyPriority, { maxLength: 200 }), (incoming) => {
+    fc.property(fc.array(anyPriority, { maxLength: 200, size: 'max' }), (incoming) => {
       const queue = new RequestQueue<[Priority, number]>()
       for (const [i, priority] of incoming.entries()) queue.enqueue([priority, i], { priority })
       const expected = incoming

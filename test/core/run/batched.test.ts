@@ -1,4 +1,4 @@
-import { batched, OptionsError, QueuedExecutor } from 'triage-queue'
+import { batched, type Clock, QueuedExecutor, type RunContext } from 'triage-queue'
 import { VirtualClock } from 'triage-queue/simulation'
 import { describe, expect, test } from 'vitest'
 
@@ -90,13 +90,114 @@ describe('batched()', () => {
     for (const answers of [[1], 'many', undefined]) {
       const queue = new QueuedExecutor(batched(() => answers as never, { maxSize: 2 }))
       const ends = await Promise.allSettled([queue.execute(1), queue.execute(2)])
-      expect(ends).toEqual([1, 2].map(() => expect.objectContaining({ reason: expect.any(TypeError) })))
+      expect(ends).toEqual(
+        [1, 2].map(() =>
+          expect.objectContaining({ reason: new TypeError('A batch of 2 must have as many answers, in an array') }),
+        ),
+      )
       await queue.close()
     }
   })
 
-  test.each([[{ maxSize: 0 }], [{ maxSize: 2.5 }], [{ maxSize: 2, maxWaitMs: -1 }]])('%j is refused', (options) => {
-    expect(() => batched(async () => [], options)).toThrow(OptionsError)
+  test('the function is told which runs it is called for', async () => {
+    const told: unknown[] = []
+    const fn = async (requests: number[], runs: readonly RunContext[]) => {
+      told.push(...runs.map(({ metadata }, index) => [requests[index], metadata]))
+      return requests
+    }
+    const queue = new QueuedExecutor(batched(fn, { maxSize: 2 }))
+    await Promise.all([queue.execute(1, { metadata: 'one' }), queue.execute(2, { metadata: 'two' })])
+    expect(told).toEqual([
+      [1, 'one'],
+      [2, 'two'],
+    ])
+  })
+
+  test('a batch of which all have left is not called', async () => {
+    const { clock, queue, batches } = batching({ maxWaitMs: 5 })
+    const request = await queue.submit(1)
+    request.result.catch(() => {})
+    await clock.advance(1)
+    request.cancel()
+    await clock.advance(10)
+    expect(batches).toEqual([])
+  })
+
+  test('a full batch takes its timer along: the next one has its own time', async () => {
+    const { clock, queue, batches } = batching({ maxSize: 2, maxWaitMs: 5 })
+    const answers = [queue.execute(1)]
+    await clock.advance(3)
+    answers.push(queue.execute(2))
+    await clock.advance(1)
+    answers.push(queue.execute(3))
+    await clock.run({ until: Promise.all(answers) })
+    expect(batches).toEqual([
+      [[1, 2], 3],
+      [[3], 9],
+    ])
+  })
+
+  test('a full batch within a burst leaves what comes after it to a batch of its own burst', async () => {
+    const batches: number[][] = []
+    const execute = batched(
+      async (requests: number[]) => {
+        batches.push(requests)
+        return requests
+      },
+      { maxSize: 2 },
+    )
+    const run = { signal: new AbortController().signal } as RunContext
+    const answers = [1, 2].map((n) => execute(n, run))
+    const fourth = Promise.resolve().then(() => execute(4, run))
+    answers.push(execute(3, run), fourth)
+    await Promise.all(answers)
+    expect(batches).toEqual([
+      [1, 2],
+      [3, 4],
+    ])
+  })
+
+  test('what is 0 ms is no timer', async () => {
+    const clock: Clock = {
+      now: () => 0,
+      setTimeout: () => {
+        throw new Error('a timer was set')
+      },
+      clearTimeout: () => {},
+    }
+    const execute = batched(async (requests: number[]) => requests, { maxSize: 5, clock })
+    const run = { signal: new AbortController().signal } as RunContext
+    expect(await Promise.all([1, 2].map((n) => execute(n, run)))).toEqual([1, 2])
+  })
+
+  test('one timer for a batch: that of its first request', async () => {
+    const { clock, queue, batches } = batching({ maxSize: 9, maxWaitMs: 5 })
+    const answers: Promise<number>[] = []
+    for (const n of [1, 2, 3]) {
+      answers.push(queue.execute(n))
+      await clock.advance(1)
+    }
+    await clock.advance(2.5)
+    answers.push(queue.execute(4))
+    await clock.run({ until: Promise.all(answers) })
+    expect(batches).toEqual([
+      [[1, 2, 3], 5],
+      [[4], 10.5],
+    ])
+  })
+
+  test.each([
+    [{ maxSize: 0 }, "Option 'batched.maxSize' must be an integer of at least 1, but is 0"],
+    [{ maxSize: 2.5 }, "Option 'batched.maxSize' must be an integer of at least 1, but is 2.5"],
+    [{ maxSize: 2, maxWaitMs: -1 }, "Option 'batched.maxWaitMs' must be a number of ms of at least 0, but is -1"],
+    [{ maxSize: 2, maxWaitMs: '5' }, "Option 'batched.maxWaitMs' must be a number of ms of at least 0, but is '5'"],
+  ])('%j is refused', (options, message) => {
+    expect(() => batched(async () => [], options as never)).toThrow(message)
     expect(() => batched('f' as never, { maxSize: 1 })).toThrow("Option 'batched' must be a function")
+  })
+
+  test('a batch of one is one', async () => {
+    const queue = new QueuedExecutor(batched(async (requests: number[]) => requests, { maxSize: 1 }))
+    expect(await queue.execute(1)).toBe(1)
   })
 })

@@ -65,16 +65,35 @@ test('expiries are kept when asked for; after dispose, nothing more is', async (
   expect(letters.size).toBe(1)
 })
 
+test('a second one with the same id is the youngest', async () => {
+  const { clock, queue } = failing()
+  const letters = new DeadLetters(queue, { max: 2 })
+  for (const id of ['a', 'b', 'a', 'c']) {
+    const end = queue.execute(1, { id }).catch(() => {})
+    await clock.run({ until: end })
+  }
+  expect([...letters].map(({ id, at }) => [id, at])).toEqual([
+    ['a', 30],
+    ['c', 40],
+  ])
+  expect(letters.dropped).toBe(1)
+})
+
 test.each([
   [{ max: 0 }, "Option 'deadLetters.max' must be an integer of at least 1, but is 0"],
-  [{ of: ['shed'] }, "Option 'deadLetters.of' must be an array of 'failed' and 'expired'"],
-  [{ of: 'failed' }, "but is 'failed'"],
+  [{ max: 1.5 }, "Option 'deadLetters.max' must be an integer of at least 1, but is 1.5"],
+  [{ of: ['shed'] }, `Option 'deadLetters.of' must be an array of 'failed' and 'expired', but is ["shed"]`],
+  [
+    { of: ['failed', 'shed'] },
+    `Option 'deadLetters.of' must be an array of 'failed' and 'expired', but is ["failed","shed"]`,
+  ],
   [
     { size: 5 },
     "Option 'deadLetters.size' must be left out, since there is no such option (there are max, of), but is 5",
   ],
   [null, "Option 'deadLetters' must be an object, but is null"],
   [[], "Option 'deadLetters' must be an object, but is []"],
+  [{ of: 'failed' }, "Option 'deadLetters.of' must be an array of 'failed' and 'expired', but is 'failed'"],
 ])('%j is refused', (options, message) => {
   expect(() => new DeadLetters(failing().queue, options as never)).toThrow(OptionsError)
   expect(() => new DeadLetters(failing().queue, options as never)).toThrow(message)
@@ -97,4 +116,8 @@ test('one that is submitted again takes no younger letter of the same id along',
   expect(again.value).toMatchObject({ request: 'older' })
   expect([...letters].map(({ request }) => request)).toEqual(['younger'])
   await gate.finishAll()
+})
+
+test('one is enough to keep', () => {
+  expect(new DeadLetters(failing().queue, { max: 1 }).size).toBe(0)
 })

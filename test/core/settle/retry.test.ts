@@ -11,7 +11,7 @@ import {
   type RetryPolicy,
 } from 'triage-queue'
 import { VirtualClock } from 'triage-queue/simulation'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 
 /** A request fails as often as it says, then answers. */
 interface Flaky {
@@ -237,7 +237,7 @@ test('whatever happens, each request is somewhere, the bound holds, and each end
   )
   await fc.assert(
     fc.asyncProperty(
-      fc.array(step, { maxLength: 40 }),
+      fc.array(step, { maxLength: 40, size: 'max' }),
       fc.integer({ min: 1, max: 3 }),
       fc.integer({ min: 1, max: 4 }),
       fc.nat(15),
@@ -277,7 +277,7 @@ test('whatever happens, each request is somewhere, the bound holds, and each end
         expect(clock.timers).toBe(0)
       },
     ),
-    { numRuns: 300 },
+    { numRuns: 150 },
   )
 })
 
@@ -315,7 +315,35 @@ describe('backoff()', () => {
     expect(retries).toBeLessThanOrEqual(1_010)
   })
 
+  test('its defaults: three attempts, any time up to 100 ms after the first; its name says so', () => {
+    const random = vi.spyOn(Math, 'random').mockReturnValue(0.25)
+    const policy = backoff()
+    expect([1, 2, 3].map((attempt) => policy.delayMs({ ...ask, attempt }))).toEqual([25, 50, undefined])
+    expect(policy.name).toBe('backoff(3 attempts, 100 to 10000 ms)')
+    random.mockRestore()
+  })
+
+  test('a budget of nothing spends what is in reserve, to the last one', () => {
+    const policy = backoff({ budget: 0, reserve: 2 })
+    const spent = [1, 2, 3].map((admitted) => policy.delayMs({ ...ask, admitted }) !== undefined)
+    expect(spent).toEqual([true, true, false])
+  })
+
+  test('without a budget nothing need be in reserve', () => {
+    const policy = backoff({ budget: Number.POSITIVE_INFINITY, reserve: 0 })
+    for (const admitted of [0, 1, 2, 2, 2]) expect(policy.delayMs({ ...ask, admitted })).toEqual(expect.any(Number))
+  })
+
+  test('the least of each option is taken', () => {
+    const policy = backoff({ attempts: 1, baseMs: 0, maxMs: 0, budget: 0, reserve: 0 })
+    expect(policy.delayMs(ask)).toBeUndefined()
+  })
+
   test.each([
+    [{ attempts: 2.5 }, "Option 'backoff.attempts' must be an integer of at least 1, but is 2.5"],
+    [{ maxMs: '5' }, "Option 'backoff.maxMs' must be a number of at least 0, but is '5'"],
+    [{ reserve: -1 }, "Option 'backoff.reserve' must be a number of at least 0, but is -1"],
+    [{ random: 0.5 }, "Option 'backoff.random' must be a function, but is 0.5"],
     [{ attempts: 0 }, "Option 'backoff.attempts' must be an integer of at least 1, but is 0"],
     [{ baseMs: Number.NaN }, "Option 'backoff.baseMs' must be a number of at least 0, but is NaN"],
     [{ budget: '10%' }, "Option 'backoff.budget' must be a number of at least 0, but is '10%'"],

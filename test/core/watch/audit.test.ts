@@ -108,6 +108,7 @@ describe('an audit', () => {
     audit.rests()
     // At rest, time may begin anew.
     numbers.now = -5
+    numbers.blocked = numbers.maxBlocked
     end(start(admit()))
     audit.closed()
     expect(broken).toEqual([])
@@ -116,6 +117,18 @@ describe('an audit', () => {
   const ways: [law: number, name: string, way: (world: World) => unknown][] = [
     [1, 'numbers that do not add up', inTurn(({ numbers }) => numbers.running++, 'admit')],
     [1, 'an admission in secret', inTurn(({ numbers }) => numbers.admitted++ + numbers.ended++, 'admit')],
+    [1, 'an end in secret', inTurn(({ numbers }) => numbers.ended++, 'admit')],
+    [
+      1,
+      'a start that it does not count',
+      inTurn('admit', ({ audit, numbers }, each) => [numbers.running++, audit.starts(each)]),
+    ],
+    [
+      1,
+      'an attempt that it counts twice',
+      inTurn('start', ({ audit, numbers }, each) => [numbers.retrying++, audit.retries(each)]),
+    ],
+    [1, 'an end that it does not count', inTurn('start', ({ audit }, each) => audit.ended(each))],
     [1, 'two ends', inTurn('start', 'end', 'end')],
     [2, 'two admissions', inTurn('admit', 'admit')],
     [2, 'an admission after the end', inTurn('start', 'end', 'admit')],
@@ -143,6 +156,7 @@ describe('an audit', () => {
   test.each(ways)('sees law %d broken by %s, once, and shows the state', (law, _name, way) => {
     way(audited())
     expect(broken).toMatchObject([{ code: 'TRIAGE_INVARIANT', name: 'InvariantError', law, state: { shown: 'state' } }])
+    expect(broken[0]?.message).toMatch(/^Law \d+ is broken: \w.{9,}/)
   })
 
   test('sees law 3 broken by a start that was not first, of its own priority or another', () => {
@@ -158,7 +172,11 @@ describe('an audit', () => {
     const { admit, start } = audited([younger])
     start(admit(record(2, 1)))
     expect(broken.map(({ law }) => law)).toEqual([3, 3, 3])
-    const fine = audited([record(2, 2), record(3, 0)])
+    expect(broken[0]?.message).toBe('Law 3 is broken: a normal request has started before a high one that was first')
+    const [older, later] = [record(2, 2), record(2, 1)]
+    older.sequence = -1
+    later.sequence = 1
+    const fine = audited([record(2, 2), older, later, record(3, 0)])
     fine.start(fine.admit(record(2, 1)))
     expect(broken).toHaveLength(3)
   })
@@ -171,6 +189,35 @@ describe('an audit', () => {
     start(admit(record(2, 0, 3)))
     expect(broken).toEqual([])
     start(admit())
+    expect(broken).toMatchObject([{ law: 5 }])
+  })
+
+  test('counts a substitute as a slot', () => {
+    const { numbers, admit, start } = audited()
+    numbers.substitutes = 1
+    for (let n = 0; n < 3; n++) start(admit())
+    expect(broken).toEqual([])
+    start(admit())
+    expect(broken).toMatchObject([{ law: 5 }])
+  })
+
+  test('gives back the slot when the call has settled, whenever the request ends', () => {
+    const backingOff = audited()
+    backingOff.numbers.slots = 1
+    const one = backingOff.start(backingOff.admit())
+    backingOff.audit.called(one)
+    backingOff.audit.returned(one)
+    backingOff.numbers.running--
+    backingOff.numbers.retrying++
+    backingOff.audit.retries(one)
+    backingOff.start(backingOff.admit())
+    expect(broken).toEqual([])
+    const stuck = audited()
+    stuck.numbers.slots = 1
+    const other = stuck.start(stuck.admit())
+    stuck.audit.called(other)
+    stuck.end(other)
+    stuck.start(stuck.admit())
     expect(broken).toMatchObject([{ law: 5 }])
   })
 

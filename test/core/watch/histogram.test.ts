@@ -5,7 +5,7 @@ import { Histogram } from '../../../src/core/watch/histogram.ts'
 test('a quantile is never too low, and at most a sixteenth too high', () => {
   fc.assert(
     fc.property(
-      fc.array(fc.double({ min: 0.001, max: 1e9, noNaN: true }), { minLength: 1, maxLength: 200 }),
+      fc.array(fc.double({ min: 0.001, max: 1e9, noNaN: true }), { minLength: 1, maxLength: 200, size: 'max' }),
       fc.constantFrom(0.01, 0.5, 0.95, 0.99, 1),
       (durations, q) => {
         const histogram = new Histogram()
@@ -42,7 +42,7 @@ test('merged histograms count as one', () => {
 test('how many took at most so long: never one too many, and missing at most those a sixteenth below', () => {
   fc.assert(
     fc.property(
-      fc.array(fc.double({ min: 0.001, max: 1e6, noNaN: true }), { maxLength: 100 }),
+      fc.array(fc.double({ min: 0.001, max: 1e6, noNaN: true }), { maxLength: 100, size: 'max' }),
       fc.array(fc.double({ min: 0.001, max: 1e7, noNaN: true })),
       (durations, some) => {
         const histogram = new Histogram()
@@ -57,4 +57,28 @@ test('how many took at most so long: never one too many, and missing at most tho
       },
     ),
   )
+})
+
+test('what is below its range counts as nothing, what is above as the longest', () => {
+  const below = new Histogram()
+  for (const ms of [-5, -0, 1e-9, 10]) below.observe(ms)
+  expect([0.25, 0.5, 0.75, 1].map((q) => below.quantile(q))).toEqual([0, 0, 0, 10])
+  const tiny = new Histogram()
+  tiny.observe(1e-9)
+  expect(tiny.quantile(1)).toBe(0)
+  for (const ms of [2 ** 35 * 1.9, 2 ** 36, 2 ** 40]) {
+    const above = new Histogram()
+    for (let n = 1; n <= 2; n++) {
+      above.observe(ms)
+      expect(above).toMatchObject({ count: n, sumMs: n * ms, maxMs: ms })
+    }
+    expect(above.countsAtMost([2 ** 37, ms])[1]).toBe(2)
+    expect(above.countsAtMost([2 ** 39])[0]).toBeLessThanOrEqual(2)
+  }
+})
+
+test('a bound at the edge of a bucket counts that bucket, and one at the maximum counts all', () => {
+  const histogram = new Histogram()
+  for (const ms of [15.5, 15.9, 100.1]) histogram.observe(ms)
+  expect(histogram.countsAtMost([15.5, 16, 100, 100.1, 1e9])).toEqual([0, 2, 2, 3, 3])
 })

@@ -1,0 +1,79 @@
+/**
+ * The words that all stations share: checks of options, and priorities.
+ */
+import { OptionsError } from 'triage-queue'
+import { describe, expect, test } from 'vitest'
+import {
+  aFunction,
+  isCount,
+  numberThat,
+  requireConcurrency,
+  requireOptions,
+  requireTier,
+  unknownOption,
+  wordList,
+} from '../../src/core/checks.ts'
+import { byPriority, Priority, priorities, priorityOf, TIERS, tierOf } from '../../src/core/priority.ts'
+
+describe('priorities', () => {
+  test('are four words, most urgent first, each with its tier', () => {
+    expect(priorities).toEqual(['urgent', 'high', 'normal', 'low'])
+    expect(Priority).toEqual({ URGENT: 'urgent', HIGH: 'high', NORMAL: 'normal', LOW: 'low' })
+    expect(TIERS).toBe(priorities.length)
+    expect(priorities.map(tierOf)).toEqual([0, 1, 2, 3])
+    expect([0, 1, 2, 3].map(priorityOf)).toEqual(priorities)
+    expect(Object.entries(byPriority((tier) => tier * 10))).toEqual([
+      ['urgent', 0],
+      ['high', 10],
+      ['normal', 20],
+      ['low', 30],
+    ])
+  })
+
+  test('can not be changed by anyone', () => {
+    expect(Object.isFrozen(priorities)).toBe(true)
+  })
+
+  test.each([['constructor'], ['__proto__'], [''], ['URGENT'], [0], [null], [undefined]])('%j is none', (word) => {
+    expect(tierOf(word)).toBe(-1)
+    expect(() => requireTier(word)).toThrow(
+      "Option 'priority' must be one of 'urgent', 'high', 'normal', 'low', but is ",
+    )
+  })
+})
+
+describe('checks', () => {
+  test('a tier or a concurrency is given back when it is one', () => {
+    expect(priorities.map(requireTier)).toEqual([0, 1, 2, 3])
+    expect(requireConcurrency(1)).toBe(1)
+    for (const none of [0, 2.5, Number.NaN, '5', Number.POSITIVE_INFINITY]) {
+      expect(() => requireConcurrency(none)).toThrow("Option 'concurrency' must be an integer of at least 1, but is ")
+    }
+  })
+
+  test('a count is an integer from the least on', () => {
+    expect([isCount(2, 2), isCount(1, 2), isCount(2.5, 2), isCount('2', 2)]).toEqual([true, false, false, false])
+  })
+
+  test('rules know what they are for', () => {
+    expect([aFunction.fits(() => 1), aFunction.fits('f'), aFunction.expected]).toEqual([true, false, 'a function'])
+    const rule = numberThat('more than 2', (value) => !(value <= 2))
+    expect([rule.fits(3), rule.fits(2), rule.fits('3'), rule.fits(undefined)]).toEqual([true, false, false, false])
+    expect(rule.expected).toBe('more than 2')
+  })
+
+  test('an option that does not exist is told with those that do', () => {
+    const error = unknownOption('codel.target', ['targetMs', 'intervalMs'], 5)
+    expect(error).toBeInstanceOf(OptionsError)
+    expect(error.message).toBe(
+      "Option 'codel.target' must be left out, since there is no such option (there are targetMs, intervalMs), but is 5",
+    )
+    expect(wordList(['a', 'b'])).toBe("one of 'a', 'b'")
+    expect(() => requireOptions('codel', { targetMs: 1 }, ['targetMs'])).not.toThrow()
+    expect(() => requireOptions('codel', { target: 5 }, ['targetMs', 'intervalMs'])).toThrow(error)
+  })
+
+  test.each([[null], [undefined], [5], [[]], ['text']])('%j are no options', (options) => {
+    expect(() => requireOptions('codel', options, [])).toThrow("Option 'codel' must be an object, but is ")
+  })
+})

@@ -1,0 +1,207 @@
+/**
+ * A tier of many blocks against a sorted array: blocks that split, run empty at the front, in the middle and at the end.
+ */
+import { describe, expect, test } from 'vitest'
+import { type Block, type Ranked, Tier } from '../../../src/core/queue/tier.ts'
+
+/** As many as one block holds. */
+const BLOCK = 512
+
+const byPlace = (a: Ranked, b: Ranked): number => a.rank - b.rank || a.sequence - b.sequence
+
+/** The tier and its model, which must agree after each step. */
+class Pair {
+  readonly tier = new Tier<Ranked>()
+  readonly model: Ranked[] = []
+  #sequence = 0
+  #state: number
+
+  constructor(seed: number) {
+    this.#state = seed
+  }
+
+  random(below: number): number {
+    this.#state = (Math.imul(this.#state, 1_664_525) + 1_013_904_223) >>> 0
+    return Math.floor((this.#state / 2 ** 32) * below)
+  }
+
+  add(rank: number): void {
+    const entry: Ranked = { rank, sequence: ++this.#sequence, block: undefined }
+    this.tier.add(entry)
+    this.model.splice(this.placeOf(entry), 0, entry)
+    this.check()
+  }
+
+  fill(count: number, rankOf: (n: number) => number): void {
+    for (let n = 0; n < count; n++) this.add(rankOf(n))
+  }
+
+  shift(count = 1): void {
+    for (let n = 0; n < count; n++) {
+      expect(this.tier.shift()).toBe(this.model.shift())
+      this.check()
+    }
+  }
+
+  remove(index: number, count = 1): void {
+    for (const entry of this.model.splice(index, count)) {
+      this.tier.remove(entry)
+      if (entry.block !== undefined) throw new Error('it has left, and still stands in a block')
+    }
+    this.check()
+  }
+
+  placeOf(place: Ranked): number {
+    let [low, high] = [0, this.model.length]
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (byPlace(this.model[middle] as Ranked, place) < 0) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+
+  // Without `expect` where nothing is wrong: it is asked 100,000 times.
+  check(): void {
+    const { tier, model } = this
+    if (tier.size !== model.length) expect(tier.size).toBe(model.length)
+    if (tier.first() !== model[0]) expect(tier.first()).toBe(model[0])
+    if (tier.last() !== model.at(-1)) expect(tier.last()).toBe(model.at(-1))
+  }
+
+  checkAll(): void {
+    this.check()
+    expect([...this.tier].map(({ sequence }) => sequence)).toEqual(this.model.map(({ sequence }) => sequence))
+    for (let n = 0; n < 50; n++) {
+      const place = { rank: this.random(3_000), sequence: this.random(100_000), block: undefined }
+      expect(this.tier.countBefore(place)).toBe(this.placeOf(place))
+    }
+    for (let index = 0; index < this.model.length; index += 101) {
+      expect(this.tier.countBefore(this.model[index] as Ranked)).toBe(index)
+      expect(this.tier.at(index)).toBe(this.model[index])
+    }
+    for (const index of [this.model.length - 1, this.model.length]) {
+      expect(this.tier.at(index)).toBe(this.model[index])
+    }
+    let first = 0
+    for (const block of this.blocks()) {
+      // The first of each block, and whoever stands before it.
+      first += block.items.length - block.start
+      for (const index of [first - 1, first]) expect(this.tier.at(index)).toBe(this.model[index])
+    }
+  }
+
+  blocks(): Set<Block> {
+    return new Set(this.model.map(({ block }) => block as Block))
+  }
+}
+
+describe.each<[string, (n: number, pair: Pair) => number]>([
+  ['ranks that only grow', (n) => n],
+  ['ranks that only shrink', (n) => 3_000 - n],
+  ['ranks in any order', (_n, pair) => pair.random(3_000)],
+  ['few ranks for many', (_n, pair) => pair.random(3)],
+])('with %s', (_name, rankOf) => {
+  test('any mixture of coming and leaving, until nothing is left, and once more', () => {
+    const pair = new Pair(7)
+    let n = 0
+    for (let round = 0; round < 2; round++) {
+      for (const [steps, shareOfNewcomers] of [
+        [3_000, 0.9],
+        [1_500, 0.5],
+        [4_000, 0.1],
+      ] as const) {
+        for (let step = 0; step < steps; step++) {
+          if (pair.random(1_000) < shareOfNewcomers * 1_000) pair.add(rankOf(n++, pair))
+          else if (pair.random(2) === 0) pair.shift()
+          else if (pair.model.length > 0) pair.remove(pair.random(pair.model.length))
+        }
+        pair.checkAll()
+      }
+      pair.shift(pair.model.length + 1)
+      pair.checkAll()
+    }
+  })
+
+  test('a stretch that leaves from the middle, from the front and from the end', () => {
+    const pair = new Pair(11)
+    pair.fill(6 * BLOCK, (n) => rankOf(n, pair))
+    for (const index of [2 * BLOCK, 0]) {
+      pair.remove(index, BLOCK + 200)
+      pair.checkAll()
+    }
+    pair.remove(pair.model.length - BLOCK - 200, BLOCK + 200)
+    pair.checkAll()
+    pair.fill(BLOCK, (n) => rankOf(n, pair))
+    pair.checkAll()
+    pair.remove(0, pair.model.length)
+    pair.fill(3, (n) => n)
+    pair.checkAll()
+  })
+})
+
+test('a line of a hundred blocks passes through, first in first out, and newcomers come meanwhile', () => {
+  const pair = new Pair(3)
+  const { tier } = pair
+  let [added, taken] = [0, 0]
+  const add = () => tier.add({ rank: 0, sequence: added++, block: undefined })
+  const take = () => {
+    const entry = tier.shift()
+    if (entry?.sequence !== taken) expect(entry?.sequence).toBe(taken)
+    taken++
+  }
+  while (added < 100 * BLOCK) add()
+  while (taken < 20 * BLOCK) take()
+  while (taken < 90 * BLOCK) {
+    take()
+    if (taken % 5 === 0) add()
+    if (taken % 1_009 === 0) expect(tier.countBefore({ rank: 0, sequence: taken + 700, block: undefined })).toBe(700)
+  }
+  while (tier.size > 0) take()
+  expect(taken).toBe(added)
+  expect(tier.first()).toBeUndefined()
+})
+
+test('a block holds 512; then another one begins, or it makes room where many have left', () => {
+  const pair = new Pair(5)
+  pair.fill(BLOCK, (n) => n)
+  expect(pair.blocks().size).toBe(1)
+  pair.fill(1, () => BLOCK)
+  expect(pair.blocks().size).toBe(2)
+
+  const passing = new Pair(5)
+  passing.fill(BLOCK, (n) => n)
+  passing.shift(BLOCK / 2 + 1)
+  passing.fill(BLOCK / 2 + 1, (n) => BLOCK + n)
+  expect(passing.blocks().size).toBe(1)
+  passing.fill(1, () => 3 * BLOCK)
+  expect(passing.blocks().size).toBe(2)
+  passing.checkAll()
+
+  const inserted = new Pair(5)
+  inserted.fill(BLOCK, (n) => n)
+  inserted.add(BLOCK / 2)
+  expect([...inserted.blocks()].map(({ items, start }) => items.length - start)).toEqual([256, 257])
+})
+
+test('a small backlog that many pass through stays in one block, which does not grow', () => {
+  const pair = new Pair(5)
+  pair.fill(3, (n) => n)
+  for (let n = 3; n < 5 * BLOCK; n++) {
+    pair.add(n)
+    pair.shift()
+    const [block] = pair.blocks()
+    if (pair.blocks().size !== 1 || (block as Block).items.length > BLOCK) throw new Error('it has grown')
+  }
+})
+
+test('what is used up is let go of: an empty tier holds one empty block, and no entry', () => {
+  const pair = new Pair(5)
+  pair.fill(3 * BLOCK, (n) => n)
+  const blocks = [...pair.blocks()]
+  pair.shift(3 * BLOCK)
+  for (const { items } of blocks) expect(items.filter((item) => item !== undefined)).toEqual([])
+  pair.add(1)
+  const [block] = pair.blocks()
+  expect(block).toEqual({ items: pair.model, start: 0 })
+})
