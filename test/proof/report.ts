@@ -1,5 +1,5 @@
 /**
- * Writes RELIABILITY.md out of what the runs have left in `results/`, the sources of the tests, and nothing else: no figure
+ * Writes RELIABILITY.md out of what the runs have left as JSON, the sources of the tests, and nothing else: no figure
  * in it is typed by hand. `npm run prove -- --report` does it after a run; `node test/proof/report.ts` without one.
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -18,11 +18,11 @@ export function reliability(): string {
 What triage-queue promises, and how each promise is shown. This page is written by \`npm run prove -- --report\` from the runs'
 own output; no figure in it is typed by hand.`,
     promises(),
-    simulation(read<SimulationResult>('simulation')),
-    mutants(read<MutantsResult>('mutants')),
+    simulation(read<SimulationResult>('test/proof/results/simulation.json')),
+    mutants(read<MutantsResult>('test/mutants/results.json')),
     exhaustive(),
-    soak(read<SoakResult>('soak')),
-    coverage(read<StrykerResult>('stryker')),
+    soak(read<SoakResult>('test/proof/results/soak.json')),
+    coverage(read<StrykerResult>('test/mutants/stryker.json')),
     findings(),
   ].join('\n\n')}\n`
 }
@@ -145,6 +145,7 @@ function coverage(run: StrykerResult | undefined): string {
 fixed.`
   if (run === undefined) return `${what} No run of \`npm run mutate\` is recorded.`
   const files = Object.entries(run.files)
+  const all = readdirSync(new URL('src/core/', root), { recursive: true }).filter((name) => `${name}`.endsWith('.ts'))
   const sum = (what: 'mutants' | 'killed' | 'timeout'): number => files.reduce((all, [, file]) => all + file[what], 0)
   const score = (100 * (sum('killed') + sum('timeout'))) / sum('mutants')
   const rows = files.map(([file, { mutants, killed, timeout, score }]) => [
@@ -153,8 +154,8 @@ fixed.`
     `${killed + timeout}`,
     `${score.toFixed(1)} %`,
   ])
-  return `${what} \`npm run mutate\` has changed ${files.length} files of it in ${count(sum('mutants'))} small ways, and the tests have found ${score.toFixed(1)} %
-(${day(run.date)}); [the others](test/mutants/SURVIVORS.md) are listed with a reason each.
+  return `${what} \`npm run mutate\` has changed ${files.length} of its ${all.length} files in ${count(sum('mutants'))} small ways, and the tests beside them have
+found ${score.toFixed(1)} % (${day(run.date)}); the other files are not measured yet. [What was not found](test/mutants/SURVIVORS.md) is listed, with a reason each.
 
 ${table(['in `src/core/`', 'mutants', 'found', 'score'], rows)}`
 }
@@ -172,8 +173,8 @@ the cure.
 ${table(['bug', 'found by', 'regression test'], rows)}`
 }
 
-function read<T>(name: string): T | undefined {
-  const file = new URL(`results/${name}.json`, import.meta.url)
+function read<T>(path: string): T | undefined {
+  const file = new URL(path, root)
   return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as T) : undefined
 }
 

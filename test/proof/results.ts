@@ -1,5 +1,5 @@
 /**
- * What the runs leave in `results/`, as far as the report reads it.
+ * What the runs leave as JSON, as far as the report reads it.
  */
 interface Run {
   readonly date: string
@@ -23,7 +23,7 @@ export interface SimulationResult extends Run {
   readonly counts: Counts
 }
 
-/** `npm run mutants -- --json test/proof/results/mutants.json` */
+/** `npm run mutants` */
 export interface MutantsResult extends Run {
   /** For each bug. */
   readonly schedules: number
