@@ -617,7 +617,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const { extras } = record
     const wasLive = record.status === State.BLOCKED || record.status === State.CHECKING
     if (record.status === State.CHECKING) this.#checking.delete(record)
-    if (record.block !== undefined) this.#blocked.delete(record)
+    const wasBlocked = record.block !== undefined
+    if (wasBlocked) this.#blocked.delete(record)
     record.status = State.REJECTED
     const { aborted = false, reason: why } = extras?.signal ?? {}
     const reason = aborted && error === why ? 'aborted' : reasonOf(error)
@@ -627,7 +628,11 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     else if (extras !== undefined) this.#parties.unlink(record)
     this.#parties.answer(record, error)
     extras?.admission?.reject(error)
+    // There may be room for those behind it: they come in before anyone hears of it who might pass them.
+    this.#events.hold()
     this.#tell.rejected(record, extras?.id, error, reason)
+    if (wasBlocked) this.#room.made()
+    this.#events.release()
     if (wasLive) this.#closing.rest()
   }
 

@@ -217,3 +217,18 @@ test('an order policy is told what a request costs', async () => {
   await clock.run({ until: Promise.all([send('a', 1), send('wide', 3)]) })
   expect(asked).toEqual([1, 3])
 })
+
+test('those behind one that needs more room come in when it gives up, and are not passed', async () => {
+  const clock = new VirtualClock()
+  const queue = new QueuedExecutor(() => clock.sleep(1), { clock, concurrency: 2, maxQueueSize: 1, whenFull: 'block' })
+  const ends = [queue.execute('reserves a slot')]
+  queue.pause()
+  ends.push(queue.execute('wide', { cost: 2, timeoutMs: 1 }).catch((error) => error))
+  const behind = queue.submit('behind')
+  await clock.advance(1)
+  expect(queue.getStatus()).toMatchObject({ waiting: 1, blocked: 0 })
+  ends.push(queue.execute('newcomer'))
+  expect(queue.getStatus()).toMatchObject({ waiting: 1, blocked: 1 })
+  queue.resume()
+  await clock.run({ until: Promise.all([...ends, behind.then(({ result }) => result)]) })
+})
