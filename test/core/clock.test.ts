@@ -1,7 +1,9 @@
 /**
- * A clock that becomes another one while something is live: time goes on from where it was, whatever the new one says.
+ * A clock that becomes another one while something is live: time goes on from where it was, whatever the new one says; and
+ * whether its timer keeps the process alive.
  */
-import { QueuedExecutor, type QueuedExecutorOptions } from 'triage-queue'
+import { type Clock, QueuedExecutor, type QueuedExecutorOptions } from 'triage-queue'
+import { VirtualClock } from 'triage-queue/simulation'
 import { expect, test } from 'vitest'
 import { Gate, JumpingClock, turn, watch } from '../failures/support.ts'
 
@@ -66,4 +68,42 @@ test('where nothing is live any more, no timer is set for its sake', async () =>
   queue.pause()
   expect([pausedAt, clock.timers]).toEqual([110, 0])
   await gate.finishAll()
+})
+
+test('the timer keeps the process alive for those who wait, and not for a call that nobody waits for', async () => {
+  const clock = new VirtualClock()
+  const armed = new Set<{ alive: boolean }>()
+  const counted: Clock = {
+    now: () => clock.now(),
+    setTimeout(callback, delayMs) {
+      const timer = {
+        alive: true,
+        own: clock.setTimeout(callback, delayMs),
+        ref: () => {
+          timer.alive = true
+        },
+        unref: () => {
+          timer.alive = false
+        },
+      }
+      armed.add(timer)
+      return timer
+    },
+    clearTimeout(timer) {
+      armed.delete(timer as { alive: boolean })
+      clock.clearTimeout((timer as { own: never }).own)
+    },
+  }
+  const keepsAlive = (): boolean => [...armed].some(({ alive }) => alive)
+  const queue = new QueuedExecutor(() => new Promise<never>(() => {}), { clock: counted, concurrency: 1 })
+  const first = await queue.submit(1)
+  await clock.settle()
+  expect(keepsAlive()).toBe(true)
+  first.cancel()
+  expect(keepsAlive()).toBe(false)
+  const second = await queue.submit(2)
+  await clock.settle()
+  expect(keepsAlive()).toBe(true)
+  second.cancel()
+  expect(keepsAlive()).toBe(false)
 })

@@ -166,6 +166,23 @@ describe('what one request asks for', () => {
     await expect(answer).resolves.toBe('high')
   })
 
+  test('each option is read once: a getter may answer something else the second time', async () => {
+    const options = {
+      ...{ priority: 'high', id: 'x', signal: new AbortController().signal, metadata: {}, cost: 2, delayMs: 0 },
+      ...{ waitTimeoutMs: 9_000, runTimeoutMs: 9_000, timeoutMs: 9_000, startAt: new Date(0), after: [] },
+    }
+    const reads: string[] = []
+    const counted = new Proxy(options, {
+      get(target, name) {
+        reads.push(String(name))
+        return Reflect.get(target, name)
+      },
+    })
+    const queue = new QueuedExecutor(executor, { concurrency: 2 })
+    await queue.execute(1, counted as RequestOptions)
+    expect(reads.sort()).toEqual(Object.keys(options).sort())
+  })
+
   test('a getter that throws refuses the request with what it threw', async () => {
     const queue = new QueuedExecutor(executor)
     const options = {

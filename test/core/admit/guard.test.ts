@@ -48,6 +48,22 @@ describe('a guard', () => {
     }
   })
 
+  test('is asked with one object, which lets go of the request as soon as it has been answered', async () => {
+    const seen: [request: unknown, metadata: unknown][] = []
+    let kept: Readonly<GuardQuestion> | undefined
+    const look = (question: Readonly<GuardQuestion>): undefined => {
+      seen.push([question.request, question.metadata])
+      kept = question
+    }
+    const guard: Guard = { name: 'test', admit: look, drop: look, started: look, settled: look }
+    const { clock, queue } = timed({ overload: guard })
+    const answer = queue.execute(7, { metadata: 'of the request' })
+    expect(kept).toMatchObject({ request: undefined, metadata: undefined })
+    await clock.run({ until: answer })
+    expect(seen).toEqual([1, 2, 3, 4].map(() => [7, 'of the request']))
+    expect(kept).toMatchObject({ request: undefined, metadata: undefined })
+  })
+
   test('says when to come back; if not, the pace of recent runs does', async () => {
     const guard: Guard = {
       name: 'test',

@@ -39,6 +39,20 @@ describe('a request that costs several slots', () => {
     expect(queue.getWorkerHealth().filter(({ currentRequest }) => currentRequest !== null)).toEqual([])
   })
 
+  test('lets those behind it start as soon as it leaves the line', async () => {
+    for (const how of ['cancel', 'abort', 'expire'] as const) {
+      const { clock, queue, started, send } = timed({ concurrency: 2 })
+      const stop = new AbortController()
+      const more = how === 'expire' ? { waitTimeoutMs: 5 } : { id: 'wide', signal: stop.signal }
+      const ends = [send('a', 1), send('wide', 2, more), send('b', 1)]
+      await clock.advance(5)
+      if (how === 'cancel') queue.cancel('wide')
+      if (how === 'abort') stop.abort()
+      await clock.run({ until: Promise.all(ends) })
+      expect(started).toEqual(['a at 0', 'b at 5'])
+    }
+  })
+
   test('waits until there are enough, and nobody behind it overtakes it', async () => {
     const { clock, started, send } = timed()
     const ends = [send('a', 1), send('b', 1), send('c', 2)]

@@ -22,6 +22,22 @@ function timed(options: QueuedExecutorOptions<number>) {
 }
 
 describe('reserved slots', () => {
+  test('are for one who gets their priority while it waits, at once', async () => {
+    const clock = new VirtualClock()
+    const started: string[] = []
+    const run = async (name: string) => {
+      started.push(`${name} at ${clock.now()}`)
+      await clock.sleep(10)
+    }
+    const queue = new QueuedExecutor(run, { clock, concurrency: 2, reserve: { urgent: 1 } })
+    const [first, second] = [await queue.submit('a'), await queue.submit('b', { priority: 'low' })]
+    await clock.advance(5)
+    expect(started).toEqual(['a at 0'])
+    expect(second.setPriority('urgent')).toBe(true)
+    await clock.run({ until: Promise.all([first.result, second.result]) })
+    expect(started).toEqual(['a at 0', 'b at 5'])
+  })
+
   test('stay free for their priority, which starts at once', async () => {
     const { clock, queue, started, send } = timed({ reserve: { urgent: 1 } })
     const ends = send('low', 4, 100)

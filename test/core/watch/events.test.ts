@@ -39,3 +39,19 @@ test('an `onListenerError` whose promise rejects is warned of, with its own erro
   expect(warnings).toEqual(["A listener of 'completed' has thrown Error: the log is full (1 such errors so far)"])
   expect(queue.getStatus().listenerErrors).toBe(1)
 })
+
+test('`full` is not told when a listener of `queued` has made room meanwhile', async () => {
+  const queue = new QueuedExecutor(() => new Promise<never>(() => {}), { concurrency: 1, maxQueueSize: 1 })
+  const told: string[] = []
+  let leaves = true
+  queue.on('queued', ({ id, waiting }) => waiting === 1 && leaves && queue.cancel(id))
+  queue.on('full', ({ waiting }) => told.push(`full of ${waiting}`))
+  queue.execute(1).catch(() => {})
+  await turn()
+  await expect(queue.execute(2)).rejects.toMatchObject({ code: 'TRIAGE_CANCELLED' })
+  expect(told).toEqual([])
+  leaves = false
+  queue.execute(3).catch(() => {})
+  expect(told).toEqual(['full of 1'])
+  await queue.close({ drain: false, graceMs: 0 })
+})

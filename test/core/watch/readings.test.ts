@@ -34,8 +34,15 @@ test('each request that leaves the queue counts as a wait, each call that settle
   await clock.run({ until: Promise.all(answers) })
   await clock.advance(1_000)
 
-  const { totals, wait, run, waitByPriority, runByPriority } = queue.getStatus()
+  const { totals, totalsByPriority, wait, run, waitByPriority, runByPriority } = queue.getStatus()
   expect(totals).toMatchObject({ admitted: 6, completed: 2, failed: 1, expired: 2, shed: 1 })
+  const none = { rejected: 0, completed: 0, failed: 0, expired: 0, cancelled: 0, shed: 0 }
+  expect(totalsByPriority).toEqual({
+    urgent: { ...none, admitted: 1, expired: 1 },
+    high: { ...none, admitted: 2, completed: 1, failed: 1 },
+    normal: { ...none, admitted: 1, completed: 1 },
+    low: { ...none, admitted: 2, expired: 1, shed: 1 },
+  })
   expect(wait.count).toBe(6)
   expect(run.count).toBe(4)
   const histograms = queue.getHistograms()
@@ -52,6 +59,17 @@ test('each request that leaves the queue counts as a wait, each call that settle
   expect(normal.completed).toMatchObject({ count: 1, sumMs: 10 })
   expect(low).toEqual({})
   expect(histograms.waitByPriority.low).toMatchObject({ count: 2, sumMs: 5 })
+})
+
+test('one that was to start later, and leaves before that, has waited for nothing; one that waits for another has', async () => {
+  const { clock, queue } = timed()
+  const never = new Promise(() => {})
+  const [later, behind] = [await queue.submit(1, { delayMs: 100 }), await queue.submit(1, { after: [never] })]
+  await clock.advance(40)
+  later.cancel()
+  expect(queue.getStatus().wait).toMatchObject({ count: 1, maxMs: 0 })
+  behind.cancel()
+  expect(queue.getStatus().wait).toMatchObject({ count: 2, maxMs: 40 })
 })
 
 test('each refusal is counted with its reason', async () => {

@@ -1,0 +1,110 @@
+/**
+ * Bugs in the policies that refuse, hold and learn.
+ */
+import type { Mutant } from '../mutant.ts'
+
+export const inGuards: readonly Mutant[] = [
+  {
+    name: 'a token is given back again at each question',
+    kind: 'limits and guards',
+    file: 'src/core/admit/token-bucket.ts',
+    find: 'bucket.at = at\n',
+    replace: 'bucket.at = Math.min(bucket.at, at)\n',
+  },
+  {
+    name: 'a bucket gains more than a burst',
+    kind: 'limits and guards',
+    file: 'src/core/admit/token-bucket.ts',
+    find: 'Math.min(bucket.tokens + passedMs * this.#perMs, this.#burst)',
+    replace: 'bucket.tokens + passedMs * this.#perMs',
+  },
+  {
+    name: 'a breaker that is half-open lets all of them through',
+    kind: 'limits and guards',
+    file: 'src/core/admit/circuit-breaker.ts',
+    find: `if (this.#stateAt(at) === 'half-open') this.#started++`,
+    replace: '',
+  },
+  {
+    name: 'a breaker closes after the first probe',
+    kind: 'limits and guards',
+    file: 'src/core/admit/circuit-breaker.ts',
+    find: 'else if (++this.#succeeded >= probes)',
+    replace: 'else if (++this.#succeeded >= 1)',
+  },
+  {
+    name: 'calls from before the breaker opened count as probes',
+    kind: 'limits and guards',
+    file: 'src/core/admit/circuit-breaker.ts',
+    find: `if (state === 'open' || at - runMs < this.#countsFrom) return`,
+    replace: `if (state === 'open') return`,
+  },
+  {
+    name: 'controlled delay judges the longest wait, and sheds in every burst',
+    kind: 'limits and guards',
+    file: 'src/core/admit/codel.ts',
+    find: 'if (waitMs < delay.leastMs) delay.leastMs = waitMs',
+    replace: 'if (waitMs > delay.leastMs) delay.leastMs = waitMs',
+  },
+  {
+    name: 'under overload the most urgent are refused first',
+    kind: 'limits and guards',
+    file: 'src/core/admit/shed-by-priority.ts',
+    find: 'for (let t = tier + 1; t < TIERS; t++) below',
+    replace: 'for (let t = 0; t < tier; t++) below',
+  },
+  {
+    name: 'what a guard was asked about last is kept alive',
+    kind: 'limits and guards',
+    file: 'src/core/admit/guard.ts',
+    find: 'this.question.request = undefined',
+    replace: '',
+  },
+  {
+    name: 'what was held until a time is not let go at that time',
+    kind: 'limits and guards',
+    file: 'src/core/admit/gate.ts',
+    test: 'test/core/admit/guard.test.ts',
+    find: 'if (this.heldUntil === 0 || this.heldUntil > now) return false',
+    replace: 'if (this.heldUntil === 0 || this.heldUntil >= now) return false',
+  },
+  {
+    name: 'a learned limit shrinks to nothing',
+    kind: 'limits and guards',
+    file: 'src/core/run/aimd.ts',
+    test: 'test/core/run/limits/netflix.test.ts',
+    find: 'Math.min(max, Math.max(min, limit))',
+    replace: 'Math.min(max, limit)',
+  },
+  {
+    name: 'a learned limit grows beyond its greatest',
+    kind: 'limits and guards',
+    file: 'src/core/run/adaptive.ts',
+    test: 'test/core/run/limits/adaptive.test.ts',
+    find: 'Math.min(Math.max(this.#decide(window), this.#min), this.#max)',
+    replace: 'Math.max(this.#decide(window), this.#min)',
+  },
+  {
+    name: 'a limit learns from room that nobody used',
+    kind: 'limits and guards',
+    file: 'src/core/run/aimd.ts',
+    test: 'test/core/run/limits/netflix.test.ts',
+    find: 'else if (inflight * 2 >= limit) limit++',
+    replace: 'else limit++',
+  },
+  {
+    name: 'a batch takes one more than it may',
+    kind: 'limits and guards',
+    file: 'src/core/run/batched.ts',
+    find: 'if (open.length >= maxSize) call()',
+    replace: 'if (open.length > maxSize) call()',
+  },
+  {
+    name: 'a guard hears of those who were cancelled as if they had failed',
+    kind: 'limits and guards',
+    file: 'src/core/queued-executor.ts',
+    test: 'test/core/admit/guard.test.ts',
+    find: 'if (this.#gate.hearsEnds && !record.ended) this.#gate',
+    replace: 'if (this.#gate.hearsEnds) this.#gate',
+  },
+]

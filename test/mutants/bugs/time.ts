@@ -1,0 +1,111 @@
+/**
+ * Bugs in what time it is, who wakes us, and for how long a request may wait.
+ */
+import type { Mutant } from '../mutant.ts'
+
+export const inTime: readonly Mutant[] = [
+  {
+    name: 'a timeout is measured from when it was set, not from when the request came',
+    kind: 'abort and timeouts',
+    file: 'src/core/queue/time-limits.ts',
+    find: 'const dueAt = party.enqueuedAt + limitMs',
+    replace: 'const dueAt = this.#timeline.now() + limitMs',
+  },
+  {
+    name: 'the time of the whole does not count while a request waits',
+    kind: 'abort and timeouts',
+    file: 'src/core/queue/time-limits.ts',
+    find: 'return Math.min(this.waitOf(record), this.wholeOf(record))',
+    replace: 'return this.waitOf(record)',
+  },
+  {
+    name: 'a default wait timeout ends a request in its slot',
+    kind: 'abort and timeouts',
+    file: 'src/core/queued-executor.ts',
+    test: 'test/failures/abort-and-timeouts.test.ts',
+    find: 'else if (record.deadline !== undefined) this.#limits.change(record, this.#limits.wholeOf(record))',
+    replace: '',
+  },
+  {
+    name: 'a wait timeout of its own ends a request in its slot',
+    kind: 'abort and timeouts',
+    file: 'src/core/settle/parties.ts',
+    find: 'if (extras.left === undefined) this.#limits.change(record, this.#limits.wholeOf(record))',
+    replace: '',
+  },
+  {
+    name: 'the deadline of one that has ended stays',
+    kind: 'abort and timeouts',
+    file: 'src/core/settle/parties.ts',
+    test: 'test/laws/9-quiet-when-idle.test.ts',
+    find: 'this.#limits.clear(record)\n    const { extras } = record',
+    replace: 'const { extras } = record',
+  },
+  {
+    name: 'no alarm is set for the end of a run',
+    kind: 'abort and timeouts',
+    file: 'src/core/queued-executor.ts',
+    find: 'if (deadline < this.#alarm.dueAt) this.#alarm.setFor(deadline, startedAt)',
+    replace: '',
+  },
+  {
+    name: 'an earlier deadline waits for the alarm of a later one',
+    kind: 'time',
+    file: 'src/core/clock.ts',
+    find: 'if (this.#timer !== undefined && dueAt >= this.dueAt) return',
+    replace: 'if (this.#timer !== undefined) return',
+  },
+  {
+    name: 'the alarm rings at an instant at which nothing is due yet, again and again',
+    kind: 'time',
+    file: 'src/core/queue/deadlines.ts',
+    find: 'return this.nextDueAt <= now ?',
+    replace: 'return this.nextDueAt < now ?',
+  },
+  {
+    name: 'a delay of more than 2^31−1 ms is over after 1 ms',
+    kind: 'time',
+    file: 'src/core/clock.ts',
+    test: 'test/failures/abort-and-timeouts.test.ts',
+    find: 'Math.min(Math.max(Math.ceil(dueAt - now), 0), MAX_DELAY_MS)',
+    replace: 'Math.max(Math.ceil(dueAt - now), 0)',
+  },
+  {
+    name: 'the clock is read again for each request of a burst',
+    kind: 'time',
+    file: 'src/core/clock.ts',
+    test: 'test/laws/11-time.test.ts',
+    find: 'return this.#fresh ? this.#instant : this.#read()',
+    replace: 'return this.#read()',
+  },
+  {
+    name: 'time runs backwards when the clock does',
+    kind: 'time',
+    file: 'src/core/clock.ts',
+    test: 'test/laws/11-time.test.ts',
+    find: 'else if (at < last) this.#offset += last - at',
+    replace: 'else if (at < last) this.#instant = { at, owner: this.#owner }',
+  },
+  {
+    name: 'the instant of a burst stays that of the one before',
+    kind: 'time',
+    file: 'src/core/clock.ts',
+    find: 'soon.then(this.#expire)',
+    replace: '',
+  },
+  {
+    name: 'the timer of an idle executor stays on',
+    kind: 'lifecycle',
+    file: 'src/core/settle/closing.ts',
+    find: 'if (this.#runs.unsettled === 0) this.#alarm.off()',
+    replace: 'if (this.#runs.unsettled === 0) this.#alarm.keepAlive(false)',
+  },
+  {
+    name: 'one that waits behind an abandoned call does not keep the process alive',
+    kind: 'lifecycle',
+    file: 'src/core/settle/closing.ts',
+    test: 'test/core/clock.test.ts',
+    find: 'this.#alarm.keepAlive(true)',
+    replace: '',
+  },
+]
