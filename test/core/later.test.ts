@@ -83,3 +83,29 @@ test.each([
     expect([queue.getStatus().retrying, lost(queue.getStatus())]).toEqual([0, 0])
   },
 )
+
+test('whoever is blocked behind one that starts later gets the slot that is of no use to that one', async () => {
+  const { gate, queue } = await busy({ maxQueueSize: 1, whenFull: 'block' })
+  watch(queue.execute('waits for its time', { delayMs: 5_000 }))
+  watch(queue.execute('blocked, for later', { delayMs: 5_000, priority: 'urgent' }))
+  watch(queue.execute('blocked', { priority: 'low' }))
+  expect(queue.getStatus()).toMatchObject({ waiting: 1, blocked: 2 })
+  await gate.finish('busy 0')
+  await turn()
+  expect(gate.started).toContain('blocked')
+  expect(queue.getStatus()).toMatchObject({ waiting: 1, blocked: 1, running: 1 })
+  await gate.finishAll()
+})
+
+test('one that gets another priority keeps the timeouts that it came with', async () => {
+  const { clock, queue } = await busy({ waitTimeoutMs: { normal: 300, urgent: 10, low: 1_000 } })
+  const handle = await queue.submit('moves')
+  const ended = watch(handle.result)
+  handle.setPriority('urgent')
+  await clock.advance(100)
+  handle.setPriority('low')
+  await clock.advance(199)
+  expect(ended.state).toBe('pending')
+  await clock.advance(1)
+  expect(ended.outcome).toBe('TRIAGE_WAIT_TIMEOUT')
+})

@@ -1,6 +1,8 @@
 /**
  * The handle of a caller who shares a live request: it tells of that request for as long as its caller takes part.
  */
+import { QueuedExecutor } from 'triage-queue'
+import { VirtualClock } from 'triage-queue/simulation'
 import { expect, test } from 'vitest'
 import { busy, turn, watch } from '../../failures/support.ts'
 
@@ -46,4 +48,24 @@ test('who has left has no part in it any more: neither place nor say', async () 
   expect(end.error).toMatchObject({ code: 'TRIAGE_CANCELLED', reason: 'enough' })
   await gate.finishAll()
   expect(await first.result).toBe('shared')
+})
+
+test('the run that several share must be over when the last of them would be gone', async () => {
+  const clock = new VirtualClock()
+  const deadlines: number[] = []
+  const queue = new QueuedExecutor(
+    async (_request, run) => {
+      deadlines.push(run.deadline)
+      await clock.sleep(30)
+      deadlines.push(run.deadline)
+    },
+    { clock, concurrency: 1 },
+  )
+  const caller = new AbortController()
+  const first = queue.execute('shared', { id: 'shared', timeoutMs: 100, signal: caller.signal }).catch(() => {})
+  const second = queue.execute('shared', { id: 'shared', timeoutMs: 50 })
+  await clock.advance(10)
+  caller.abort()
+  await clock.run({ until: Promise.all([first, second]) })
+  expect(deadlines).toEqual([100, 50])
 })
