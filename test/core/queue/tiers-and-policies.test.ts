@@ -15,6 +15,7 @@ class Entry implements QueueEntry {
   metadata?: unknown
   waitUntil?: number
   cost?: number
+  attempt?: number
 
   constructor(request: string, tier: number, enqueuedAt = 0) {
     this.request = request
@@ -88,6 +89,16 @@ describe('tier by tier', () => {
     added(tiers, 'h1', 'n1', 'n2', 'u1')
     expect([0, 1, 2, 3].map((tier) => tiers.youngestBelow(tier)?.request)).toEqual(['n2', 'n2', undefined, undefined])
     expect([0, 1, 2, 3].map((tier) => tiers.firstAt(tier)?.request)).toEqual(['u1', 'h1', 'n1', undefined])
+  })
+
+  test('one that has come back for another attempt is not shed: the one before it is, or one of another tier', () => {
+    const tiers = new Tiers<Entry>()
+    const [, l1, l2] = added(tiers, 'n1', 'l1', 'l2') as [Entry, Entry, Entry]
+    l1.attempt = 1
+    l2.attempt = 2
+    expect(tiers.youngestBelow(0)?.request).toBe('l1')
+    tiers.delete(l1)
+    expect(tiers.youngestBelow(0)?.request).toBe('n1')
   })
 
   test('one that has left comes back to its own place', () => {
