@@ -7,7 +7,8 @@
  *     rank = max(V, last rank of the tier) + stride     stride = greatest weight / own weight
  *
  * So a tier that was idle has saved up nothing, and has lost nothing. When a request leaves before its turn, those who come
- * later fill its place; the ranks of those who wait stay what they are. One that is given another priority joins the end
+ * later fill its place, and may so start before one of their own tier that already waits; the ranks of those who wait stay
+ * what they are. (With `within` that can't be: there, turns are given out at each start.) One that is given another priority joins the end
  * of its new tier's turns, as if it came now: nobody who waits there is passed, and no share is got for nothing.
  *
  * Strides are between 1 and 100, so that after 10^12 requests ranks are below 2^47, and rounded by less than a hundredth of
