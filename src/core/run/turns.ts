@@ -67,7 +67,7 @@ export class Turns<R extends RequestRecord> {
     if (record === undefined) return undefined
     const { cost, tier } = record
     this.#queue.take(record)
-    this.#reserve.takes(tier, cost)
+    if (this.#reserve.isOn) this.#reserve.takes(tier, cost)
     if (cost > 1) {
       this.#wide--
       this.#slots.claim(cost - 1)

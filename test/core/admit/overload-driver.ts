@@ -4,8 +4,10 @@
  * The service has 8 slots, runs of 50 to 150 ms, and so a capacity of 80 requests a second. Each request must be answered
  * within a second. A call whose caller has given up runs on to its end: the slot is lost.
  */
+
 import { type GuardQuestion, type Priority, priorities, QueuedExecutor, type QueuedExecutorOptions } from 'triage-queue'
 import { VirtualClock } from 'triage-queue/simulation'
+import { seeded } from '../../support/seeded.ts'
 
 export function ask(question: Partial<GuardQuestion> = {}): GuardQuestion {
   return {
@@ -21,17 +23,6 @@ export function ask(question: Partial<GuardQuestion> = {}): GuardQuestion {
     concurrency: 1,
     recentRunMs: Number.NaN,
     ...question,
-  }
-}
-
-/** A small generator of numbers from 0 to 1, the same for the same seed (mulberry32). */
-export function seeded(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
   }
 }
 

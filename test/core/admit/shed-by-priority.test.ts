@@ -3,7 +3,8 @@ import { OptionsError, QueuedExecutor } from 'triage-queue'
 import { VirtualClock } from 'triage-queue/simulation'
 import { expect, test } from 'vitest'
 import { type ShedByPriorityOptions, shedByPriority } from '../../../src/core/admit/shed-by-priority.ts'
-import { ask, overload, pick, seeded } from './overload-driver.ts'
+import { seeded } from '../../support/seeded.ts'
+import { ask, overload, pick } from './overload-driver.ts'
 
 /** All ten slots are taken, and so many wait before it. */
 const behind = (ahead: number, tier: number, metadata?: unknown) =>

@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import { OptionsError, type OrderPolicy, type Priority, priorities, strict } from 'triage-queue'
 import { describe, expect, test, vi } from 'vitest'
 import { type AgingTargets, aging, agingBoundMs } from '../../../src/core/queue/aging.ts'
-import { ask, Driver, pick, seeded } from './order-driver.ts'
+import { seeded } from '../../support/seeded.ts'
+import { ask, Driver, pick } from './order-driver.ts'
 
 // On a machine that has much else to do.
 vi.setConfig({ testTimeout: 60_000 })

@@ -6,8 +6,9 @@ import fc from 'fast-check'
 import { OptionsError, type OrderQuestion, type Priority, RequestQueue } from 'triage-queue'
 import { describe, expect, test, vi } from 'vitest'
 import { type FairByOptions, fairBy } from '../../../src/core/queue/fair-by.ts'
+import { seeded } from '../../support/seeded.ts'
 import { maxMin } from './max-min.ts'
-import { ask, Driver, type Job, pick, seeded, type Task } from './order-driver.ts'
+import { ask, Driver, type Job, pick, type Task } from './order-driver.ts'
 
 // On a machine that has much else to do.
 vi.setConfig({ testTimeout: 60_000 })

@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import { OptionsError, type Priority, priorities } from 'triage-queue'
 import { describe, expect, test, vi } from 'vitest'
 import { type Weights, weighted } from '../../../src/core/queue/weighted.ts'
-import { ask, Driver, seeded, type Task } from './order-driver.ts'
+import { seeded } from '../../support/seeded.ts'
+import { ask, Driver, type Task } from './order-driver.ts'
 
 // On a machine that has much else to do.
 vi.setConfig({ testTimeout: 60_000 })

@@ -6,8 +6,9 @@ import { type Priority, priorities } from 'triage-queue'
 import { expect, test, vi } from 'vitest'
 import { fairBy } from '../../../src/core/queue/fair-by.ts'
 import { type Weights, weighted } from '../../../src/core/queue/weighted.ts'
+import { seeded } from '../../support/seeded.ts'
 import { maxMin } from './max-min.ts'
-import { Driver, type Job, pick, seeded, type Task } from './order-driver.ts'
+import { Driver, type Job, pick, type Task } from './order-driver.ts'
 
 // On a machine that has much else to do.
 vi.setConfig({ testTimeout: 60_000 })

@@ -4,7 +4,7 @@
  * Each seed takes only some of all features: what a few have in common is found sooner than what all have a little of.
  */
 import { type ExecutorEvent, priorities } from 'triage-queue'
-import { seeded } from '../../core/run/limits/support/seeded.ts'
+import { seeded } from '../../support/seeded.ts'
 import {
   type Action,
   type Arrive,

@@ -4,8 +4,8 @@
 import { describe, expect, test } from 'vitest'
 import { adaptive } from '../../../../src/core/run/adaptive.ts'
 import { gradient2 } from '../../../../src/core/run/gradient2.ts'
+import { seeded } from '../../../support/seeded.ts'
 import { bestFixed, type Downstream, exponential, mean, simulate, steady, uniform } from './support/downstream.ts'
-import { seeded } from './support/seeded.ts'
 
 const STEP_AT = 60_000
 

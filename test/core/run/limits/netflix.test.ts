@@ -6,8 +6,9 @@ import { aimd } from '../../../../src/core/run/aimd.ts'
 import { gradient2 } from '../../../../src/core/run/gradient2.ts'
 import type { LimitPolicy } from '../../../../src/core/run/limit.ts'
 import { vegas } from '../../../../src/core/run/vegas.ts'
+import { seeded } from '../../../support/seeded.ts'
 import { AimdFormula, ExpAverageFormula, type Formula, Gradient2Formula, VegasFormula } from './support/formulas.ts'
-import { randomSamples, seeded, toSample } from './support/seeded.ts'
+import { randomSamples, toSample } from './support/seeded.ts'
 
 const SAMPLES = 100_000
 

@@ -3,7 +3,7 @@
  * it more requests than it can serve, of which as many are in flight as the limit allows.
  */
 import type { LimitPolicy } from '../../../../../src/core/run/limit.ts'
-import { seeded } from './seeded.ts'
+import { seeded } from '../../../../support/seeded.ts'
 
 export interface Downstream {
   /** Calls that it works on at once, at a time in ms. One more waits inside. */

@@ -1,17 +1,8 @@
 /**
- * Numbers that look random, the same for the same seed (mulberry32), and streams of samples made of them.
+ * Streams of samples, the same for the same seed.
  */
 import type { LimitSample } from '../../../../../src/core/run/limit.ts'
-
-export function seeded(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let word = Math.imul(state ^ (state >>> 15), 1 | state)
-    word = (word + Math.imul(word ^ (word >>> 7), 61 | word)) ^ word
-    return ((word ^ (word >>> 14)) >>> 0) / 2 ** 32
-  }
-}
+import { seeded } from '../../../../support/seeded.ts'
 
 /** One sample as the Java library is given it: whole nanoseconds. */
 export interface JavaSample {
