@@ -148,6 +148,9 @@ const features: { readonly [name: string]: () => ClosedLoop | Promise<ClosedLoop
     plain({ order: fairBy((job) => keys[(job as Job).value % keys.length] as string) }),
   'order: aging(), fairBy() within': () =>
     plain({ order: aging({}, { within: fairBy((job) => keys[(job as Job).value % keys.length] as string) }) }),
+  'order: weighted(), earliestDeadlineFirst() within': () =>
+    plain({ order: weighted({}, { within: earliestDeadlineFirst() }) }),
+  'cost: two slots each': () => each(() => ({ cost: 2 })),
   'reserve: two slots for urgent': () => plain({ reserve: { urgent: 2 } }),
   // At its best limit, so that as many run as without.
   'limit: adaptive()': () => limited(adaptive({ initial: CONCURRENCY, min: CONCURRENCY, max: CONCURRENCY })),

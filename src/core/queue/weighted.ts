@@ -1,24 +1,23 @@
 /**
  * Who goes first, if each tier shall have its share? Tiers take turns by weight. Step 3 of 7.
  *
- * The model is stride scheduling on a virtual time V, the rank of the last request that started. Each request of a tier is
- * one stride behind the one before it, and a tier that comes back from idle starts at V, not where it had stopped:
+ * The model is stride scheduling on a virtual time V, the last turn that was taken. Each request that waits brings its tier
+ * a turn, one stride behind the one before it, and a tier that comes back from idle starts at V, not where it had stopped:
  *
- *     rank = max(V, last rank of the tier) + stride     stride = greatest weight / own weight
+ *     turn = max(V, last turn of the tier) + stride     stride = greatest weight / own weight
  *
- * So a tier that was idle has saved up nothing, and has lost nothing. When a request leaves before its turn, those who come
- * later fill its place, and may so start before one of their own tier that already waits; the ranks of those who wait stay
- * what they are. (With `within` that can't be: there, turns are given out at each start.) One that is given another priority joins the end
- * of its new tier's turns, as if it came now: nobody who waits there is passed, and no share is got for nothing.
+ * So a tier that was idle has saved up nothing, and has lost nothing. The turns are the tier's, not the requests': whoever
+ * is first there takes the next one, and when a request leaves, those behind it move up. A place that was fixed at
+ * admission would go with the one who leaves, and a tier where most give up would be left far behind its share.
  *
- * Strides are between 1 and 100, so that after 10^12 requests ranks are below 2^47, and rounded by less than a hundredth of
+ * Strides are between 1 and 100, so that after 10^12 requests turns are below 2^47, and rounded by less than a hundredth of
  * a stride: nothing is ever counted from anew.
  *
  * @see Waldspurger and Weihl, "Stride Scheduling", MIT/LCS/TM-528, 1995
  */
 import { OptionsError } from '../errors.ts'
 import { type Priority, priorities, tierOf } from '../priority.ts'
-import type { OrderPolicy, OrderQuestion, Turns } from './order.ts'
+import type { OrderPolicy, Turns } from './order.ts'
 import { composed, readWithin, type WithinOptions } from './within.ts'
 
 /** The weight of each tier: a number from 1 to 100. One that is left out has its default. */
@@ -33,54 +32,16 @@ const MAX_WEIGHT = 100
  *
  * It counts starts, each attempt of a request as one, not how long they run. Deterministic; one object serves one executor.
  *
- * A place is given at admission. Where most requests of a tier give up before their turn, those who are left of them stand far
- * behind at first, and their tier gets less than its share; it is those who come later who fill the places. If that
- * matters, `weighted({ … }, { within: strict() })` is first-in first-out as well, and decides at each start.
- *
  * `weighted({ … }, { within: fairBy(key) })`: the shares are those of the tiers, as before; who of a tier takes its turn is
- * up to `within`. A request that is given another priority stands where `within` puts it, and brings that tier a turn.
+ * up to `within`, not first-in first-out. A request that is given another priority brings that tier a turn.
  * @param weights default `{ urgent: 8, high: 4, normal: 2, low: 1 }`
  * @throws {OptionsError}
  */
 export function weighted(weights: Weights = {}, options: WithinOptions = {}): OrderPolicy {
-  const strides = stridesOf(readWeights(weights))
-  const within = readWithin('weighted', options)
-  return within === undefined ? new Weighted(strides) : composed('weighted', new StrideTurns(strides), within)
-}
-
-function stridesOf(weights: readonly number[]): readonly number[] {
-  const greatest = Math.max(...weights)
-  return weights.map((weight) => greatest / weight)
-}
-
-class Weighted implements OrderPolicy {
-  readonly name = 'weighted'
-  readonly acrossTiers = true
-  readonly #strides: readonly number[]
-  readonly #last: number[]
-  #now = 0
-
-  constructor(strides: readonly number[]) {
-    this.#strides = strides
-    this.#last = strides.map(() => 0)
-  }
-
-  rank({ tier, attempt }: Readonly<OrderQuestion>): number {
-    const rank = Math.max(this.#now, this.#last[tier] as number) + (this.#strides[tier] as number)
-    if (attempt === 1) this.#last[tier] = rank
-    return rank
-  }
-
-  started({ tier, attempt }: Readonly<OrderQuestion>, rank: number): void {
-    if (rank > this.#now) this.#now = rank
-    if (attempt > 1)
-      this.#last[tier] = Math.max(this.#now, this.#last[tier] as number) + (this.#strides[tier] as number)
-  }
-
-  /** It has left, or has another priority: its place is for the next one of its tier. */
-  left({ tier, attempt }: Readonly<OrderQuestion>): void {
-    if (attempt === 1) this.#last[tier] = (this.#last[tier] as number) - (this.#strides[tier] as number)
-  }
+  const read = readWeights(weights)
+  const greatest = Math.max(...read)
+  const strides = read.map((weight) => greatest / weight)
+  return composed('weighted', new StrideTurns(strides), readWithin('weighted', options))
 }
 
 /** What is known of a tier: its turns are at `from + stride`, `from + 2 · stride` and so on. */
@@ -94,11 +55,13 @@ interface TierTurns {
 }
 
 /** A turn is one stride behind the one before it. */
-class StrideTurns implements Turns {
+export class StrideTurns implements Turns {
   readonly #tiers: readonly TierTurns[]
-  #now = 0
+  #now: number
 
-  constructor(strides: readonly number[]) {
+  /** @param now where V stands */
+  constructor(strides: readonly number[], now = 0) {
+    this.#now = now
     this.#tiers = strides.map((stride) => ({ stride, waiting: 0, from: 0, taken: 0 }))
   }
 

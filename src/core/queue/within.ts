@@ -11,7 +11,7 @@
  */
 import { requireOptions } from '../checks.ts'
 import { OptionsError } from '../errors.ts'
-import type { OrderPolicy, Turns } from './order.ts'
+import { bySequence, type OrderPolicy, type Turns } from './order.ts'
 
 export interface WithinOptions {
   /**
@@ -38,8 +38,9 @@ export function readWithin(owner: string, options: unknown): OrderPolicy | undef
   return within
 }
 
-/** The order that `turns` and `inner` make together. */
-export function composed(name: string, turns: Turns, inner: OrderPolicy): OrderPolicy {
+/** The order that `turns` and `inner` make together: first-in first-out without an inner one. */
+export function composed(name: string, turns: Turns, inner?: OrderPolicy): OrderPolicy {
+  if (inner === undefined) return { name, acrossTiers: true, turns, rank: bySequence }
   return {
     name: `${name}, then ${inner.name}`,
     acrossTiers: true,

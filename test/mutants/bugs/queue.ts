@@ -50,8 +50,8 @@ export const whileQueued: readonly Mutant[] = [
     name: 'a tier with a weight pays for those who have left before their turn',
     kind: 'ordering, capacity, fairness',
     file: 'src/core/queue/weighted.ts',
-    find: 'if (attempt === 1) this.#last[tier] = (this.#last[tier] as number) - ',
-    replace: 'if (attempt === 0) this.#last[tier] = (this.#last[tier] as number) - ',
+    find: '    ;(this.#tiers[tier] as TierTurns).waiting--',
+    replace: '    ;(this.#tiers[tier] as TierTurns).taken++\n    ;(this.#tiers[tier] as TierTurns).waiting--',
   },
   {
     name: 'a key with long runs is charged no more than one with short ones',
