@@ -577,14 +577,12 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   }
 
   #displaceFor(record: RequestRecord<Req, Res>): void {
+    const victim = this.#queue.youngestBelow(record.tier)
     // None is free now; but whoever has one reserved may leave it.
-    const takesSlot = !this.#paused && this.#turns.areForAnyone && !startsLater(record)
-    const isRoom = this.#capacity.canDisplace(
-      record.cost > 1,
-      takesSlot && this.#slots.free >= this.#capacity.reserved + this.#capacity.returned,
-    )
-    const victim = isRoom ? this.#queue.youngestBelow(record.tier) : undefined
-    if (victim === undefined) {
+    const { reserved, returned } = this.#capacity
+    const isOwed = this.#slots.free >= reserved + returned && this.#turns.areForAnyone
+    const takesSlot = isOwed && !this.#paused && !startsLater(record)
+    if (victim === undefined || !this.#capacity.canDisplace(victim, record.cost > 1, takesSlot, this.#turns.newWide)) {
       this.#refuse(record, this.#fullError('total', record))
       return
     }
@@ -868,7 +866,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       this.#statistics.waited(record.tier, this.#timeline.now() - record.enqueuedAt)
       this.#queue.left(record)
     }
-    this.#capacity.left()
+    this.#capacity.left(this.#turns.newWide)
     // Who is first now may have a slot that this one could not have.
     this.#schedule()
   }

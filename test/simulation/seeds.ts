@@ -143,4 +143,38 @@ export const kept: readonly Kept[] = [
       then({ do: 'cancel', which: 1, by: 'handle' }),
     ],
   },
+  {
+    seed: 438_368,
+    was: 'with weights, two leave before their turn, and one who comes then passes one of its own priority',
+    options: { concurrency: 1 },
+    policies: { order: 'weighted' },
+    commands: [
+      ...[normal, low, low, low].map((tier) => arrive(tier)),
+      then({ do: 'cancel', which: 2, by: 'handle' }),
+      then({ do: 'cancel', which: 1, by: 'handle' }),
+      arrive(low, { passMs: 2_500 }),
+    ],
+  },
+  {
+    seed: 714_401,
+    was: 'one with a slot promised leaves, and one that takes several slots does not count as waiting in its place',
+    options: { concurrency: 3 },
+    commands: [
+      arrive(high, { passMs: -1 }),
+      arrive(normal, { delayMs: 100, cost: 2, passMs: -1 }),
+      then({ do: 'pause' }, 200),
+      then({ do: 'cancel', which: 1, by: 'handle' }),
+    ],
+  },
+  {
+    seed: 739_197,
+    was: 'one with a slot promised is displaced though one that takes several slots waits as well, and nobody finds room by that',
+    options: { concurrency: 4, maxQueueSize: 1, whenFull: 'shed' },
+    commands: [
+      arrive(urgent, { delayMs: 100, cost: 3, passMs: 0 }),
+      arrive(low, { passMs: -1 }),
+      then({ do: 'pause' }, 200),
+      arrive(normal),
+    ],
+  },
 ]

@@ -53,14 +53,13 @@ export class Capacity {
   }
 
   /**
-   * Would it be room for a newcomer if one of the queued left? Not if that one has come back for another attempt. If all of
-   * them have a slot reserved, only for a newcomer who could do with that. With one that takes several slots the
-   * reservations lapse, and the others who had them need room, too.
+   * Would there be room for a newcomer if this one left? If all of the queued have a slot reserved, only for a newcomer who
+   * could do with that. With one that takes several slots the reservations lapse, and the others who had them need room, too.
+   * @param wide how many of the queued take several slots, and so have none reserved
    */
-  canDisplace(isWide: boolean, takesSlot: boolean): boolean {
-    const queued = this.#queue.size - this.returned
-    if (isWide) return queued > 0 && this.waiting + this.reserved <= this.total
-    return queued > this.reserved || (queued > 0 && takesSlot)
+  canDisplace(victim: { readonly cost: number }, isWide: boolean, takesSlot: boolean, wide: number): boolean {
+    if (isWide) return this.waiting + this.reserved <= this.total
+    return victim.cost > 1 || takesSlot || this.#queue.size - this.returned - wide > this.reserved
   }
 
   /** How many of a tier wait, those included who have a slot reserved. */
@@ -104,9 +103,13 @@ export class Capacity {
     if (this.reserved > 0) this.reserved--
   }
 
-  /** A queued request has left the queue otherwise. */
-  left(): void {
-    if (this.reserved > this.#queue.size - this.returned) this.reserved = this.#queue.size - this.returned
+  /**
+   * A queued request has left the queue otherwise.
+   * @param wide how many of the others take several slots, and so have none reserved
+   */
+  left(wide: number): void {
+    const most = this.#queue.size - this.returned - wide
+    if (this.reserved > most) this.reserved = most
   }
 
   /** How many wait in each tier: the reserved slots are for those who go first. */

@@ -26,6 +26,8 @@ export class Turns<R extends RequestRecord> {
   readonly #slots: TurnSlots
   /** How many in the queue take more than one slot. */
   #wide = 0
+  /** Of these, those who have not come back for another attempt. */
+  newWide = 0
 
   constructor(reserve: Reserve, queue: TurnQueue<R>, slots: TurnSlots) {
     this.#reserve = reserve
@@ -49,12 +51,17 @@ export class Turns<R extends RequestRecord> {
 
   /** One stands in the queue. */
   waits(record: R): void {
-    if (record.cost > 1) this.#wide++
+    if (record.cost > 1) this.#countWide(record, 1)
   }
 
   /** One has left the queue otherwise than by `take()`. */
   left(record: R): void {
-    if (record.cost > 1) this.#wide--
+    if (record.cost > 1) this.#countWide(record, -1)
+  }
+
+  #countWide({ attempt }: RequestRecord, by: 1 | -1): void {
+    this.#wide += by
+    if (attempt === 1) this.newWide += by
   }
 
   /** Takes the one whose turn it is, for a slot that is there for it and not counted as free any more. */
@@ -69,7 +76,7 @@ export class Turns<R extends RequestRecord> {
     this.#queue.take(record)
     if (this.#reserve.isOn) this.#reserve.takes(tier, cost)
     if (cost > 1) {
-      this.#wide--
+      this.#countWide(record, -1)
       this.#slots.claim(cost - 1)
     }
     return record

@@ -87,15 +87,22 @@ describe('a reserved slot', () => {
   test('is for no more than there are in the queue, without those who have come back', () => {
     const { queue, capacity } = made({ queued: [0, 0, 3, 0] })
     capacity.reserved = 2
-    capacity.left()
+    capacity.left(0)
     expect(capacity.reserved).toBe(2)
     queue.queued[2] = 1
-    capacity.left()
+    capacity.left(0)
     expect(capacity.reserved).toBe(1)
     capacity.returns(2, 1)
-    capacity.left()
+    capacity.left(0)
     expect(capacity.reserved).toBe(0)
     expect(capacity.waiting).toBe(0)
+  })
+
+  test('is not for those who take several', () => {
+    const { capacity } = made({ queued: [0, 0, 3, 0] })
+    capacity.reserved = 2
+    capacity.left(2)
+    expect([capacity.reserved, capacity.waiting]).toEqual([1, 2])
   })
 
   test('is for those who go first: the sizes by priority leave them out', () => {
@@ -123,24 +130,27 @@ test('the error says which bound was reached, and its numbers', () => {
 })
 
 describe('a newcomer may displace', () => {
+  const [LIGHT, WIDE] = [{ cost: 1 }, { cost: 2 }]
+
   test('one of the queued who has not come back; if all have a slot reserved, who could do with that', () => {
     const { capacity } = made({ queued: [0, 0, 3, 0] })
     capacity.reserved = 2
-    expect(capacity.canDisplace(false, false)).toBe(true)
+    const mayBe = (victim: { cost: number }, takesSlot: boolean, wide = 0) =>
+      capacity.canDisplace(victim, false, takesSlot, wide)
+    expect(mayBe(LIGHT, false)).toBe(true)
     capacity.returns(2, 1)
-    expect([capacity.canDisplace(false, false), capacity.canDisplace(false, true)]).toEqual([false, true])
-    capacity.reserved = 0
-    expect(capacity.canDisplace(false, false)).toBe(true)
-    for (const takesSlot of [false, true]) expect(made().capacity.canDisplace(false, takesSlot)).toBe(false)
+    expect([mayBe(LIGHT, false), mayBe(LIGHT, true)]).toEqual([false, true])
+    capacity.reserved = 1
+    // Of the two the other has no slot reserved, unless he takes several.
+    expect([mayBe(LIGHT, false), mayBe(LIGHT, false, 1), mayBe(WIDE, false, 1)]).toEqual([true, false, true])
   })
 
   test('when he takes several slots, only if those whose reservations lapse find room', () => {
     const { queue, capacity } = made({ queued: [0, 0, 5, 0] })
-    expect(capacity.canDisplace(true, false)).toBe(true)
+    expect(capacity.canDisplace(LIGHT, true, false, 0)).toBe(true)
     capacity.reserved = 1
-    expect(capacity.canDisplace(true, false)).toBe(true)
+    expect(capacity.canDisplace(LIGHT, true, false, 0)).toBe(true)
     queue.queued[2] = 6
-    expect(capacity.canDisplace(true, true)).toBe(false)
-    expect(made().capacity.canDisplace(true, true)).toBe(false)
+    expect(capacity.canDisplace(LIGHT, true, true, 0)).toBe(false)
   })
 })

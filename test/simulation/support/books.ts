@@ -115,6 +115,11 @@ export class Books {
     return hasRoom
   }
 
+  /** It has its slot. Those who are tried again were promised none. */
+  keepsPromise({ failures }: Job): void {
+    if (failures === 0) this.promised = Math.max(this.promised - 1, 0)
+  }
+
   /** A promised slot is for one who waits; those who need several, or who are tried again, have none promised. */
   clamp(): void {
     const light = this.in('line').filter(({ failures, first }) => failures === 0 && first.cost === 1)

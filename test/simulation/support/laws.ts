@@ -33,7 +33,7 @@ export class Laws {
   /** When each came in, by tier: for the rate. */
   readonly #cameAt: number[][] = [[], [], [], []]
   /** Whether each waits for its first start, in the order in which they came in. */
-  readonly #line: Seen[] = []
+  #line: Seen[] = []
   readonly #keepsLine: boolean
 
   constructor(world: World) {
@@ -75,7 +75,7 @@ export class Laws {
     if (event === 'queued') {
       this.#cameAt[request.caller.tier]?.push(about.at)
       if (this.#keepsLine) this.#line.push(request)
-    } else if (this.#keepsLine && letters[event] !== '') this.#line.splice(this.#line.indexOf(request), 1)
+    } else if (this.#keepsLine && letters[event] !== '') this.#line = this.#line.filter((other) => other !== request)
   }
 
   #react({ on, after, times, does }: Reaction): void {

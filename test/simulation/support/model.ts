@@ -137,10 +137,10 @@ export class Model extends Books {
 
   /** The executor is called. */
   start(job: Job): void {
-    if (job.place === 'line') this.promised = Math.max(this.promised - 1, 0)
+    if (job.place === 'line') this.keepsPromise(job)
     Object.assign(job, { place: 'slot', inCall: true, startedAt: this.now })
     job.dueAt = this.due(job, job.first)
-    this.#letIn(this.free() > this.in('line').length)
+    this.#letIn()
   }
 
   /** A call has settled: its slot goes straight to the next. */
@@ -151,8 +151,7 @@ export class Model extends Books {
     else if (ok) this.#end(job, 'completed', 'ok')
     else if (retryMs === undefined || !this.#backsOff(job, retryMs)) this.#end(job, 'failed', 'failure')
     const next = this.in('chosen').length > 0 ? undefined : this.pick()
-    if (next !== undefined) Object.assign(next, { place: 'chosen', startedAt: this.now })
-    if (next !== undefined) this.promised = Math.max(this.promised - 1, 0)
+    if (next !== undefined) this.keepsPromise(Object.assign(next, { place: 'chosen', startedAt: this.now } as const))
     if (this.in('blocked').length > 0 && next !== undefined && this.pick() !== undefined)
       this.unsure = 'slots come free for the blocked in a burst'
     this.#letIn(next === undefined)
@@ -188,6 +187,9 @@ export class Model extends Books {
     for (const job of this.in('held').sort((a, b) => readyAs(a) - readyAs(b))) {
       const ends = job.failures > 0 ? [] : job.first.after.map(({ end }) => end)
       if (ends.some((end) => end !== 'ok' && end !== '')) {
+        // Whoever comes meanwhile, or with its id, may do so before it hears of that or after.
+        if (this.blocked().length > 0 || job.first.id !== undefined)
+          this.unsure = 'one is cancelled since another has failed'
         this.leaveAll(job.callers, () => 'TRIAGE_CANCELLED')
         // Others may have waited for this one.
         this.wake()
