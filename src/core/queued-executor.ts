@@ -821,7 +821,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   /** Has a run that failed back off before another attempt; false: it has failed for good. */
   #retries(record: RequestRecord<Req, Res>, retry: RetryPolicy, error: unknown): boolean {
-    if (record.ended) return false
+    // Closed without drain, nothing waits any more.
+    if (record.ended || !this.#closing.drains) return false
     const now = this.#timeline.now()
     const { attempt, tier } = record
     const { admitted } = this.#statistics.totals()

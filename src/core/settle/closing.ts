@@ -51,6 +51,8 @@ export class Closing {
   live = 0
   /** `close()` was called. */
   begun = false
+  /** Is what was admitted still finished? */
+  drains = true
   closed = false
   /** When its patience is over, in ms on the clock. */
   graceAt = Number.POSITIVE_INFINITY
@@ -71,7 +73,10 @@ export class Closing {
   /** Begins to close, or to close with less patience. */
   close(drain: boolean, graceMs: number): Promise<void> {
     const whole = this.#begin()
-    if (!drain) this.#endAll(this.#host.waiting())
+    if (!drain) {
+      this.drains = false
+      this.#endAll(this.#host.waiting())
+    }
     const now = this.#timeline.now()
     if (now + graceMs < this.graceAt) {
       this.graceAt = now + graceMs

@@ -191,6 +191,15 @@ describe('while it backs off', () => {
     }
   })
 
+  test('after close() without drain, what runs goes on, and is not tried again when it fails', async () => {
+    const { clock, queue, calls } = flaky({ retry: again(5) })
+    const end = queue.execute({ name: 'a', failures: 1 }).catch((error: Error) => error.message)
+    await clock.advance(1)
+    await clock.run({ until: queue.close({ drain: false }) })
+    expect([await end, calls]).toEqual(['a failed 1', ['a 1 at 0']])
+    expect(queue.getStatus().totals).toMatchObject({ failed: 1, retries: 0 })
+  })
+
   test('close() awaited inside a run waits for it while there is a slot for it', async () => {
     const clock = new VirtualClock()
     const ended: string[] = []

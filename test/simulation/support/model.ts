@@ -146,7 +146,7 @@ export class Model extends Books {
   /** A call has settled: its slot goes straight to the next. */
   settled(job: Job, ok: boolean): void {
     job.inCall = false
-    const retryMs = ok ? undefined : this.rules.retryMs(job.failures + 1)
+    const retryMs = ok || this.state === 'stopping' ? undefined : this.rules.retryMs(job.failures + 1)
     if (job.place === 'gone') this.jobs = this.jobs.filter((other) => other !== job)
     else if (ok) this.#end(job, 'completed', 'ok')
     else if (retryMs === undefined || !this.#backsOff(job, retryMs)) this.#end(job, 'failed', 'failure')
