@@ -84,7 +84,9 @@ async function runAll(begun: number): Promise<RunResult> {
     toldAt = now
     const perSecond = sum.schedules / ((now - begun) / 1_000)
     const leftS = Math.round((flags.schedules - sum.schedules) / perSecond)
-    console.log(`${sum.schedules} of ${flags.schedules}, ${Math.round(perSecond)} a second, about ${leftS} s left`)
+    console.log(
+      `${sum.schedules} of ${flags.schedules}, ${Math.round(perSecond)} a second, about ${leftS} s left, ${sum.violations.length} failed`,
+    )
   }
   const runOne = (): Promise<void> =>
     new Promise((resolve, reject) => {

@@ -1,8 +1,9 @@
 /**
- * What the model knows at one instant, and what follows from that alone: who waits in which order, who has room, who is next.
+ * What the model knows at one instant, and what follows from that alone: who waits in which order, and who is next.
  * Plain arrays, sorted and searched at each question.
  */
 import type { Caller, Job, Place, Rules } from './rules.ts'
+import { Shares } from './shares.ts'
 
 const NEVER = Number.POSITIVE_INFINITY
 const sign = (a: number, b: number): number => (a < b ? -1 : a > b ? 1 : 0)
@@ -16,18 +17,18 @@ export class Books {
   graceAt = NEVER
   /** All that are live, or whose call has not settled. */
   jobs: Job[] = []
-  /** How many of the line have a slot promised: a burst takes the free ones at once, and starts a microtask later. */
-  promised = 0
   readonly totals = { admitted: 0, joined: 0, retries: 0, completed: 0, failed: 0, expired: 0, cancelled: 0, shed: 0 }
   rejected = 0
   /** Why what follows can't be said. */
   unsure = ''
   readonly firstLimit: number
+  readonly shares: Shares
 
   constructor(rules: Rules, concurrency: number) {
     this.rules = rules
     this.limit = concurrency
     this.firstLimit = concurrency
+    this.shares = new Shares(rules.weights ?? [1, 1, 1, 1])
   }
 
   in = (...places: Place[]): Job[] => this.jobs.filter(({ place }) => places.includes(place))
@@ -43,7 +44,8 @@ export class Books {
   /** Who waits in the queue, in the order in which they start. */
   line(): Job[] {
     const byTier = (a: Job, b: Job) => (this.rules.across ? 0 : a.tier - b.tier)
-    return this.in('line').sort((a, b) => byTier(a, b) || sign(a.rank, b.rank) || a.sequence - b.sequence)
+    const line = this.in('line').sort((a, b) => byTier(a, b) || sign(a.rank, b.rank) || a.sequence - b.sequence)
+    return this.rules.weights === undefined ? line : this.shares.merged(line)
   }
 
   free(): number {
@@ -76,58 +78,6 @@ export class Books {
   #keptFrom(tier: number): number {
     return [0, 1, 2, 3].reduce((sum, t) => sum + (t === tier || this.rules.lends ? 0 : this.#missing(t)), 0)
   }
-
-  /** It starts later than at once: it waits for a time, or for others. */
-  isLater = ({ first, backAt }: Job): boolean => backAt > first.at || first.after.length > 0
-
-  isPromised(job: Job): boolean {
-    const isHeavy = [job, ...this.in('line')].map(({ first }) => first).some(({ cost }) => cost > 1)
-    const isReserved = this.rules.reserve.some((slots) => slots > 0)
-    const again = this.in('line').filter(({ failures }) => failures > 0).length
-    return !this.paused && !this.isLater(job) && !isHeavy && !isReserved && this.free() > this.promised + again
-  }
-
-  isTierFull(tier: number): boolean {
-    return this.waiting().filter((job) => job.tier === tier).length >= (this.rules.byTier[tier] as number)
-  }
-
-  hasRoom(job: Job, mayPromise = true): boolean {
-    if (this.isTierFull(job.tier)) return false
-    const promised = job.first.cost > 1 ? 0 : this.promised
-    return (mayPromise && this.isPromised(job)) || this.waiting().length - promised < this.rules.total
-  }
-
-  /** Who makes room: the last of the lowest priority below, if that is of any use. */
-  victim(job: Job): Job | undefined {
-    const below = this.line().filter(({ tier, failures }) => tier > job.tier && failures === 0)
-    const victim = below.findLast((other) => below.every(({ tier }) => tier <= other.tier))
-    const others = this.jobs.filter((other) => other !== victim)
-    return victim !== undefined && this.#without(others, job) ? victim : undefined
-  }
-
-  /** Is there room for a job if only these others were there? */
-  #without(others: Job[], job: Job): boolean {
-    const { jobs, promised } = this
-    this.jobs = others
-    this.clamp()
-    const hasRoom = this.hasRoom(job)
-    Object.assign(this, { jobs, promised })
-    return hasRoom
-  }
-
-  /** It has its slot. Those who are tried again were promised none. */
-  keepsPromise({ failures }: Job): void {
-    if (failures === 0) this.promised = Math.max(this.promised - 1, 0)
-  }
-
-  /** A promised slot is for one who waits; those who need several, or who are tried again, have none promised. */
-  clamp(): void {
-    const light = this.in('line').filter(({ failures, first }) => failures === 0 && first.cost === 1)
-    this.promised = Math.min(this.promised, light.length)
-  }
-
-  /** Nobody passes it: it comes in when there is room for anyone, or a slot. */
-  isNext = (job: Job): boolean => !this.isTierFull(job.tier) && !this.isLater(job)
 
   /** When the time of a caller is over. */
   due(job: Job, caller: Caller): number {

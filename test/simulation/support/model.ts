@@ -2,145 +2,34 @@
  * What should happen: an oracle written from what users are promised, not from the engine. It is told what comes in and
  * which call has settled; its books then say who must be called next, who waits in which order, and how each ends.
  */
-import { Books } from './books.ts'
+import { Arrivals } from './arrivals.ts'
 import type { Caller, Job } from './rules.ts'
 
-export class Model extends Books {
-  #sequence = 0
-
-  arrive(job: Job): void {
-    const { first } = job
-    const refusal = this.#refusal(job)
-    const twin = this.twin(first)
-    if (refusal !== '') this.#refuse(first, refusal)
-    else if (twin !== undefined) this.#join(twin, first)
-    else this.#comeIn(job)
-  }
-
-  #refusal({ first, tier }: Job): string {
-    const { joins, reserve, lends } = this.rules
-    const kept = lends ? 0 : reserve.reduce((sum, slots, other) => sum + (other === tier ? 0 : slots), 0)
-    const twin = this.twin(first)
-    if (first.cost > Math.max(this.limit, this.firstLimit) - kept && first.cost > 1) return 'TRIAGE_INVALID_OPTIONS'
-    if (this.state !== 'open') return 'TRIAGE_QUEUE_CLOSED'
-    if (first.refusal === 'TRIAGE_INVALID_REQUEST') return first.refusal
-    if (twin === undefined) return first.refusal
-    if (!joins) return 'TRIAGE_DUPLICATE_REQUEST'
-    return twin.place === 'blocked' && first.via === 'offer' ? 'TRIAGE_QUEUE_FULL' : ''
-  }
-
-  #comeIn(job: Job): void {
-    const { first, tier } = job
-    const { whenFull, maxBlocked } = this.rules
-    job.sequence = ++this.#sequence
-    const isFull = !this.hasRoom(job)
-    const isBehind = this.blocked().some((other) => other.tier <= tier && this.isNext(other))
-    if (whenFull === 'block' && (isFull || isBehind)) {
-      if (first.via === 'offer' || this.blocked().length >= maxBlocked) this.#refuse(first, 'TRIAGE_QUEUE_FULL')
-      else this.jobs.push(Object.assign(job, { place: 'blocked' }))
-      this.#letIn()
-      return
-    }
-    const victim = isFull && whenFull === 'shed' ? this.victim(job) : undefined
-    if (isFull && victim === undefined) {
-      this.#refuse(first, 'TRIAGE_QUEUE_FULL')
-      return
-    }
-    if (victim !== undefined) this.#end(victim, 'shed', 'TRIAGE_SHED')
-    this.clamp()
-    this.jobs.push(job)
-    this.#admit(job)
-  }
-
-  #refuse(caller: Caller, code: string): void {
-    caller.end = code
-    this.rejected++
-  }
-
-  #join(twin: Job, caller: Caller): void {
-    twin.callers.push(caller)
-    this.totals.joined++
-    if (caller.tier < twin.tier) this.move(twin, caller.tier)
-  }
-
-  #admit(job: Job): void {
-    this.totals.admitted++
-    job.sequence = ++this.#sequence
-    // When it hears that the others have ended is a matter of microtasks, and so is who comes to the queue before it.
-    const { after } = job.first
-    if (job.place === 'blocked' && after.length > 0 && after.every(({ end }) => end !== ''))
-      this.unsure = 'one comes in that waits for others who have ended'
-    if (this.isPromised(job)) this.promised++
-    job.place = 'held'
-    if (job.first.cost > 1 && !this.isLater(job)) this.promised = 0
-    // One that was blocked until then has its timeouts from its submission.
-    if (job.backAt > this.now) job.from = job.backAt
-    if (job.backAt <= this.now && job.first.after.length === 0) this.#enter(job)
-  }
-
-  #enter(job: Job): void {
-    job.place = 'line'
-    if (job.failures > 0) return
-    job.sequence = ++this.#sequence
-    job.rank = this.rules.rank(job, this.due(job, job.first))
-  }
-
-  /** There may be room: who is blocked comes in, by priority, then first-in first-out. */
-  #letIn(mayPromise = true): void {
-    this.clamp()
-    for (;;) {
-      const all = this.blocked().filter(({ tier }) => !this.isTierFull(tier))
-      // Whoever starts later has no use for a slot, and lets those pass who have.
-      const forSlot = all.find((job) => !this.isLater(job))
-      const next = all[0] !== undefined && this.hasRoom(all[0], mayPromise) ? all[0] : forSlot
-      if (next === undefined || !this.hasRoom(next, mayPromise)) return
-      this.#admit(next)
-    }
-  }
-
-  /** Another priority: it stands where it would stand had it come with that one. False when it waits no more. */
-  move(job: Job, tier: number): boolean {
-    if (job.place === 'slot' || job.place === 'chosen' || job.place === 'gone') return false
-    const isFull = this.isTierFull(tier)
-    if (isFull && job.tier !== tier && job.place !== 'blocked' && job.failures === 0) return false
-    job.tier = tier
-    if (job.place === 'line' || job.failures > 0) job.rank = this.rules.rank(job, this.due(job, job.first))
-    this.#letIn()
-    return true
-  }
-
+export class Model extends Arrivals {
   /** One of its callers does not wait any more; when none is left, it ends. */
   leave(caller: Caller, code: string): void {
     const job = this.of(caller)
     if (job === undefined) return
-    Object.assign(caller, { end: code, endedAs: ++this.#sequence })
+    Object.assign(caller, { end: code, endedAs: ++this.sequence })
     job.callers = job.callers.filter((other) => other !== caller)
     if (job.callers.length > 0) return
     if (job.place === 'blocked') this.rejected++
     const isTimeout = code === 'TRIAGE_WAIT_TIMEOUT' || code === 'TRIAGE_RUN_TIMEOUT'
-    this.#end(job, isTimeout ? 'expired' : 'cancelled', code)
-  }
-
-  #end(job: Job, how: 'completed' | 'failed' | 'expired' | 'cancelled' | 'shed', code: string): void {
-    if (job.place !== 'blocked') this.totals[how]++
-    for (const caller of job.callers) Object.assign(caller, { end: code, endedAs: ++this.#sequence })
-    job.callers = []
-    job.place = 'gone'
-    this.jobs = this.jobs.filter((other) => other !== job || other.inCall)
+    this.end(job, isTimeout ? 'expired' : 'cancelled', code)
   }
 
   /** Many may leave in one instant; only then is there room for others. */
   leaveAll(callers: readonly Caller[], code: (job: Job) => string): void {
     for (const caller of callers) this.leave(caller, code(this.of(caller) as Job))
-    this.#letIn()
+    this.letIn()
   }
 
   /** The executor is called. */
   start(job: Job): void {
-    if (job.place === 'line') this.keepsPromise(job)
+    if (job.place === 'line') this.takesTurn(job)
     Object.assign(job, { place: 'slot', inCall: true, startedAt: this.now })
     job.dueAt = this.due(job, job.first)
-    this.#letIn()
+    this.letIn()
   }
 
   /** A call has settled: its slot goes straight to the next. */
@@ -148,13 +37,13 @@ export class Model extends Books {
     job.inCall = false
     const retryMs = ok || this.state === 'stopping' ? undefined : this.rules.retryMs(job.failures + 1)
     if (job.place === 'gone') this.jobs = this.jobs.filter((other) => other !== job)
-    else if (ok) this.#end(job, 'completed', 'ok')
-    else if (retryMs === undefined || !this.#backsOff(job, retryMs)) this.#end(job, 'failed', 'failure')
+    else if (ok) this.end(job, 'completed', 'ok')
+    else if (retryMs === undefined || !this.#backsOff(job, retryMs)) this.end(job, 'failed', 'failure')
     const next = this.in('chosen').length > 0 ? undefined : this.pick()
-    if (next !== undefined) this.keepsPromise(Object.assign(next, { place: 'chosen', startedAt: this.now } as const))
+    if (next !== undefined) this.takesTurn(Object.assign(next, { place: 'chosen', startedAt: this.now } as const))
     if (this.in('blocked').length > 0 && next !== undefined && this.pick() !== undefined)
       this.unsure = 'slots come free for the blocked in a burst'
-    this.#letIn(next === undefined)
+    this.letIn(next === undefined)
   }
 
   #backsOff(job: Job, retryMs: number): boolean {
@@ -196,7 +85,7 @@ export class Model extends Books {
         return
       }
       if (job.backAt <= this.now && !ends.includes('')) {
-        this.#enter(job)
+        this.enter(job)
         if (ends.length > 0 && ++woken > 1) this.unsure = 'two that waited for others come to the queue together'
       }
     }
@@ -204,14 +93,14 @@ export class Model extends Books {
 
   resume(): void {
     this.paused = false
-    this.#letIn()
+    this.letIn()
   }
 
   resize(limit: number): void {
     const isAgain = this.in('line').some(({ failures }) => failures > 0)
     if (isAgain && this.promised > 0) this.unsure = 'promised slots go in a burst, and one is tried again'
     this.limit = limit
-    this.#letIn()
+    this.letIn()
   }
 
   abort(signal: object): void {

@@ -38,6 +38,8 @@ export interface Rules {
   /** Whether ranks are compared across priorities. */
   readonly across: boolean
   rank(job: Job, deadline: number): number
+  /** With it, priorities take turns. */
+  readonly weights?: readonly number[]
   readonly reserve: readonly number[]
   readonly lends: boolean
   /** After so many failures, in how many ms to try again; undefined: not at all. */

@@ -88,7 +88,6 @@ export function isExact({ options, policies, reactions, commands }: Schedule): b
   const isHeavy = commands.some((command) => command.do === 'arrive' && (command.cost ?? 1) > 1)
   return (
     !(isHeavy && (options.whenFull === 'block' || options.reserve !== undefined)) &&
-    order !== 'weighted' &&
     order !== 'fair' &&
     named.every((name) => name === 'scripted') &&
     (limit === undefined || limit === 'shadow') &&
@@ -143,6 +142,7 @@ export function rulesOf({ options, policies }: Schedule): Rules {
     totalMs: byTier(options.timeoutMs, never),
     maxReplaced: onStuck === 'replace' ? maxReplaced : 0,
     joins: options.onDuplicate !== 'reject',
+    ...(order === 'weighted' && { weights: [8, 4, 2, 1] }),
     across: order === 'aging' || order === 'oldest',
     rank: ({ tier, sequence, from }, deadline) => {
       if (order === 'aging') return from + (TARGETS_MS[tier] as number)
