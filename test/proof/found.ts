@@ -4,6 +4,9 @@
  */
 export interface Found {
   readonly was: string
+  /** What has mended it, and in which commit. */
+  readonly cure: string
+  readonly commit: string
   readonly by: string
   readonly test: string
 }
@@ -11,26 +14,36 @@ export interface Found {
 export const found: readonly Found[] = [
   {
     was: 'a timer that holds nothing is cleared, and Node keeps the list of its duration for as long as it was',
+    cure: 'it is held again before it is cleared',
+    commit: '1772b43',
     by: 'soak, in a heap snapshot',
     test: 'test/laws/9-quiet-when-idle.test.ts',
   },
   {
     was: '`run.deadline` of a pool is never',
+    cure: 'it is told the deadline of its run',
+    commit: '08cb162',
     by: 'coverage',
     test: 'test/core/run/worker-pool.test.ts',
   },
   {
     was: '`RequestQueue.clear()` leaves cleared requests charged to their keys',
+    cure: 'each is reported to the order as having left',
+    commit: '4c458da',
     by: 'mutants of the order policies',
     test: 'test/core/queue/request-queue.test.ts',
   },
   {
     was: 'a further attempt is not charged to its key',
+    cure: 'it is charged when it starts, and corrected when it has run',
+    commit: '4c458da',
     by: 'reading, and then a test',
     test: 'test/core/queue/fair-by-attempts.test.ts',
   },
   {
     was: 'a newcomer passes one that takes several slots and is blocked',
+    cure: 'it is asked who of the blocked would be passed',
+    commit: 'ecc9392',
     by: 'the law of handover, under random schedules',
     test: 'test/core/run/cost.test.ts',
   },

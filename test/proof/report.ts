@@ -162,15 +162,20 @@ ${table(['in `src/core/`', 'mutants', 'found', 'score'], rows)}`
 
 function findings(): string {
   const rows = [
-    ...kept.map(({ seed, was }) => [was, 'simulation', `seed ${count(seed)}, played with every \`npm test\``]),
-    ...found.map(({ was, by, test }) => [was, by, `[\`${test.replace('test/', '')}\`](${test})`]),
+    ...kept.map(({ seed, was, cure, commit }) => [was, 'simulation', `${cure} (${commit})`, `seed ${count(seed)}`]),
+    ...found.map(({ was, by, cure, commit, test }) => [
+      was,
+      by,
+      `${cure} (${commit})`,
+      `[\`${test.replace('test/', '')}\`](${test})`,
+    ]),
   ]
   return `## What was found
 
 Bugs of the queue itself that all of this has found, before anybody else did. Each is mended, and has a test that fails without
-the cure.
+the cure: its schedule, as small as it can be, is played with every \`npm test\`.
 
-${table(['bug', 'found by', 'regression test'], rows)}`
+${table(['bug', 'found by', 'cure', 'regression test'], rows)}`
 }
 
 function read<T>(path: string): T | undefined {

@@ -9,6 +9,9 @@ import type { Action, Arrive, Command, Options, Policies, Work } from './support
 export interface Kept {
   readonly seed: number
   readonly was: string
+  /** What has mended it, and in which commit. */
+  readonly cure: string
+  readonly commit: string
   readonly options: Options
   readonly policies?: Partial<Policies>
   readonly commands: readonly Command[]
@@ -26,18 +29,24 @@ export const kept: readonly Kept[] = [
   {
     seed: 10,
     was: 'one that is too heavy for the free slots leaves, and those behind it are not started',
+    cure: 'whoever leaves the line has a dispatch scheduled',
+    commit: '86ea909',
     options: { concurrency: 2 },
     commands: [arrive(normal), arrive(normal, { cost: 2, waitTimeoutMs: 50 }), arrive(normal, { passMs: 100 })],
   },
   {
     seed: 303,
     was: 'one that gets the priority of a free reserved slot is not started',
+    cure: 'so has whoever moves',
+    commit: '86ea909',
     options: { concurrency: 2, reserve: { urgent: 1 } },
     commands: [arrive(normal), arrive(low), then({ do: 'setPriority', which: 0, tier: urgent })],
   },
   {
     seed: 11_234,
     was: 'one call ends, two may start since what was reserved is resized, and only one is started',
+    cure: 'after each start it is looked at who may have a slot now',
+    commit: 'df67ecd',
     options: { concurrency: 3, reserve: { urgent: 1, low: 1 } },
     commands: [
       arrive(high, { work: sleeps(100) }),
@@ -49,6 +58,8 @@ export const kept: readonly Kept[] = [
   {
     seed: 361,
     was: 'one that starts later displaces one with a slot promised, and more wait than may',
+    cure: 'who makes room is chosen only if that gives room',
+    commit: '86ea909',
     options: { concurrency: 2, maxQueueSize: 1, whenFull: 'shed' },
     commands: [
       arrive(normal, { delayMs: 100, passMs: -1 }),
@@ -59,6 +70,8 @@ export const kept: readonly Kept[] = [
   {
     seed: 132,
     was: 'a substitute goes, and another slot that is stuck is not given one',
+    cure: 'a substitute is counted for as long as more slots are stuck than have one',
+    commit: '86ea909',
     options: { concurrency: 1, onStuck: 'replace', maxReplaced: 1, runTimeoutMs: 100 },
     commands: [
       arrive(normal, { work: sleeps(500), passMs: -1 }),
@@ -69,6 +82,8 @@ export const kept: readonly Kept[] = [
   {
     seed: 5_056,
     was: 'one that waits to start is cancelled, and nobody who is blocked comes in for it',
+    cure: 'the blocked come in for one that was held as for one that waited',
+    commit: '86ea909',
     options: { concurrency: 1, maxQueueSize: 1, whenFull: 'block' },
     commands: [
       arrive(normal),
@@ -80,6 +95,8 @@ export const kept: readonly Kept[] = [
   {
     seed: 5_352,
     was: 'one that waits to start moves to a priority whose own bound is reached',
+    cure: 'the bound of the new priority is asked for those who are held, too',
+    commit: '86ea909',
     options: { concurrency: 1, maxQueueSize: { low: 1 } },
     commands: [
       arrive(normal),
@@ -91,12 +108,16 @@ export const kept: readonly Kept[] = [
   {
     seed: 800,
     was: 'the time of one who is blocked comes while a slot is free, and it does not come in',
+    cure: 'one whose time has come starts as any other, and needs no place',
+    commit: '86ea909',
     options: { concurrency: 1, maxQueueSize: 1, whenFull: 'block' },
     commands: [arrive(normal, { delayMs: 900 }), arrive(normal, { delayMs: 100, passMs: 200 })],
   },
   {
     seed: 120_223,
     was: 'a newcomer gets the free slot, and passes one who is blocked behind another that starts later',
+    cure: 'whoever starts later lets those pass who could do with a slot, and them only',
+    commit: '65b4353',
     options: { concurrency: 1, maxQueueSize: 1, whenFull: 'block' },
     commands: [
       arrive(normal, { work: sleeps(100) }),
@@ -109,6 +130,8 @@ export const kept: readonly Kept[] = [
   {
     seed: 211_967,
     was: 'an abort makes room for a shared one that is blocked, and that all its callers leave by the same abort',
+    cure: 'nobody comes in for whom nobody waits any more',
+    commit: '470b8b8',
     options: { concurrency: 4, maxQueueSize: 1, whenFull: 'block' },
     commands: [
       then({ do: 'pause' }, -1),
@@ -121,18 +144,24 @@ export const kept: readonly Kept[] = [
   {
     seed: 6_597,
     was: 'one that has moved starts although its time is over by the timeout of its new priority',
+    cure: 'a request keeps the timeouts that it came with',
+    commit: 'df67ecd',
     options: { concurrency: 1, timeoutMs: { normal: 2_000, low: 500 } },
     commands: [arrive(normal), arrive(normal), then({ do: 'setPriority', which: 0, tier: low }, 1_500)],
   },
   {
     seed: 761,
     was: 'a shared run whose first caller has left in time is called after its deadline',
+    cure: 'a shared run lasts for as long as any of its callers wants it',
+    commit: 'df67ecd',
     options: { concurrency: 1 },
     commands: [arrive(normal), arrive(normal, { id: 1, timeoutMs: 500 }), arrive(normal, { id: 1, passMs: 1_500 })],
   },
   {
     seed: 12,
     was: 'one that is refused, and was to start after another, makes the failure of that one an unhandled rejection',
+    cure: 'results are read only by who has been admitted',
+    commit: 'df67ecd',
     options: { concurrency: 1, maxQueueSize: 1 },
     commands: [
       // The result of every fourth is not read.
@@ -146,6 +175,8 @@ export const kept: readonly Kept[] = [
   {
     seed: 438_368,
     was: 'with weights, two leave before their turn, and one who comes then passes one of its own priority',
+    cure: 'turns are the tier’s, and are taken at each start',
+    commit: '6ccc818',
     options: { concurrency: 1 },
     policies: { order: 'weighted' },
     commands: [
@@ -158,6 +189,8 @@ export const kept: readonly Kept[] = [
   {
     seed: 714_401,
     was: 'one with a slot promised leaves, and one that takes several slots does not count as waiting in its place',
+    cure: 'promised slots are counted for those only who take one',
+    commit: '35d6b3d',
     options: { concurrency: 3 },
     commands: [
       arrive(high, { passMs: -1 }),
@@ -169,6 +202,8 @@ export const kept: readonly Kept[] = [
   {
     seed: 739_197,
     was: 'one with a slot promised is displaced though one that takes several slots waits as well, and nobody finds room by that',
+    cure: 'promised slots are counted for those only who take one',
+    commit: '35d6b3d',
     options: { concurrency: 4, maxQueueSize: 1, whenFull: 'shed' },
     commands: [
       arrive(urgent, { delayMs: 100, cost: 3, passMs: 0 }),
