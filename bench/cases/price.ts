@@ -10,7 +10,7 @@ import { type ClosedLoop, closedLoop, SUBMITTERS } from '../measure.ts'
 import { number, table, withRange, withSpread } from '../table.ts'
 
 const { adaptive, aimd, gradient2, vegas } = library
-const { aging, backoff, earliestDeadlineFirst, fairBy, weighted } = library
+const { aging, backoff, batched, earliestDeadlineFirst, fairBy, weighted } = library
 const { circuitBreaker, codel, meetsDeadline, shedByPriority, tokenBucket } = library
 
 const BASELINE = 'baseline: all defaults'
@@ -164,6 +164,16 @@ const features: { readonly [name: string]: () => ClosedLoop | Promise<ClosedLoop
   'overload: pressure(), far away': () => underPressure(),
   'overload: circuitBreaker()': () => plain({ overload: circuitBreaker() }),
   'retry: backoff(), nothing fails': () => plain({ retry: backoff() }),
+  'batched(), up to ten in a call': () => {
+    const many = batched(async (jobs: Job[]) => jobs.map(({ value }) => value + 1), { maxSize: CONCURRENCY })
+    const executor = new library.QueuedExecutor<Job, number>(many, { concurrency: CONCURRENCY, maxQueueSize: 0 })
+    return { execute: (job) => executor.execute(job) }
+  },
+  'after: one that has ended': () => {
+    const ended = Promise.resolve()
+    return each(() => ({ after: [ended] }))
+  },
+  'debug: true': () => plain({ debug: true }),
   'AsyncLocalStorage around submitters': () => {
     const storage = new AsyncLocalStorage<number>()
     const executor = open({}, async (job) => {
