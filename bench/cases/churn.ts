@@ -4,10 +4,10 @@
  */
 import { getEventListeners } from 'node:events'
 import { setImmediate } from 'node:timers/promises'
-import type { ExecutorEvent, QueuedRequest, RequestOptions } from '../../src/index.ts'
+import type { QueuedRequest, RequestOptions } from '../../src/index.ts'
 import type { Case, Outcome } from '../case.ts'
 import { CONCURRENCY, type Job, jobsOfFourTiers, randomInts, tasks } from '../job.ts'
-import { library } from '../library.ts'
+import { library, requestEvents } from '../library.ts'
 import { burst, collectGarbage, costOf, meanCost, quick, warmUp } from '../measure.ts'
 import { number, short, table, withRange, withSpread } from '../table.ts'
 
@@ -186,17 +186,7 @@ async function measureBurst(subject: string): Promise<Outcome> {
   const { options, listen = false } = companion()
   const executor = new library.QueuedExecutor<Job, number>(tasks.trivial, { concurrency: CONCURRENCY, maxQueueSize: 0 })
   let told = 0
-  const events: ExecutorEvent[] = [
-    'queued',
-    'rejected',
-    'started',
-    'completed',
-    'failed',
-    'expired',
-    'cancelled',
-    'shed',
-  ]
-  if (listen) for (const event of events) executor.on(event, () => told++)
+  if (listen) for (const event of requestEvents) executor.on(event, () => told++)
   const execute = (job: Job): Promise<number> =>
     executor.execute(job, { ...options?.(), priority: priorities[job.tier] as 'low' })
   const few = jobsOfFourTiers(10_000)

@@ -2,10 +2,10 @@
  * What does each feature cost? The closed loop with exactly one switched on at a time, so that a regression shows which.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { ExecutorEvent, LimitPolicy, QueuedExecutorOptions, RequestOptions } from '../../src/index.ts'
+import type { LimitPolicy, QueuedExecutorOptions, RequestOptions } from '../../src/index.ts'
 import type { Case } from '../case.ts'
 import { CONCURRENCY, type Job, tasks } from '../job.ts'
-import { fromDist, library } from '../library.ts'
+import { fromDist, library, requestEvents } from '../library.ts'
 import { type ClosedLoop, closedLoop, SUBMITTERS } from '../measure.ts'
 import { number, table, withRange, withSpread } from '../table.ts'
 
@@ -21,17 +21,6 @@ const LOOP = 'closed loop'
 const FAR_MS = 30_000
 
 type Executor = InstanceType<typeof library.QueuedExecutor<Job, number>>
-
-const requestEvents: readonly ExecutorEvent[] = [
-  'queued',
-  'rejected',
-  'started',
-  'completed',
-  'failed',
-  'expired',
-  'cancelled',
-  'shed',
-]
 
 function open(options: QueuedExecutorOptions<Job> = {}, task = tasks.trivial): Executor {
   return new library.QueuedExecutor<Job, number>(task, { concurrency: CONCURRENCY, maxQueueSize: 0, ...options })
