@@ -61,9 +61,11 @@ export class Model extends Arrivals {
   pass(now: number): void {
     this.now = now
     const due = this.open().filter((caller) => this.due(this.of(caller) as Job, caller) <= now)
+    // They leave one after the other, and between two of them somebody may come in: for a slot, or for the turn of a tier.
     const isBlocked = due.some((caller) => this.of(caller)?.place === 'blocked')
-    const isPromised = this.promised > 0 && this.in('blocked').length > 0
-    if ((isBlocked || isPromised) && due.length > 1) this.unsure = 'one who is blocked expires with another'
+    const isCounted = this.promised > 0 || this.rules.weights !== undefined
+    if (due.length > 1 && (isBlocked || (isCounted && this.in('blocked').length > 0)))
+      this.unsure = 'several expire at once, and others are blocked'
     this.leaveAll(due, ({ place }) => (place === 'slot' ? 'TRIAGE_RUN_TIMEOUT' : 'TRIAGE_WAIT_TIMEOUT'))
     this.wake()
     if (now >= this.graceAt) this.leaveAll(this.open(), () => 'TRIAGE_CANCELLED')
