@@ -60,7 +60,7 @@ export function meetsDeadline(options: MeetsDeadlineOptions = {}): Guard {
       if (!(late >= 0)) return undefined
       const answer = refusal(question, waitMs)
       // So much must be worked off first; a run that is too long by itself does not become shorter by that.
-      return late <= waitMs ? { ...answer, retryAfterMs: Math.max(Math.ceil(late), 1) } : answer
+      return late < waitMs ? { ...answer, retryAfterMs: Math.max(Math.ceil(late), 1) } : answer
     },
     drop(question) {
       const { running, waitMs } = question

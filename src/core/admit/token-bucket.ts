@@ -55,9 +55,10 @@ export interface TokenBucketOptions {
 /** A token that is due, but for an error of rounding. */
 const ROUNDING = 1e-9
 
+// Not 0 in each ms either.
 const perSecondRule = numberThat(
   'a finite number greater than 0',
-  (value) => value > 0 && Number.isFinite(value) && value / 1_000 > 0,
+  (value) => value / 1_000 > 0 && Number.isFinite(value),
 )
 
 const rules = {

@@ -69,9 +69,11 @@ describe('a guard', () => {
       name: 'test',
       admit: ({ request }) => (request === 13 ? no : request === 14 ? { ...no, retryAfterMs: 77 } : undefined),
     }
-    const { clock, end } = timed({ overload: [guard] })
+    const { clock, end } = timed({ overload: [guard], concurrency: 2, random: () => 0.8 })
+    expect(await end(13)).toMatchObject({ retryAfterMs: undefined })
     await clock.run({ until: end(1) })
-    expect(await end(13)).toMatchObject({ retryAfterMs: 10 })
+    // One of 10 ms before it for two slots, and up to a quarter later, so that not all come back at once.
+    expect(await end(13)).toMatchObject({ retryAfterMs: 6 })
     expect(await end(14)).toMatchObject({ retryAfterMs: 77 })
   })
 

@@ -19,19 +19,23 @@ test('a newcomer is refused when its turn and a run are not over before its dead
   })
   // At its deadline it is over: then it comes back a little later.
   expect(guard.admit?.(ask({ ...busy, deadline: 1_300 }))).toMatchObject({ retryAfterMs: 1 })
-  // When a run alone takes too long it is of no use to come back.
+  // When a run alone takes too long it is of no use to come back: also when it would end at the very deadline.
+  expect(guard.admit?.(ask({ ...busy, deadline: 1_101 }))).toHaveProperty('retryAfterMs', 199)
+  expect(guard.admit?.(ask({ ...busy, deadline: 1_100 }))).not.toHaveProperty('retryAfterMs')
   expect(guard.admit?.(ask({ ...busy, deadline: 1_099 }))).not.toHaveProperty('retryAfterMs')
   const careful = meetsDeadline({ marginMs: 50 })
   expect([1_350, 1_351].map((deadline) => careful.admit?.(ask({ ...busy, deadline })) === undefined)).toEqual([
     false,
     true,
   ])
+  expect(careful.admit?.(ask({ ...busy, deadline: 1_350 }))?.wouldAdmit).toBe('a deadline in more than 350 ms')
 })
 
-test('free slots mean no wait', () => {
+test('free slots mean no wait, and no less than none', () => {
   const at = (ahead: number, deadline: number) =>
     meetsDeadline().admit?.(ask({ ahead, deadline, running: 1, concurrency: 4, recentRunMs: 100 })) === undefined
-  expect([at(2, 101), at(2, 100), at(3, 126), at(3, 125)]).toEqual([true, false, true, false])
+  expect([at(0, 101), at(0, 100), at(2, 101), at(2, 100)]).toEqual([true, false, true, false])
+  expect([at(3, 126), at(3, 125)]).toEqual([true, false])
 })
 
 test('one whose turn has come is shed when a run would not be over before its deadline', () => {
@@ -49,7 +53,7 @@ test('a single slot, in which nothing runs when it is asked, is not given to one
   const turn = { at: 1_000, running: 0, concurrency: 1, recentRunMs: 100, deadline: 1_050 }
   expect(guard.drop?.(ask({ ...turn, waitMs: 51 }))).toBeDefined()
   // It has waited little: even at once it would have been late, if the mean is right. That is tried.
-  expect(guard.drop?.(ask({ ...turn, waitMs: 49 }))).toBeUndefined()
+  expect(guard.drop?.(ask({ ...turn, waitMs: 50 }))).toBeUndefined()
 })
 
 test('a run that would end at its very deadline is refused, since the executor would end it', async () => {
@@ -83,6 +87,16 @@ test('it says nothing before the first run, without a deadline, or for the first
     expect(guard.admit?.(ask(question))).toBeUndefined()
     expect(guard.drop?.(ask(question))).toBeUndefined()
   }
+  // Only the first is a trial: not one before which others wait.
+  expect(guard.admit?.(ask({ ...busy, deadline: 1_001, running: 0 }))).toBeDefined()
+})
+
+test('a margin of 0 is none', () => {
+  const guard = meetsDeadline({ marginMs: 0 })
+  expect([1_300, 1_301].map((deadline) => guard.admit?.(ask({ ...busy, deadline })) === undefined)).toEqual([
+    false,
+    true,
+  ])
 })
 
 test('when runs are alike, with a margin of one run, all that are admitted are answered in time', async () => {

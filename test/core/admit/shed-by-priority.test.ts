@@ -97,12 +97,22 @@ test('the same callers are refused all the time, the others never', () => {
   expect(parts.filter((part) => part === 0).length).toBeGreaterThan(100)
 })
 
+test('only those who came last are looked at; it comes in when as many stand below it as are to be refused', () => {
+  const admitsBehind = (...tiers: number[]) => fed({ trickle: 0, memory: 4, cohort: () => 'same' }, tiers)(25, 2)
+  // Half of the last four, itself among them, and half are to be refused.
+  expect(admitsBehind(3, 3, 0)).toBe(true)
+  expect(admitsBehind(3, 0, 0)).toBe(false)
+  expect(admitsBehind(3, 3, 3, 3, 3, 0, 0)).toBe(false)
+})
+
 test('a trickle of those to be refused comes in, but never through a shut door', () => {
   // All of LOW stand alike, and so below nobody: any ratio refuses them all.
   const admits = fed({ cohort: () => 'same' }, half)
   const admitted = (ahead: number) => Array.from({ length: 1_000 }, () => admits(ahead, 3)).filter(Boolean).length
   expect(Math.abs(admitted(29) - 10)).toBeLessThanOrEqual(1)
   expect(admitted(30)).toBe(0)
+  const everyOther = fed({ cohort: () => 'same', trickle: 0.5 }, half)
+  expect([1, 2, 3, 4].map(() => everyOther(29, 3))).toEqual([false, true, false, true])
 })
 
 test('a flood of LOW keeps no URGENT out', async () => {
@@ -125,6 +135,10 @@ test('at twice the capacity URGENT is served in time, LOW is refused first, and 
   expect(goodput).toBeGreaterThanOrEqual(0.9)
 })
 
+test('the most that may be remembered is 100,000', () => {
+  expect(shedByPriority({ memory: 100_000 }).name).toBe('shedByPriority')
+})
+
 test('a cohort that is no string is said to be none', () => {
   const guard = shedByPriority({ cohort: (() => undefined) as never })
   expect(() => guard.admit?.(ask())).toThrow(
@@ -137,8 +151,13 @@ test.each<[unknown, string]>([
   [{ softFactor: -1 }, "'shedByPriority.softFactor' must be a finite number of at least 0, but is -1"],
   [{ hardFactor: 2 }, "'shedByPriority.hardFactor' must be greater than softFactor (2), but is 2"],
   [{ softFactor: 0 }, "'shedByPriority.hardFactor' must be greater than softFactor (0), but is 0"],
+  [
+    { hardFactor: Number.POSITIVE_INFINITY },
+    "'shedByPriority.hardFactor' must be a finite number of at least 0, but is",
+  ],
+  [{ trickle: -0.1 }, "'shedByPriority.trickle' must be a number from 0 to less than 1, but is -0.1"],
   [{ trickle: 1 }, "'shedByPriority.trickle' must be a number from 0 to less than 1, but is 1"],
-  [{ memory: 1e9 }, "'shedByPriority.memory' must be an integer from 1 to 100_000, but is 1000000000"],
+  [{ memory: 100_001 }, "'shedByPriority.memory' must be an integer from 1 to 100_000, but is 100001"],
   [{ cohort: 'tenant' }, "'shedByPriority.cohort' must be a function, but is 'tenant'"],
   [{ random: Math.random }, "'shedByPriority.random' must be left out, since there is no such option"],
 ])('%j is refused', (options, message) => {

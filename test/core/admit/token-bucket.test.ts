@@ -38,6 +38,34 @@ test('over: wait gives each the time of its own token, in order, and refuses who
   expect(delay(1_000)).toBe(0)
 })
 
+test('what may come at once is a second’s worth, but at least one; all priorities share one bucket', () => {
+  for (const said of [{}, { per: 'executor', over: 'refuse', maxKeys: 1 }] as const) {
+    const guard = tokenBucket({ perSecond: 3, ...said })
+    expect([0, 1, 2, 3].map((tier) => guard.admit?.(ask({ tier })) === undefined)).toEqual([true, true, true, false])
+    const slow = tokenBucket({ perSecond: 0.5, ...said })
+    expect([0, 0, 1_999, 2_000].map((at) => admits(slow, at))).toEqual([true, false, false, true])
+  }
+})
+
+test('who may not wait at all is refused until there is a token', () => {
+  const guard = tokenBucket({ perSecond: 10, burst: 1, over: 'wait', maxDelayMs: 0 })
+  expect(guard.delayMs?.(ask())).toBe(0)
+  expect([99, 100].map((at) => guard.admit?.(ask({ at }))?.retryAfterMs)).toEqual([1, undefined])
+})
+
+test('errors of rounding make nobody wait longer, and nobody is told a time before there is a token', () => {
+  const asked = tokenBucket({ perSecond: 0.1 })
+  expect(admits(asked, 0)).toBe(true)
+  // A tenth of a token, ten times over, is not quite one.
+  for (let at = 0; at < 10_000; at += 1_000) expect(asked.admit?.(ask({ at }))?.retryAfterMs).toBe(10_000 - at)
+  expect(admits(asked, 10_000)).toBe(true)
+  // A token in a thousand seconds: some µs are as much of it as an error of rounding may be.
+  const rare = tokenBucket({ perSecond: 0.001 })
+  expect(admits(rare, 0)).toBe(true)
+  const at = 1 - 0.0015
+  expect(admits(rare, at + (rare.admit?.(ask({ at }))?.retryAfterMs as number))).toBe(true)
+})
+
 test('each priority, or each key, has a bucket of its own', () => {
   const byTier = tokenBucket({ perSecond: 1, per: 'priority' })
   expect([0, 1, 2, 3, 0, 3].map((tier) => byTier.admit?.(ask({ tier })) === undefined)).toEqual([
@@ -127,16 +155,20 @@ describe('keys are bounded', () => {
     const known = Array.from({ length: 150 }, (_, i) => !admits(guard, 0, `key ${i}`)).filter(Boolean)
     expect(known.length).toBeLessThanOrEqual(100)
     expect(admits(guard, 0, 'key 149')).toBe(false)
+    const two = tokenBucket({ perSecond: 1, per: (_request, metadata) => metadata as string, maxKeys: 2 })
+    expect(['a', 'b', 'c', 'b', 'c', 'a'].map((key) => admits(two, 0, key))).toEqual([
+      ...[true, true, true],
+      // Of three the first has gone, and may come once more.
+      ...[false, false, true],
+    ])
   })
 
   test('full ones make room, so that one in use keeps its bucket', () => {
-    const guard = tokenBucket({ perSecond: 1, per: (_request, metadata) => metadata as string, maxKeys: 40 })
-    let admitted = 0
+    const guard = tokenBucket({ perSecond: 1, per: (_request, metadata) => metadata as string, maxKeys: 35 })
     for (let i = 0; i < 10_000; i++) {
-      if (admits(guard, i * 250, 'in use')) admitted++
+      expect(admits(guard, i * 250, 'in use')).toBe(i % 4 === 0)
       for (let other = i % 4; other >= 0; other--) admits(guard, i * 250, `key ${i} ${other}`)
     }
-    expect(admitted).toBe(2_500)
   })
 })
 
@@ -186,6 +218,7 @@ test.each<[unknown, string]>([
   [undefined, "Option 'tokenBucket' must be an object, but is undefined"],
   [{}, "Option 'tokenBucket.perSecond' must be a finite number greater than 0, but is undefined"],
   [{ perSecond: 0 }, "'tokenBucket.perSecond' must be a finite number greater than 0, but is 0"],
+  [{ perSecond: Number.MIN_VALUE }, "'tokenBucket.perSecond' must be a finite number greater than 0, but is 5e-324"],
   [{ perSecond: '5' }, "'tokenBucket.perSecond' must be a finite number greater than 0, but is '5'"],
   [{ perSecond: Number.POSITIVE_INFINITY }, 'greater than 0, but is Infinity'],
   [{ perSecond: 1, burst: 0.5 }, "'tokenBucket.burst' must be a finite number of at least 1, but is 0.5"],
