@@ -51,7 +51,7 @@ export async function* pull<Req, Res>(
   const iterator: Iterator<Req> | AsyncIterator<Req> =
     Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]()
   const stop = new AbortController()
-  const settled: Promise<Res>[] = []
+  // What is fetched next: in the order of the input, or as it has arrived.
   const line: Promise<Res>[] = []
   let wake = nothing
   let freed = nothing
@@ -71,7 +71,7 @@ export async function* pull<Req, Res>(
     )
   }
   const arrived = (result: Promise<Res>): void => {
-    if (!ordered) settled.push(result)
+    if (!ordered) line.push(result)
     wake()
   }
   const fetch = async (): Promise<IteratorResult<Req>> => {
@@ -111,7 +111,7 @@ export async function* pull<Req, Res>(
   const feeding = feed()
   try {
     for (;;) {
-      const next = ordered ? line.shift() : settled.shift()
+      const next = line.shift()
       if (next !== undefined) {
         const value = await next
         onTheWay--

@@ -48,10 +48,12 @@ export class Room<R extends RequestRecord> {
     this.#news = news
   }
 
-  /** Would a newcomer pass one of them? There may be no room for one that takes several slots, and yet for others. */
+  /**
+   * Would a newcomer for whom there is room pass one of them? There may be none for one that takes several slots, and yet for
+   * others; or there is for all of them since this very moment, and a policy that hears of it submits.
+   */
   wouldBePassed(): boolean {
-    const first = this.#firstForSlot()
-    return first !== undefined && this.#boundOf(first, this.#host.slotIsFreeFor(first)) === 'total'
+    return this.#firstForSlot() !== undefined
   }
 
   /** The first of those who could do with a slot; whoever starts later needs a place in the queue, and lets them pass. */

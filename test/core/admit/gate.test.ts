@@ -69,7 +69,9 @@ test('what no guard asks is not asked', () => {
 describe('a newcomer', () => {
   test('whom a guard refuses is kept out, with an error of its kind, and when to come back', () => {
     const refuses = (name: string): Guard => ({ name, admit: () => ({ ...no, rule: name }) })
-    const overload = made([refuses('o')])
+    // The first who says no, whoever was asked before.
+    const silent: Guard = { name: 's', admit: () => undefined }
+    const overload = made([silent, refuses('o')], [silent])
     expect(overload.gate.keepsOut(overload.record('a'))).toBe(true)
     const rate = made([], [{ ...refuses('r'), admit: () => ({ ...no, rule: 'r', retryAfterMs: 7 }) }])
     expect(rate.gate.keepsOut(rate.record('b'))).toBe(true)

@@ -21,6 +21,7 @@ function timed(options: QueuedExecutorOptions<number> = {}) {
 
 test('each request that leaves the queue counts as a wait, each call that settles as a run', async () => {
   const { clock, queue } = timed({ maxQueueSize: 4, whenFull: 'shed', runTimeoutMs: 50 })
+  await clock.advance(1_000)
   const answers = [
     queue.execute(10),
     queue.execute(-20, { priority: 'high' }),
@@ -30,7 +31,9 @@ test('each request that leaves the queue counts as a wait, each call that settle
     queue.execute(7, { priority: 'high' }),
   ].map((answer) => answer.catch((error) => error))
   await clock.advance(30)
-  expect(queue.getStatus().oldestWaitMsByPriority).toEqual({ urgent: 0, high: 30, normal: 30, low: 0 })
+  const { waitingByPriority, oldestWaitMsByPriority } = queue.getStatus()
+  expect(waitingByPriority).toEqual({ urgent: 0, high: 2, normal: 1, low: 0 })
+  expect(oldestWaitMsByPriority).toEqual({ urgent: 0, high: 30, normal: 30, low: 0 })
   await clock.run({ until: Promise.all(answers) })
   await clock.advance(1_000)
 
