@@ -2,13 +2,14 @@
  * `npm run mutants`: seeds each bug in turn, and sees whether it is found.
  *
  *     --only NAME      only those whose name has this in it        --schedules N    how many for each (default 2,000)
- *     --json FILE      writes the result there (default: results.json beside this file, unless --only)
+ *     --json FILE      writes the result there (default: results.json beside this file, unless --only; with --only, those
+ *                      that FILE has and that were not sought this time stay as they are)
  *     --at-once N      how many at a time (default 2)
  *
  * First by simulation; a bug that no schedule has found is sought by the tests. The exit code is 1 when one survives. A
  * schedule that fails without any bug finds nothing, and a test that does so finds nothing either.
  */
-import { writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Mutant } from './mutant.ts'
@@ -41,6 +42,11 @@ const unsound = new Set(sound.failed)
 if (unsound.size > 0) console.log(`${unsound.size} schedules fail without a bug, and don't count: ${sound.what}`)
 
 const wanted = mutants.filter(({ name }) => flags.only === undefined || name.includes(flags.only))
+for (const { name, file, find } of wanted) {
+  const places = readFileSync(join(root, file), 'utf8').split(find).length - 1
+  if (places !== 1)
+    throw new Error(`There are ${places} places for '${name}' in ${file}; it would be found by that alone`)
+}
 const findings: Finding[] = []
 let next = 0
 await Promise.all(
@@ -90,8 +96,15 @@ function summarise(): void {
   if (flags.json === undefined) return
   const command = flags.command
   const about = { date: new Date().toISOString(), node: process.version, command, schedules: flags.schedules }
-  const result = { ...about, failedWithoutBug: unsound.size, mutants: findings }
+  const result = { ...about, failedWithoutBug: unsound.size, mutants: withOthers(flags.json) }
   writeFileSync(flags.json, `${JSON.stringify(result, null, 2)}\n`)
+}
+
+/** The findings, and with `--only` what the file says of the others. */
+function withOthers(file: string): Finding[] {
+  if (flags.only === undefined || !existsSync(file)) return findings
+  const recorded = (JSON.parse(readFileSync(file, 'utf8')) as { mutants: Finding[] }).mutants
+  return mutants.flatMap(({ name }) => [...findings, ...recorded].find((each) => each.name === name) ?? [])
 }
 
 function readFlags() {

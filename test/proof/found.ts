@@ -47,4 +47,18 @@ export const found: readonly Found[] = [
     by: 'the law of handover, under random schedules',
     test: 'test/core/run/cost.test.ts',
   },
+  {
+    was: 'a request that a policy submits as it hears of a start passes those who are blocked',
+    cure: 'whoever could do with a slot would be passed, also when there is room for all by then',
+    commit: '2839929',
+    by: 'mutants of who comes in',
+    test: 'test/core/admit/room.test.ts',
+  },
+  {
+    was: 'one that would end at its very deadline is told when to try again, though it would be as late then',
+    cure: 'it is told so only if that helps',
+    commit: '2839929',
+    by: 'mutants of the guards',
+    test: 'test/core/admit/meets-deadline.test.ts',
+  },
 ]
