@@ -108,6 +108,17 @@ describe('a slot is stuck', () => {
   })
 })
 
+test('closing ends what runs after its grace, though other slots are free', async () => {
+  const { clock, queue } = timed()
+  const short = queue.execute(5)
+  const end = queue.execute(deaf).catch(({ code }) => code)
+  await clock.advance(6)
+  const closed = queue.close({ graceMs: 5 })
+  await clock.advance(5)
+  expect([await short, await end]).toEqual([undefined, 'TRIAGE_CANCELLED'])
+  await closed
+})
+
 describe('a function as the answer', () => {
   test('is one', async () => {
     const answer = () => 5
