@@ -92,6 +92,7 @@ test.each<[string, string, unknown[], unknown[]]>([
   ['timeoutMs', 'a number of ms greater than 0, or Infinity', [0, '5', Number.NaN], [5_000, Number.POSITIVE_INFINITY]],
 ])('of a request, %s must be %s', async (path, expected, wrong, right) => {
   const queue = make({})
+  await expect(queue.execute(1, 5 as never)).rejects.toMatchObject({ path: 'options', expected: 'an object' })
   for (const value of wrong) {
     await expect(queue.execute(1, { [path]: value })).rejects.toMatchObject({ path, expected, received: value })
   }

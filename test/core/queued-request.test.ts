@@ -96,6 +96,7 @@ test('it says where it is, also with nothing of its own', () => {
     [State.CHECKING, 'blocked'],
     [State.HELD, 'waiting'],
     [State.STARTING, 'running'],
+    [State.SHED, 'shed'],
     [State.REJECTED, 'rejected'],
   ]
   for (const [status, state] of states) {
