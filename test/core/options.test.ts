@@ -7,9 +7,10 @@ import {
   strict,
   systemClock,
 } from 'triage-queue'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
-import { readSettings } from '../../src/core/options.ts'
+import { readRequestOptions, readSettings } from '../../src/core/options.ts'
+import { RequestRecord } from '../../src/core/queued-request.ts'
 
 const executor = (request: unknown): unknown => request
 
@@ -106,7 +107,23 @@ test('the defaults are bounded', () => {
     maxReplaced: 10,
     onDuplicate: 'join',
     clock: systemClock,
+    rateLimits: [],
+    overload: [],
   })
+  expect(readSettings().random()).toBeGreaterThanOrEqual(0)
+})
+
+test('the environment asks for debug where the options do not', () => {
+  const debugs = (env: string) => {
+    vi.stubEnv('TRIAGE_DEBUG', env)
+    return [undefined, true, false].map((debug) => readSettings({ debug } as QueuedExecutorOptions).debug)
+  }
+  expect([debugs('1'), debugs('true'), debugs('')]).toEqual([
+    [true, true, false],
+    [false, true, false],
+    [false, true, false],
+  ])
+  vi.unstubAllEnvs()
 })
 
 test('0 and Infinity ask for no bound', () => {
@@ -156,6 +173,29 @@ describe('what one request asks for', () => {
     await expect(queue.submit(1, options as RequestOptions)).rejects.toMatchObject(refused)
     expect(() => queue.offer(1, options as RequestOptions)).toThrow(expect.objectContaining(refused))
     expect(queue.getStatus()).toMatchObject({ waiting: 0, running: 0, totals: { admitted: 0, rejected: 3 } })
+  })
+
+  const read = (options: RequestOptions): RequestRecord => {
+    const record = new RequestRecord(undefined, 2, { at: 7, owner: {} })
+    readRequestOptions(options, record)
+    return record
+  }
+
+  test.each<[RequestOptions]>([[{}], [{ priority: 'low' }], [{ cost: 1 }]])(
+    '%j needs no room of its own',
+    (options) => {
+      const { id, metadata, signal, delayMs, timeoutMs } = options
+      expect(read({ id, metadata, signal, delayMs, timeoutMs, ...options } as RequestOptions).extras).toBeUndefined()
+    },
+  )
+
+  test('a date and a delay: it starts at the later of both', () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: 5_000 })
+    const startAt = (ms: number, delayMs?: number) =>
+      read({ startAt: new Date(ms), delayMs } as RequestOptions).extras?.later?.startAt
+    expect([startAt(6_000), startAt(6_000, 400), startAt(6_000, 1_400), startAt(1)]).toEqual([1_007, 1_007, 1_407, 7])
+    expect(read({ delayMs: 30 }).extras?.later?.startAt).toBe(37)
+    vi.useRealTimers()
   })
 
   test('options may be changed as soon as they were handed over', async () => {

@@ -74,7 +74,8 @@ describe('a limit policy', () => {
 
   test('does not learn from failures of their own, cancelled runs, or requests that never ran', async () => {
     const { limit, samples } = scripted(() => 2)
-    const { clock, queue, ends } = timed({ limit })
+    const errors: unknown[] = []
+    const { clock, queue, ends } = timed({ limit, onListenerError: (error) => errors.push(error) })
     const all = ends(-5, 10, 10)
     const waiting = queue.execute(1, { waitTimeoutMs: 1 }).catch(() => {})
     const running = await queue.submit(7, { priority: 'urgent' })
@@ -83,15 +84,17 @@ describe('a limit policy', () => {
     running.cancel()
     await clock.run({ until: Promise.all([all, waiting]) })
     expect(samples.map(({ runMs }) => runMs)).toEqual([10, 10])
+    expect(errors).toEqual([])
   })
 
   test('hears of overload: a run timeout, when it is over, and what it says is a drop', async () => {
     const { limit, samples } = scripted(() => 2, { isDropped: (error) => error instanceof Overloaded })
     const { clock, ends } = timed({ limit, runTimeoutMs: 50 })
-    await clock.run({ until: ends(-5, 80) })
+    await clock.run({ until: ends(-5, 80, 10) })
     await clock.advance(100)
     expect(samples).toEqual([
       { at: 5, runMs: 5, inflight: 1, dropped: true },
+      { at: 15, runMs: 10, inflight: 2, dropped: false },
       { at: 50, runMs: 50, inflight: 2, dropped: true },
     ])
   })
@@ -111,9 +114,9 @@ describe('a limit policy', () => {
       if (at < 5) throw broken
       return Number.NaN
     })
-    const { clock, queue, ends } = timed({ limit, onListenerError: (error) => errors.push(error) })
+    const { clock, queue, ends } = timed({ limit, onListenerError: (...told) => errors.push(told) })
     await clock.run({ until: ends(1, 10) })
-    expect(errors).toEqual([broken])
+    expect(errors).toEqual([[broken, 'resized']])
     expect(queue.concurrency).toBe(2)
   })
 
@@ -224,12 +227,12 @@ describe('an order policy', () => {
       throw new Error('broken')
     }
     const { order } = recorded({ started: throws, settled: throws, left: throws })
-    const { clock, queue, ends } = timed({ order, concurrency: 1, onListenerError: (error) => errors.push(error) })
+    const { clock, queue, ends } = timed({ order, concurrency: 1, onListenerError: (_, event) => errors.push(event) })
     const all = ends(1, 2)
     await clock.advance(0.2)
     const gone = queue.execute(3, { waitTimeoutMs: 0.1 }).catch(() => {})
     await clock.run({ until: Promise.all([all, gone]) })
     expect((await all).map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled'])
-    expect(errors).toHaveLength(5)
+    expect(errors).toEqual(Array.from({ length: 5 }, () => 'started'))
   })
 })

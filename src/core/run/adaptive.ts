@@ -226,11 +226,12 @@ class Search {
   /** Has the present decrease, if there is one, been of no use? */
   #isInVain(limit: number, decreasing: boolean): boolean {
     const usual = this.#usual.ms
+    let inVain = false
     if (decreasing && limit <= this.#peak) {
       if (usual > this.#peakMs) this.#peakMs = usual
       if (limit >= SHRUNK * this.#peak) return false
+      inVain = usual > HELPED * this.#peakMs
     }
-    const inVain = decreasing && limit <= this.#peak && usual > HELPED * this.#peakMs
     this.#peak = limit
     this.#peakMs = usual
     return inVain

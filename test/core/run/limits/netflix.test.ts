@@ -104,6 +104,18 @@ test('vegas measures the time without a queue anew after 30 times the limit, tim
   expect(give(policy, 20, 10)).toBe(10) // no queue any more; with the first 10 ms it had been 5, and the limit 9
 })
 
+test('vegas measures it anew by itself: when no jitter was given, too', () => {
+  const policy = vegas({ initial: 10, alpha: 0, beta: 0, threshold: 0 })
+  give(policy, 10, 1)
+  for (let i = 0; i < 300; i++) give(policy, 20, 1)
+  expect(give(policy, 20, 10)).toBe(10)
+})
+
+test('vegas makes as much of each change as `smoothing` says', () => {
+  const policy = vegas({ initial: 10, beta: 6, smoothing: 0.5 })
+  expect([give(policy, 10, 10), give(policy, 10, 10), give(policy, 10, 13)]).toEqual([10, 13, 16])
+})
+
 test('vegas: a logarithm has no rounding errors, and is never below 1', () => {
   for (const [limit, log] of [
     [1, 1],
@@ -145,6 +157,13 @@ test('gradient2: an average more than twice the run shrinks by a twentieth with 
   let fell = 0
   while (give(policy, 40, 100) === 100 && fell < 100) fell++
   expect(fell).toBeLessThan(2) // 1.5 · 21 < 40; with the average still at 85 it would have held
+})
+
+test('gradient2: an average of just twice the run is left as it is', () => {
+  const policy = gradient2({ initial: 1_000, max: 1_000, longWindow: 3 }) // half of it is the last run
+  for (let i = 0; i < 9; i++) give(policy, 19, 1)
+  give(policy, 9, 1) // the mean is 18
+  expect(give(policy, 60, 1_000)).toBe(995) // g = 1.5 · 39 / 60; of 17.1 it would be 993
 })
 
 test('the average is a plain mean of the first ten, then exponential', () => {

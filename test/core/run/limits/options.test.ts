@@ -90,6 +90,17 @@ test.each<[Make, string, unknown[]]>([
   }
 })
 
+test.each<[string, Make, string, string, unknown[]]>([
+  ['aimd', aimd, 'backoff', 'a number from 0.5 to less than 1', [0.5, 0.99]],
+  ['aimd', aimd, 'timeoutMs', 'a number of ms greater than 0, or Infinity', [0.1, Number.POSITIVE_INFINITY]],
+  ['vegas', vegas, 'smoothing', 'a number greater than 0 and at most 1', [0.1, 1]],
+  ['gradient2', gradient2, 'smoothing', 'a number greater than 0 and at most 1', [0.1, 1]],
+  ['gradient2', gradient2, 'tolerance', 'a number of at least 1', [1, 3]],
+])('%s: %3$s may be %4$s', (_name, make, option, expected, values) => {
+  for (const value of values) expect(refusal(() => make({ [option]: value }))).toBeUndefined()
+  expect(refusal(() => make({ [option]: 'half' }))).toMatchObject({ path: option, expected })
+})
+
 test.each(policies)('%s asks isDropped about errors if there is one, and has none otherwise', (_name, make) => {
   const busy = new Error('503')
   expect(make({ isDropped: (error: unknown) => error === busy }).isDropped?.(busy)).toBe(true)
