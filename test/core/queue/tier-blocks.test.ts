@@ -195,6 +195,34 @@ test('a small backlog that many pass through stays in one block, which does not 
   }
 })
 
+test('whoever leaves moves the fewer of those who stand beside it, half a block at most', () => {
+  const made = () => {
+    const pair = new Pair(5)
+    pair.fill(BLOCK, (n) => n)
+    return pair
+  }
+  const shapeOf = (pair: Pair) => [...pair.blocks()].map(({ items, start }) => [start, items.length])
+  for (const [index, shape] of [
+    [0, [1, BLOCK]],
+    [BLOCK / 2 - 1, [1, BLOCK]],
+    [BLOCK / 2, [0, BLOCK - 1]],
+    [BLOCK - 1, [0, BLOCK - 1]],
+  ] as const) {
+    const pair = made()
+    pair.remove(index)
+    expect(shapeOf(pair)).toEqual([shape])
+    pair.checkAll()
+  }
+  // Of a block that many have left, those count who are left: 212, 105 of them before the first who leaves here.
+  const pair = made()
+  pair.shift(300)
+  pair.remove(105)
+  expect(shapeOf(pair)).toEqual([[301, BLOCK]])
+  pair.remove(107)
+  expect(shapeOf(pair)).toEqual([[301, BLOCK - 1]])
+  pair.checkAll()
+})
+
 test('what is used up is let go of: an empty tier holds one empty block, and no entry', () => {
   const pair = new Pair(5)
   pair.fill(3 * BLOCK, (n) => n)
