@@ -1,6 +1,8 @@
 /**
  * What may happen to a request before the time comes at which it may start, or start again.
  */
+import { QueuedExecutor } from 'triage-queue'
+import { VirtualClock } from 'triage-queue/simulation'
 import { describe, expect, test } from 'vitest'
 import { busy, gated, lost, turn, watch } from '../failures/support.ts'
 import { unhandledIn } from '../laws/support/unhandled.ts'
@@ -18,6 +20,59 @@ test('blocked, and then held back: its timeout counts from when it may start, no
   await clock.advance(1)
   expect([later.outcome, clock.now()]).toEqual(['TRIAGE_WAIT_TIMEOUT', 1_300])
   await gate.finishAll()
+})
+
+test.each([100, 150])(
+  'blocked until its time has come, or longer (%i ms): it stands in the queue at once',
+  async (ms) => {
+    const { clock, gate, queue } = await busy({ maxQueueSize: 1, whenFull: 'block' })
+    watch(queue.execute('waits'))
+    watch(queue.execute('later', { delayMs: 100 }))
+    await clock.advance(ms)
+    await gate.finish('busy 0')
+    expect(queue.getStatus()).toMatchObject({ blocked: 0, waiting: 1 })
+    await gate.finish('waits')
+    expect([gate.started, clock.now()]).toEqual([['busy 0', 'waits', 'later'], ms])
+    await gate.finishAll()
+  },
+)
+
+describe('after others', () => {
+  test.each([
+    [40, 100],
+    [150, 150],
+  ])('that have ended at %i, and not before 100: it starts at %i', async (endAt, startAt) => {
+    const { clock, gate, queue } = gated()
+    watch(queue.execute('later', { after: [clock.sleep(endAt)], delayMs: 100 }))
+    await clock.advance(startAt - 1)
+    expect(gate.started).toEqual([])
+    await clock.advance(1)
+    expect(gate.started).toEqual(['later'])
+    await gate.finishAll()
+  })
+
+  test('what is neither a request nor a promise has settled already', async () => {
+    const { clock, gate, queue } = gated()
+    watch(queue.execute('later', { after: [null, undefined, 7, 'text', {}] as Promise<unknown>[] }))
+    await clock.advance(0)
+    expect(gate.started).toEqual(['later'])
+    await gate.finishAll()
+  })
+
+  test('it is held back no more once it has run: a close() inside a later run does not wait for it', async () => {
+    const clock = new VirtualClock()
+    const ended: string[] = []
+    const queue: QueuedExecutor<string, void> = new QueuedExecutor(
+      async (name: string) => {
+        await (name === 'closer' ? queue.close() : clock.sleep(5))
+        ended.push(name)
+      },
+      { clock, concurrency: 2 },
+    )
+    await clock.run({ until: queue.execute('behind', { after: [queue.execute('first')] }) })
+    await clock.run({ until: queue.execute('closer') })
+    expect([ended, clock.now()]).toEqual([['first', 'behind', 'closer'], 10])
+  })
 })
 
 describe('cancelled while it waits for others', () => {

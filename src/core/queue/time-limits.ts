@@ -109,6 +109,6 @@ export class TimeLimits<P extends Timed> {
       this.#deadlines.clear(deadline)
       party.deadline = undefined
     }
-    if (limitMs !== Number.POSITIVE_INFINITY) this.set(party, limitMs)
+    this.set(party, limitMs)
   }
 }

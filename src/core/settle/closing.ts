@@ -80,7 +80,8 @@ export class Closing {
     const now = this.#timeline.now()
     if (now + graceMs < this.graceAt) {
       this.graceAt = now + graceMs
-      if (!this.closed && !this.isIdle()) this.#alarm.setFor(this.graceAt, now)
+      // If there is nothing to wait for, `rest()` has it off again.
+      this.#alarm.setFor(this.graceAt, now)
     }
     const closer = this.#runs.calledFrom
     this.rest()

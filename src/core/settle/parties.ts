@@ -89,13 +89,15 @@ export class Parties<Req, Res> {
 
   /** A second caller with the id of a live request shares its run. */
   join(twin: RequestRecord<Req, Res>, newcomer: RequestRecord<Req, Res>): void {
-    const { extras, resolve, reject } = newcomer
+    const { resolve, reject } = newcomer
+    // Whoever joins has an id.
+    const extras = newcomer.extras as Extras
     const joined = new JoinedRequest<Req, Res>(
       twin,
       {
-        metadata: extras?.metadata,
+        metadata: extras.metadata,
         enqueuedAt: newcomer.enqueuedAt,
-        signal: extras?.signal,
+        signal: extras.signal,
         waitTimeoutMs: this.#limits.waitOf(newcomer),
         timeoutMs: this.#limits.wholeOf(newcomer),
       },
@@ -106,8 +108,8 @@ export class Parties<Req, Res> {
     const more = twin.more()
     more.joined ??= new Set()
     more.joined.add(joined)
-    if (resolve !== undefined && reject !== undefined) joined.deliverTo(resolve, reject)
-    joined.admission = extras?.admission
+    if (resolve !== undefined) joined.deliverTo(resolve, reject as (reason: unknown) => void)
+    joined.admission = extras.admission
     if (joined.signal !== undefined) this.#signals.add(joined.signal, joined)
     this.#limits.set(joined, twin.status >= State.STARTING ? joined.timeoutMs : joined.waitUntil - joined.enqueuedAt)
     if (twin.status > State.BLOCKED) admittedJoined(joined)
@@ -167,11 +169,11 @@ export class Parties<Req, Res> {
     record.reject = undefined
     if (settle !== undefined) settle(value as never)
     const extras = record.own()
-    if (extras !== undefined) this.#answerAll(record, extras, value)
+    if (extras !== undefined) this.#answerAll(extras, value)
   }
 
   /** Those with a handle, and those who have joined. */
-  #answerAll(record: RequestRecord<Req, Res>, extras: Extras, value: unknown): void {
+  #answerAll(extras: Extras, value: unknown): void {
     const now = this.#timeline.now()
     if (extras.left === undefined) {
       extras.endedAt = now
@@ -183,7 +185,7 @@ export class Parties<Req, Res> {
     for (const joined of all) {
       this.#letGo(joined)
       joined.end(value, now)
-      if (record.status === State.REJECTED) joined.admission?.reject(value)
+      joined.admission?.reject(value)
     }
   }
 
@@ -221,7 +223,7 @@ export class Parties<Req, Res> {
     record.reject?.(error)
     record.resolve = undefined
     record.reject = undefined
-    if (record.status <= State.BLOCKED) extras.admission?.reject(error)
+    extras.admission?.reject(error)
     extras.admission = undefined
     return true
   }
@@ -229,10 +231,10 @@ export class Parties<Req, Res> {
   #leaveJoined(joined: JoinedRequest<Req, Res>, state: HowItLeft, error: unknown): boolean {
     const { record } = joined
     const parties = record.extras?.joined
-    if (record.ended || parties === undefined || !parties.delete(joined)) return false
+    if (parties === undefined || !parties.delete(joined)) return false
     this.#letGo(joined)
     joined.end(error, this.#timeline.now(), state)
-    if (record.status <= State.BLOCKED) joined.admission?.reject(error)
+    joined.admission?.reject(error)
     if (parties.size === 0 && record.extras?.left !== undefined) this.#host.finish(record, state, error)
     return true
   }

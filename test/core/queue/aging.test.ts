@@ -12,7 +12,7 @@ const targetsOf = (policy: OrderPolicy) => priorities.map((_, tier) => policy.ra
 
 test('the rank is the time of admission plus the target of the tier, across tiers', () => {
   const policy = aging({ urgent: 0, high: 100, normal: 200, low: 300 })
-  expect(policy.acrossTiers).toBe(true)
+  expect(policy).toMatchObject({ name: 'aging', acrossTiers: true })
   expect(policy.targetsMs).toEqual([0, 100, 200, 300])
   expect(policy.rank(ask({ tier: 3, admittedAt: 1_000 }))).toBe(1_300)
   expect(policy.rank(ask({ tier: 0, admittedAt: 1_299 }))).toBe(1_299)

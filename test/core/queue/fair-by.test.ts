@@ -19,7 +19,7 @@ const about = (key: string, rest: Partial<OrderQuestion> = {}) => ask({ request:
 describe('the numbers', () => {
   test('S = max(V, F), F = S + cost / weight', () => {
     const policy = fairBy(byKey, { weight: (key) => (key === 'gold' ? 4 : 1), cost: 2 })
-    expect(policy.acrossTiers).toBe(false)
+    expect(policy).toMatchObject({ name: 'fair by key', acrossTiers: false })
     const rank = (key: string) => policy.rank(about(key))
     expect([rank('a'), rank('a'), rank('gold'), rank('gold'), rank('a')]).toEqual([0, 2, 0, 0.5, 4])
     policy.started?.(about('a'), 2)
@@ -78,6 +78,15 @@ describe('the numbers', () => {
     expect(policy.rank(about('a'))).toBe(3)
     expect(policy.rank(about('a'))).toBe(3)
     expect(policy.rank(about('a'))).toBe(4)
+  })
+
+  test('a key that is idle saves up nothing of what is given back', () => {
+    const policy = fairBy(byKey, { guessMs: 100 })
+    const ranks = [1, 2].map(() => policy.rank(about('a')))
+    for (const rank of ranks) policy.started?.(about('a'), rank)
+    for (const rank of ranks) policy.settled?.(about('a'), rank, 0)
+    // F is 0, and V is 1.
+    expect([policy.rank(about('a')), policy.rank(about('a'))]).toEqual([1, 2])
   })
 
   test('what leaves before its turn is given back', () => {
@@ -321,6 +330,7 @@ describe('hostile input', () => {
   test.each<[unknown, unknown, string]>([
     ['tenant', {}, "Option 'fairBy.key' must be a function that returns a string, but is 'tenant'"],
     [byKey, null, "Option 'fairBy.options' must be an object, but is null"],
+    [byKey, 5, "Option 'fairBy.options' must be an object, but is 5"],
     [byKey, { weight: 2 }, "Option 'fairBy.weight' must be a function that returns a number, but is 2"],
     [
       byKey,
@@ -328,6 +338,7 @@ describe('hostile input', () => {
       "Option 'fairBy.cost' must be a number greater than 0, at most 1000000, or a function, but is 0",
     ],
     [byKey, { cost: Number.NaN }, 'but is NaN'],
+    [byKey, { cost: '2' }, "but is '2'"],
     [byKey, { guessMs: 0 }, "Option 'fairBy.guessMs' must be a finite number of ms greater than 0, but is 0"],
     [byKey, { guessMs: Number.POSITIVE_INFINITY }, 'but is Infinity'],
     [byKey, { maxKeys: 0 }, "Option 'fairBy.maxKeys' must be an integer of at least 1, but is 0"],
@@ -341,6 +352,16 @@ describe('hostile input', () => {
     const make = () => fairBy(key as typeof byKey, options as FairByOptions<Job>)
     expect(make).toThrow(OptionsError)
     expect(make).toThrow(message)
+  })
+
+  test('the least and the greatest of each option is taken, and what is set to undefined has its default', () => {
+    for (const weight of [0.001, 1_000]) {
+      const policy = fairBy(byKey, { weight: () => weight, cost: 1_000_000, guessMs: 1e-9, maxKeys: 1 })
+      expect([1, 2].map(() => policy.rank(about('a')))).toEqual([0, 1_000_000 / weight])
+    }
+    const unset = { weight: undefined, cost: undefined, guessMs: undefined, maxKeys: undefined }
+    const policy = fairBy(byKey, unset as unknown as FairByOptions<Job>)
+    expect([1, 2].map(() => policy.rank(about('a')))).toEqual([0, 1])
   })
 
   test.each<[string, FairByOptions<Job>, string]>([
@@ -404,8 +425,33 @@ describe('keys are forgotten', () => {
     expect(ranksAfter(true)).toEqual(ranksAfter(false))
   })
 
-  test('of 200,000 keys that came once each, no more are kept than are to be remembered', () => {
-    const policy = fairBy((request: { key: string }) => request.key, { maxKeys: 1_000 })
+  test('first those whose share is past, and if that is enough, V stays where it is', () => {
+    const policy = fairBy(byKey, { maxKeys: 4, weight: (key) => (key.startsWith('heavy') ? 0.1 : 1) })
+    const rank = (key: string) => policy.rank(about(key))
+    for (const key of ['a', 'b', 'heavy 1', 'heavy 2']) expect(rank(key)).toBe(0)
+    policy.started?.(about('c'), 1)
+    expect(['new', 'a', 'heavy 1'].map(rank)).toEqual([1, 1, 10])
+  })
+
+  test('if it is not, the half that has used the least: V is as far as they had come', () => {
+    const policy = fairBy(byKey, { maxKeys: 4, weight: (key) => (key.startsWith('heavy') ? 0.1 : 1) })
+    const rank = (key: string) => policy.rank(about(key))
+    for (const key of ['a', 'b', 'heavy', 'c']) expect(rank(key)).toBe(0)
+    expect(['new', 'heavy'].map(rank)).toEqual([1, 10])
+  })
+
+  test('one whose run settles afterwards, with nothing left to pay, is no new key', () => {
+    const policy = fairBy(byKey, { guessMs: 100, maxKeys: 4, weight: (key) => (key === 'light' ? 10 : 1) })
+    const rank = (key: string) => policy.rank(about(key))
+    for (const key of ['forgotten', 'a', 'b', 'c']) expect(rank(key)).toBe(0)
+    for (const key of ['d', 'e', 'f', 'light']) expect(rank(key)).toBe(1)
+    policy.settled?.(about('forgotten'), 0, 100)
+    // V is still 1, and what the light one has used is remembered.
+    expect(rank('light')).toBe(1.1)
+  })
+
+  test.each([1_000, 10])('of 200,000 keys that came once each, no more are kept than %i', (maxKeys) => {
+    const policy = fairBy((request: { key: string }) => request.key, { maxKeys })
     let known = 0
     for (let i = 0; i < 200_000; i++) {
       const question = about(`${i}`, { sequence: i + 1 })
@@ -414,6 +460,6 @@ describe('keys are forgotten', () => {
       known = rank
     }
     // V has moved on with every half of them that was forgotten.
-    expect(known).toBeGreaterThan(200_000 / 1_000 / 2)
+    expect(known).toBeGreaterThan(200_000 / maxKeys / 2)
   })
 })

@@ -1,6 +1,9 @@
 /**
  * A tier of many blocks against a sorted array: blocks that split, run empty at the front, in the middle and at the end.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
 import { type Block, type Ranked, Tier } from '../../../src/core/queue/tier.ts'
 
@@ -169,6 +172,12 @@ test('a block holds 512; then another one begins, or it makes room where many ha
   pair.fill(1, () => BLOCK)
   expect(pair.blocks().size).toBe(2)
 
+  const half = new Pair(5)
+  half.fill(BLOCK, (n) => n)
+  half.shift(BLOCK / 2)
+  half.fill(1, () => BLOCK)
+  expect(half.blocks().size).toBe(2)
+
   const passing = new Pair(5)
   passing.fill(BLOCK, (n) => n)
   passing.shift(BLOCK / 2 + 1)
@@ -179,7 +188,9 @@ test('a block holds 512; then another one begins, or it makes room where many ha
   passing.checkAll()
 
   const inserted = new Pair(5)
-  inserted.fill(BLOCK, (n) => n)
+  inserted.fill(BLOCK - 1, (n) => n)
+  inserted.add(BLOCK / 2)
+  expect(inserted.blocks().size).toBe(1)
   inserted.add(BLOCK / 2)
   expect([...inserted.blocks()].map(({ items, start }) => items.length - start)).toEqual([256, 257])
 })
@@ -195,6 +206,34 @@ test('a small backlog that many pass through stays in one block, which does not 
   }
 })
 
+test('whoever leaves moves the fewer of those who stand beside it, half a block at most', () => {
+  const made = () => {
+    const pair = new Pair(5)
+    pair.fill(BLOCK, (n) => n)
+    return pair
+  }
+  const shapeOf = (pair: Pair) => [...pair.blocks()].map(({ items, start }) => [start, items.length])
+  for (const [index, shape] of [
+    [0, [1, BLOCK]],
+    [BLOCK / 2 - 1, [1, BLOCK]],
+    [BLOCK / 2, [0, BLOCK - 1]],
+    [BLOCK - 1, [0, BLOCK - 1]],
+  ] as const) {
+    const pair = made()
+    pair.remove(index)
+    expect(shapeOf(pair)).toEqual([shape])
+    pair.checkAll()
+  }
+  // Of a block that many have left, those count who are left: 212, 105 of them before the first who leaves here.
+  const pair = made()
+  pair.shift(300)
+  pair.remove(105)
+  expect(shapeOf(pair)).toEqual([[301, BLOCK]])
+  pair.remove(107)
+  expect(shapeOf(pair)).toEqual([[301, BLOCK - 1]])
+  pair.checkAll()
+})
+
 test('what is used up is let go of: an empty tier holds one empty block, and no entry', () => {
   const pair = new Pair(5)
   pair.fill(3 * BLOCK, (n) => n)
@@ -204,4 +243,18 @@ test('what is used up is let go of: an empty tier holds one empty block, and no 
   pair.add(1)
   const [block] = pair.blocks()
   expect(block).toEqual({ items: pair.model, start: 0 })
+  pair.shift()
+  expect(block).toEqual({ items: [], start: 0 })
+})
+
+test('a block that is used up is let go of, also while there are others behind it', async () => {
+  setFlagsFromString('--expose_gc')
+  const collect = runInNewContext('gc') as () => void
+  const pair = new Pair(5)
+  pair.fill(3 * BLOCK, (n) => n)
+  const [first, second] = [...pair.blocks()].map((block) => new WeakRef(block)) as [WeakRef<Block>, WeakRef<Block>]
+  pair.shift(BLOCK)
+  await nextTurn()
+  collect()
+  expect([first.deref(), second.deref()?.start]).toEqual([undefined, 0])
 })

@@ -110,7 +110,10 @@ describe('an OptionsError names the option, what it must be, and what it is', ()
     [{ urgent: 101 }, "Option 'weighted.urgent' must be a number from 1 to 100, but is 101"],
     [{ high: Number.NaN }, "Option 'weighted.high' must be a number from 1 to 100, but is NaN"],
     [{ high: '2' }, "Option 'weighted.high' must be a number from 1 to 100, but is '2'"],
-    [{ constructor: 1 }, "Option 'weighted.constructor' must be left out, since there is no such tier"],
+    [
+      { constructor: 1 },
+      "Option 'weighted.constructor' must be left out, since there is no such tier (there are urgent, high, normal, low)",
+    ],
     [null, "Option 'weighted' must be an object with a weight for each tier, but is null"],
     [8, 'but is 8'],
     [[8, 4], 'but is [8,4]'],
