@@ -103,8 +103,12 @@ function summarise(): void {
 /** The findings, and with `--only` what the file says of the others. */
 function withOthers(file: string): Finding[] {
   if (flags.only === undefined || !existsSync(file)) return findings
-  const recorded = (JSON.parse(readFileSync(file, 'utf8')) as { mutants: Finding[] }).mutants
-  return mutants.flatMap(({ name }) => [...findings, ...recorded].find((each) => each.name === name) ?? [])
+  const recorded = JSON.parse(readFileSync(file, 'utf8')) as { schedules: number; mutants: Finding[] }
+  if (recorded.schedules !== flags.schedules)
+    throw new Error(
+      `${file} is of ${recorded.schedules} schedules for each, and says nothing beside ${flags.schedules}`,
+    )
+  return mutants.flatMap(({ name }) => [...findings, ...recorded.mutants].find((each) => each.name === name) ?? [])
 }
 
 function readFlags() {

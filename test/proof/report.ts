@@ -162,20 +162,24 @@ ${table(['in `src/core/`', 'mutants', 'found', 'score'], rows)}`
 
 function findings(): string {
   const rows = [
-    ...kept.map(({ seed, was, cure, commit }) => [was, 'simulation', `${cure} (${commit})`, `seed ${count(seed)}`]),
-    ...found.map(({ was, by, cure, commit, test }) => [
+    ...kept.map(({ seed, was, cure, commit, test }) => [
       was,
-      by,
+      `simulation, seed ${count(seed)}`,
       `${cure} (${commit})`,
-      `[\`${test.replace('test/', '')}\`](${test})`,
+      test === undefined ? 'its schedule' : linkTo(test),
     ]),
+    ...found.map(({ was, by, cure, commit, test }) => [was, by, `${cure} (${commit})`, linkTo(test)]),
   ]
   return `## What was found
 
 Bugs of the queue itself that all of this has found, before anybody else did. Each is mended, and has a test that fails without
-the cure: its schedule, as small as it can be, is played with every \`npm test\`.
+the cure; or the promise was made plain. The schedules, as small as they can be, are played with every \`npm test\`.
 
 ${table(['bug', 'found by', 'cure', 'regression test'], rows)}`
+}
+
+function linkTo(test: string): string {
+  return `[\`${test.replace('test/', '')}\`](${test})`
 }
 
 function read<T>(path: string): T | undefined {

@@ -3,25 +3,16 @@
  */
 import { getEventListeners } from 'node:events'
 import { VirtualClock } from 'triage-queue/simulation'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { Alarm, Timeline } from '../../../src/core/clock.ts'
 import { TimeLimits } from '../../../src/core/queue/time-limits.ts'
 import { RequestRecord } from '../../../src/core/queued-request.ts'
 import { Parties } from '../../../src/core/settle/parties.ts'
 import { busy, gated, turn, watch } from '../../failures/support.ts'
+import { collectBroken } from '../../support/broken.ts'
 
 // All here with the second set of books: at rest, no deadline, signal or id may be left.
-const broken: unknown[] = []
-beforeEach(() => {
-  broken.length = 0
-  vi.spyOn(globalThis, 'queueMicrotask').mockImplementation((callback) => {
-    try {
-      callback()
-    } catch (error) {
-      broken.push(error)
-    }
-  })
-})
+const broken = collectBroken()
 afterEach(() => {
   vi.restoreAllMocks()
   expect(broken).toEqual([])

@@ -2,26 +2,16 @@
  * With `debug: true` a law that is broken is an uncaught exception with the state. Each law is broken here in turn, by
  * numbers that no engine should ever show.
  */
-import { type InvariantError, QueuedExecutor } from 'triage-queue'
+import { QueuedExecutor } from 'triage-queue'
 import { VirtualClock } from 'triage-queue/simulation'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { type Instant, Timeline } from '../../../src/core/clock.ts'
 import { Tiers } from '../../../src/core/queue/tiers.ts'
 import { RequestRecord } from '../../../src/core/queued-request.ts'
 import { Audit, type AuditedNumbers } from '../../../src/core/watch/audit.ts'
+import { collectBroken } from '../../support/broken.ts'
 
-const broken: InvariantError[] = []
-
-beforeEach(() => {
-  broken.length = 0
-  vi.spyOn(globalThis, 'queueMicrotask').mockImplementation((callback) => {
-    try {
-      callback()
-    } catch (error) {
-      broken.push(error as InvariantError)
-    }
-  })
-})
+const broken = collectBroken()
 afterEach(() => {
   vi.restoreAllMocks()
 })
