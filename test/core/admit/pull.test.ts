@@ -1,129 +1,252 @@
 /**
- * What `map()` does when its source is broken, slow or unwilling, and when its signal is aborted while it waits for room.
+ * Pulling, with the target in the hand of the test: when it reads the source, what it holds, and how it ends.
  */
 import { describe, expect, test } from 'vitest'
-import { busy, gated, turn, watch } from '../../failures/support.ts'
-import { unhandledIn } from '../../laws/support/unhandled.ts'
+import { pull, requirePullOptions, type Source } from '../../../src/core/admit/pull.ts'
 
-/** A source whose every step the test decides. */
-function source(steps: { next(): Promise<IteratorResult<string>>; close?(): Promise<IteratorResult<string>> }) {
-  const told = { pulled: 0, closed: 0 }
-  const iterator: AsyncIterableIterator<string> = {
+/** A target whose runs end when the test says so. */
+function made({ window = 2, ordered = true, room = true } = {}) {
+  const runs = new Map<string, { resolve(value: string): void; reject(error: unknown): void; signal: AbortSignal }>()
+  let open: () => void = () => {}
+  let ready = room ? Promise.resolve() : new Promise<void>((resolve) => (open = resolve))
+  const target = {
+    window: () => window,
+    ready: () => ready,
+    run: (request: string, signal: AbortSignal) =>
+      new Promise<string>((resolve, reject) => void runs.set(request, { resolve, reject, signal })),
+  }
+  return {
+    runs,
+    pull: (source: Source<string>) => pull(source, target, ordered),
+    giveRoom: () => open(),
+    takeRoom: () => {
+      ready = new Promise((resolve) => {
+        open = resolve
+      })
+    },
+    end: (request: string) => runs.get(request)?.resolve(`${request} answered`),
+  }
+}
+
+/** A source that tells what was asked of it. */
+function spied(...requests: string[]) {
+  const asked: string[] = []
+  const iterator = {
     next: () => {
-      told.pulled++
-      return steps.next()
+      const value = requests.shift()
+      asked.push(value ?? 'end')
+      return value === undefined ? { done: true as const, value: undefined } : { done: false as const, value }
     },
     return: () => {
-      told.closed++
-      return steps.close?.() ?? Promise.resolve({ value: undefined, done: true })
+      asked.push('return')
+      return { done: true as const, value: undefined }
     },
-    [Symbol.asyncIterator]: () => iterator,
   }
-  return { iterator, told }
+  return { asked, source: { [Symbol.iterator]: () => iterator } }
 }
 
-async function collect<T>(results: AsyncIterable<T>, into: T[]): Promise<void> {
-  for await (const result of results) into.push(result)
+const turns = async () => {
+  await new Promise(setImmediate)
 }
 
-describe.each([true, false])('map, ordered: %s', (ordered) => {
-  test('a source that throws ends it with its error, after the results of what it has given, and is not closed', async () => {
-    const { gate, queue } = gated()
+describe('the source', () => {
+  test('is read only as far as the window and the room reach', async () => {
+    const { pull, runs, end, giveRoom, takeRoom } = made({ room: false })
+    const { asked, source } = spied('a', 'b', 'c', 'd')
+    const results = pull(source)
+    const first = results.next()
+    await turns()
+    expect(asked).toEqual([])
+    giveRoom()
+    await turns()
+    expect(asked).toEqual(['a', 'b'])
+    end('a')
+    expect(await first).toEqual({ done: false, value: 'a answered' })
+    await turns()
+    expect(asked).toEqual(['a', 'b', 'c'])
+    takeRoom()
+    end('b')
+    await results.next()
+    await turns()
+    expect(asked).toEqual(['a', 'b', 'c'])
+    giveRoom()
+    await turns()
+    expect(asked).toEqual(['a', 'b', 'c', 'd'])
+    expect([...runs.keys()]).toEqual(['a', 'b', 'c', 'd'])
+    expect([...runs.values()].some(({ signal }) => signal.aborted)).toBe(false)
+    for (const request of ['c', 'd']) end(request)
+    expect([await results.next(), await results.next(), await results.next()]).toEqual([
+      { done: false, value: 'c answered' },
+      { done: false, value: 'd answered' },
+      { done: true, value: undefined },
+    ])
+    expect(asked).toEqual(['a', 'b', 'c', 'd', 'end'])
+  })
+
+  test('may be empty', async () => {
+    expect(await made().pull([]).next()).toEqual({ done: true, value: undefined })
+  })
+
+  test('may be asynchronous', async () => {
+    const { pull, end } = made({ window: 5 })
+    async function* source() {
+      yield 'a'
+      await turns()
+      yield 'b'
+    }
+    const results = pull(source())
+    const first = results.next()
+    await turns()
+    end('a')
+    expect(await first).toMatchObject({ value: 'a answered' })
+    const second = results.next()
+    await turns()
+    end('b')
+    expect(await second).toMatchObject({ value: 'b answered' })
+    expect(await results.next()).toMatchObject({ done: true })
+  })
+
+  test('that breaks ends the results after those that are on their way, and is not closed', async () => {
+    const { pull, end } = made({ window: 5 })
     const broken = new Error('broken')
-    const given = ['a']
-    const { iterator, told } = source({
-      next: async () => {
-        const value = given.shift()
-        if (value === undefined) throw broken
-        return { value, done: false }
-      },
-    })
-    const results: unknown[] = []
-    const done = watch(collect(queue.map(iterator, { ordered }), results))
-    await turn()
-    expect(done.state).toBe('pending')
-    await gate.finish('a')
-    expect([done.error, results]).toEqual([broken, ['a']])
-    expect(told).toEqual({ pulled: 2, closed: 0 })
-  })
-
-  test('what a source gives after the consumer has left is not run', async () => {
-    const { gate, queue } = gated()
-    let give!: (result: IteratorResult<string>) => void
-    const late = new Promise<IteratorResult<string>>((resolve) => {
-      give = resolve
-    })
-    const first: IteratorResult<string>[] = [{ value: 'first', done: false }]
-    const { iterator, told } = source({
-      next: () => (first.length > 0 ? Promise.resolve(first.pop() as IteratorResult<string>) : late),
-    })
-    const results = queue.map(iterator, { ordered, window: 2 })
-    const next = watch(results.next())
-    await turn()
-    await gate.finish('first')
-    expect(next.value).toEqual({ value: 'first', done: false })
-    await results.return()
-    give({ value: 'late', done: false })
-    await turn()
-    expect(gate.started).toEqual(['first'])
-    expect(told).toEqual({ pulled: 2, closed: 1 })
-    expect(queue.getStatus().totals).toMatchObject({ admitted: 1, rejected: 0 })
-  })
-
-  test('when the consumer leaves while there is no room, the room that this makes is not for the next of the source', async () => {
-    const { gate, queue } = gated({ maxQueueSize: 1 })
-    const names = ['a', 'b', 'c', 'd']
-    const { iterator, told } = source({ next: async () => ({ value: names.shift() as string, done: false }) })
-    const results = queue.map(iterator, { ordered, window: 4 })
-    const next = watch(results.next())
-    await turn()
-    await gate.finish('a')
-    // Now b runs, c waits, and d must wait for room.
-    expect([next.value, queue.getStatus().waiting, told.pulled]).toEqual([{ value: 'a', done: false }, 1, 3])
-    await results.return()
-    await turn()
-    expect([told, queue.getStatus().waiting]).toEqual([{ pulled: 3, closed: 1 }, 0])
-    await gate.finishAll()
-    expect(gate.started).toEqual(['a', 'b'])
-  })
-
-  test('a source that fails to close hurts nobody', async () => {
-    const { gate, queue } = gated()
-    const { iterator, told } = source({
-      next: async () => ({ value: 'x', done: false }),
-      close: async () => {
-        throw new Error('will not close')
-      },
-    })
-    const unheard = await unhandledIn(async () => {
-      const results = queue.map(iterator, { ordered, window: 1 })
-      const next = watch(results.next())
-      await turn()
-      await gate.finish('x')
-      expect(next.value).toEqual({ value: 'x', done: false })
-      await results.return()
-    })
-    expect([unheard, told.closed]).toEqual([[], 1])
-    await gate.finishAll()
+    const asked: string[] = []
+    const source = {
+      [Symbol.iterator]: () => ({
+        next: () => {
+          asked.push('next')
+          if (asked.length > 1) throw broken
+          return { done: false as const, value: 'a' }
+        },
+        return: () => {
+          asked.push('return')
+          return { done: true as const, value: undefined }
+        },
+      }),
+    }
+    const results = pull(source)
+    const first = results.next()
+    await turns()
+    end('a')
+    expect(await first).toMatchObject({ value: 'a answered' })
+    await expect(results.next()).rejects.toBe(broken)
+    expect(asked).toEqual(['next', 'next'])
   })
 })
 
-describe('while it waits for room', () => {
-  test('an abort ends it at once with its reason; the source is closed unread', async () => {
-    const { gate, queue } = await busy({ maxQueueSize: 1 })
-    const waits = watch(queue.execute('waits'))
-    const { iterator, told } = source({ next: async () => ({ value: 'x', done: false }) })
-    const [left, stays] = [new AbortController(), new AbortController()]
-    const end = watch(queue.map(iterator, { signal: left.signal }).next())
-    const other = watch(queue.map(['y'], { signal: stays.signal }).next())
-    await turn()
-    left.abort('enough')
-    await turn()
-    expect([end.error, told]).toEqual(['enough', { pulled: 0, closed: 1 }])
-    // Who waits beside it still hears of the room.
-    expect(other.state).toBe('pending')
-    await gate.finishAll()
-    expect([waits.value, other.value]).toEqual(['waits', { value: 'y', done: false }])
-    expect(gate.started).toEqual(['busy 0', 'waits', 'y'])
+describe('results', () => {
+  test('come in the order of the input, or as they come', async () => {
+    for (const [ordered, expected] of [
+      [true, ['a answered', 'b answered']],
+      [false, ['b answered', 'a answered']],
+    ] as const) {
+      const { pull, end } = made({ ordered })
+      const results = pull(['a', 'b'])
+      const both = [results.next(), results.next()]
+      await turns()
+      end('b')
+      await turns()
+      end('a')
+      expect((await Promise.all(both)).map(({ value }) => value)).toEqual(expected)
+    }
   })
+
+  test('that nobody has fetched count as on their way', async () => {
+    const { pull, end } = made({ ordered: false, window: 2 })
+    const { asked, source } = spied('a', 'b', 'c')
+    const results = pull(source)
+    const first = results.next()
+    await turns()
+    for (const request of ['a', 'b']) end(request)
+    await first
+    await turns()
+    expect(asked).toEqual(['a', 'b', 'c'])
+    await turns()
+    expect(asked).toEqual(['a', 'b', 'c'])
+  })
+})
+
+describe('it ends', () => {
+  test('with the first error: what is on its way is aborted, and the source closed', async () => {
+    const { pull, runs } = made()
+    const { asked, source } = spied('a', 'b', 'c')
+    const results = pull(source)
+    const first = results.next()
+    await turns()
+    runs.get('a')?.reject(new Error('a failed'))
+    await expect(first).rejects.toThrow('a failed')
+    expect(runs.get('b')?.signal.aborted).toBe(true)
+    expect(runs.get('b')?.signal.reason).toMatchObject({ name: 'AbortError', message: 'The iteration has ended' })
+    // That nobody asks for its error any more is no unhandled rejection.
+    runs.get('b')?.reject(new Error('b failed'))
+    await turns()
+    expect(asked).toEqual(['a', 'b', 'return'])
+    expect(await results.next()).toEqual({ done: true, value: undefined })
+  })
+
+  test('when its consumer leaves, also while it waits for room or for the source', async () => {
+    const waiting = made({ room: false, window: 1 })
+    const { asked, source } = spied('a', 'b', 'c')
+    const results = waiting.pull(source)
+    const first = results.next()
+    await turns()
+    const left = results.return()
+    waiting.giveRoom()
+    await turns()
+    waiting.end('a')
+    await Promise.all([first, left])
+    await turns()
+    expect(asked.at(-1)).toBe('return')
+    expect([...waiting.runs.values()].every(({ signal }) => signal.aborted)).toBe(true)
+
+    const { pull, runs } = made()
+    let answer: (next: IteratorResult<string>) => void = () => {}
+    let closed = 0
+    const slow: AsyncIterable<string> = {
+      [Symbol.asyncIterator]: () => ({
+        next: () =>
+          runs.size === 0
+            ? Promise.resolve({ done: false, value: 'a' })
+            : new Promise((resolve) => {
+                answer = resolve
+              }),
+        return: () => {
+          closed++
+          return Promise.reject(new Error('it does not like to be closed'))
+        },
+      }),
+    }
+    const slowly = pull(slow)
+    const one = slowly.next()
+    await turns()
+    runs.get('a')?.resolve('a answered')
+    await one
+    await slowly.return()
+    expect(closed).toBe(1)
+    answer({ done: false, value: 'too late' })
+    await turns()
+    expect([...runs.keys()]).toEqual(['a'])
+  })
+
+  test('without closing a source that can not be closed', async () => {
+    const { pull, runs } = made({ window: 1 })
+    const source = { [Symbol.iterator]: () => ({ next: () => ({ done: false as const, value: 'a' }) }) }
+    const results = pull(source)
+    const first = results.next()
+    await turns()
+    runs.get('a')?.resolve('x')
+    await first
+    expect(await results.return()).toEqual({ done: true, value: undefined })
+  })
+})
+
+test.each<[unknown, unknown, string | undefined]>([
+  [true, undefined, undefined],
+  [false, 1, undefined],
+  [1, 1, "Option 'ordered' must be a boolean, but is 1"],
+  [true, 0, "Option 'window' must be an integer of at least 1, but is 0"],
+  [true, 1.5, "Option 'window' must be an integer of at least 1, but is 1.5"],
+])('ordered %j and window %j are refused if they are none', (ordered, window, message) => {
+  const check = () => requirePullOptions(ordered, window)
+  if (message === undefined) expect(check).not.toThrow()
+  else expect(check).toThrow(message)
 })

@@ -1,17 +1,63 @@
 import { getEventListeners } from 'node:events'
 import { expect, test } from 'vitest'
 import { RoomWaiters } from '../../../src/core/admit/room-waiters.ts'
-import { watch } from '../../failures/support.ts'
 
-test('whoever has left is kept no longer; whoever was told leaves no listener on the signal', async () => {
+/** What has become of each promise so far. */
+function watched() {
   const waiters = new RoomWaiters()
-  const [leaves, stays] = [new AbortController(), new AbortController()]
-  const left = watch(waiters.wait(2, leaves.signal))
-  const told = watch(waiters.wait(2, stays.signal))
-  leaves.abort('gone')
+  const told: string[] = []
+  const wait = (name: string, tier: number, signal?: AbortSignal): void => {
+    waiters.wait(tier, signal).then(
+      () => told.push(`${name}: room`),
+      (error) => told.push(`${name}: ${error}`),
+    )
+  }
+  const seen = async (): Promise<string[]> => {
+    await undefined
+    await undefined
+    return told
+  }
+  return { waiters, wait, seen }
+}
+
+test('those are told for whom there is room, all of them; the others wait on', async () => {
+  const { waiters, wait, seen } = watched()
+  wait('a', 0)
+  wait('b', 3)
+  wait('c', 0)
+  expect(waiters.size).toBe(3)
+  waiters.tell((tier) => tier === 0)
+  expect(waiters.size).toBe(1)
+  expect(await seen()).toEqual(['a: room', 'c: room'])
+  waiters.tell(() => false)
   expect(waiters.size).toBe(1)
   waiters.tell(() => true)
-  await Promise.all([left.done, told.done])
-  expect([left.error, told.state, waiters.size]).toEqual(['gone', 'fulfilled', 0])
-  expect(getEventListeners(stays.signal, 'abort')).toEqual([])
+  expect(waiters.size).toBe(0)
+  expect(await seen()).toEqual(['a: room', 'c: room', 'b: room'])
+})
+
+test('an abort takes the one whose signal it is', async () => {
+  const { waiters, wait, seen } = watched()
+  const abort = new AbortController()
+  wait('a', 0, abort.signal)
+  wait('b', 0)
+  abort.abort('enough')
+  expect(waiters.size).toBe(1)
+  expect(await seen()).toEqual(['a: enough'])
+  expect(getEventListeners(abort.signal, 'abort')).toHaveLength(0)
+})
+
+test('whoever was told or refused no longer listens to his signal', async () => {
+  const { waiters, wait, seen } = watched()
+  const aborts = [new AbortController(), new AbortController()] as const
+  wait('a', 0, aborts[0].signal)
+  waiters.tell(() => true)
+  wait('b', 0, aborts[1].signal)
+  let errors = 0
+  waiters.refuse(() => `closed ${++errors}`)
+  expect(waiters.size).toBe(0)
+  for (const { signal } of aborts) expect(getEventListeners(signal, 'abort')).toHaveLength(0)
+  expect(await seen()).toEqual(['a: room', 'b: closed 1'])
+  waiters.refuse(() => ++errors)
+  expect(errors).toBe(1)
 })

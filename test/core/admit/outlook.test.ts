@@ -1,0 +1,22 @@
+/**
+ * How many are ahead of a newcomer? It decides what a refused one is told: when to come back.
+ */
+import { aging, type OrderPolicy, strict } from 'triage-queue'
+import { expect, test } from 'vitest'
+import { busy, turn, watch } from '../../failures/support.ts'
+
+test.each<[string, OrderPolicy, number]>([
+  ['by priority, those of its own and above', strict(), 10],
+  ['across priorities, all that wait', aging(), 30],
+])('%s', async (_whom, order, retryAfterMs) => {
+  const { clock, gate, queue } = await busy({ order, maxQueueSize: 2, random: () => 0 })
+  await clock.advance(10)
+  await gate.finish('busy 0')
+  for (const name of ['runs', 'low 1', 'low 2']) watch(queue.execute(name, { priority: 'low' }))
+  await turn()
+  expect(await queue.execute('refused', { priority: 'urgent' }).catch((error) => error)).toMatchObject({
+    code: 'TRIAGE_QUEUE_FULL',
+    retryAfterMs,
+  })
+  await gate.finishAll()
+})

@@ -1,0 +1,129 @@
+/**
+ * What `map()` does when its source is broken, slow or unwilling, and when its signal is aborted while it waits for room.
+ */
+import { describe, expect, test } from 'vitest'
+import { busy, gated, turn, watch } from '../failures/support.ts'
+import { unhandledIn } from '../laws/support/unhandled.ts'
+
+/** A source whose every step the test decides. */
+function source(steps: { next(): Promise<IteratorResult<string>>; close?(): Promise<IteratorResult<string>> }) {
+  const told = { pulled: 0, closed: 0 }
+  const iterator: AsyncIterableIterator<string> = {
+    next: () => {
+      told.pulled++
+      return steps.next()
+    },
+    return: () => {
+      told.closed++
+      return steps.close?.() ?? Promise.resolve({ value: undefined, done: true })
+    },
+    [Symbol.asyncIterator]: () => iterator,
+  }
+  return { iterator, told }
+}
+
+async function collect<T>(results: AsyncIterable<T>, into: T[]): Promise<void> {
+  for await (const result of results) into.push(result)
+}
+
+describe.each([true, false])('map, ordered: %s', (ordered) => {
+  test('a source that throws ends it with its error, after the results of what it has given, and is not closed', async () => {
+    const { gate, queue } = gated()
+    const broken = new Error('broken')
+    const given = ['a']
+    const { iterator, told } = source({
+      next: async () => {
+        const value = given.shift()
+        if (value === undefined) throw broken
+        return { value, done: false }
+      },
+    })
+    const results: unknown[] = []
+    const done = watch(collect(queue.map(iterator, { ordered }), results))
+    await turn()
+    expect(done.state).toBe('pending')
+    await gate.finish('a')
+    expect([done.error, results]).toEqual([broken, ['a']])
+    expect(told).toEqual({ pulled: 2, closed: 0 })
+  })
+
+  test('what a source gives after the consumer has left is not run', async () => {
+    const { gate, queue } = gated()
+    let give!: (result: IteratorResult<string>) => void
+    const late = new Promise<IteratorResult<string>>((resolve) => {
+      give = resolve
+    })
+    const first: IteratorResult<string>[] = [{ value: 'first', done: false }]
+    const { iterator, told } = source({
+      next: () => (first.length > 0 ? Promise.resolve(first.pop() as IteratorResult<string>) : late),
+    })
+    const results = queue.map(iterator, { ordered, window: 2 })
+    const next = watch(results.next())
+    await turn()
+    await gate.finish('first')
+    expect(next.value).toEqual({ value: 'first', done: false })
+    await results.return()
+    give({ value: 'late', done: false })
+    await turn()
+    expect(gate.started).toEqual(['first'])
+    expect(told).toEqual({ pulled: 2, closed: 1 })
+    expect(queue.getStatus().totals).toMatchObject({ admitted: 1, rejected: 0 })
+  })
+
+  test('when the consumer leaves while there is no room, the room that this makes is not for the next of the source', async () => {
+    const { gate, queue } = gated({ maxQueueSize: 1 })
+    const names = ['a', 'b', 'c', 'd']
+    const { iterator, told } = source({ next: async () => ({ value: names.shift() as string, done: false }) })
+    const results = queue.map(iterator, { ordered, window: 4 })
+    const next = watch(results.next())
+    await turn()
+    await gate.finish('a')
+    // Now b runs, c waits, and d must wait for room.
+    expect([next.value, queue.getStatus().waiting, told.pulled]).toEqual([{ value: 'a', done: false }, 1, 3])
+    await results.return()
+    await turn()
+    expect([told, queue.getStatus().waiting]).toEqual([{ pulled: 3, closed: 1 }, 0])
+    await gate.finishAll()
+    expect(gate.started).toEqual(['a', 'b'])
+  })
+
+  test('a source that fails to close hurts nobody', async () => {
+    const { gate, queue } = gated()
+    const { iterator, told } = source({
+      next: async () => ({ value: 'x', done: false }),
+      close: async () => {
+        throw new Error('will not close')
+      },
+    })
+    const unheard = await unhandledIn(async () => {
+      const results = queue.map(iterator, { ordered, window: 1 })
+      const next = watch(results.next())
+      await turn()
+      await gate.finish('x')
+      expect(next.value).toEqual({ value: 'x', done: false })
+      await results.return()
+    })
+    expect([unheard, told.closed]).toEqual([[], 1])
+    await gate.finishAll()
+  })
+})
+
+describe('while it waits for room', () => {
+  test('an abort ends it at once with its reason; the source is closed unread', async () => {
+    const { gate, queue } = await busy({ maxQueueSize: 1 })
+    const waits = watch(queue.execute('waits'))
+    const { iterator, told } = source({ next: async () => ({ value: 'x', done: false }) })
+    const [left, stays] = [new AbortController(), new AbortController()]
+    const end = watch(queue.map(iterator, { signal: left.signal }).next())
+    const other = watch(queue.map(['y'], { signal: stays.signal }).next())
+    await turn()
+    left.abort('enough')
+    await turn()
+    expect([end.error, told]).toEqual(['enough', { pulled: 0, closed: 1 }])
+    // Who waits beside it still hears of the room.
+    expect(other.state).toBe('pending')
+    await gate.finishAll()
+    expect([waits.value, other.value]).toEqual(['waits', { value: 'y', done: false }])
+    expect(gate.started).toEqual(['busy 0', 'waits', 'y'])
+  })
+})
