@@ -127,3 +127,28 @@ describe('while it waits for room', () => {
     expect(gate.started).toEqual(['busy 0', 'waits', 'y'])
   })
 })
+
+describe('while the source is read, another may take the room', () => {
+  test('then the request is blocked until there is some, though others are refused', async () => {
+    const { gate, queue } = await busy({ maxQueueSize: 1 })
+    const names = ['pulled']
+    const { iterator } = source({
+      next: async () => {
+        const value = names.shift()
+        if (value === undefined) return { value, done: true }
+        queue.offer('other')
+        return { value, done: false }
+      },
+    })
+    queue.concurrency = 2
+    const next = watch(queue.map(iterator, { window: 1 }).next())
+    watch(queue.execute('waits'))
+    await turn()
+    expect(queue.getStatus()).toMatchObject({ running: 2, waiting: 1, blocked: 1, totals: { rejected: 0 } })
+    await gate.finishAll()
+    expect([next.value, gate.started]).toEqual([
+      { value: 'pulled', done: false },
+      ['busy 0', 'waits', 'other', 'pulled'],
+    ])
+  })
+})

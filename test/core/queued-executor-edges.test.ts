@@ -83,6 +83,93 @@ describe('who is blocked comes in at once', () => {
   })
 })
 
+describe('another priority', () => {
+  test('for one who leaves the bound of its old one: who is blocked by that comes in', async () => {
+    const { clock, queue, send } = timed({ maxQueueSize: { total: 9, low: 1 }, whenFull: 'block' })
+    queue.pause()
+    const handle = queue.submit(1, { priority: 'low' })
+    const ends = [send(2, { priority: 'low' })]
+    expect(queue.getStatus()).toMatchObject({ waiting: 1, blocked: 1 })
+    expect((await handle).setPriority('normal')).toBe(true)
+    expect(queue.getStatus()).toMatchObject({ waiting: 2, blocked: 0 })
+    queue.resume()
+    await clock.run({ until: Promise.all(ends) })
+  })
+
+  test('for one who is blocked: it comes in as if it had come with that one, and keeps its timeouts', async () => {
+    const { clock, queue, started, send } = timed({
+      maxQueueSize: 1,
+      whenFull: 'block',
+      waitTimeoutMs: { low: 30, urgent: 15 },
+    })
+    const ends = [send(5)]
+    await clock.settle()
+    ends.push(send(20), send(1), send(2, { id: 'shared', priority: 'low' }))
+    await clock.settle()
+    const shares = queue.execute(2, { id: 'shared', priority: 'urgent', waitTimeoutMs: 100 })
+    await clock.run({ until: Promise.all([...ends, shares]) })
+    expect(started).toEqual([5, 20, 2, 1])
+    expect(await Promise.all([...ends, shares])).toEqual([5, 20, 1, 2, 2])
+  })
+
+  test('that it has already is no news, and is had', async () => {
+    const { clock, queue } = timed({ maxQueueSize: { total: 9, low: 1 } })
+    queue.pause()
+    const handle = await queue.submit(1, { priority: 'low' })
+    expect(handle.setPriority('low')).toBe(true)
+    queue.resume()
+    await clock.run({ until: handle.result })
+  })
+})
+
+test('once closed it refuses for that, also one whose signal was aborted', async () => {
+  const { queue } = timed()
+  await queue.close()
+  const reasons: unknown[] = []
+  queue.on('rejected', ({ reason }) => reasons.push(reason))
+  await expect(queue.execute(1, { signal: AbortSignal.abort('gone') })).rejects.toThrow(/closed/)
+  expect(reasons).toEqual(['queue_closed'])
+})
+
+test('one who is blocked is announced, with how many are; when none may be any more, the refusal says so', async () => {
+  const { clock, queue, send } = timed({ maxQueueSize: 1, maxBlocked: 1, whenFull: 'block' })
+  const told: unknown[] = []
+  queue.on('blocked', ({ blocked }) => told.push(blocked))
+  queue.pause()
+  const ends = [send(1), send(2)]
+  expect(await queue.execute(3).catch((error) => error)).toMatchObject({ code: 'TRIAGE_QUEUE_FULL', bound: 'blocked' })
+  expect(told).toEqual([1])
+  queue.resume()
+  await clock.run({ until: Promise.all(ends) })
+})
+
+test('who may displace nobody is told that the queue is full', async () => {
+  const { clock, queue, send } = timed({ maxQueueSize: 1, whenFull: 'shed' })
+  queue.pause()
+  const end = send(1)
+  expect(await queue.execute(2).catch((error) => error)).toMatchObject({ code: 'TRIAGE_QUEUE_FULL', bound: 'total' })
+  queue.resume()
+  await clock.run({ until: end })
+})
+
+test('durations are counted from when each began, whatever the clock says', async () => {
+  const { clock, queue, send } = timed({ runTimeoutMs: 10 })
+  await clock.advance(1_000)
+  const told: unknown[] = []
+  queue.on('started', ({ waitMs }) => told.push(['started', waitMs]))
+  queue.on('stuck', ({ runMs }) => told.push(['stuck', runMs]))
+  const before = send(4)
+  const error = queue.execute(50).catch(({ ranMs }) => ranMs)
+  await clock.run({ until: Promise.all([before, error]) })
+  expect(told).toEqual([
+    ['started', 0],
+    ['started', 4],
+    ['stuck', 10],
+  ])
+  expect(await error).toBe(10)
+  await clock.run({ until: queue.close() })
+})
+
 test('drain() closes it, and waits for what runs', async () => {
   const { clock, queue, send } = timed()
   const end = send(5)
@@ -150,6 +237,17 @@ describe('while a schema looks at it', () => {
     answers[0]?.({ issues: [{ message: 'no' }] })
     await idle
     expect(await end).toBe('TRIAGE_INVALID_REQUEST')
+  })
+
+  test('and when it leaves, the last one, all is at rest', async () => {
+    const { schema } = slowSchema()
+    const { clock, queue } = timed({ schema })
+    const stop = new AbortController()
+    const end = queue.execute(1, { signal: stop.signal }).catch((reason) => reason)
+    const idle = queue.idle()
+    stop.abort('enough')
+    await idle
+    expect([await end, clock.timers]).toEqual(['enough', 0])
   })
 
   test('and afterwards its signal counts', async () => {

@@ -2,8 +2,6 @@
  * Deterministic simulation, first half; and what shows that it could fail at all.
  */
 import { expect, test } from 'vitest'
-import { unhandledIn } from '../laws/support/unhandled.ts'
-import { kept } from './seeds.ts'
 import { Coverage } from './support/coverage.ts'
 import { generate } from './support/generate.ts'
 import { Model } from './support/model.ts'
@@ -14,16 +12,6 @@ import { provesItself } from './support/suite.ts'
 import { World } from './support/world.ts'
 
 provesItself(1, 10_000)
-
-test.each(kept)('seed $seed: $was', async ({ seed, options, policies, commands }) => {
-  const schedule: Schedule = { seed, options, policies: { guards: [], ...policies }, reactions: [], commands }
-  let what = ''
-  // What nobody handles is a violation here, and not an error of the test runner.
-  await unhandledIn(async () => {
-    what = await play(schedule, [])
-  })
-  expect(what).toBe('')
-})
 
 test('the same seed is the same schedule, and the same trace', async () => {
   for (const seed of [7, 8, 9]) {

@@ -138,6 +138,35 @@ describe('an attempt that failed', () => {
 })
 
 describe('while it backs off', () => {
+  test('for which the policy says a time that has passed, or no time, has failed', async () => {
+    for (const delayMs of [-1, Number.NaN]) {
+      const { clock, queue, calls } = flaky({ retry: again(delayMs) })
+      const end = queue.execute({ name: 'a', failures: 1 }).catch(({ message }) => message)
+      await clock.run({ until: end })
+      expect([await end, calls]).toEqual(['a failed 1', ['a 1 at 0']])
+    }
+  })
+
+  test('it has waited once, for its first start, and the policy is told how long ago it came', async () => {
+    const elapsed: number[] = []
+    const { clock, queue } = flaky({
+      retry: {
+        name: 'told',
+        delayMs: ({ elapsedMs }) => {
+          elapsed.push(elapsedMs)
+          return 100
+        },
+      },
+    })
+    await clock.advance(5)
+    const before = queue.execute({ name: 'before', failures: 0 })
+    const handle = await queue.submit({ name: 'a', failures: 1 })
+    await clock.run({ until: before })
+    await clock.advance(20)
+    expect(handle.cancel()).toBe(true)
+    expect([elapsed, queue.getHistograms().waitByPriority.normal.count]).toEqual([[20], 2])
+  })
+
   test('it can be cancelled, aborted and expire; the error says that it has started', async () => {
     const { clock, queue, calls } = flaky({ retry: again(100), concurrency: 4 })
     const abort = new AbortController()
