@@ -4,6 +4,7 @@
 import { describe, expect, test } from 'vitest'
 import { type OrderPolicy, type OrderQuestion, strict } from '../../../src/core/queue/order.ts'
 import { type QueueEntry, Tiers } from '../../../src/core/queue/tiers.ts'
+import { weighted } from '../../../src/core/queue/weighted.ts'
 
 class Entry implements QueueEntry {
   rank = 0
@@ -138,6 +139,15 @@ describe('across tiers', () => {
     expect([u1, n1, l1, l2].map((entry) => tiers.countBefore(entry))).toEqual([3, 1, 2, 0])
     expect(tiers.countAhead(0)).toBe(5)
     expect(drained(tiers)).toEqual(['l2', 'n1', 'l1', 'u1', 'h1'])
+  })
+
+  test('of two whose turns come at once the upper tier goes first, else the earlier turn', () => {
+    const tiers = new Tiers<Entry>(weighted({ urgent: 1, low: 1 }))
+    const [u1, l1] = added(tiers, 'u1', 'l1', 'u2') as [Entry, Entry]
+    expect([tiers.goesBefore(u1, l1), tiers.goesBefore(l1, u1)]).toEqual([true, false])
+    expect(tiers.shift()).toBe(u1)
+    const u2 = tiers.firstAt(0) as Entry
+    expect([tiers.goesBefore(u2, l1), tiers.goesBefore(l1, u2)]).toEqual([false, true])
   })
 
   test.each([[Number.NaN], [undefined], ['1'], [null]])('what is no number ranks last: %j', (rank) => {

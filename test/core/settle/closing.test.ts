@@ -119,6 +119,31 @@ describe('closing', () => {
     expect(closed.state).toBe('fulfilled')
   })
 
+  test('asked again it may have less patience, never more', async () => {
+    const { clock, gate, queue } = await busy()
+    await clock.advance(1_000)
+    const closed = watch(queue.close({ graceMs: 100 }))
+    await clock.advance(50)
+    const again = watch(queue.close({ graceMs: 80 }))
+    await clock.advance(49)
+    expect([closed.state, again.state]).toEqual(['pending', 'pending'])
+    await clock.advance(1)
+    expect([closed.state, again.state]).toEqual(['fulfilled', 'fulfilled'])
+    await gate.finishAll()
+  })
+
+  test('when the grace is over, idle() has nothing to wait for any more; a call that comes back then is no news', async () => {
+    const { clock, gate, queue } = await busy()
+    const told: string[] = []
+    queue.on('closed', () => told.push('closed'))
+    const idle = watch(queue.idle())
+    const closed = watch(queue.close({ graceMs: 10 }))
+    await clock.advance(10)
+    expect([idle.state, closed.state]).toEqual(['fulfilled', 'fulfilled'])
+    await gate.finishAll()
+    expect(told).toEqual(['closed'])
+  })
+
   /** Requests named `closes…` call `close()`, and do with its promise what the test says. */
   function closing(step: (closed: Promise<void>, name: string) => unknown, graceMs = Number.POSITIVE_INFINITY) {
     const clock = new VirtualClock()
@@ -141,6 +166,13 @@ describe('closing', () => {
     await clock.advance(50)
     expect([told, queue.getStatus().state]).toEqual([50, 'closed'])
     await gate.finishAll()
+  })
+
+  test('a run may ask for it twice, and await both', async () => {
+    const { queue, gate } = closing((closed) => Promise.all([closed, queue.close()]))
+    const run = watch(queue.execute('closes'))
+    await turn()
+    expect([run.state, queue.getStatus().state, gate.started]).toEqual(['fulfilled', 'closed', []])
   })
 
   test('a promise that a run has handed out waits for all runs, also for those that close as well', async () => {
