@@ -16,6 +16,18 @@ function timed(options: Partial<WorkerPoolOptions> = {}) {
   return { clock, pool }
 }
 
+test('a run that takes its time synchronously takes it from nobody: the time of the next one begins when it is called', async () => {
+  const clock = new JumpingClock()
+  const pool = new WorkerPool(
+    (ms: number, { deadline }) => {
+      clock.time += ms
+      return deadline
+    },
+    { clock, concurrency: 2, runTimeoutMs: 10 },
+  )
+  expect(await Promise.all([pool.run(8), pool.run(0)])).toEqual([10, 18])
+})
+
 test('as many run as there are slots; one more is refused, for a pool has no queue', async () => {
   const { clock, pool } = timed()
   const runs = [pool.run(10), pool.run(20)]
