@@ -4,7 +4,7 @@
  */
 import { QueuedExecutor, type QueuedExecutorOptions } from 'triage-queue'
 import { VirtualClock } from 'triage-queue/simulation'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 
 function timed(options: QueuedExecutorOptions<number> = {}) {
   const clock = new VirtualClock()
@@ -81,6 +81,18 @@ describe('who is blocked comes in at once', () => {
     expect(queue.getStatus().blocked).toBe(0)
     await clock.run({ until: Promise.all(ends) })
   })
+})
+
+test('where a slot is free there is room, also when the queue is full of those who start later', async () => {
+  const { clock, queue, send } = timed({ maxQueueSize: 1 })
+  const later = send(1, { delayMs: 50 })
+  const ready = vi.fn()
+  queue.ready().then(ready)
+  await clock.settle()
+  expect([queue.getStatus().waiting, ready.mock.calls.length]).toEqual([1, 1])
+  const now = send(2)
+  await clock.run({ until: Promise.all([later, now]) })
+  expect(await Promise.all([later, now])).toEqual([1, 2])
 })
 
 describe('another priority', () => {

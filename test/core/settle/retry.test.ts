@@ -129,11 +129,11 @@ describe('an attempt that failed', () => {
         throw broken
       },
     }
-    const { clock, queue } = flaky({ retry, onListenerError: (error) => errors.push(error) })
+    const { clock, queue } = flaky({ retry, onListenerError: (error, event) => errors.push([event, error]) })
     const end = queue.execute({ name: 'a', failures: 1 }).catch((error) => error)
     await clock.run({ until: end })
     expect(await end).toMatchObject({ message: 'a failed 1' })
-    expect(errors).toEqual([broken])
+    expect(errors).toEqual([['retrying', broken]])
   })
 })
 

@@ -2,11 +2,12 @@
  * With `debug: true` a law that is broken is an uncaught exception with the state. Each law is broken here in turn, by
  * numbers that no engine should ever show.
  */
-import { QueuedExecutor } from 'triage-queue'
+import { QueuedExecutor, strict, weighted } from 'triage-queue'
 import { VirtualClock } from 'triage-queue/simulation'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { type Instant, Timeline } from '../../../src/core/clock.ts'
 import { Tiers } from '../../../src/core/queue/tiers.ts'
+import { TimeLimits } from '../../../src/core/queue/time-limits.ts'
 import { RequestRecord } from '../../../src/core/queued-request.ts'
 import { Audit, type AuditedNumbers } from '../../../src/core/watch/audit.ts'
 import { collectBroken } from '../../support/broken.ts'
@@ -279,14 +280,36 @@ describe('the option debug', () => {
     expect(broken).toEqual([])
   })
 
-  test('has nothing to say of an executor that is right', async () => {
-    const clock = new VirtualClock()
-    const options = { clock, concurrency: 2, maxQueueSize: 3, whenFull: 'shed' as const, runTimeoutMs: 5, debug: true }
-    const queue = new QueuedExecutor((ms: number) => clock.sleep(ms), options)
-    const send = (ms: number, index: number) =>
-      queue.execute(ms, { priority: index % 2 ? 'low' : 'urgent', cost: (index % 2) + 1 }).catch(() => {})
-    await clock.run({ until: Promise.all([1, 9, 3, 2, 7, 4, 1, 1].map(send)) })
-    await clock.run({ until: queue.close() })
-    expect(broken).toEqual([])
+  test.each([strict(), weighted({ urgent: 1, low: 1 })])(
+    'has nothing to say of an executor that is right: $name',
+    async (order) => {
+      const clock = new VirtualClock()
+      const options = { clock, order, concurrency: 2, maxQueueSize: 5, whenFull: 'shed' as const, runTimeoutMs: 5 }
+      const queue = new QueuedExecutor((ms: number) => clock.sleep(ms), { ...options, debug: true })
+      const send = (ms: number, index: number) =>
+        queue.execute(ms, { priority: index % 2 ? 'low' : 'urgent', cost: (index % 2) + 1 }).catch(() => {})
+      const ends = [1, 9, 3, 2, 7, 4, 1, 1].map(send)
+      const leaves = await queue.submit(1)
+      leaves.cancel()
+      await clock.run({ until: Promise.all([...ends, leaves.result.catch(() => {})]) })
+      await clock.run({ until: queue.close() })
+      expect(broken).toEqual([])
+    },
+  )
+
+  test('shows what the executor has left behind when it rests', async () => {
+    vi.spyOn(TimeLimits.prototype, 'clear').mockImplementation(() => {})
+    const queue = new QueuedExecutor(() => 1, { timeoutMs: 50, debug: true })
+    await queue.execute('a')
+    await queue.close()
+    expect(broken).toMatchObject([{ law: 9, state: { state: 'open', waiting: 0, running: 0 } }])
+  })
+
+  test('shows who has no answer when it has closed', async () => {
+    vi.spyOn(Audit.prototype, 'ended').mockImplementation(() => {})
+    const queue = new QueuedExecutor(() => 1, { debug: true })
+    await queue.execute('a')
+    await queue.close()
+    expect(broken.at(-1)).toMatchObject({ law: 6, state: { state: 'closed' } })
   })
 })
