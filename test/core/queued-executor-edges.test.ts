@@ -2,22 +2,8 @@
  * What the executor promises at the edges of its options: refusals that are none of load, room that is made, schemas that
  * take their time.
  */
-import { QueuedExecutor, type QueuedExecutorOptions } from 'triage-queue'
-import { VirtualClock } from 'triage-queue/simulation'
 import { describe, expect, test, vi } from 'vitest'
-
-function timed(options: QueuedExecutorOptions<number> = {}) {
-  const clock = new VirtualClock()
-  const started: number[] = []
-  const run = async (ms: number) => {
-    started.push(ms)
-    await clock.sleep(ms)
-    return ms
-  }
-  const queue = new QueuedExecutor(run, { clock, concurrency: 1, ...options } as QueuedExecutorOptions<number>)
-  const send = (ms: number, more: object = {}) => queue.execute(ms, more).catch(({ code }) => code)
-  return { clock, queue, started, send }
-}
+import { timed } from './timed.ts'
 
 /** A schema that answers when it is told to. */
 function slowSchema() {
@@ -60,29 +46,6 @@ test('a handle that get() gave has the answer also when it is asked for afterwar
   expect(await handle?.result).toBe(5)
 })
 
-describe('who is blocked comes in at once', () => {
-  test('when it resumes', async () => {
-    const { clock, queue, send } = timed({ maxQueueSize: 1, whenFull: 'block' })
-    queue.pause()
-    const ends = [send(1), send(2)]
-    expect(queue.getStatus()).toMatchObject({ waiting: 1, blocked: 1 })
-    queue.resume()
-    expect(queue.getStatus().blocked).toBe(0)
-    await clock.run({ until: Promise.all(ends) })
-  })
-
-  test('when there are more slots', async () => {
-    const { clock, queue, send } = timed({ maxQueueSize: 1, whenFull: 'block' })
-    const ends = [send(5)]
-    await clock.settle()
-    ends.push(send(1), send(2))
-    expect(queue.getStatus()).toMatchObject({ waiting: 1, blocked: 1 })
-    queue.concurrency = 2
-    expect(queue.getStatus().blocked).toBe(0)
-    await clock.run({ until: Promise.all(ends) })
-  })
-})
-
 test('where a slot is free there is room, also when the queue is full of those who start later', async () => {
   const { clock, queue, send } = timed({ maxQueueSize: 1 })
   const later = send(1, { delayMs: 50 })
@@ -108,22 +71,6 @@ describe('another priority', () => {
     await clock.run({ until: Promise.all(ends) })
   })
 
-  test('for one who is blocked: it comes in as if it had come with that one, and keeps its timeouts', async () => {
-    const { clock, queue, started, send } = timed({
-      maxQueueSize: 1,
-      whenFull: 'block',
-      waitTimeoutMs: { low: 30, urgent: 15 },
-    })
-    const ends = [send(5)]
-    await clock.settle()
-    ends.push(send(20), send(1), send(2, { id: 'shared', priority: 'low' }))
-    await clock.settle()
-    const shares = queue.execute(2, { id: 'shared', priority: 'urgent', waitTimeoutMs: 100 })
-    await clock.run({ until: Promise.all([...ends, shares]) })
-    expect(started).toEqual([5, 20, 2, 1])
-    expect(await Promise.all([...ends, shares])).toEqual([5, 20, 1, 2, 2])
-  })
-
   test('that it has already is no news, and is had', async () => {
     const { clock, queue } = timed({ maxQueueSize: { total: 9, low: 1 } })
     queue.pause()
@@ -141,18 +88,6 @@ test('once closed it refuses for that, also one whose signal was aborted', async
   queue.on('rejected', ({ reason }) => reasons.push(reason))
   await expect(queue.execute(1, { signal: AbortSignal.abort('gone') })).rejects.toThrow(/closed/)
   expect(reasons).toEqual(['queue_closed'])
-})
-
-test('one who is blocked is announced, with how many are; when none may be any more, the refusal says so', async () => {
-  const { clock, queue, send } = timed({ maxQueueSize: 1, maxBlocked: 1, whenFull: 'block' })
-  const told: unknown[] = []
-  queue.on('blocked', ({ blocked }) => told.push(blocked))
-  queue.pause()
-  const ends = [send(1), send(2)]
-  expect(await queue.execute(3).catch((error) => error)).toMatchObject({ code: 'TRIAGE_QUEUE_FULL', bound: 'blocked' })
-  expect(told).toEqual([1])
-  queue.resume()
-  await clock.run({ until: Promise.all(ends) })
 })
 
 test('who may displace nobody is told that the queue is full', async () => {
