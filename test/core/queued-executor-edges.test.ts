@@ -13,6 +13,16 @@ function slowSchema() {
 }
 
 describe('offer()', () => {
+  test('displaces, where newcomers may', async () => {
+    const { clock, queue, send } = timed({ maxQueueSize: 1, whenFull: 'shed' })
+    queue.pause()
+    const low = send(1, { priority: 'low' })
+    expect(queue.offer(2, { priority: 'urgent' })?.state).toBe('waiting')
+    expect(await low).toBe('TRIAGE_SHED')
+    queue.resume()
+    await clock.run()
+  })
+
   test('has nothing for one whose signal was aborted', () => {
     expect(timed().queue.offer(1, { signal: AbortSignal.abort() })).toBeUndefined()
   })

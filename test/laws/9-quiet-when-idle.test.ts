@@ -181,6 +181,20 @@ describe('nothing that has ended is kept', () => {
       },
     ],
     [
+      'looked at by an asynchronous schema',
+      {
+        schema: {
+          '~standard': { version: 1, vendor: 'test', validate: async (value) => ({ value: value as object }) },
+        },
+      },
+      (baggage, executor) => baggage.submit(executor),
+    ],
+    [
+      'refused while an asynchronous schema looked at it',
+      { schema: { '~standard': { version: 1, vendor: 'test', validate: () => new Promise(() => {}) } } },
+      (baggage, executor) => baggage.submit(executor, { waitTimeoutMs: 5 }),
+    ],
+    [
       'displaced',
       { concurrency: 1, maxQueueSize: 1, whenFull: 'shed' },
       (baggage, executor) => {

@@ -136,6 +136,28 @@ describe('a guard', () => {
     await queue.close()
   })
 
+  test('a slot that is handed over meanwhile is held as well; and nobody is asked again before the while is over', async () => {
+    const asked: number[] = []
+    const guard: Guard = {
+      name: 'test',
+      holdMs: ({ at }) => {
+        asked.push(at)
+        return at === 5 ? 30 : 0
+      },
+    }
+    const { clock, started, end } = timed({ rateLimit: guard, concurrency: 2 })
+    const ends = [end(1)]
+    await clock.advance(5)
+    ends.push(end(2), end(3))
+    await clock.run({ until: Promise.all(ends) })
+    expect(started).toEqual([
+      [1, 0],
+      [2, 35],
+      [3, 35],
+    ])
+    expect(asked.filter((at) => at > 5 && at < 35)).toEqual([])
+  })
+
   test('delays newcomers one by one; others pass them, and they count as waiting', async () => {
     const guard: Guard = { name: 'test', delayMs: ({ request }) => (request === 13 ? 100 : 0) }
     const { clock, queue, started, end } = timed({ rateLimit: guard, maxQueueSize: 1 })
@@ -191,16 +213,18 @@ describe('a guard', () => {
       settled: ({ request }, ok, runMs, error) =>
         void told.push([request, ok, runMs, (error as { code?: string })?.code]),
     }
-    const { clock, queue, end } = timed({ overload: guard, runTimeoutMs: { urgent: 4, default: 50 }, concurrency: 3 })
+    const { clock, queue, end } = timed({ overload: guard, runTimeoutMs: { urgent: 4, default: 50 }, concurrency: 4 })
+    await clock.advance(100)
     const cancelled = await queue.submit(3)
     cancelled.result.catch(() => {})
-    const ends = Promise.all([end(1, { priority: 'urgent' }), end(2)])
+    const ends = Promise.all([end(1, { priority: 'urgent' }), end(2), end(4, { timeoutMs: 6 })])
     await clock.advance(1)
     cancelled.cancel()
     await clock.run({ until: ends })
     await clock.advance(20)
     expect(told).toEqual([
       [1, false, 4, 'TRIAGE_RUN_TIMEOUT'],
+      [4, false, 6, 'TRIAGE_RUN_TIMEOUT'],
       [2, true, 10, undefined],
     ])
   })

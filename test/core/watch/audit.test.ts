@@ -281,17 +281,19 @@ describe('the option debug', () => {
   })
 
   test.each([strict(), weighted({ urgent: 1, low: 1 })])(
-    'has nothing to say of an executor that is right: $name',
+    'finds nothing wrong with one that is right: $name',
     async (order) => {
       const clock = new VirtualClock()
-      const options = { clock, order, concurrency: 2, maxQueueSize: 5, whenFull: 'shed' as const, runTimeoutMs: 5 }
-      const queue = new QueuedExecutor((ms: number) => clock.sleep(ms), { ...options, debug: true })
+      const bounds = { concurrency: 2, maxQueueSize: 5, runTimeoutMs: 5, timeoutMs: 99 }
+      const options = { ...bounds, clock, order, whenFull: 'shed' as const, debug: true }
+      const queue = new QueuedExecutor((ms: number) => clock.sleep(ms), options)
       const send = (ms: number, index: number) =>
         queue.execute(ms, { priority: index % 2 ? 'low' : 'urgent', cost: (index % 2) + 1 }).catch(() => {})
       const ends = [1, 9, 3, 2, 7, 4, 1, 1].map(send)
       const leaves = await queue.submit(1)
       leaves.cancel()
       await clock.run({ until: Promise.all([...ends, leaves.result.catch(() => {})]) })
+      await clock.run({ until: queue.execute(1) })
       await clock.run({ until: queue.close() })
       expect(broken).toEqual([])
     },
