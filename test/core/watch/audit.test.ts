@@ -281,18 +281,23 @@ describe('the option debug', () => {
   })
 
   test.each([strict(), weighted({ urgent: 1, low: 1 })])(
-    'finds nothing wrong with one that is right: $name',
+    'finds nothing wrong where all is right: $name',
     async (order) => {
       const clock = new VirtualClock()
       const bounds = { concurrency: 2, maxQueueSize: 5, runTimeoutMs: 5, timeoutMs: 99 }
       const options = { ...bounds, clock, order, whenFull: 'shed' as const, debug: true }
-      const queue = new QueuedExecutor((ms: number) => clock.sleep(ms), options)
+      const queue = new QueuedExecutor(
+        (ms: number) => (ms < 0 ? Promise.reject(new Error()) : clock.sleep(ms)),
+        options,
+      )
       const send = (ms: number, index: number) =>
         queue.execute(ms, { priority: index % 2 ? 'low' : 'urgent', cost: (index % 2) + 1 }).catch(() => {})
-      const ends = [1, 9, 3, 2, 7, 4, 1, 1].map(send)
+      const ends = [-1, 9, 3, 2, 7, 4, 1, 1].map(send)
       const leaves = await queue.submit(1)
       leaves.cancel()
       await clock.run({ until: Promise.all([...ends, leaves.result.catch(() => {})]) })
+      await clock.advance(10)
+      expect(queue.getStatus()).toMatchObject({ activeWorkers: 0, totals: { failed: 1, cancelled: 1 } })
       await clock.run({ until: queue.execute(1) })
       await clock.run({ until: queue.close() })
       expect(broken).toEqual([])
