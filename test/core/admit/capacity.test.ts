@@ -1,9 +1,10 @@
 /**
  * Whether there is room: the numbers on their own, and whom they keep out.
  */
+import type { QueuedExecutor } from 'triage-queue'
 import { describe, expect, test } from 'vitest'
 import { Capacity } from '../../../src/core/admit/capacity.ts'
-import { busy, turn, watch } from '../../failures/support.ts'
+import { busy, gated, turn, watch } from '../../failures/support.ts'
 
 const NO_BOUND = Number.POSITIVE_INFINITY
 
@@ -169,4 +170,35 @@ test('the bound of a priority is nobody else’s: whoever is blocked for the bou
   await gate.finishAll()
   await turn()
   expect(gate.started).toEqual(['busy 0', 'urgent', 'normal', 'low 1', 'low 2'])
+})
+
+describe('of a burst in which all have a slot promised, and the rest of the room is taken by one that starts later', () => {
+  function bursting(names: string[], concurrency = 1) {
+    const it = gated({ concurrency, maxQueueSize: 1, whenFull: 'shed' })
+    const later = watch(it.queue.execute('later', { delayMs: 50 }))
+    const low = names.map((name) => watch(it.queue.execute(name, { priority: 'low' })))
+    expect(it.queue.getStatus().waiting).toBe(1)
+    return { ...it, later, low }
+  }
+
+  test('one is displaced by a newcomer who could do with the slot, and by no other', async () => {
+    const { gate, queue, low } = bursting(['low'])
+    const refused = watch(queue.execute('urgent, later', { priority: 'urgent', delayMs: 5 }))
+    watch(queue.execute('urgent', { priority: 'urgent' }))
+    expect(queue.getStatus().waiting).toBe(1)
+    await turn()
+    expect([refused.outcome, low[0]?.outcome, gate.started]).toEqual(['TRIAGE_QUEUE_FULL', 'TRIAGE_SHED', ['urgent']])
+  })
+
+  test.each<[string, (queue: QueuedExecutor<string, unknown>) => unknown]>([
+    ['it is paused', (queue) => queue.pause()],
+    ['there are fewer slots by now', (queue) => Object.assign(queue, { concurrency: 1 })],
+  ])('nobody is displaced where that would make no room: %s', async (_why, change) => {
+    const { queue, low } = bursting(['low 1', 'low 2'], 2)
+    change(queue)
+    const urgent = watch(queue.execute('urgent', { priority: 'urgent' }))
+    expect(queue.getStatus().waiting).toBe(1)
+    await turn()
+    expect([urgent.outcome, low.map(({ state }) => state)]).toEqual(['TRIAGE_QUEUE_FULL', ['pending', 'pending']])
+  })
 })
