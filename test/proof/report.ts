@@ -3,7 +3,6 @@
  * in it is typed by hand. `npm run prove -- --report` does it after a run; `node test/proof/report.ts` without one.
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { stripTypeScriptTypes } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { kept } from '../simulation/seeds.ts'
 import { found } from './found.ts'
@@ -163,15 +162,14 @@ reason each.
 ${table(['in `src/core/`', 'mutants', 'found', 'score'], rows)}`
 }
 
-/** Those of `src/core` in which something is left when types and comments are taken away. */
+/** Those of `src/core` that hold more than types. */
 function filesWithCode(): string[] {
   return readdirSync(new URL('src/core/', root), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.ts'))
     .map((name) => `src/core/${name}`)
-    .filter((file) => {
-      const code = stripTypeScriptTypes(readFileSync(new URL(file, root), 'utf8'))
-      return code.replaceAll(/\/\*.*?\*\/|\/\/[^\n]*/gs, '').trim() !== ''
-    })
+    .filter((file) =>
+      /^(export )?(abstract |async )?(class|const|function|let) /m.test(readFileSync(new URL(file, root), 'utf8')),
+    )
 }
 
 function findings(): string {
