@@ -574,7 +574,10 @@ export class World {
     for (const event of events) {
       this.executor.on(event, (payload) => {
         this.#sawTimes(event, payload)
-        if ('metadata' in payload) this.#saw(event, this.requests[payload.metadata as number] as Seen, payload.id)
+        if ('metadata' in payload) {
+          const { metadata, id, priority } = payload
+          this.#saw(event, this.requests[metadata as number] as Seen, id, priority)
+        }
         this.#check(this.#law.always)
       })
     }
@@ -613,7 +616,7 @@ export class World {
     if (!holds) this.wrongTimes.push(`'${event}' at ${this.clock.now()} says ${JSON.stringify({ at, waitMs, runMs })}`)
   }
 
-  #saw(event: string, seen: Seen, id: string | undefined): void {
+  #saw(event: string, seen: Seen, id: string | undefined, priority: Priority): void {
     if (event === 'joined') {
       this.#inContextOf(seen, `a listener of '${event}'`)
       return
@@ -622,7 +625,7 @@ export class World {
     seen.id ??= id
     seen.twin = undefined
     this.#inContextOf(seen, `a listener of '${event}'`)
-    if (event === 'queued') this.#sawQueued(seen)
+    if (event === 'queued') this.#sawQueued(seen, priority)
     else if (event === 'blocked') this.#sawBlocked(seen)
     else if (event === 'rejected') seen.phase = 'rejected'
     else if (event === 'started') this.#sawStarted(seen)
@@ -653,7 +656,9 @@ export class World {
     })
   }
 
-  #sawQueued(seen: Seen): void {
+  #sawQueued(seen: Seen, priority: Priority): void {
+    // Who joins one that is blocked may lift it, so that it comes in at once: the call that did so has not returned yet.
+    this.#moved(seen, priority)
     const passed = this.#passes(seen)
     if (passed !== undefined) this.passed.push(`request ${seen.n} was admitted before ${passed.n}, which is blocked`)
     const wasBlocked = seen.phase === 'blocked'
