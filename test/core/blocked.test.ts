@@ -25,6 +25,7 @@ describe('who is blocked comes in at once', () => {
     expect(queue.getStatus().blocked).toBe(0)
     await clock.run({ until: Promise.all(ends) })
   })
+
   test('when one that waits leaves, before anyone hears of that', async () => {
     const { clock, queue, send } = timed({ maxQueueSize: 1, whenFull: 'block' })
     queue.pause()
@@ -39,9 +40,8 @@ describe('who is blocked comes in at once', () => {
   })
 
   test('when a slot that is stuck has a substitute', async () => {
-    const { clock, queue, started, send } = timed({
-      ...{ maxQueueSize: 1, whenFull: 'block', onStuck: 'replace', runTimeoutMs: 10 },
-    })
+    const options = { maxQueueSize: 1, whenFull: 'block', onStuck: 'replace', runTimeoutMs: 10 } as const
+    const { clock, queue, started, send } = timed(options)
     const ends = [send(90)]
     await clock.settle()
     ends.push(send(1, { delayMs: 50 }), send(2))
@@ -54,9 +54,8 @@ describe('who is blocked comes in at once', () => {
 
 describe('who is blocked, and gets another priority', () => {
   test('comes in as if it had come with that one, and keeps its timeouts', async () => {
-    const { clock, started, send } = timed({
-      ...{ maxQueueSize: 1, whenFull: 'block', runTimeoutMs: { low: 30, urgent: 1 } },
-    })
+    const options = { maxQueueSize: 1, whenFull: 'block', runTimeoutMs: { low: 30, urgent: 1 } } as const
+    const { clock, started, send } = timed(options)
     const ends = [send(5)]
     await clock.settle()
     ends.push(send(20), send(1), send(2, { id: 'shared', priority: 'low' }))

@@ -160,7 +160,7 @@ describe('a newcomer may displace', () => {
   })
 })
 
-test('the bound of a priority is nobody else’s: whoever is blocked for the bound of their own priority does not keep out others, for whom there is room', async () => {
+test('whoever is blocked for the bound of their own priority does not keep out others, for whom there is room', async () => {
   const { gate, queue } = await busy({ maxQueueSize: { total: 10, low: 1 }, whenFull: 'block' })
   for (const name of ['low 1', 'low 2']) watch(queue.execute(name, { priority: 'low' }))
   expect(queue.getStatus()).toMatchObject({ waiting: 1, blocked: 1 })
