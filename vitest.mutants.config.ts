@@ -7,7 +7,8 @@ import { fileURLToPath } from 'node:url'
 import { defineConfig, mergeConfig } from 'vitest/config'
 import shared from './vitest.config.ts'
 
-const tests = process.env.MUTATE_TESTS ?? 'test/{core,laws,failures}/**/*.test.ts test/simulation/{seeds,virtual-clock}.test.ts'
+const tests =
+  process.env.MUTATE_TESTS ?? 'test/{core,laws,failures}/**/*.test.ts test/simulation/{seeds,virtual-clock}.test.ts'
 
 // Merging appends to `include`, and of the tests of everything none must stay.
 export default mergeConfig(
