@@ -16,7 +16,7 @@ import { Outlook } from './admit/outlook.ts'
 import { type PullOptions, pull, requirePullOptions, type Source } from './admit/pull.ts'
 import { Room } from './admit/room.ts'
 import { type Checked, check, type StandardSchema } from './admit/schema.ts'
-import { requireConcurrency, requireTier } from './checks.ts'
+import { requireConcurrency, requireOptions, requireTier } from './checks.ts'
 import { Alarm, inAnotherTurn, soon, Timeline } from './clock.ts'
 import {
   CancelledError,
@@ -150,7 +150,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#gate = new Gate(host, outlook, settings.rateLimits, settings.overload, timeline, alarm)
     this.#outlook = outlook
     this.#capacity = capacity
-    this.#room = new Room(host, blocked, capacity, events)
+    this.#room = new Room(host, blocked, capacity, events, timeline)
     this.#blocked = blocked
     this.#queue = queue
     this.#held = new HeldBack<RequestRecord<Req, Res>>(host, queue, capacity, limits, timeline, alarm)
@@ -242,7 +242,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       requests,
       {
         window: () => window ?? 2 * this.#slots.limit,
-        ready: () => this.#room.until(tier, outer),
+        ready: () => this.#ready(tier, undefined, undefined, outer),
         run: (request, signal) => {
           const record = new RequestRecord<Req, Res>(request, tier, this.#timeline.instant())
           const promise = record.promise()
@@ -309,12 +309,20 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   }
 
   /**
-   * Resolves as soon as there is room for a request of this priority. It reserves nothing: whoever submits first has it.
-   * Rejects with a `QueueClosedError` when the executor closes.
+   * Resolves as soon as `offer()` would admit a request of this priority without displacing another one: when there is room,
+   * and no guard says no. Guards are told `about`, the request and its metadata, and take no token for it. One that refuses is
+   * asked again when a run ends, and at the time that it has named (1 s later, if it names none).
+   *
+   * It reserves nothing: whoever submits first has the place. Between a refusal and the next answer the event loop has a turn,
+   * so that `while (!queue.offer(request)) await queue.ready()` may stand in any program. It keeps the process alive, as a
+   * request that waits does.
+   *
+   * Rejects with a `QueueClosedError` when the executor closes, and with what a guard throws.
    */
-  ready(priority: Priority = 'normal'): Promise<void> {
+  ready(priority: Priority = 'normal', about: { request?: Req; metadata?: unknown } = {}): Promise<void> {
     try {
-      return this.#room.until(requireTier(priority))
+      requireOptions('about', about, ['request', 'metadata'])
+      return this.#ready(requireTier(priority), about.request, about.metadata)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -399,6 +407,12 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   /** One entry for each slot. */
   getWorkerHealth(): WorkerHealth[] {
     return this.#slots.health()
+  }
+
+  #ready(tier: number, request?: Req, metadata?: unknown, signal?: AbortSignal): Promise<void> {
+    const record = new RequestRecord<Req, Res>(request as Req, tier, this.#timeline.instant())
+    if (metadata !== undefined) record.more().metadata = metadata
+    return this.#room.until(record, signal)
   }
 
   // ── Step 1: arrive ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -617,6 +631,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     if (record.status === State.CHECKING) this.#checking.delete(record)
     const wasBlocked = record.block !== undefined
     if (wasBlocked) this.#blocked.delete(record)
+    this.#room.refused()
     record.status = State.REJECTED
     const { aborted = false, reason: why } = extras?.signal ?? {}
     const reason = aborted && error === why ? 'aborted' : reasonOf(error)
@@ -784,14 +799,11 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         this.#closing.rest()
       },
       pauseForOthers: () => {
-        const { clock } = this.#settings
         this.#yielding = true
-        const goOn = (): void => {
+        this.#inAnotherTurn(() => {
           this.#yielding = false
           this.#schedule()
-        }
-        if (clock.defer === undefined) inAnotherTurn(goOn)
-        else clock.defer(goOn)
+        })
       },
       passed: () => void this.#timeline.read(),
       instant: () => this.#timeline.instant(),
@@ -927,7 +939,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const nextRunDueAt = this.#slots.sweep(now)
     if (nextRunDueAt < this.#alarm.dueAt) this.#alarm.setFor(nextRunDueAt, now)
     this.#closing.ring(now)
-    if (!this.#closing.closed && !this.#closing.isIdle()) this.#setAlarm(now)
+    this.#room.ring(now)
+    if (!this.#closing.closed && !(this.#closing.isIdle() && this.#room.asking === 0)) this.#setAlarm(now)
   }
 
   /** Arms the alarm for the earliest of all deadlines; if there is none, it still keeps the process alive. */
@@ -937,10 +950,17 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         this.#limits.nextDueAt,
         this.#held.nextDueAt,
         this.#gate.heldUntil || Number.POSITIVE_INFINITY,
+        this.#room.nextLookAt,
         this.#closing.graceAt,
       ),
       now,
     )
+  }
+
+  #inAnotherTurn(callback: () => void): void {
+    const { clock } = this.#settings
+    if (clock.defer === undefined) inAnotherTurn(callback)
+    else clock.defer(callback)
   }
 
   /** What the stations ask of us, each through a small interface that it declares. */
@@ -966,6 +986,14 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       end: (record: RequestRecord, state: State, error: unknown) => this.#end(own(record), state, error),
       finish: (record: RequestRecord<Req, Res>, how: HowItLeft, error: unknown) => this.#finish(record, how, error),
       isWanted: (record: RequestRecord<Req, Res>) => this.#parties.isWanted(record),
+      refusalOf: (record: RequestRecord<Req, Res>) => this.#gate.refusalOf(record),
+      lookAt: (at: number) => {
+        this.#alarm.keepAlive(true)
+        this.#alarm.setFor(at, this.#timeline.now())
+      },
+      isAsked: () => this.#room.asking > 0,
+      nobodyAsks: () => this.#closing.rest(),
+      inAnotherTurn: (callback: () => void) => this.#inAnotherTurn(callback),
       setLimit: (limit: number) => {
         if (limit !== this.#slots.limit) this.concurrency = limit
       },

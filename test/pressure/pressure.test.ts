@@ -17,6 +17,8 @@ const question: GuardQuestion = {
   running: 0,
   concurrency: 1,
   recentRunMs: Number.NaN,
+  pausedMs: 0,
+  probe: false,
 }
 
 function scripted(options: Omit<PressureOptions, 'read'>) {

@@ -185,6 +185,7 @@ agrees(
     commands,
     agree: async (model, { clock, executor, ...real }) => {
       await clock.settle()
+      model.turn()
       expect(real.admitted).toEqual(model.admitted)
       expect(real.started).toEqual(model.started)
       const { callers } = model

@@ -85,6 +85,22 @@ export class Gate {
     return false
   }
 
+  /**
+   * What a guard would say to a newcomer, if it said no: it is only asked, and takes nothing.
+   * @throws what the guard throws
+   */
+  refusalOf(record: RequestRecord): Refusal | undefined {
+    const guards = this.#guards
+    if (!guards.admits) return undefined
+    try {
+      this.#outlook.describe(record, guards.question)
+      guards.question.probe = true
+      return guards.refusal('admit')
+    } finally {
+      guards.forget()
+    }
+  }
+
   /** May the next one start? Those for whom it is too late are shed on the way. */
   letsStart(): boolean {
     const guards = this.#guards

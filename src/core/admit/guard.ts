@@ -26,6 +26,10 @@ export interface GuardQuestion {
   concurrency: number
   /** The mean duration of recent runs, in ms; NaN before the first. */
   recentRunMs: number
+  /** For how much of `waitMs` the executor was paused, in ms. */
+  pausedMs: number
+  /** True: it is only asked whether one would come in (`ready()`). Take nothing, and count nothing. */
+  probe: boolean
 }
 
 /** Why a guard says no; what is missing of `retryAfterMs` is estimated from the pace of recent runs. */
@@ -37,7 +41,10 @@ export interface Refusal extends Explanation {
 export interface Guard {
   /** What `describe()` calls it. */
   readonly name: string
-  /** May a newcomer come in? Asked once for each request, before the bounds; undefined: as far as this guard goes. */
+  /**
+   * May a newcomer come in? Asked once for each request, before the bounds, and by `ready()` with `probe`; undefined: as far as
+   * this guard goes.
+   */
   admit?(question: Readonly<GuardQuestion>): Refusal | undefined
   /** In how many ms may the next one start? 0: now. Nothing starts meanwhile, of whatever priority. */
   holdMs?(question: Readonly<GuardQuestion>): number
@@ -76,6 +83,8 @@ export class Guards {
     running: 0,
     concurrency: 0,
     recentRunMs: 0,
+    pausedMs: 0,
+    probe: false,
   }
 
   constructor(all: readonly Guard[]) {
@@ -120,5 +129,6 @@ export class Guards {
   forget(): void {
     this.question.request = undefined
     this.question.metadata = undefined
+    this.question.probe = false
   }
 }

@@ -2,10 +2,15 @@
  * Who comes in when there is room again? Blocked callers first, and those who asked to be told. Step 2 of 7.
  *
  * Blocked callers come in by priority, then first-in first-out: when there is no room for one, nobody behind it comes in,
- * and no newcomer passes them. Those who asked to be told reserve nothing, and so come last.
+ * and no newcomer passes them.
+ *
+ * Those who asked to be told (`ready()`) reserve nothing, and so come last. Each of them asks what `offer()` would ask, the
+ * guards included: when there is room, when a run ends, and at the time that a guard has named. Between a refusal and the
+ * next answer the event loop has a turn. So `while (!queue.offer(request)) await queue.ready()` can't keep it to itself,
+ * whatever the guards say.
  */
 
-import { soon } from '../clock.ts'
+import { soon, type Timeline } from '../clock.ts'
 import { type FullBound, QueueClosedError } from '../errors.ts'
 import { TIERS } from '../priority.ts'
 import { type RequestRecord, startsLater } from '../queued-request.ts'
@@ -30,22 +35,52 @@ export interface RoomHost<R> {
   enqueue(record: R, slotIsFree: boolean): void
   /** Does anyone wait for it? Those leave whose signals were aborted, and who were not told yet. */
   isWanted(record: R): boolean
+  /** What a guard would say to it, if it said no. Nothing is taken, and nothing is counted. */
+  refusalOf(record: R): { readonly retryAfterMs?: number } | undefined
+  /** Some ask to be told: look at the latest at that time. */
+  lookAt(at: number): void
+  /** Nobody asks to be told any more. */
+  nobodyAsks(): void
+  inAnotherTurn(callback: () => void): void
 }
+
+/** What somebody has asked for. */
+interface Asked<R> {
+  readonly record: R
+  /** When a guard is asked again at the latest; Infinity: when there is room. */
+  againAt: number
+}
+
+/** A guard that refuses without naming a time is asked again after so many ms. */
+const ASK_AGAIN_MS = 1_000
 
 export class Room<R extends RequestRecord> {
   readonly #host: RoomHost<R>
   readonly #blocked: BlockedLine<R>
   readonly #capacity: Capacity
   readonly #news: { hold(): void; release(): void }
-  readonly #waiters = new RoomWaiters()
+  readonly #timeline: Timeline
+  readonly #waiters: RoomWaiters<Asked<R>>
   #isShut = false
+  /** Somebody was refused in this turn of the event loop: whoever asks now is told in the next one. */
+  #hasRefused = false
+  #looksInNextTurn = false
+  #isTelling = false
 
   /** @param news is held while blocked callers come in */
-  constructor(host: RoomHost<R>, blocked: BlockedLine<R>, capacity: Capacity, news: { hold(): void; release(): void }) {
+  constructor(
+    host: RoomHost<R>,
+    blocked: BlockedLine<R>,
+    capacity: Capacity,
+    news: { hold(): void; release(): void },
+    timeline: Timeline,
+  ) {
     this.#host = host
     this.#blocked = blocked
     this.#capacity = capacity
     this.#news = news
+    this.#timeline = timeline
+    this.#waiters = new RoomWaiters(() => host.nobodyAsks())
   }
 
   /**
@@ -71,14 +106,43 @@ export class Room<R extends RequestRecord> {
   /** A request has left the queue, or a slot has come free: there may be room. */
   made(): void {
     if (this.#blocked.size > 0) this.#unblock()
-    if (this.#waiters.size > 0) this.#waiters.tell((tier) => this.#isThere(tier))
+    if (this.#waiters.size > 0) this.#tell()
   }
 
-  /** Resolves when there is room for a tier. */
-  until(tier: number, signal?: AbortSignal): Promise<void> {
+  /** A newcomer was refused. */
+  refused(): void {
+    this.#hasRefused = true
+    if (this.#waiters.size > 0) this.#lookInNextTurn()
+  }
+
+  /** How many ask to be told. */
+  get asking(): number {
+    return this.#waiters.size
+  }
+
+  /** When a guard is to be asked again; Infinity: at no time of its own. */
+  get nextLookAt(): number {
+    let next = Number.POSITIVE_INFINITY
+    for (const { againAt } of this.#waiters.asked()) if (againAt < next) next = againAt
+    return next
+  }
+
+  /** Time has come: asks the guards again that have named it. */
+  ring(now: number): void {
+    if (this.nextLookAt <= now) this.#tell()
+  }
+
+  /** Resolves when a request would come in. Rejects with what a guard throws, with the signal's reason, or when it closes. */
+  until(record: R, signal?: AbortSignal): Promise<void> {
     if (this.#isShut) return Promise.reject(new QueueClosedError())
     if (signal?.aborted) return Promise.reject(signal.reason)
-    return this.#isThere(tier) ? soon : this.#waiters.wait(tier, signal)
+    const asked = { record, againAt: Number.POSITIVE_INFINITY }
+    if (!this.#hasRefused && this.#comesIn(asked)) return soon
+    const told = this.#waiters.wait(asked, signal)
+    // It keeps the process alive, as a request that waits does.
+    this.#host.lookAt(asked.againAt)
+    if (this.#hasRefused) this.#lookInNextTurn()
+    return told
   }
 
   /** There will be none any more. */
@@ -87,8 +151,40 @@ export class Room<R extends RequestRecord> {
     this.#waiters.refuse(() => new QueueClosedError())
   }
 
-  #isThere(tier: number): boolean {
-    return this.#capacity.bound(tier, this.#host.slotIsFree()) === undefined
+  /** Would it come in, without displacing another, and without passing one that is blocked? */
+  #comesIn(asked: Asked<R>): boolean {
+    const { record } = asked
+    asked.againAt = Number.POSITIVE_INFINITY
+    if (this.#capacity.bound(record.tier, this.#host.slotIsFree()) !== undefined) return false
+    if (this.#blocked.size > 0 && this.wouldBePassed()) return false
+    record.arrived = this.#timeline.instant()
+    const refusal = this.#host.refusalOf(record)
+    if (refusal === undefined) return true
+    const { retryAfterMs = ASK_AGAIN_MS } = refusal
+    asked.againAt = record.enqueuedAt + (retryAfterMs > 0 ? retryAfterMs : ASK_AGAIN_MS)
+    return false
+  }
+
+  #tell(): void {
+    // A guard that is asked may itself make room; and it may do so each time.
+    if (this.#hasRefused || this.#isTelling) {
+      this.#lookInNextTurn()
+      return
+    }
+    this.#isTelling = true
+    this.#waiters.tell((asked) => this.#comesIn(asked))
+    this.#isTelling = false
+    if (this.#waiters.size > 0) this.#host.lookAt(this.nextLookAt)
+  }
+
+  #lookInNextTurn(): void {
+    if (this.#looksInNextTurn) return
+    this.#looksInNextTurn = true
+    this.#host.inAnotherTurn(() => {
+      this.#looksInNextTurn = false
+      this.#hasRefused = false
+      this.#tell()
+    })
   }
 
   /** Brings blocked callers in for as long as there is room. */

@@ -94,9 +94,9 @@ class ShedByPriority implements Guard {
   }
 
   admit(question: Readonly<GuardQuestion>): Refusal | undefined {
-    const { ahead, concurrency, running, tier } = question
+    const { ahead, concurrency, running, tier, probe } = question
     const key = tier * COHORTS + this.#cohortOf(question)
-    this.#recent.add(key)
+    if (!probe) this.#recent.add(key)
     const before = ahead - Math.max(concurrency - running, 0)
     const soft = this.#soft * concurrency
     if (before <= soft) return undefined
@@ -106,11 +106,9 @@ class ShedByPriority implements Guard {
     }
     const ratio = (before - soft) / (hard - soft)
     if (this.#recent.below(key) >= ratio) return undefined
-    this.#owed += this.#trickle
-    if (this.#owed >= 1) {
-      this.#owed--
-      return undefined
-    }
+    const owed = this.#owed + this.#trickle
+    if (!probe) this.#owed = owed >= 1 ? owed - 1 : owed
+    if (owed >= 1) return undefined
     return this.#refusal(question, ratio, `a more urgent one, or one that at most ${rounded(soft)} wait before`)
   }
 
@@ -118,10 +116,10 @@ class ShedByPriority implements Guard {
     return { rule: this.name, compared: { ahead, concurrency, rejectionRatio: rounded(ratio) }, wouldAdmit }
   }
 
-  #cohortOf({ tier, request, metadata }: Readonly<GuardQuestion>): number {
+  #cohortOf({ tier, request, metadata, probe }: Readonly<GuardQuestion>): number {
     if (this.#cohort === undefined) {
       const seen = this.#seen[tier] as number
-      this.#seen[tier] = (seen + 1) % COHORTS
+      if (!probe) this.#seen[tier] = (seen + 1) % COHORTS
       // An odd step through all cohorts, near to the golden ratio of them: each stretch is spread evenly.
       return (seen * 79) % COHORTS
     }

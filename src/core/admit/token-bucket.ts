@@ -99,7 +99,7 @@ export function tokenBucket(options: TokenBucketOptions): Guard {
         const bucket = buckets.of(question)
         const dueInMs = buckets.dueInMs(bucket)
         if (dueInMs > 0) return refusal(bucket.tokens, dueInMs, 'one for which there is a token')
-        bucket.tokens--
+        if (!question.probe) bucket.tokens--
         return undefined
       },
     }

@@ -34,6 +34,8 @@ export interface ClosingHost {
   shut(): void
   /** Ends a request, if it has not ended. */
   end(record: RequestRecord, state: typeof State.CANCELLED, error: unknown): void
+  /** Does somebody ask to be told when there is room? That counts as live for the timer, and not for `idle()`. */
+  isAsked(): boolean
   /** Nothing is live. */
   rests(): void
   /** … and no call goes on. */
@@ -142,9 +144,10 @@ export class Closing {
   rest(): void {
     if (this.live === 0) {
       this.#host.rests()
-      if (this.#runs.unsettled === 0) this.#alarm.off()
-      else this.#alarm.keepAlive(false)
-      if (this.#runs.active === 0) {
+      const isAsked = this.#host.isAsked()
+      if (this.#runs.unsettled === 0 && !isAsked) this.#alarm.off()
+      else this.#alarm.keepAlive(isAsked)
+      if (this.#runs.active === 0 && !isAsked) {
         this.#timeline.reset()
         this.#host.quiet()
       }

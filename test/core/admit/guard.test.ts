@@ -98,6 +98,8 @@ describe('a guard', () => {
       running: 1,
       concurrency: 1,
       recentRunMs: 10,
+      pausedMs: 0,
+      probe: false,
     })
     expect(queue.getStatus().rejectedByPriority.normal).toEqual({ queue_full: 1 })
   })

@@ -22,6 +22,8 @@ export function ask(question: Partial<GuardQuestion> = {}): GuardQuestion {
     running: 0,
     concurrency: 1,
     recentRunMs: Number.NaN,
+    pausedMs: 0,
+    probe: false,
     ...question,
   }
 }

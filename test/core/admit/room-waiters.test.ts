@@ -4,7 +4,8 @@ import { RoomWaiters } from '../../../src/core/admit/room-waiters.ts'
 
 /** What has become of each promise so far. */
 function watched() {
-  const waiters = new RoomWaiters()
+  let gone = 0
+  const waiters = new RoomWaiters<number>(() => gone++)
   const told: string[] = []
   const wait = (name: string, tier: number, signal?: AbortSignal): void => {
     waiters.wait(tier, signal).then(
@@ -17,7 +18,7 @@ function watched() {
     await undefined
     return told
   }
-  return { waiters, wait, seen }
+  return { waiters, wait, seen, gone: () => gone }
 }
 
 test('those are told for whom there is room, all of them; the others wait on', async () => {
@@ -60,4 +61,34 @@ test('whoever was told or refused no longer listens to his signal', async () => 
   expect(await seen()).toEqual(['a: room', 'b: closed 1'])
   waiters.refuse(() => ++errors)
   expect(errors).toBe(1)
+})
+
+test('what a question throws is the answer to the one who asked it, and to nobody else', async () => {
+  const { waiters, wait, seen, gone } = watched()
+  wait('a', 0)
+  wait('b', 1)
+  wait('c', 2)
+  waiters.tell((tier) => {
+    if (tier === 1) throw new Error('thrown')
+    return tier === 2
+  })
+  expect(await seen()).toEqual(['b: Error: thrown', 'c: room'])
+  expect([...waiters.asked()]).toEqual([0])
+  expect(gone()).toBe(0)
+  waiters.tell(() => true)
+  expect(gone()).toBe(1)
+})
+
+test('one that is told while others are asked is not asked any more', async () => {
+  const { waiters, wait, seen } = watched()
+  const caller = new AbortController()
+  wait('a', 0)
+  wait('b', 1, caller.signal)
+  const asked: number[] = []
+  waiters.tell((tier) => {
+    asked.push(tier)
+    caller.abort('enough')
+    return false
+  })
+  expect([asked, waiters.size, await seen()]).toEqual([[0], 1, ['b: enough']])
 })

@@ -37,6 +37,7 @@ export class BlockedModel {
   readonly ready: { readonly tier: number; expected: string }[] = []
   isPaused = false
   isClosing = false
+  #hasRefused = false
   /** Of those who wait, so many came in for a slot that is free, and start as soon as all have come in. */
   #promised = 0
 
@@ -103,13 +104,21 @@ export class BlockedModel {
       this.now = Math.min(until, ...waiting.map(({ dueAt }) => dueAt))
       const due = waiting.filter(({ dueAt }) => dueAt <= this.now)
       for (const caller of due) this.leave(caller, 'TRIAGE_WAIT_TIMEOUT')
+      this.turn()
       if (due.length === 0) return
     }
   }
 
   ask(tier: number): void {
-    const expected = this.#hasRoom(tier) ? 'undefined' : 'open'
+    const expected = !this.#hasRefused && this.#hasRoom(tier) ? 'undefined' : 'open'
     this.ready.push({ tier, expected: this.isClosing ? 'TRIAGE_QUEUE_CLOSED' : expected })
+  }
+
+  /** The event loop has a turn: after a refusal, nobody is told of room before that. */
+  turn(): void {
+    if (!this.ready.some(({ expected }) => expected === 'open')) return
+    this.#hasRefused = false
+    this.#tell()
   }
 
   /** There may be more slots than before. */
@@ -145,6 +154,10 @@ export class BlockedModel {
     for (let tier = 0; tier <= LOW; tier++) {
       for (const caller of this.all('blocked')) if (caller.tier === tier && this.#hasRoom(tier)) this.#admit(caller)
     }
+    if (!this.#hasRefused) this.#tell()
+  }
+
+  #tell(): void {
     for (const asked of this.ready)
       if (asked.expected === 'open' && this.#hasRoom(asked.tier)) asked.expected = 'undefined'
   }
@@ -171,7 +184,10 @@ export class BlockedModel {
 
   #over(caller: Caller, why: string): void {
     if (caller.admission === 'admitted') caller.result = why
-    else caller.admission = why
+    else {
+      caller.admission = why
+      this.#hasRefused = true
+    }
     caller.where = 'over'
   }
 }

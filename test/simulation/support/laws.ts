@@ -152,7 +152,9 @@ export class Laws {
       this.#broken(10, `${this.thrown} errors, ${status.listenerErrors} counted`)
     if (this.reported.length !== this.thrown)
       this.#broken(10, `${this.thrown} errors, ${this.reported.length} reported`)
-    const isQuiet = waiting + running + retrying + blocked + status.activeWorkers === 0
+    // Who asks for room counts as live: a guard is asked again in time.
+    const isAsked = this.#world.promises.some(({ name, end }) => name === 'ready()' && end === '')
+    const isQuiet = waiting + running + retrying + blocked + status.activeWorkers === 0 && !isAsked
     const timers = this.#world.clock.timers - this.#world.answersAt.length
     if (isQuiet && timers > 0) this.#broken(9, `${timers} timers are left, and nothing waits or runs`)
   }
