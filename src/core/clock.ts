@@ -37,6 +37,9 @@ export interface Clock {
 /** The longest delay of Node's timers; a longer one fires after 1 ms. */
 const MAX_DELAY_MS = 2 ** 31 - 1
 
+/** Timers count whole milliseconds: this is a twentieth of what they can tell. */
+const SAME_INSTANT_MS = 0.05
+
 /** `soon.then(f)` is a microtask at a third of the price of `queueMicrotask(f)`. */
 export const soon: Promise<void> = Promise.resolve()
 
@@ -119,6 +122,18 @@ export class Timeline {
   /** The time of this burst. */
   now(): number {
     return this.instant().at
+  }
+
+  /**
+   * The instant of a request whose time counts: read anew, however long this burst has taken. It becomes the instant of what is
+   * left of the burst. Requests within 50 µs share one: a million of them would else have one of 40 bytes each.
+   */
+  reading(): Instant {
+    const last = this.#instant
+    const wasFresh = this.#fresh
+    const { at } = this.#read()
+    if (wasFresh && at - last.at < SAME_INSTANT_MS) this.#instant = last
+    return this.#instant
   }
 
   /** The time right now; it becomes the instant of what is left of this burst. */

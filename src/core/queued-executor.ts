@@ -13,11 +13,12 @@
 import { Capacity } from './admit/capacity.ts'
 import { Gate } from './admit/gate.ts'
 import { Outlook } from './admit/outlook.ts'
+import { Pauses } from './admit/pauses.ts'
 import { type PullOptions, pull, requirePullOptions, type Source } from './admit/pull.ts'
 import { Room } from './admit/room.ts'
 import { type Checked, check, type StandardSchema } from './admit/schema.ts'
 import { requireConcurrency, requireOptions, requireTier } from './checks.ts'
-import { Alarm, inAnotherTurn, soon, Timeline } from './clock.ts'
+import { Alarm, type Instant, inAnotherTurn, soon, Timeline } from './clock.ts'
 import {
   CancelledError,
   DuplicateRequestError,
@@ -85,6 +86,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   // Admit.
   readonly #gate: Gate
   readonly #outlook: Outlook
+  readonly #pauses = new Pauses()
   readonly #capacity: Capacity
   readonly #room: Room<RequestRecord<Req, Res>>
   readonly #blocked: Tiers<RequestRecord<Req, Res>>
@@ -94,6 +96,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   readonly #queue: Tiers<RequestRecord<Req, Res>>
   readonly #held: HeldBack<RequestRecord<Req, Res>>
   readonly #limits: TimeLimits<Party<Req, Res>>
+  /** Has each request a time limit that counts from its submission? */
+  readonly #timesAll: boolean
   // Run.
   readonly #slots: Slots<Req, Res>
   readonly #turns: Turns<RequestRecord<Req, Res>>
@@ -115,7 +119,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     cancel: (record: RequestRecord, reason: unknown) => this.#cancel(own(record), reason),
     setPriority: (record: RequestRecord, priority: Priority) => this.#move(own(record), requireTier(priority)),
     position: (record: RequestRecord) => this.#position(own(record)),
-    waitUntil: (record: RequestRecord) => record.enqueuedAt + this.#limits.untilRunOf(record),
+    waitUntil: (record: RequestRecord) => record.timedFrom + this.#limits.untilRunOf(record),
     dueAt: (record: RequestRecord, startedAt: number) =>
       Math.min(startedAt + this.#limits.runOf(record), this.#parties.wantedUntil(own(record))),
     named: (record: RequestRecord, id: string) => this.#parties.named(own(record), id),
@@ -134,7 +138,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const { clock, order, random } = settings
     const host = this.#host()
     const { running } = host
-    const statistics = this.#statistics
+    const [statistics, pauses] = [this.#statistics, this.#pauses]
     const timeline = new Timeline(clock, this.#owner)
     const alarm = new Alarm(clock, timeline, (now) => this.#ring(now))
     const limits = new TimeLimits<Party<Req, Res>>(settings, timeline, alarm)
@@ -143,7 +147,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const blocked = new Tiers<RequestRecord<Req, Res>>()
     const capacity = new Capacity(queue, settings.total, settings.byTier, settings.maxBlocked)
     const slots = new Slots(executor, this.#slotsHost(), settings.concurrency, settings.onStuck, settings.maxReplaced)
-    const outlook = new Outlook({ timeline, queue, capacity, slots, statistics, limits, running, random })
+    const outlook = new Outlook({ timeline, queue, capacity, slots, statistics, limits, pauses, running, random })
     this.#settings = settings
     this.#timeline = timeline
     this.#alarm = alarm
@@ -155,6 +159,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#queue = queue
     this.#held = new HeldBack<RequestRecord<Req, Res>>(host, queue, capacity, limits, timeline, alarm)
     this.#limits = limits
+    this.#timesAll = settings.waitLimitMs.some(Number.isFinite)
     this.#slots = slots
     this.#turns = new Turns(new Reserve(settings.reserve, settings.lendReserve), queue, slots)
     this.#learner = settings.limit === undefined ? undefined : new Learner(settings.limit, host, timeline)
@@ -175,7 +180,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
    * `TriageError`: see `code`.
    */
   execute(request: Req, options?: RequestOptions): Promise<Res> {
-    const record = new RequestRecord<Req, Res>(request, NORMAL, this.#timeline.instant())
+    const record = new RequestRecord<Req, Res>(request, NORMAL, this.#arrival())
     const promise = record.promise()
     if (options === undefined || this.#reads(record, options)) this.#arrive(record, this.#settings.whenFull)
     return promise
@@ -186,7 +191,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
    * `await submit()` in a loop is backpressure.
    */
   submit(request: Req, options?: RequestOptions): Promise<QueuedRequest<Req, Res>> {
-    const record = new RequestRecord<Req, Res>(request, NORMAL, this.#timeline.instant())
+    const record = new RequestRecord<Req, Res>(request, NORMAL, this.#arrival())
     const extras = record.more()
     extras.kept = true
     return new Promise((resolve, reject) => {
@@ -201,7 +206,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
    * @throws {InvalidRequestError}
    */
   offer(request: Req, options?: RequestOptions): QueuedRequest<Req, Res> | undefined {
-    const record = new RequestRecord<Req, Res>(request, NORMAL, this.#timeline.instant())
+    const record = new RequestRecord<Req, Res>(request, NORMAL, this.#arrival())
     const extras = record.more()
     extras.kept = true
     extras.nowOrNever = true
@@ -244,7 +249,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         window: () => window ?? 2 * this.#slots.limit,
         ready: () => this.#ready(tier, undefined, undefined, outer),
         run: (request, signal) => {
-          const record = new RequestRecord<Req, Res>(request, tier, this.#timeline.instant())
+          const record = new RequestRecord<Req, Res>(request, tier, this.#arrival())
           const promise = record.promise()
           const both = outer === undefined ? signal : AbortSignal.any([outer, signal])
           if (this.#reads(record, { ...each, signal: both })) this.#arrive(record, 'block')
@@ -282,12 +287,14 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   pause(): void {
     if (this.#paused || this.#closing.begun) return
     this.#paused = true
+    this.#pauses.begin(this.#timeline.now())
     this.#tell.all('paused', {})
   }
 
   resume(): void {
     if (!this.#paused) return
     this.#paused = false
+    this.#pauses.end(this.#timeline.now())
     this.#schedule()
     this.#room.made()
     this.#tell.all('resumed', {})
@@ -417,9 +424,15 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   // ── Step 1: arrive ─────────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** One burst is one instant; but a time limit counts from a reading of its own, however long the burst takes. */
+  #arrival(): Instant {
+    return this.#timesAll ? this.#timeline.reading() : this.#timeline.instant()
+  }
+
   #reads(record: RequestRecord<Req, Res>, options: RequestOptions): boolean {
     try {
       readRequestOptions(options, record)
+      if (!this.#timesAll && isTimed(record)) record.arrived = this.#timeline.reading()
       if (record.cost > 1) this.#requireCost(record)
       return true
     } catch (error) {
@@ -688,7 +701,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   #move(record: RequestRecord<Req, Res>, tier: number): boolean {
     if (record.status === State.BLOCKED) {
       this.#limits.keep(record)
-      this.#blocked.move(record, tier, record.enqueuedAt)
+      this.#blocked.move(record, tier, record.timedFrom)
       this.#room.made()
       return true
     }
@@ -701,7 +714,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#limits.keep(record)
     if (record.status === State.HELD) this.#held.move(record, tier)
     else {
-      this.#queue.move(record, tier, record.enqueuedAt)
+      this.#queue.move(record, tier, record.timedFrom)
       if (isBack) {
         this.#capacity.returns(from, -1)
         this.#capacity.returns(tier, 1)
@@ -742,7 +755,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     if (record.attempt > 1) this.#held.left(record)
     else {
       this.#capacity.started()
-      this.#statistics.waited(record.tier, now - record.enqueuedAt)
+      // Asked as it is inlined: a number that a longer getter returns would be boxed for each request.
+      this.#statistics.waited(record.tier, now - (extras === undefined ? record.enqueuedAt : record.timedFrom))
     }
     if (this.#audit !== undefined) this.#audit.starts(record as RequestRecord)
     this.#queue.started(record)
@@ -815,8 +829,9 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     times.startedAt = this.#timeline.now()
     times.deadline = times.startedAt + this.#limits.runOf(record)
     if (this.#events.listened.started && record.status === State.STARTING) {
-      const waitMs = this.#timeline.now() - record.enqueuedAt
-      this.#tell.of(record, 'started', { waitMs, attempt: record.attempt })
+      const { timedFrom, enqueuedAt, attempt } = record
+      const waitMs = this.#timeline.now() - timedFrom
+      this.#tell.of(record, 'started', { waitMs, delayMs: timedFrom - enqueuedAt, attempt })
     }
     // A listener, or one of an earlier event in the same burst, may have ended it.
     if (record.status !== State.STARTING) {
@@ -840,7 +855,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const { admitted } = this.#statistics.totals()
     let delayMs: number | undefined
     this.#events.guard(() => {
-      delayMs = retry.delayMs({ attempt, error, tier, elapsedMs: now - record.enqueuedAt, admitted })
+      delayMs = retry.delayMs({ attempt, error, tier, elapsedMs: now - record.timedFrom, admitted })
     }, 'retrying')
     // What would be over, for all of them, before its turn has failed now.
     const dueAt = now + (delayMs ?? Number.NaN)
@@ -867,7 +882,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   #letGo(record: RequestRecord<Req, Res>): void {
     this.#held.letGo(record)
     if (record.attempt > 1) return
-    this.#statistics.waited(record.tier, Math.max(this.#timeline.now() - record.enqueuedAt, 0))
+    this.#statistics.waited(record.tier, Math.max(this.#timeline.now() - record.timedFrom, 0))
   }
 
   /** Takes a waiting request out of the queue before its turn. */
@@ -876,7 +891,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#turns.left(record)
     if (record.attempt > 1) this.#held.left(record)
     else {
-      this.#statistics.waited(record.tier, this.#timeline.now() - record.enqueuedAt)
+      this.#statistics.waited(record.tier, this.#timeline.now() - record.timedFrom)
       this.#queue.left(record)
     }
     this.#capacity.left(this.#turns.newWide)
@@ -891,7 +906,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const isAbandoned = from === State.RUNNING && state > State.FAILED
     if (isAbandoned) {
       // Nobody waits for it any more, but when its time is over its slot is stuck.
-      const dueAt = record.enqueuedAt + this.#limits.wholeOf(record)
+      const dueAt = record.timedFrom + this.#limits.wholeOf(record)
       const slot = this.#slots.timesOf(record)
       if (state === State.EXPIRED && slot !== undefined) {
         const runMs = this.#timeline.now() - slot.startedAt
@@ -1007,6 +1022,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       rests: () => {
         // Whoever comes next is asked about anew.
         this.#gate.heldUntil = 0
+        this.#pauses.forget()
       },
       guard: (policy: () => void, event: ExecutorEvent) => this.#events.guard(policy, event),
       quiet: () => {
@@ -1048,6 +1064,12 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       state: () => ({ ...this.getStatus(), workers: this.getWorkerHealth() }),
     })
   }
+}
+
+/** Has it brought a time limit that counts from its submission, and not from when it may start? */
+function isTimed({ extras, enqueuedAt }: RequestRecord): boolean {
+  if (extras === undefined || (extras.later !== undefined && extras.later.startAt > enqueuedAt)) return false
+  return extras.waitTimeoutMs !== undefined || extras.timeoutMs !== undefined
 }
 
 function own<Req, Res>(record: RequestRecord): RequestRecord<Req, Res> {

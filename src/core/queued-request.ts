@@ -85,6 +85,11 @@ export interface QueuedRequest<Req = unknown, Res = unknown> {
   readonly metadata: unknown
   /** When it was submitted, in ms on the executor's clock (`performance.now()` by default). */
   readonly enqueuedAt: number
+  /**
+   * For how long it was put off by `delayMs`, `startAt` or a rate, in ms; 0 for a request that might start at once. This time is
+   * no part of its wait, and its timeouts count from its end.
+   */
+  readonly delayMs: number
   /** When it was given its slot; undefined before that. */
   readonly startedAt: number | undefined
   /** When it ended; undefined before that. */
@@ -117,6 +122,8 @@ export class Later {
   startAt = 0
   /** What must have settled before. */
   after: readonly unknown[] | undefined = undefined
+  /** When it might start at the earliest, once it is admitted. */
+  timedFrom = Number.NEGATIVE_INFINITY
   /** Its place among those who are held out of the queue. */
   hold: unknown = undefined
 }
@@ -330,6 +337,18 @@ export class RequestRecord<Req = unknown, Res = unknown> extends AsyncResource i
 
   get enqueuedAt(): number {
     return this.arrived.at
+  }
+
+  /** From when its wait and its timeouts count: its submission or, if that was later, when it might start. */
+  get timedFrom(): number {
+    const { extras, arrived } = this
+    return extras === undefined || extras.later === undefined
+      ? arrived.at
+      : Math.max(extras.later.timedFrom, arrived.at)
+  }
+
+  get delayMs(): number {
+    return this.timedFrom - this.enqueuedAt
   }
 
   get waitUntil(): number {

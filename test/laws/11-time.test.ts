@@ -34,20 +34,23 @@ describe('a burst has one instant', () => {
   /** A virtual clock that counts how often it is read, and where each answer is a new one. */
   class Counting extends VirtualClock {
     reads = 0
+    stepMs = 1 / 1_000
+    #passedMs = 0
     override now(): number {
       this.reads++
-      return super.now() + this.reads / 1_000
+      this.#passedMs += this.stepMs
+      return super.now() + this.#passedMs
     }
   }
 
   test('a thousand requests of one burst read the clock as often as one', async () => {
     const readsFor = async (requests: number): Promise<number[]> => {
       const clock = new Counting()
-      const executor = new QueuedExecutor(async (n: number) => n, { clock, concurrency: 1_000, timeoutMs: 1_000 })
+      const executor = new QueuedExecutor(async (n: number) => n, { clock, concurrency: 1_000, runTimeoutMs: 1_000 })
       const submittedAt = new Set<number>()
       executor.on('queued', ({ at }) => submittedAt.add(at))
       clock.reads = 0
-      const answers = Array.from({ length: requests }, (_, n) => executor.execute(n, { waitTimeoutMs: 500 }))
+      const answers = Array.from({ length: requests }, (_, n) => executor.execute(n, { runTimeoutMs: 500 }))
       const inBurst = clock.reads
       await Promise.all(answers)
       expect(submittedAt.size).toBe(1)
@@ -59,8 +62,36 @@ describe('a burst has one instant', () => {
     expect(inAll).toBeLessThanOrEqual(((await readsFor(1))[1] as number) + 2)
   })
 
-  test('so does a sweep of a thousand timeouts', async () => {
+  test('but each time limit counts from a reading of its own, however long the burst takes', async () => {
+    for (const [options, own] of [
+      [{ timeoutMs: 50 }, {}],
+      [{ waitTimeoutMs: 50 }, {}],
+      [{}, { timeoutMs: 50 }],
+      [{}, { waitTimeoutMs: 50 }],
+    ]) {
+      const clock = new Counting()
+      clock.stepMs = 1
+      const executor = new QueuedExecutor(async (n: number) => n, { clock, ...options })
+      executor.pause()
+      const submittedAt: number[] = []
+      const expiredAt: number[] = []
+      executor.on('queued', ({ id }) => submittedAt.push(executor.get(id)?.enqueuedAt as number))
+      executor.on('expired', ({ at }) => expiredAt.push(at))
+      const ends = Promise.allSettled(Array.from({ length: 100 }, (_, n) => executor.execute(n, own)))
+      // Far longer than any of them may wait.
+      expect(submittedAt.at(-1)).toBe(99 + (submittedAt[0] as number))
+      clock.stepMs = 0
+      await clock.run({ until: ends })
+      for (const [n, at] of submittedAt.entries()) {
+        expect(expiredAt[n]).toBeGreaterThanOrEqual(at + 50)
+      }
+      expect(expiredAt.at(-1)).toBeLessThan((submittedAt.at(-1) as number) + 52)
+    }
+  })
+
+  test('a sweep of a thousand timeouts has one instant, too', async () => {
     const clock = new Counting()
+    clock.stepMs = 0
     const executor = new QueuedExecutor(async (n: number) => n, { clock })
     executor.pause()
     const expired = new Set<number>()
@@ -68,6 +99,7 @@ describe('a burst has one instant', () => {
     const answers = Array.from({ length: 1_000 }, (_, n) => executor.execute(n, { waitTimeoutMs: 50 }))
     const told = Promise.allSettled(answers)
     clock.reads = 0
+    clock.stepMs = 1 / 1_000
     await clock.advance(100)
     await told
     expect(expired.size).toBe(1)

@@ -14,6 +14,7 @@
  * two runs: each slot is handed on once or twice in it.
  *
  * It looks at a request only when its turn has come: a tier that never has its turn (LOW, under strict order) is not shed.
+ * The time of a pause is no wait: it does not count.
  *
  * @see https://queue.acm.org/detail.cfm?id=2209336 (Nichols and Jacobson, 2012)
  * @see https://github.com/facebook/folly/blob/main/folly/executors/Codel.cpp
@@ -82,7 +83,8 @@ class Codel implements Guard {
     }))
   }
 
-  drop({ at, tier, waitMs, recentRunMs }: Readonly<GuardQuestion>): Refusal | undefined {
+  drop({ at, tier, recentRunMs, waitMs: waitedMs, pausedMs }: Readonly<GuardQuestion>): Refusal | undefined {
+    const waitMs = waitedMs - pausedMs
     const delay = this.#delays[tier] as Delay
     // Before the first run has settled there is nothing to scale by.
     const runMs = recentRunMs > 0 ? recentRunMs : 0

@@ -13,6 +13,7 @@ export interface Whole {
   readonly slots: { readonly limit: number }
   readonly statistics: { readonly recentRunMs: number }
   readonly limits: { wholeOf(record: RequestRecord): number }
+  readonly pauses: { msSince(since: number, now: number): number }
   running(): number
   random(): number
 }
@@ -26,19 +27,20 @@ export class Outlook {
 
   /** Fills in what the guards are told of a request. */
   describe(record: RequestRecord, question: GuardQuestion): void {
-    const { timeline, queue, capacity, slots, statistics, limits } = this.#whole
+    const { timeline, queue, capacity, slots, statistics, limits, pauses } = this.#whole
     const now = timeline.now()
     question.at = now
     question.tier = record.tier
     question.request = record.request
     question.metadata = record.metadata
-    question.waitMs = now - record.enqueuedAt
-    question.deadline = record.enqueuedAt + limits.wholeOf(record)
+    question.waitMs = now - record.timedFrom
+    question.deadline = record.timedFrom + limits.wholeOf(record)
     question.ahead = queue.countAhead(record.tier)
     question.waiting = capacity.waiting
     question.running = this.#whole.running()
     question.concurrency = slots.limit
     question.recentRunMs = statistics.recentRunMs
+    question.pausedMs = pauses.msSince(record.timedFrom, now)
   }
 
   /**

@@ -33,7 +33,7 @@ export class HeldBack<R extends RequestRecord> {
   readonly #host: HeldBackHost<R>
   readonly #queue: Tiers<R>
   readonly #places: Places
-  readonly #limits: Pick<TimeLimits<R>, 'change'>
+  readonly #limits: Pick<TimeLimits<R>, 'change' | 'untilRunOf'>
   readonly #timeline: Timeline
   readonly #alarm: Alarm
   readonly #line = new Deadlines<R>()
@@ -44,7 +44,7 @@ export class HeldBack<R extends RequestRecord> {
     host: HeldBackHost<R>,
     queue: Tiers<R>,
     places: Places,
-    limits: Pick<TimeLimits<R>, 'change'>,
+    limits: Pick<TimeLimits<R>, 'change' | 'untilRunOf'>,
     timeline: Timeline,
     alarm: Alarm,
   ) {
@@ -80,9 +80,9 @@ export class HeldBack<R extends RequestRecord> {
     record.status = State.HELD
     this.#places.holds(record.tier, 1)
     this.#hold(record, later, after === undefined ? later.startAt : Number.POSITIVE_INFINITY)
-    // Its time counts from when it may start.
-    record.arrived = { at: Math.max(later.startAt, record.enqueuedAt), owner: record.owner }
-    if (record.deadline !== undefined) this.#limits.change(record, record.waitUntil - record.enqueuedAt)
+    // Its time counts from then; that of a request which waits for others, from its submission.
+    later.timedFrom = later.startAt
+    if (record.deadline !== undefined) this.#limits.change(record, this.#limits.untilRunOf(record))
     if (after === undefined) this.#alarm.setFor(later.startAt, this.#timeline.now())
     else this.#follow(record, later, after)
   }
@@ -164,7 +164,7 @@ export class HeldBack<R extends RequestRecord> {
   move(record: R, tier: number): void {
     const isNew = record.attempt === 1
     if (isNew) this.#places.holds(record.tier, -1)
-    this.#queue.move(record, tier, record.enqueuedAt)
+    this.#queue.move(record, tier, record.timedFrom)
     if (isNew) this.#places.holds(record.tier, 1)
   }
 }

@@ -12,7 +12,7 @@ export interface OrderQuestion {
   tier: number
   /** Unique and growing in the order of admission. */
   sequence: number
-  /** When the request was submitted, in ms on the executor's clock. */
+  /** When the request was submitted or, if that was later, when it might start; in ms on the executor's clock. */
   admittedAt: number
   /** When its time is over if it still waits: by its wait timeout or that of the whole request; or Infinity. */
   deadline: number

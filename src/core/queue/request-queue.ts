@@ -66,6 +66,10 @@ class Ticket<Req> implements QueueEntry, QueueTicket<Req> {
     return this.#queue === queue && this.block !== undefined
   }
 
+  get timedFrom(): number {
+    return this.enqueuedAt
+  }
+
   get priority(): Priority {
     return priorityOf(this.tier)
   }

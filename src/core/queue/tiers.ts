@@ -12,7 +12,8 @@ import { type Ranked, Tier } from './tier.ts'
 /** What waits: a request with its place. */
 export interface QueueEntry extends Ranked {
   tier: number
-  enqueuedAt: number
+  /** When it was submitted or, if that was later, when it might start. */
+  readonly timedFrom: number
   readonly request: unknown
   readonly metadata?: unknown
   /** When its time is over if it still waits; without it, never. */
@@ -69,7 +70,7 @@ export class Tiers<E extends QueueEntry> {
   /** Gives an entry its sequence and its rank, and puts it in its place. */
   add(entry: E): void {
     entry.sequence = ++this.#sequence
-    this.#place(entry, this.#rankOf(entry, entry.tier, entry.enqueuedAt))
+    this.#place(entry, this.#rankOf(entry, entry.tier, entry.timedFrom))
   }
 
   /** Puts an entry back that had left, with the rank of its admission. */
@@ -144,7 +145,7 @@ export class Tiers<E extends QueueEntry> {
   delete(entry: E): void {
     this.#size--
     ;(this.#tiers[entry.tier] as Tier<E>).remove(entry)
-    if (this.#turns !== undefined) this.#turns.left(entry.tier, entry.enqueuedAt)
+    if (this.#turns !== undefined) this.#turns.left(entry.tier, entry.timedFrom)
   }
 
   /** Moves an entry to another tier, under its own sequence; also one that does not stand here at the moment. */
@@ -216,7 +217,7 @@ export class Tiers<E extends QueueEntry> {
 
   #tell(entry: E, tier: number, policy: (question: OrderQuestion) => void): void {
     try {
-      this.#ask(entry, tier, entry.enqueuedAt, policy)
+      this.#ask(entry, tier, entry.timedFrom, policy)
     } catch (error) {
       if (this.#report === undefined) throw error
       this.#report(error)
@@ -253,7 +254,7 @@ export class Tiers<E extends QueueEntry> {
     entry.rank = rank
     this.#size++
     ;(this.#tiers[entry.tier] as Tier<E>).add(entry)
-    if (this.#turns !== undefined) this.#turns.came(entry.tier, entry.enqueuedAt)
+    if (this.#turns !== undefined) this.#turns.came(entry.tier, entry.timedFrom)
   }
 }
 

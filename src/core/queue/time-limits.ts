@@ -14,7 +14,8 @@ import { type Deadline, Deadlines } from './deadlines.ts'
 
 /** Who may have a deadline: a request, or a caller who shares one. */
 export interface Timed {
-  readonly enqueuedAt: number
+  /** From when its time counts, in ms on the clock. */
+  readonly timedFrom: number
   deadline: unknown
 }
 
@@ -85,10 +86,10 @@ export class TimeLimits<P extends Timed> {
     return this.#deadlines.takeDue(now)
   }
 
-  /** Its time is over in so many ms since it was submitted. */
+  /** Its time is over in so many ms since it began to count. */
   set(party: P, limitMs: number): void {
-    if (limitMs === Number.POSITIVE_INFINITY) return
-    const dueAt = party.enqueuedAt + limitMs
+    const dueAt = party.timedFrom + limitMs
+    if (dueAt === Number.POSITIVE_INFINITY) return
     const deadline = this.#deadlines.set(party, dueAt)
     party.deadline = deadline
     if (dueAt < this.#alarm.dueAt) this.#alarm.setFor(dueAt, this.#timeline.now())
@@ -105,7 +106,7 @@ export class TimeLimits<P extends Timed> {
     const deadline = party.deadline as Deadline<P> | undefined
     if (deadline !== undefined) {
       // Often it is the one that it has.
-      if (deadline.rank === party.enqueuedAt + limitMs) return
+      if (deadline.rank === party.timedFrom + limitMs) return
       this.#deadlines.clear(deadline)
       party.deadline = undefined
     }

@@ -14,8 +14,10 @@ export interface RunContext {
   readonly attempt: number
   /** When it was submitted, in ms on the executor's clock (`performance.now()` by default). */
   readonly enqueuedAt: number
-  /** How long it waited for its slot, in ms since it was submitted: earlier attempts are in it. */
+  /** How long it waited for its slot, in ms: earlier attempts are in it, `delayMs` is not. */
   readonly waitMs: number
+  /** For how long it was put off by `delayMs`, `startAt` or a rate, in ms; 0 for a request that might start at once. */
+  readonly delayMs: number
   /** When its time is over, on the same clock: the earlier of the run's and the whole request's; or Infinity. */
   readonly deadline: number
   /** What the caller gave as `metadata`. */
@@ -60,7 +62,11 @@ export class Run implements RunContext {
   }
 
   get waitMs(): number {
-    return this.#began.at - this.#record.enqueuedAt
+    return this.#began.at - this.#record.timedFrom
+  }
+
+  get delayMs(): number {
+    return this.#record.delayMs
   }
 
   get deadline(): number {

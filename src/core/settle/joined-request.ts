@@ -68,6 +68,15 @@ export class JoinedRequest<Req, Res> implements QueuedRequest<Req, Res> {
     return this.enqueuedAt + Math.min(this.waitTimeoutMs, this.timeoutMs)
   }
 
+  /** Its own time counts from its own submission. */
+  get timedFrom(): number {
+    return this.enqueuedAt
+  }
+
+  get delayMs(): number {
+    return this.record.delayMs
+  }
+
   get startedAt(): number | undefined {
     return this.record.startedAt
   }

@@ -111,7 +111,7 @@ export class Parties<Req, Res> {
     if (resolve !== undefined) joined.deliverTo(resolve, reject as (reason: unknown) => void)
     joined.admission = extras.admission
     if (joined.signal !== undefined) this.#signals.add(joined.signal, joined)
-    this.#limits.set(joined, twin.status >= State.STARTING ? joined.timeoutMs : joined.waitUntil - joined.enqueuedAt)
+    this.#limits.set(joined, twin.status >= State.STARTING ? joined.timeoutMs : joined.waitUntil - joined.timedFrom)
     if (twin.status > State.BLOCKED) admittedJoined(joined)
   }
 
@@ -146,7 +146,7 @@ export class Parties<Req, Res> {
   /** When the time of the last of them is over who still waits for it. */
   wantedUntil(record: RequestRecord<Req, Res>): number {
     const { extras } = record
-    const own = record.enqueuedAt + this.#limits.wholeOf(record)
+    const own = record.timedFrom + this.#limits.wholeOf(record)
     if (extras === undefined || extras.joined === undefined) return own
     const joined = Array.from(joinedOf<Req, Res>(extras), ({ enqueuedAt, timeoutMs }) => enqueuedAt + timeoutMs)
     return Math.max(...joined, extras.left === undefined ? own : 0)
@@ -158,7 +158,7 @@ export class Parties<Req, Res> {
     const parties: Party<Req, Res>[] = [...joinedOf<Req, Res>(extras)]
     if (extras.left === undefined) parties.push(record)
     if (!parties.some((party) => dueAt < party.waitUntil)) return false
-    for (const party of parties) this.#limits.change(party, party.waitUntil - party.enqueuedAt)
+    for (const party of parties) this.#limits.change(party, party.waitUntil - party.timedFrom)
     return true
   }
 
@@ -199,7 +199,7 @@ export class Parties<Req, Res> {
     const error =
       record.status >= State.STARTING
         ? new RunTimeoutError(now - (this.#host.startedAt(record) ?? now), wholeMs, subject)
-        : new WaitTimeoutError(now - party.enqueuedAt, Math.min(waitMs, wholeMs), subject)
+        : new WaitTimeoutError(now - party.timedFrom, Math.min(waitMs, wholeMs), subject)
     this.leave(party, State.EXPIRED, error)
   }
 

@@ -35,7 +35,7 @@ export interface ExecutorEvents {
   /** A caller waits for room (`whenFull: 'block'`). */
   blocked: RequestEvent & { readonly blocked: number }
   /** It has a slot: the executor is called next. */
-  started: RequestEvent & { readonly waitMs: number; readonly attempt: number }
+  started: RequestEvent & { readonly waitMs: number; readonly delayMs: number; readonly attempt: number }
   /** The executor has failed; it will be tried again after `delayMs`. */
   retrying: RequestEvent & { readonly attempt: number; readonly error: unknown; readonly delayMs: number }
   completed: RequestEvent & { readonly waitMs: number; readonly runMs: number }

@@ -48,7 +48,7 @@ export interface StatusSources {
   readonly listenerErrors: number
   readonly capacity: { readonly waiting: number; readonly reserved: number; readonly total: number; sizes(): number[] }
   readonly blocked: { readonly size: number; sizes(): ByPriority<number> }
-  readonly queue: { firstAt(tier: number): { readonly enqueuedAt: number } | undefined }
+  readonly queue: { firstAt(tier: number): { readonly timedFrom: number } | undefined }
   readonly slots: {
     readonly active: number
     readonly limit: number
@@ -82,7 +82,7 @@ export function statusOf({ settings, capacity, blocked, queue, slots, ...of }: S
     order: settings.order.name,
     oldestWaitMsByPriority: byPriority((tier) => {
       const next = queue.firstAt(tier)
-      return next === undefined ? 0 : of.now - next.enqueuedAt
+      return next === undefined ? 0 : of.now - next.timedFrom
     }),
     ...of.statistics.status(),
     listenerErrors: of.listenerErrors,

@@ -54,7 +54,7 @@ export class Teller {
     if (event === 'completed' || event === 'failed') {
       // Only a run ends so.
       const { startedAt } = run as { readonly startedAt: number }
-      const durations = { waitMs: startedAt - record.enqueuedAt, runMs: about.at - startedAt }
+      const durations = { waitMs: startedAt - record.timedFrom, runMs: about.at - startedAt }
       if (event === 'completed') this.#events.tell(record, event, { ...about, ...durations })
       else this.#events.tell(record, event, { ...about, ...durations, error })
     } else if (event === 'shed') this.#events.tell(record, event, { ...about, error })

@@ -12,16 +12,16 @@ class Entry implements QueueEntry {
   block: QueueEntry['block'] = undefined
   readonly request: string
   tier: number
-  enqueuedAt: number
+  timedFrom: number
   metadata?: unknown
   waitUntil?: number
   cost?: number
   attempt?: number
 
-  constructor(request: string, tier: number, enqueuedAt = 0) {
+  constructor(request: string, tier: number, timedFrom = 0) {
     this.request = request
     this.tier = tier
-    this.enqueuedAt = enqueuedAt
+    this.timedFrom = timedFrom
   }
 }
 

@@ -18,7 +18,7 @@ function made(defaults = uniform) {
   const rings: number[] = []
   const alarm = new Alarm(clock, timeline, (now) => rings.push(now))
   const limits = new TimeLimits<Timed>(defaults, timeline, alarm)
-  const party = (enqueuedAt = 100): Timed => ({ enqueuedAt, deadline: undefined })
+  const party = (timedFrom = 100): Timed => ({ timedFrom, deadline: undefined })
   const record = (tier: number) => new RequestRecord('', tier, timeline.instant())
   return { clock, alarm, rings, limits, party, record }
 }
