@@ -58,7 +58,7 @@ function turned(trials: readonly Trial[], round: number): Trial[] {
   return [...trials.slice(from), ...trials.slice(0, from)]
 }
 
-async function runChild(measured: Case, trial: Trial, options: DriverOptions): Promise<Outcome> {
+export async function runChild(measured: Case, trial: Trial, options: DriverOptions): Promise<Outcome> {
   const flags = [...(measured.flags ?? []), ...options.flags]
   const file = join(import.meta.dirname, 'child.ts')
   const child = spawn(process.execPath, [...flags, file, measured.name, trial.variant, trial.subject], {
