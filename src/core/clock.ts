@@ -35,7 +35,7 @@ export interface Clock {
 }
 
 /** The longest delay of Node's timers; a longer one fires after 1 ms. */
-const MAX_DELAY_MS = 2 ** 31 - 1
+export const MAX_DELAY_MS = 2 ** 31 - 1
 
 /** Timers count whole milliseconds: this is a twentieth of what they can tell. */
 const SAME_INSTANT_MS = 0.05

@@ -96,8 +96,8 @@ export const inGuards: readonly Mutant[] = [
     name: 'a batch takes one more than it may',
     kind: 'limits and guards',
     file: 'src/core/run/batched.ts',
-    find: 'if (open.length >= maxSize) call()',
-    replace: 'if (open.length > maxSize) call()',
+    find: 'open.size + 1 >= maxSize',
+    replace: 'open.size + 1 > maxSize',
   },
   {
     name: 'a guard hears of those who were cancelled as if they had failed',
