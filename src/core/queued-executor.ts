@@ -14,7 +14,14 @@ import { Capacity } from './admit/capacity.ts'
 import { Gate } from './admit/gate.ts'
 import { Outlook } from './admit/outlook.ts'
 import { Pauses } from './admit/pauses.ts'
-import { type PullOptions, pull, requirePullOptions, type Source } from './admit/pull.ts'
+import {
+  type PullOptions,
+  type PullTarget,
+  pull,
+  requirePullOptions,
+  requireSource,
+  type Source,
+} from './admit/pull.ts'
 import { Room } from './admit/room.ts'
 import { type Checked, check, type StandardSchema } from './admit/schema.ts'
 import { requireConcurrency, requireOptions, requireTier } from './checks.ts'
@@ -66,6 +73,11 @@ import { Teller } from './watch/teller.ts'
 /** What `map()` may be told: the options of each request, and how to pull. */
 export type MapOptions = PullOptions & Omit<RequestOptions, 'id'>
 
+const mapOptions = Object.keys({
+  ...{ ordered: 0, window: 0, priority: 0, signal: 0, waitTimeoutMs: 0, runTimeoutMs: 0, timeoutMs: 0 },
+  ...{ metadata: 0, cost: 0, delayMs: 0, startAt: 0, after: 0 },
+} satisfies { [K in keyof Required<MapOptions>]: 0 })
+
 const NORMAL = 2
 
 /**
@@ -92,6 +104,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   readonly #blocked: Tiers<RequestRecord<Req, Res>>
   // Those that an asynchronous schema looks at.
   readonly #checking = new Set<RequestRecord<Req, Res>>()
+  // Those of `map()` that read a source: told when it closes.
+  readonly #pulls = new Set<() => void>()
   // Queue.
   readonly #queue: Tiers<RequestRecord<Req, Res>>
   readonly #held: HeldBack<RequestRecord<Req, Res>>
@@ -235,29 +249,52 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   }
 
   /**
-   * The results of a source's requests, pulled only as fast as slots and room allow. It blocks for room whatever
-   * `whenFull` says. The first error ends it: what is on its way is cancelled, the source closed; so does `break`.
+   * The results of a source's requests, read only as fast as slots and room allow. It blocks for room whatever `whenFull`
+   * says, and a request that a rate or a guard refuses is submitted again when it would come in.
+   *
+   * The first error ends it: what is on its way is cancelled, the source closed; so do `break` and an abort of `signal`, and
+   * so does `close()`, after the results of what was admitted. All are heard while the source is quiet too. A stream of Node
+   * is destroyed then, one of the web cancelled; but a generator that awaits for ever can't be stopped.
+   * @throws {OptionsError} at once; what the source throws, and the first error of a request, by the iterator
    */
   map(requests: Source<Req>, options: MapOptions = {}): AsyncGenerator<Res, void, undefined> {
-    const { ordered = true, window, ...each } = options
+    requireSource(requests)
+    requireOptions('map', options, mapOptions)
+    // Each is read once, own or inherited.
+    const given: MapOptions = Object.fromEntries(mapOptions.map((name) => [name, options[name as keyof MapOptions]]))
+    const { ordered = true, window, ...each } = given
     requirePullOptions(ordered, window)
-    const tier = requireTier(each.priority ?? 'normal')
     const outer = each.signal
-    return pull(
-      requests,
-      {
-        window: () => window ?? 2 * this.#slots.limit,
-        ready: () => this.#ready(tier, undefined, undefined, outer),
-        run: (request, signal) => {
-          const record = new RequestRecord<Req, Res>(request, tier, this.#arrival())
-          const promise = record.promise()
-          const both = outer === undefined ? signal : AbortSignal.any([outer, signal])
-          if (this.#reads(record, { ...each, signal: both })) this.#arrive(record, 'block')
-          return promise
-        },
+    const made = (request: Req) => new RequestRecord<Req, Res>(request, NORMAL, this.#arrival())
+    const asking = (request?: Req): RequestRecord<Req, Res> => {
+      const record = made(request as Req)
+      readRequestOptions(each, record)
+      return record
+    }
+    const first = asking()
+    if (first.cost > 1) this.#requireCost(first)
+    const target: PullTarget<Req, Res> = {
+      window: () => window ?? 2 * this.#slots.limit,
+      room: (signal) => this.#room.until(first, signal, false),
+      asksFirst: this.#gate.asksAtArrival && this.#settings.schema === undefined,
+      ready: (request, signal) => this.#room.until(asking(request), signal),
+      run: (request, isChecked, signal, { resolve, reject, refused }) => {
+        const record = made(request)
+        record.resolve = resolve
+        record.reject = (error) => {
+          if (record.status === State.REJECTED) refused(error, record.request)
+          else reject(error)
+        }
+        if (!this.#reads(record, { ...each, signal })) return
+        if (isChecked) this.#checked(record, { request }, 'block')
+        else this.#arrive(record, 'block')
       },
-      ordered,
-    )
+      hears: (closed) => {
+        this.#pulls.add(closed)
+        return () => void this.#pulls.delete(closed)
+      },
+    }
+    return pull(requests, target, ordered, outer)
   }
 
   /** The handle of a live request; undefined when there is none with this id (any more). */
@@ -416,10 +453,10 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     return this.#slots.health()
   }
 
-  #ready(tier: number, request?: Req, metadata?: unknown, signal?: AbortSignal): Promise<void> {
+  #ready(tier: number, request?: Req, metadata?: unknown): Promise<void> {
     const record = new RequestRecord<Req, Res>(request as Req, tier, this.#timeline.instant())
     if (metadata !== undefined) record.more().metadata = metadata
-    return this.#room.until(record, signal)
+    return this.#room.until(record)
   }
 
   // ── Step 1: arrive ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -1017,6 +1054,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         for (const record of [...this.#checking, ...this.#blocked.entries()]) {
           if (record.status < State.WAITING) this.#refuse(record, new QueueClosedError(subjectOf(record)))
         }
+        for (const closed of this.#pulls) closed()
         this.resume()
       },
       rests: () => {

@@ -1,10 +1,15 @@
 /**
  * How fast may a source be read? Only as fast as there are slots and room: `map()`. Step 2 of 7.
  *
- * It asks for room before it pulls, so the source is never read ahead of what can be admitted, and it holds at most
+ * It asks for room before it reads, so the source is never read ahead of what can be admitted, and it holds at most
  * `window` requests at a time, answers that nobody has fetched included: memory is bounded at both ends.
+ *
+ *     source ──▶ room? ──▶ read ──▶ submitted ──────────▶ line ──▶ consumer
+ *                                     ↑   └ refused by a guard
+ *                                     └──────┘ when the guard would let it in; nothing more is read until then
  */
-import { OptionsError } from '../errors.ts'
+import { soon } from '../clock.ts'
+import { OptionsError, OverloadedError, QueueClosedError, QueueFullError, RateLimitedError } from '../errors.ts'
 
 export interface PullOptions {
   /**
@@ -27,115 +32,279 @@ export function requirePullOptions(ordered: unknown, window: unknown): void {
   }
 }
 
-/** Any source of requests: an array, a generator, a stream. */
-export type Source<T> = Iterable<T> | AsyncIterable<T>
+/** Any source of requests: an array, a set, a generator, a stream of Node or of the web. Promises of requests are awaited. */
+export type Source<T> = Iterable<T | PromiseLike<T>> | AsyncIterable<T>
+
+/** What a source may have, beside what it must. */
+interface Parts<T> {
+  readonly [Symbol.iterator]?: () => Iterator<T | PromiseLike<T>>
+  readonly [Symbol.asyncIterator]?: () => AsyncIterator<T>
+  /** A web stream has it. */
+  readonly getReader?: () => ReadableStreamDefaultReader<T>
+  /** A Node stream has both. */
+  readonly destroy?: () => unknown
+  readonly pipe?: unknown
+}
+
+/** @throws {OptionsError} for what can't be iterated, and for a string, whose letters nobody means */
+export function requireSource(source: unknown): void {
+  if (typeof source === 'object' && source !== null) {
+    const parts = source as Parts<unknown>
+    if ([parts[Symbol.asyncIterator], parts[Symbol.iterator], parts.getReader].some(isFunction)) return
+  }
+  throw new OptionsError('requests', 'an iterable object, such as an array, a generator or a stream', source)
+}
+
+/** Told of one request how it has ended. */
+interface PullEnd<Req, Res> {
+  resolve(value: Res): void
+  reject(error: unknown): void
+  /** It was not admitted. `checked` is what the schema has made of it. */
+  refused(error: unknown, checked: Req): void
+}
 
 /** What pulling needs of the executor. */
 export interface PullTarget<Req, Res> {
   window(): number
-  /** Resolves when there is room. */
-  ready(): Promise<void>
-  /** Runs a request; blocks for as long as there is no room after all. */
-  run(request: Req, signal: AbortSignal): Promise<Res>
+  /** Resolves when there is room, whatever guards say. */
+  room(signal: AbortSignal): Promise<void>
+  /** Are guards to be asked before a request is submitted? What a schema will make of it is not known by then. */
+  readonly asksFirst: boolean
+  /** Resolves when there is room, and the guards would let this request in; never in the same turn as a refusal. */
+  ready(request: Req, signal: AbortSignal): Promise<void>
+  /** Runs a request; blocks for as long as there is no room after all. The schema sees each only once. */
+  run(request: Req, isChecked: boolean, signal: AbortSignal, end: PullEnd<Req, Res>): void
+  /** Calls back when the executor closes, until what is returned is called. */
+  hears(closed: () => void): () => void
+}
+
+interface Item<Req, Res> {
+  request: Req
+  /** It was refused after the schema had seen it. */
+  isChecked: boolean
+  end: { readonly value: Res } | { readonly error: unknown } | undefined
 }
 
 /**
  * The results of a source's requests. The first error ends it: what is on its way is cancelled, and the source closed.
- * So does the consumer's `break`.
+ * So do the consumer's `break`, and an abort of `outer`. When the source fails or the executor closes, the results of what
+ * was admitted come first.
  */
-export async function* pull<Req, Res>(
+export function pull<Req, Res>(
   source: Source<Req>,
   target: PullTarget<Req, Res>,
   ordered: boolean,
+  outer?: AbortSignal,
 ): AsyncGenerator<Res, void, undefined> {
-  const iterator: Iterator<Req> | AsyncIterator<Req> =
-    Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]()
   const stop = new AbortController()
+  const { signal } = stop
   // What is fetched next: in the order of the input, or as it has arrived.
-  const line: Promise<Res>[] = []
+  const line: Item<Req, Res>[] = []
+  // What a guard has refused, in that order.
+  const refused: Item<Req, Res>[] = []
+  let opened: Opened<Req> | undefined
   let wake = nothing
   let freed = nothing
   let onTheWay = 0
-  let exhausted = false
-  let isSourceDone = false
-  let failure: { error: unknown } | undefined
+  let isLettingIn = false
+  let isFed = false
+  let hasLeft = false
+  let failure: { readonly error: unknown } | undefined
 
-  const launch = (request: Req): void => {
-    const result = target.run(request, stop.signal)
-    onTheWay++
-    if (ordered) line.push(result)
-    // Also what keeps an error that nobody fetches from being unhandled.
-    result.then(
-      () => arrived(result),
-      () => arrived(result),
-    )
-  }
-  const arrived = (result: Promise<Res>): void => {
-    if (!ordered) line.push(result)
+  /** Nothing more is read. */
+  const endFeed = (why?: { readonly error: unknown }): void => {
+    if (isFed) return
+    isFed = true
+    failure = why
+    // In a microtask: it is code of the user, and this may be the middle of a step of the executor. A source that waits for
+    // data may never answer again: it is asked to close, and neither awaited nor heard. The iteration has an end of its own.
+    if (opened !== undefined) soon.then(opened.close).catch(nothing)
     wake()
   }
-  const fetch = async (): Promise<IteratorResult<Req>> => {
-    try {
-      const next = await iterator.next()
-      isSourceDone = next.done === true
-      return next
-    } catch (error) {
-      // It is broken, and not to be closed.
-      isSourceDone = true
-      throw error
-    }
+  /** Whatever is on its way is cancelled. */
+  const halt = (reason: unknown): void => {
+    stop.abort(reason)
+    endFeed()
+    wake()
   }
-  const feed = async (): Promise<void> => {
+  const leave = (): void => halt(new DOMException('The iteration has ended', 'AbortError'))
+
+  const launch = (request: Req): void => {
+    const item: Item<Req, Res> = { request, isChecked: false, end: undefined }
+    onTheWay++
+    if (ordered) line.push(item)
+    submit(item)
+  }
+  const submit = (item: Item<Req, Res>): void =>
+    target.run(item.request, item.isChecked, signal, {
+      resolve: (value) => arrive(item, { value }),
+      reject: (error) => arrive(item, { error }),
+      refused: (error, checked) => {
+        if (!isWaitedOut(error)) {
+          dismiss(item, error)
+          return
+        }
+        refused.push(item)
+        item.request = checked
+        item.isChecked = true
+        if (!isLettingIn) void letIn()
+      },
+    })
+  /** Submits what was refused again, one at a time, whenever the guards would let it in. */
+  const letIn = async (): Promise<void> => {
+    isLettingIn = true
+    for (let item = refused.shift(); item !== undefined; item = refused.shift()) {
+      try {
+        await target.ready(item.request, signal)
+        submit(item)
+      } catch (error) {
+        dismiss(item, error)
+      }
+    }
+    isLettingIn = false
+    freed()
+  }
+  const arrive = (item: Item<Req, Res>, end: Item<Req, Res>['end']): void => {
+    item.end = end
+    if (!ordered) line.push(item)
+    wake()
+  }
+  /** It will not come in. When that is for the close of the executor, the others that came in still have their answers. */
+  const dismiss = (item: Item<Req, Res>, error: unknown): void => {
+    if (!(error instanceof QueueClosedError)) {
+      arrive(item, { error })
+      return
+    }
+    onTheWay--
+    if (ordered) line.splice(line.indexOf(item), 1)
+    failure ??= { error }
+    wake()
+  }
+
+  const feed = async (from: Opened<Req>): Promise<void> => {
     try {
-      while (!stop.signal.aborted) {
-        if (onTheWay >= target.window()) {
+      for (;;) {
+        while (isLettingIn || onTheWay >= target.window()) {
           await new Promise<void>((resolve) => {
             freed = resolve
           })
-          continue
         }
-        await target.ready()
-        if (stop.signal.aborted) break
-        const next = await fetch()
-        if (next.done) break
-        if (stop.signal.aborted) break
-        launch(next.value)
+        await target.room(signal)
+        if (isFed) return
+        const next = await read(from)
+        if (next.done) {
+          endFeed()
+          return
+        }
+        const request = await next.value
+        if (target.asksFirst && !isFed) await target.ready(request, signal)
+        if (isFed) return
+        launch(request)
       }
     } catch (error) {
-      failure = { error }
+      endFeed({ error })
     }
-    exhausted = true
-    wake()
+  }
+  const read = async ({ next }: Opened<Req>): Promise<Next<Req>> => {
+    let isOver = true
+    try {
+      const result = await next()
+      isOver = result.done === true
+      return result
+    } finally {
+      // What has ended or is broken is not to be closed.
+      if (isOver) opened = undefined
+    }
   }
 
-  const feeding = feed()
-  try {
-    for (;;) {
-      const next = line.shift()
-      if (next !== undefined) {
-        const value = await next
-        onTheWay--
-        freed()
-        yield value
-      } else if (exhausted && onTheWay === 0) {
-        if (failure !== undefined) throw failure.error
-        return
-      } else {
-        await new Promise<void>((resolve) => {
-          wake = resolve
-        })
+  async function* iterate(): AsyncGenerator<Res, void, undefined> {
+    opened = open(source)
+    const aborted = (): void => halt(outer?.reason)
+    const unhear = target.hears(() => endFeed({ error: new QueueClosedError() }))
+    try {
+      outer?.addEventListener('abort', aborted, { once: true })
+      if (outer?.aborted) aborted()
+      void feed(opened)
+      for (;;) {
+        if (hasLeft) return
+        signal.throwIfAborted()
+        const end = line[0]?.end
+        if (end !== undefined) {
+          line.shift()
+          onTheWay--
+          freed()
+          if ('error' in end) throw end.error
+          yield end.value
+        } else if (isFed && onTheWay === 0) {
+          if (failure !== undefined) throw failure.error
+          return
+        } else {
+          await new Promise<void>((resolve) => {
+            wake = resolve
+          })
+        }
       }
+    } finally {
+      leave()
+      unhear()
+      outer?.removeEventListener('abort', aborted)
     }
-  } finally {
-    stop.abort(new DOMException('The iteration has ended', 'AbortError'))
-    freed()
-    // A source that waits for data may never answer again: ask it to close, but don't wait for its last answer first.
-    if (!isSourceDone) {
-      const closing = iterator.return?.()
-      if (closing instanceof Promise) closing.catch(nothing)
-    }
-    void feeding
   }
+
+  const results = iterate()
+  // A generator keeps these waiting until its `next()` has answered, which a quiet source may never let happen.
+  const { return: returns, throw: throws } = results
+  const left = (): void => {
+    hasLeft = true
+    leave()
+  }
+  results.return = (value) => {
+    left()
+    return returns.call(results, value)
+  }
+  results.throw = (error) => {
+    left()
+    return throws.call(results, error)
+  }
+  return results
+}
+
+/** Is it a refusal that passes, for load or for a rate? */
+function isWaitedOut(error: unknown): boolean {
+  return error instanceof RateLimitedError || error instanceof OverloadedError || error instanceof QueueFullError
+}
+
+type Next<T> = IteratorResult<T | PromiseLike<T>, unknown>
+
+/** A source that is read. */
+interface Opened<T> {
+  readonly next: () => Next<T> | Promise<Next<T>>
+  /** Also while a `next()` has not answered: that of a stream then does. */
+  readonly close: () => unknown
+}
+
+function open<T>(source: Source<T>): Opened<T> {
+  const parts = source as Parts<T>
+  // The iterator of a web stream could not cancel it while it is quiet.
+  if (isFunction(parts.getReader)) {
+    const reader = parts.getReader()
+    const release = (): void => reader.releaseLock()
+    reader.closed.then(release, release)
+    return { next: () => reader.read(), close: () => reader.cancel() }
+  }
+  const iterator = parts[Symbol.asyncIterator]?.() ?? (source as Iterable<T>)[Symbol.iterator]()
+  return {
+    next: () => iterator.next(),
+    close: () => {
+      // Nor could the one of a Node stream.
+      if (isFunction(parts.pipe)) parts.destroy?.()
+      return iterator.return?.()
+    },
+  }
+}
+
+function isFunction<T>(value: T): value is T & ((...args: never[]) => unknown) {
+  return typeof value === 'function'
 }
 
 function nothing(): void {}

@@ -47,6 +47,7 @@ export interface RoomHost<R> {
 /** What somebody has asked for. */
 interface Asked<R> {
   readonly record: R
+  readonly asksGuards: boolean
   /** When a guard is asked again at the latest; Infinity: when there is room. */
   againAt: number
 }
@@ -132,11 +133,14 @@ export class Room<R extends RequestRecord> {
     if (this.nextLookAt <= now) this.#tell()
   }
 
-  /** Resolves when a request would come in. Rejects with what a guard throws, with the signal's reason, or when it closes. */
-  until(record: R, signal?: AbortSignal): Promise<void> {
+  /**
+   * Resolves when a request would come in; without `asksGuards`, when there is room for it. Rejects with what a guard throws,
+   * with the signal's reason, or when it closes.
+   */
+  until(record: R, signal?: AbortSignal, asksGuards = true): Promise<void> {
     if (this.#isShut) return Promise.reject(new QueueClosedError())
     if (signal?.aborted) return Promise.reject(signal.reason)
-    const asked = { record, againAt: Number.POSITIVE_INFINITY }
+    const asked = { record, asksGuards, againAt: Number.POSITIVE_INFINITY }
     if (!this.#hasRefused && this.#comesIn(asked)) return soon
     const told = this.#waiters.wait(asked, signal)
     // It keeps the process alive, as a request that waits does.
@@ -157,6 +161,7 @@ export class Room<R extends RequestRecord> {
     asked.againAt = Number.POSITIVE_INFINITY
     if (this.#capacity.bound(record.tier, this.#host.slotIsFree()) !== undefined) return false
     if (this.#blocked.size > 0 && this.wouldBePassed()) return false
+    if (!asked.asksGuards) return true
     record.arrived = this.#timeline.instant()
     const refusal = this.#host.refusalOf(record)
     if (refusal === undefined) return true

@@ -118,8 +118,8 @@ export function batched<Req, Res>(
       else if (maxWaitMs > 0) {
         // The listener dies with the run: the signal is the run's own.
         const left = (): void => {
-          if (open.delete(member) && open.size === 0) disarm()
           isThere(member)
+          if (open.delete(member) && open.size === 0) disarm()
         }
         run.signal.addEventListener('abort', left, { once: true })
       }

@@ -2,22 +2,29 @@
  * Pulling, with the target in the hand of the test: when it reads the source, what it holds, and how it ends.
  */
 import { describe, expect, test } from 'vitest'
-import { pull, requirePullOptions, type Source } from '../../../src/core/admit/pull.ts'
+import { type PullTarget, pull, requirePullOptions, type Source } from '../../../src/core/admit/pull.ts'
 
 /** A target whose runs end when the test says so. */
 function made({ window = 2, ordered = true, room = true } = {}) {
   const runs = new Map<string, { resolve(value: string): void; reject(error: unknown): void; signal: AbortSignal }>()
   let open: () => void = () => {}
+  let listening = 0
   let ready = room ? Promise.resolve() : new Promise<void>((resolve) => (open = resolve))
-  const target = {
+  const target: PullTarget<string, string> = {
     window: () => window,
-    ready: () => ready,
-    run: (request: string, signal: AbortSignal) =>
-      new Promise<string>((resolve, reject) => void runs.set(request, { resolve, reject, signal })),
+    room: () => ready,
+    asksFirst: false,
+    ready: () => Promise.resolve(),
+    run: (request, _, signal, { resolve, reject }) => void runs.set(request, { resolve, reject, signal }),
+    hears: () => {
+      listening++
+      return () => void listening--
+    },
   }
   return {
     runs,
-    pull: (source: Source<string>) => pull(source, target, ordered),
+    pull: (source: Source<string>, outer?: AbortSignal) => pull(source, target, ordered, outer),
+    listening: () => listening,
     giveRoom: () => open(),
     takeRoom: () => {
       ready = new Promise((resolve) => {
@@ -225,6 +232,31 @@ describe('it ends', () => {
     answer({ done: false, value: 'too late' })
     await turns()
     expect([...runs.keys()]).toEqual(['a'])
+  })
+
+  test('at once with an abort, though nothing that is on its way ends', async () => {
+    const { pull, listening } = made({ window: 3 })
+    const control = new AbortController()
+    const results = pull(['a', 'b'], control.signal)
+    const first = results.next().catch((reason) => reason)
+    await turns()
+    expect(listening()).toBe(1)
+    control.abort('enough')
+    expect(await first).toBe('enough')
+    expect(listening()).toBe(0)
+  })
+
+  test('and does not listen for the close of the executor any more', async () => {
+    const { pull, listening, end } = made()
+    const all = [pull(['a']), pull(['b'])]
+    const firsts = all.map((results) => results.next())
+    await turns()
+    expect(listening()).toBe(2)
+    for (const request of ['a', 'b']) end(request)
+    await Promise.all(firsts)
+    await all[0]?.next()
+    await all[1]?.return()
+    expect(listening()).toBe(0)
   })
 
   test('without closing a source that can not be closed', async () => {

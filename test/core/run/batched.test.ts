@@ -223,8 +223,11 @@ describe('batched()', () => {
   })
 
   test('a batch of one is one', async () => {
-    const queue = new QueuedExecutor(batched(async (requests: number[]) => requests, { maxSize: 1 }))
+    const clock = new JumpingClock()
+    const options = { maxSize: 1, maxWaitMs: 5, clock }
+    const queue = new QueuedExecutor(batched(async (requests: number[]) => requests, options))
     expect(await queue.execute(1)).toBe(1)
+    expect(clock.mostTimers).toBe(0)
   })
 })
 

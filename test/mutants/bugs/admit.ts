@@ -130,8 +130,8 @@ export const whenAdmitted: readonly Mutant[] = [
     name: '`map()` has one more on its way than its window allows',
     kind: 'limits and guards',
     file: 'src/core/admit/pull.ts',
-    find: 'if (onTheWay >= target.window())',
-    replace: 'if (onTheWay > target.window())',
+    find: 'onTheWay >= target.window()',
+    replace: 'onTheWay > target.window()',
   },
   {
     name: 'an asynchronous schema that fails is nobody’s error',
