@@ -41,7 +41,13 @@ export { type Gradient2Options, gradient2 } from './core/run/gradient2.ts'
 export { type VegasOptions, vegas } from './core/run/vegas.ts'
 export { shadow } from './core/run/shadow.ts'
 export { type BackoffOptions, backoff } from './core/settle/backoff.ts'
-export { type DeadLetter, type DeadLetterOptions, DeadLetters, type LetterSource } from './core/settle/dead-letters.ts'
+export {
+  type DeadLetter,
+  type DeadLetterOptions,
+  DeadLetters,
+  type LetterSource,
+  type Requeued,
+} from './core/settle/dead-letters.ts'
 export { type BatchAnswer, type BatchOptions, batched } from './core/run/batched.ts'
 export type { RetryPolicy, RetryQuestion } from './core/settle/retry.ts'
 
@@ -74,6 +80,7 @@ export type { ExecutorState, ExecutorStatus } from './core/watch/status.ts'
 export type {
   ExecutorEvent,
   ExecutorEvents,
+  Failure,
   Listener,
   ListenerErrorHandler,
   Rejection,

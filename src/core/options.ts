@@ -129,6 +129,13 @@ export interface QueuedExecutorOptions<Req = unknown> {
    */
   retry?: RetryPolicy
   /**
+   * How many may be retried at a time: those that back off, and those that are back in the queue for another attempt. One
+   * more failure is final: the caller gets the executor's error, and the event and the handle say `notRetried: 'full'`. The
+   * retry policy is not asked then, so that its budget is not used up. 0 or Infinity: no bound.
+   * @default the total of `maxQueueSize`
+   */
+  maxRetrying?: number
+  /**
    * How fast requests may come, or start. What is over it is refused with a `RateLimitedError`, or waits, as it says.
    * @default none
    */
@@ -164,6 +171,8 @@ export interface RequestOptions {
   priority?: Priority
   /** The caller's own id: while a request with it is live, another one joins it or is refused (`onDuplicate`). */
   id?: string
+  /** In place of the executor's. */
+  onDuplicate?: OnDuplicate
   /** Ends the request with `signal.reason`, wherever it is. A request that runs has `run.signal` aborted. */
   signal?: AbortSignal
   /** In place of the executor's, in ms. */
@@ -228,6 +237,7 @@ export interface Settings<Req> {
   readonly reserve: readonly number[]
   readonly lendReserve: boolean
   readonly retry: RetryPolicy | undefined
+  readonly maxRetrying: number
   readonly rateLimits: readonly Guard[]
   readonly overload: readonly Guard[]
   readonly clock: Clock
@@ -286,6 +296,7 @@ const rules: { readonly [K in keyof QueuedExecutorOptions]-?: Rule } = {
   rateLimit: { expected: 'a rate limit, such as tokenBucket(), or an array of them', fits: areGuards },
   overload: { expected: 'a guard, such as codel(), or an array of them', fits: areGuards },
   retry: { expected: 'a retry policy, such as backoff()', fits: (value) => hasMethods(value, 'delayMs') },
+  maxRetrying: bound,
   order: { expected: 'an order policy, such as strict()', fits: (value) => hasMethods(value, 'rank') },
   clock: {
     expected: 'a clock with now, setTimeout and clearTimeout',
@@ -311,12 +322,13 @@ export function readSettings<Req>(options: QueuedExecutorOptions<Req> = {}): Set
   }
   const concurrency = decides ? requireConcurrency(limit.initial) : (given.concurrency ?? DEFAULT_CONCURRENCY)
   const size = partsOf(given.maxQueueSize, 'total')
+  const total = size.total ?? DEFAULT_QUEUE_SIZE
   const waitTimeoutMs = byTier(given.waitTimeoutMs, Number.POSITIVE_INFINITY)
   const timeoutMs = byTier(given.timeoutMs, Number.POSITIVE_INFINITY)
   return {
     name: given.name ?? 'triage',
     concurrency,
-    total: unbounded(size.total ?? DEFAULT_QUEUE_SIZE),
+    total: unbounded(total),
     byTier: priorities.map((priority) => unbounded(size[priority] ?? 0)),
     whenFull: given.whenFull ?? 'reject',
     maxBlocked: unbounded(given.maxBlocked ?? DEFAULT_BLOCKED),
@@ -333,6 +345,7 @@ export function readSettings<Req>(options: QueuedExecutorOptions<Req> = {}): Set
     reserve: floorsOf(given.reserve, concurrency),
     lendReserve: given.lendReserve ?? false,
     retry: given.retry,
+    maxRetrying: unbounded(given.maxRetrying ?? total),
     rateLimits: [given.rateLimit ?? []].flat(),
     overload: [given.overload ?? []].flat(),
     clock: given.clock ?? systemClock,
@@ -374,6 +387,7 @@ export function readRequestOptions(options: RequestOptions, record: RequestRecor
   // Each is read once: a getter may answer differently the second time.
   const { priority, id, signal, waitTimeoutMs, runTimeoutMs, timeoutMs, metadata, delayMs, startAt, after, cost } =
     options
+  const { onDuplicate } = options
   if (priority !== undefined) record.tier = requireTier(priority)
   if (id !== undefined) {
     if (typeof id !== 'string' || id === '') throw new OptionsError('id', 'a string that is not empty', id)
@@ -396,6 +410,10 @@ export function readRequestOptions(options: RequestOptions, record: RequestRecor
   if (after !== undefined) {
     if (!Array.isArray(after)) throw new OptionsError('after', 'an array of requests or promises', after)
     record.later().after = [...after]
+  }
+  if (onDuplicate !== undefined) {
+    checkOption('onDuplicate', onDuplicate)
+    record.later().onDuplicate = onDuplicate
   }
   // Last: by then it is known whether it has anything else of its own.
   if (waitTimeoutMs !== undefined || runTimeoutMs !== undefined || timeoutMs !== undefined) {

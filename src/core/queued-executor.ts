@@ -660,7 +660,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   /** A second caller with the id of a live request shares its run. */
   #join(twin: RequestRecord<Req, Res>, newcomer: RequestRecord<Req, Res>): void {
-    if (this.#settings.onDuplicate === 'reject') {
+    if ((newcomer.extras?.later?.onDuplicate ?? this.#settings.onDuplicate) === 'reject') {
       this.#refuse(newcomer, new DuplicateRequestError(subjectOf(newcomer)))
       return
     }
@@ -887,6 +887,11 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   #retries(record: RequestRecord<Req, Res>, retry: RetryPolicy, error: unknown): boolean {
     // Closed without drain, nothing waits any more.
     if (record.ended || !this.#closing.drains) return false
+    // Before the policy is asked: a retry that is refused must not use up its budget.
+    if (this.#held.retrying >= this.#settings.maxRetrying) {
+      record.later().notRetried = 'full'
+      return false
+    }
     const now = this.#timeline.now()
     const { attempt, tier } = record
     const { admitted } = this.#statistics.totals()
@@ -894,12 +899,14 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#events.guard(() => {
       delayMs = retry.delayMs({ attempt, error, tier, elapsedMs: now - record.timedFrom, admitted })
     }, 'retrying')
-    // What would be over, for all of them, before its turn has failed now.
     const dueAt = now + (delayMs ?? Number.NaN)
-    if (!(dueAt >= now) || !this.#parties.waitAgain(record, dueAt)) return false
+    // Looked at again: the policy may have ended it.
+    if (record.ended || !this.#closing.drains || !(dueAt >= now)) return false
+    // What would be over, for all of them, before its turn has failed now.
+    if (!this.#parties.waitAgain(record, dueAt)) return false
     this.#running--
     this.#statistics.retries++
-    this.#held.addAgain(record, dueAt, now)
+    this.#held.addAgain(record, error, dueAt, now)
     if (this.#audit !== undefined) this.#audit.retries(record as RequestRecord)
     this.#tell.of(record, 'retrying', { attempt, error, delayMs: dueAt - now })
     return true
@@ -1083,7 +1090,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         return {
           ...{ admitted, ended: completed + failed + expired + cancelled + shed },
           ...{ waiting, maxQueueSize: total, running: this.#running + reserved, retrying: this.#held.retrying },
-          ...{ blocked: this.#blocked.size, maxBlocked },
+          ...{ maxRetrying: this.#settings.maxRetrying, blocked: this.#blocked.size, maxBlocked },
           ...{ slots: this.#slots.limit, substitutes: this.#slots.replaced, now: this.#timeline.now() },
         }
       },

@@ -112,7 +112,24 @@ export interface QueuedRequest<Req = unknown, Res = unknown> {
   setPriority(priority: Priority): boolean
   /** How many would start before it: 0 is next. Undefined when it does not wait in the queue. */
   position(): number | undefined
+  /** `'full'`: it has failed, and was not tried again, since as many as `maxRetrying` were being retried already. */
+  readonly notRetried: NotRetried | undefined
 }
+
+/** Why a failure was final that the retry policy was not even asked about. */
+export type NotRetried = 'full'
+
+/** What a request was submitted with, besides its id, priority and metadata, and needs when it is submitted again. */
+export interface RepeatOptions {
+  readonly cost: number
+  readonly waitTimeoutMs?: number
+  readonly runTimeoutMs?: number
+  readonly timeoutMs?: number
+}
+
+/** Of how many attempts the errors are kept: the last ones. */
+const MAX_ERRORS = 10
+const NO_ERRORS: readonly unknown[] = []
 
 /** For requests that start later than at once, or again. */
 export class Later {
@@ -126,6 +143,17 @@ export class Later {
   timedFrom = Number.NEGATIVE_INFINITY
   /** Its place among those who are held out of the queue. */
   hold: unknown = undefined
+  /** What its earlier attempts have failed with: the last ones, so that there is room for one more. */
+  errors = NO_ERRORS
+  notRetried: NotRetried | undefined = undefined
+  /** What becomes of it when its id is live, if it says so itself. */
+  onDuplicate: string | undefined = undefined
+
+  /** An attempt has failed, and there will be another. */
+  fails(error: unknown): void {
+    this.attempt++
+    this.errors = [...this.errors.slice(2 - MAX_ERRORS), error]
+  }
 }
 
 /** What only some requests have; made when the first of it is needed. */
@@ -333,6 +361,16 @@ export class RequestRecord<Req = unknown, Res = unknown> extends AsyncResource i
   get attempt(): number {
     const { extras } = this
     return extras === undefined || extras.later === undefined ? 1 : extras.later.attempt
+  }
+
+  /** What its attempts have failed with, the last of them: this one included. */
+  errorsWith(error: unknown): unknown[] {
+    const { extras } = this
+    return [...(extras?.later?.errors ?? NO_ERRORS), error]
+  }
+
+  get notRetried(): NotRetried | undefined {
+    return this.extras?.later?.notRetried
   }
 
   get enqueuedAt(): number {

@@ -30,6 +30,7 @@ const schema = z.strictObject({
   maxQueueSize: z.union([bound, z.strictObject({ total: bound.optional(), ...byPriority(bound) })]).optional(),
   whenFull: z.enum(['reject', 'block', 'shed']).optional(),
   maxBlocked: bound.optional(),
+  maxRetrying: bound.optional(),
   waitTimeoutMs: timeouts.optional(),
   runTimeoutMs: timeouts.optional(),
   timeoutMs: timeouts.optional(),
@@ -102,6 +103,7 @@ test('the defaults are bounded', () => {
     byTier: [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY],
     whenFull: 'reject',
     maxBlocked: 10_000,
+    maxRetrying: 10_000,
     runTimeoutMs: [300_000, 300_000, 300_000, 300_000],
     onStuck: 'hold',
     maxReplaced: 10,
@@ -130,7 +132,16 @@ test('0 and Infinity ask for no bound', () => {
   expect(readSettings({ maxQueueSize: 0, maxBlocked: Number.POSITIVE_INFINITY })).toMatchObject({
     total: Number.POSITIVE_INFINITY,
     maxBlocked: Number.POSITIVE_INFINITY,
+    maxRetrying: Number.POSITIVE_INFINITY,
   })
+  expect(readSettings({ maxQueueSize: 0, maxRetrying: 3 })).toMatchObject({ maxRetrying: 3 })
+  expect(readSettings({ maxRetrying: 0 })).toMatchObject({ total: 10_000, maxRetrying: Number.POSITIVE_INFINITY })
+})
+
+test('as many may be retried at a time as may wait in all, unless it is said', () => {
+  expect(readSettings({ maxQueueSize: 7 })).toMatchObject({ total: 7, maxRetrying: 7 })
+  expect(readSettings({ maxQueueSize: { total: 8, low: 2 } })).toMatchObject({ maxRetrying: 8 })
+  expect(readSettings({ maxQueueSize: { low: 2 } })).toMatchObject({ maxRetrying: 10_000 })
 })
 
 test('one value is for all priorities; an object names some, and the others have its default, or the option’s own', () => {
@@ -161,6 +172,7 @@ describe('what one request asks for', () => {
     [{ waitTimeoutMs: 0 }, 'waitTimeoutMs'],
     [{ runTimeoutMs: -5 }, 'runTimeoutMs'],
     [{ timeoutMs: '5' }, 'timeoutMs'],
+    [{ onDuplicate: 'run' }, 'onDuplicate'],
     [{ timeoutMs: Number.NaN }, 'timeoutMs'],
     ['urgent', 'options'],
     [null, 'options'],
@@ -210,6 +222,7 @@ describe('what one request asks for', () => {
     const options = {
       ...{ priority: 'high', id: 'x', signal: new AbortController().signal, metadata: {}, cost: 2, delayMs: 0 },
       ...{ waitTimeoutMs: 9_000, runTimeoutMs: 9_000, timeoutMs: 9_000, startAt: new Date(0), after: [] },
+      onDuplicate: 'join',
     }
     const reads: string[] = []
     const counted = new Proxy(options, {

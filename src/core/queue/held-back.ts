@@ -107,11 +107,11 @@ export class HeldBack<R extends RequestRecord> {
   }
 
   /** It has failed, and comes back for another attempt. */
-  addAgain(record: R, dueAt: number, now: number): void {
+  addAgain(record: R, error: unknown, dueAt: number, now: number): void {
     const later = record.later()
     record.status = State.HELD
     this.retrying++
-    later.attempt++
+    later.fails(error)
     this.#hold(record, later, dueAt)
     this.#alarm.setFor(dueAt, now)
   }

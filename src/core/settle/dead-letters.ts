@@ -1,36 +1,49 @@
 /**
  * What has become of those that failed for good? They are kept, a bounded number of them, to be looked at and submitted
  * again. Step 6 of 7.
+ *
+ *     failed for good ──▶ letter ──▶ requeue() ──▶ admitted: a letter no more ──▶ has failed again: the next generation
+ *                           ▲                          │
+ *                           └──────── refused ─────────┘
  */
 import { requireOptions } from '../checks.ts'
+import { inAnotherTurn } from '../clock.ts'
 import { OptionsError } from '../errors.ts'
 import type { Priority } from '../priority.ts'
+import type { NotRetried, RepeatOptions } from '../queued-request.ts'
 
 /** A request that has failed for good. */
 export interface DeadLetter<Req> {
   readonly id: string
+  /** The how-manieth letter with this id it is: 1, and 2 when it has been requeued and has failed again. */
+  readonly generation: number
   readonly request: Req
   readonly priority: Priority
   readonly metadata: unknown
+  /** What it ended with. */
   readonly error: unknown
+  /** How many attempts were begun. */
+  readonly attempts: number
+  /** What each attempt has failed with, the first one first, and last of all `error`; of more than ten, the last ten. */
+  readonly errors: readonly unknown[]
+  /** `'full'`: as many as `maxRetrying` were being retried already, and the retry policy was not asked. */
+  readonly notRetried?: NotRetried | undefined
+  /** What it was submitted with, besides its id, priority and metadata. */
+  readonly options: RepeatOptions
   /** When it ended, in ms on the executor's clock. */
   readonly at: number
 }
 
-interface Ended {
-  readonly id: string
-  readonly request: unknown
-  readonly priority: Priority
-  readonly metadata: unknown
-  readonly error: unknown
-  readonly at: number
-}
+type Ended = Omit<DeadLetter<unknown>, 'generation'>
 
 /** What is needed of an executor. */
 export interface LetterSource<Req, Handle> {
   on(event: 'failed' | 'expired', listener: (event: Ended) => void): unknown
   off(event: 'failed' | 'expired', listener: (event: Ended) => void): unknown
-  submit(request: Req, options: { priority: Priority; metadata: unknown }): Promise<Handle>
+  submit(
+    request: Req,
+    options: RepeatOptions & { id: string; priority: Priority; metadata: unknown; onDuplicate: 'reject' },
+  ): Promise<Handle>
 }
 
 export interface DeadLetterOptions {
@@ -46,20 +59,41 @@ export interface DeadLetterOptions {
   of?: readonly ('failed' | 'expired')[]
 }
 
+/** What `requeueAll()` has done. */
+export interface Requeued<Req> {
+  /** How many were admitted, and are letters no more. */
+  readonly requeued: number
+  /** Those that stay, each with what refused it. */
+  readonly refused: readonly { readonly letter: DeadLetter<Req>; readonly error: unknown }[]
+}
+
+/** So many are submitted in one turn of the event loop. */
+const AT_A_STRETCH = 256
+
 /** The dead letters of an executor, from now on; in memory. */
 export class DeadLetters<Req, Handle> implements Iterable<DeadLetter<Req>> {
   readonly #source: LetterSource<Req, Handle>
   readonly #max: number
   readonly #of: readonly ('failed' | 'expired')[]
   readonly #letters = new Map<string, DeadLetter<Req>>()
+  /** The generations of those that are kept no more: of as many as are kept at most, the youngest. */
+  readonly #past = new Map<string, number>()
+  /** Those that are being submitted again. */
+  readonly #submitting = new Map<DeadLetter<Req>, Promise<Handle>>()
   #dropped = 0
-  readonly #keep = ({ id, request, priority, metadata, error, at }: Ended): void => {
+  readonly #keep = (ended: Ended): void => {
+    const { id, request, priority, metadata, error, attempts, errors, notRetried, options, at } = ended
+    const generation = (this.#letters.get(id)?.generation ?? this.#past.get(id) ?? 0) + 1
     // A second one with the same id is the younger one, and stands at the end.
     this.#letters.delete(id)
-    this.#letters.set(id, { id, request: request as Req, priority, metadata, error, at })
+    this.#letters.set(id, {
+      ...{ id, generation, request: request as Req, priority, metadata },
+      ...{ error, attempts, errors, notRetried, options, at },
+    })
+    this.#past.delete(id)
     for (const oldest of this.#letters.keys()) {
       if (this.#letters.size <= this.#max) break
-      this.#letters.delete(oldest)
+      this.delete(oldest)
       this.#dropped++
     }
   }
@@ -99,19 +133,67 @@ export class DeadLetters<Req, Handle> implements Iterable<DeadLetter<Req>> {
 
   /** Forgets one. False when there is none with this id. */
   delete(id: string): boolean {
-    return this.#letters.delete(id)
+    const letter = this.#letters.get(id)
+    if (letter === undefined) return false
+    this.#letters.delete(id)
+    this.#past.set(id, letter.generation)
+    for (const oldest of this.#past.keys()) {
+      if (this.#past.size <= this.#max) break
+      this.#past.delete(oldest)
+    }
+    return true
   }
 
   /**
-   * Submits one again, with its priority and metadata, under a new id. It is no dead letter any more as soon as it is
-   * admitted; it stays one when it is refused. Undefined when there is none with this id.
+   * Submits one again, as it was: with its id, priority, metadata, cost and timeouts, and at once, whatever it was told to
+   * wait for before. A `schema` looks at what it has made of the request the first time. It is a dead letter no more as soon
+   * as it is admitted; it stays one when it is refused, for whatever reason: also with a `DuplicateRequestError` while
+   * another request with its id is live. Asked twice meanwhile, it submits once, and both have the same handle.
+   * @param generation only this one: a later letter with the same id is left alone
+   * @returns undefined when there is no such letter (any more)
    */
-  async requeue(id: string): Promise<Handle | undefined> {
+  async requeue(id: string, generation?: number): Promise<Handle | undefined> {
     const letter = this.#letters.get(id)
-    if (letter === undefined) return undefined
-    const { request, priority, metadata } = letter
-    const handle = await this.#source.submit(request, { priority, metadata })
-    if (this.#letters.get(id) === letter) this.#letters.delete(id)
+    if (letter === undefined || (generation ?? letter.generation) !== letter.generation) return undefined
+    return this.#submit(letter)
+  }
+
+  /**
+   * Submits again, the oldest first, all for which `filter` says true. It does not flood: one is submitted after the other,
+   * so that of blocked callers there is one at a time, and each once: what is refused stays a letter. All of them are asked
+   * about before the first is submitted: when `filter` throws, it rejects with that, and nothing has changed.
+   */
+  async requeueAll(filter: (letter: DeadLetter<Req>) => boolean = () => true): Promise<Requeued<Req>> {
+    const refused: { letter: DeadLetter<Req>; error: unknown }[] = []
+    let requeued = 0
+    for (const [i, letter] of [...this].filter((each) => filter(each)).entries()) {
+      if (i % AT_A_STRETCH === AT_A_STRETCH - 1) await new Promise<void>(inAnotherTurn)
+      // Meanwhile it may have been deleted, or requeued by another.
+      if (this.#letters.get(letter.id) !== letter) continue
+      try {
+        await this.#submit(letter)
+        requeued++
+      } catch (error) {
+        refused.push({ letter, error })
+      }
+    }
+    return { requeued, refused }
+  }
+
+  #submit(letter: DeadLetter<Req>): Promise<Handle> {
+    let handle = this.#submitting.get(letter)
+    if (handle === undefined) {
+      handle = this.#submitAnew(letter).finally(() => this.#submitting.delete(letter))
+      this.#submitting.set(letter, handle)
+    }
+    return handle
+  }
+
+  async #submitAnew(letter: DeadLetter<Req>): Promise<Handle> {
+    const { id, request, priority, metadata, options } = letter
+    const handle = await this.#source.submit(request, { ...options, id, priority, metadata, onDuplicate: 'reject' })
+    // Meanwhile there may be a younger one with its id.
+    if (this.#letters.get(id) === letter) this.delete(id)
     return handle
   }
 

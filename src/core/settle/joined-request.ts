@@ -5,7 +5,14 @@
  * hurting the others. When the last one leaves, the request itself is ended.
  */
 import type { Priority } from '../priority.ts'
-import { type QueuedRequest, type RequestRecord, type RequestState, State, stateName } from '../queued-request.ts'
+import {
+  type NotRetried,
+  type QueuedRequest,
+  type RequestRecord,
+  type RequestState,
+  State,
+  stateName,
+} from '../queued-request.ts'
 
 export class JoinedRequest<Req, Res> implements QueuedRequest<Req, Res> {
   readonly record: RequestRecord<Req, Res>
@@ -75,6 +82,10 @@ export class JoinedRequest<Req, Res> implements QueuedRequest<Req, Res> {
 
   get delayMs(): number {
     return this.record.delayMs
+  }
+
+  get notRetried(): NotRetried | undefined {
+    return this.record.notRetried
   }
 
   get startedAt(): number | undefined {

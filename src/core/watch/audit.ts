@@ -19,6 +19,7 @@ export interface AuditedNumbers {
   readonly maxQueueSize: number
   readonly running: number
   readonly retrying: number
+  readonly maxRetrying: number
   readonly blocked: number
   readonly maxBlocked: number
   /** How many slots calls may take, substitutes for those that are stuck excepted. */
@@ -128,7 +129,7 @@ export class Audit {
   }
 
   #look(): void {
-    const { admitted, ended, waiting, maxQueueSize, running, retrying, blocked, maxBlocked, now } =
+    const { admitted, ended, waiting, maxQueueSize, running, retrying, maxRetrying, blocked, maxBlocked, now } =
       this.#audited.numbers()
     const live = this.#live.size
     this.#must(
@@ -137,6 +138,7 @@ export class Audit {
       `${this.#admitted} admitted, ${live} live; by its own books ${admitted} admitted, ${ended} ended, ${waiting} waiting, ${running} running, ${retrying} retrying`,
     )
     this.#must(4, waiting <= maxQueueSize, `${waiting} wait, and the bound is ${maxQueueSize}`)
+    this.#must(4, retrying <= maxRetrying, `${retrying} are retried, and the bound is ${maxRetrying}`)
     this.#must(4, blocked <= maxBlocked, `${blocked} are blocked, and the bound is ${maxBlocked}`)
     this.#must(11, now >= this.#now, `it is ${now}, and was ${this.#now} before`)
     this.#now = now

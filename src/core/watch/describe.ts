@@ -27,6 +27,7 @@ export interface Describable {
     readonly order: Named & { readonly acrossTiers: boolean; readonly targetsMs?: readonly number[] }
     readonly limit: (Named & { readonly shadow?: boolean }) | undefined
     readonly retry: Named | undefined
+    readonly maxRetrying: number
     readonly rateLimits: readonly Named[]
     readonly overload: readonly Named[]
     readonly schema: object | undefined
@@ -90,7 +91,7 @@ function linesOf({ settings, concurrency }: Describable): string[] {
     `A second request with the id of a live one ${settings.onDuplicate === 'join' ? 'shares its run' : 'is refused'}.`,
     settings.retry === undefined
       ? 'A failure is not tried again.'
-      : `A failure is tried again: ${settings.retry.name}.`,
+      : `A failure is tried again: ${settings.retry.name}; ${size(settings.maxRetrying)} at a time.`,
   ]
   const floors = priorities.flatMap((priority, tier) => {
     const floor = settings.reserve[tier] as number

@@ -7,6 +7,7 @@
 import { EventEmitter } from 'eventemitter3'
 import { describe, stackOf } from '../errors.ts'
 import type { Priority } from '../priority.ts'
+import type { NotRetried, RepeatOptions } from '../queued-request.ts'
 
 /** What every event about a request says. */
 export interface RequestEvent {
@@ -26,6 +27,18 @@ export interface Rejection {
   readonly reason: string
 }
 
+/** What is said of a request that had no answer: enough to see why, and to submit it again. */
+export interface Failure {
+  /** What it ended with. */
+  readonly error: unknown
+  /** How many attempts were begun. */
+  readonly attempts: number
+  /** What each attempt has failed with, the first one first, and last of all `error`; of more than ten, the last ten. */
+  readonly errors: readonly unknown[]
+  /** What it was submitted with, besides what every event says. */
+  readonly options: RepeatOptions
+}
+
 /** The events of a `QueuedExecutor`, and the plain object that each carries. */
 export interface ExecutorEvents {
   /** Admitted: it waits for a slot. */
@@ -39,9 +52,11 @@ export interface ExecutorEvents {
   /** The executor has failed; it will be tried again after `delayMs`. */
   retrying: RequestEvent & { readonly attempt: number; readonly error: unknown; readonly delayMs: number }
   completed: RequestEvent & { readonly waitMs: number; readonly runMs: number }
-  failed: RequestEvent & { readonly waitMs: number; readonly runMs: number; readonly error: unknown }
+  /** For good. `notRetried: 'full'`: as many as `maxRetrying` were being retried, and the retry policy was not asked. */
+  failed: RequestEvent &
+    Failure & { readonly waitMs: number; readonly runMs: number; readonly notRetried: NotRetried | undefined }
   /** A timeout was over; `started` tells whether it ran. */
-  expired: RequestEvent & { readonly error: unknown; readonly started: boolean }
+  expired: RequestEvent & Failure & { readonly started: boolean }
   cancelled: RequestEvent & { readonly error: unknown; readonly started: boolean }
   shed: RequestEvent & { readonly error: unknown }
   /** A caller has joined a live request, by its `id`: told in the joiner's context, with the joiner's metadata. */

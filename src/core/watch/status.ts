@@ -17,6 +17,7 @@ export interface ExecutorStatus extends StatisticsStatus {
   readonly running: number
   /** Backing off before another attempt, or back in the queue for it; they don't count as waiting. */
   readonly retrying: number
+  readonly maxRetrying: number | null
   /** Callers for whom there is no room yet. */
   readonly blocked: number
   readonly blockedByPriority: ByPriority<number>
@@ -39,7 +40,11 @@ export interface ExecutorStatus extends StatisticsStatus {
 
 /** Whom to ask. */
 export interface StatusSources {
-  readonly settings: { readonly name: string; readonly order: { readonly name: string } }
+  readonly settings: {
+    readonly name: string
+    readonly order: { readonly name: string }
+    readonly maxRetrying: number
+  }
   readonly state: ExecutorState
   readonly now: number
   readonly running: number
@@ -70,9 +75,10 @@ export function statusOf({ settings, capacity, blocked, queue, slots, ...of }: S
     waitingByPriority: byPriority((tier) => sizes[tier] as number),
     running: of.running + reserved,
     retrying: of.retrying,
+    maxRetrying: finite(settings.maxRetrying),
     blocked: blocked.size,
     blockedByPriority: blocked.sizes(),
-    maxQueueSize: Number.isFinite(total) ? total : null,
+    maxQueueSize: finite(total),
     activeWorkers: slots.active + reserved,
     maxWorkers: slots.limit,
     limit: of.limit,
@@ -87,4 +93,8 @@ export function statusOf({ settings, capacity, blocked, queue, slots, ...of }: S
     ...of.statistics.status(),
     listenerErrors: of.listenerErrors,
   }
+}
+
+function finite(bound: number): number | null {
+  return Number.isFinite(bound) ? bound : null
 }

@@ -5,8 +5,8 @@
  * asks that itself, before it has worked out what to say.
  */
 import type { Timeline } from '../clock.ts'
-import { type RequestRecord, State } from '../queued-request.ts'
-import type { Events, ExecutorEvent, ExecutorEvents, RequestEvent } from './events.ts'
+import { type RepeatOptions, type RequestRecord, State } from '../queued-request.ts'
+import type { Events, ExecutorEvent, ExecutorEvents, Failure, RequestEvent } from './events.ts'
 
 /** What an event about a request says besides what all of them say. */
 type More<E extends ExecutorEvent> = Omit<ExecutorEvents[E], keyof RequestEvent>
@@ -56,11 +56,17 @@ export class Teller {
       const { startedAt } = run as { readonly startedAt: number }
       const durations = { waitMs: startedAt - record.timedFrom, runMs: about.at - startedAt }
       if (event === 'completed') this.#events.tell(record, event, { ...about, ...durations })
-      else this.#events.tell(record, event, { ...about, ...durations, error })
+      else {
+        const { attempt, notRetried } = record
+        this.#events.tell(record, event, { ...about, ...durations, ...failureOf(record, error, attempt), notRetried })
+      }
     } else if (event === 'shed') this.#events.tell(record, event, { ...about, error })
     else {
-      const started = from === State.RUNNING || record.attempt > 1
-      this.#events.tell(record, event, { ...about, error, started })
+      // The next one was not begun yet.
+      const attempts = from === State.RUNNING ? record.attempt : record.attempt - 1
+      const started = attempts > 0
+      if (event === 'cancelled') this.#events.tell(record, event, { ...about, error, started })
+      else this.#events.tell(record, event, { ...about, ...failureOf(record, error, attempts), started })
     }
   }
 
@@ -68,4 +74,13 @@ export class Teller {
     const { id, priority, request, metadata } = record
     return { id, priority, request, metadata, at: this.#timeline.now() }
   }
+}
+
+function failureOf(record: RequestRecord, error: unknown, attempts: number): Failure {
+  const options: { -readonly [K in keyof RepeatOptions]: RepeatOptions[K] } = { cost: record.cost }
+  for (const name of ['waitTimeoutMs', 'runTimeoutMs', 'timeoutMs'] as const) {
+    const timeoutMs = record.extras?.[name]
+    if (timeoutMs !== undefined) options[name] = timeoutMs
+  }
+  return { error, attempts, errors: record.errorsWith(error), options }
 }

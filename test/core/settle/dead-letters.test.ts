@@ -31,11 +31,15 @@ test('requests that have failed for good are kept, the youngest of them, and can
     priority: 'high',
     metadata: { n: 4 },
     error: expect.objectContaining({ message: '4 failed' }),
+    attempts: 1,
+    errors: [expect.objectContaining({ message: '4 failed' })],
+    options: { cost: 1 },
+    generation: 1,
     at: 20,
   })
   works.add(4)
   const again = await letters.requeue('r4')
-  expect(again).toMatchObject({ request: 4, priority: 'high', metadata: { n: 4 } })
+  expect(again).toMatchObject({ id: 'r4', request: 4, priority: 'high', metadata: { n: 4 } })
   expect([...letters].map(({ id }) => id)).toEqual(['r3', 'r5'])
   await clock.run({ until: (again as NonNullable<typeof again>).result })
   expect(await again?.result).toBe(4)
@@ -99,23 +103,18 @@ test.each([
   expect(() => new DeadLetters(failing().queue, options as never)).toThrow(message)
 })
 
-test('one that is submitted again takes no younger letter of the same id along', async () => {
-  const { gate, queue } = gated({ maxQueueSize: 1, whenFull: 'block' })
+test('one is not submitted again while a younger request with its id is live, whose letter then takes its place', async () => {
+  const { gate, queue } = gated()
   const letters = new DeadLetters(queue)
   watch(queue.execute('older', { id: 'a' }))
   await turn()
   await gate.fail('older', new Error('failed'))
   watch(queue.execute('younger', { id: 'a' }))
-  watch(queue.execute('waits'))
-  await turn()
-  // There is no room for it until the younger one has failed too.
   const again = watch(letters.requeue('a'))
   await turn()
-  expect([again.state, letters.get('a')?.request]).toEqual(['pending', 'older'])
+  expect([again.outcome, letters.get('a')?.request]).toEqual(['TRIAGE_DUPLICATE_REQUEST', 'older'])
   await gate.fail('younger', new Error('failed'))
-  expect(again.value).toMatchObject({ request: 'older' })
   expect([...letters].map(({ request }) => request)).toEqual(['younger'])
-  await gate.finishAll()
 })
 
 test('one is enough to keep', () => {

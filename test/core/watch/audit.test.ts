@@ -50,7 +50,7 @@ function inTurn(...steps: Step[]): (world: World) => void {
 function audited(waiting: RequestRecord[] = []) {
   const numbers: { -readonly [K in keyof AuditedNumbers]: number } = {
     ...{ admitted: 0, ended: 0, waiting: 0, running: 0, retrying: 0, blocked: 0, now: 0 },
-    ...{ maxQueueSize: 2, maxBlocked: 1, slots: 2, substitutes: 0 },
+    ...{ maxQueueSize: 2, maxRetrying: 1, maxBlocked: 1, slots: 2, substitutes: 0 },
   }
   const held = { timers: 0, ids: 0 }
   const audit = new Audit({
@@ -129,6 +129,17 @@ describe('an audit', () => {
     [2, 'a call of one that waits', inTurn('admit', 'call')],
     [2, 'another attempt of one that waits', inTurn('admit', ({ audit }, each) => audit.retries(each))],
     [4, 'too many who wait', ({ admit }) => [1, 2, 3].map(() => admit())],
+    [
+      4,
+      'too many who are retried',
+      ({ audit, numbers, admit, start }) => {
+        for (const each of [start(admit()), start(admit())]) {
+          numbers.running--
+          numbers.retrying++
+          audit.retries(each)
+        }
+      },
+    ],
     [4, 'too many who are blocked', inTurn(({ numbers }) => numbers.blocked++ + numbers.blocked++, 'admit')],
     [5, 'too many calls', ({ admit, start }) => [1, 2, 3].map(() => start(admit()))],
     [5, 'calls that take too many slots', ({ admit, start }) => [1, 2].map((cost) => start(admit(record(2, 0, cost))))],

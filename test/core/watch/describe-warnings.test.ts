@@ -32,6 +32,7 @@ function of(
       order: { name: 'aging', acrossTiers: true },
       limit: undefined,
       retry: undefined,
+      maxRetrying: 10,
       rateLimits: [],
       overload: [],
       schema: undefined,

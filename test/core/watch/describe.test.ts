@@ -32,6 +32,7 @@ test('everything that can be chosen is said', () => {
       maxReplaced: 2,
       onDuplicate: 'reject',
       retry: { name: 'again and again', delayMs: () => 1 },
+      maxRetrying: 20,
       schema: { '~standard': { version: 1, vendor: 'test', validate: (value) => ({ value: value as number }) } },
       rateLimit: { name: 'ten a second' },
       overload: [{ name: 'codel' }],
@@ -44,7 +45,7 @@ test('everything that can be chosen is said', () => {
     'A request may wait (urgent 500 ms, high 5000 ms, normal 5000 ms, low 5000 ms), run 300000 ms, and take for ever in all.',
     'A slot whose call outlives its timeout has a substitute, up to 2 at a time.',
     'A second request with the id of a live one is refused.',
-    'A failure is tried again: again and again.',
+    'A failure is tried again: again and again; at most 20 at a time.',
     'Each request is checked against the schema.',
     'Guards: ten a second, codel.',
   ])

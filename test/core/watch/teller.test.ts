@@ -30,9 +30,9 @@ async function told(options: QueuedExecutorOptions<number> = {}) {
   return { clock, queue, heard, send }
 }
 
-test('completed and failed say how long it has waited, and how long it ran', async () => {
+test('completed and failed say how long it has waited, and how long it ran; failed, what it was submitted with', async () => {
   const { clock, heard, send } = await told()
-  send(-3, 'a', { priority: 'high' })
+  send(-3, 'a', { priority: 'high', runTimeoutMs: 9 })
   send(10, 'b', { metadata: 'mine' })
   await clock.run()
   const [a, b] = [
@@ -40,23 +40,34 @@ test('completed and failed say how long it has waited, and how long it ran', asy
     { id: 'b', priority: 'normal', request: 10, metadata: 'mine', at: 18 },
   ]
   expect(heard).toEqual([
-    ['failed', { ...a, waitMs: 0, runMs: 3, error: failed }],
+    [
+      'failed',
+      {
+        ...a,
+        waitMs: 0,
+        runMs: 3,
+        error: failed,
+        attempts: 1,
+        errors: [failed],
+        options: { cost: 1, runTimeoutMs: 9 },
+      },
+    ],
     ['completed', { ...b, waitMs: 3, runMs: 10 }],
   ])
 })
 
-test('expired and cancelled say whether an attempt has started', async () => {
+test('expired and cancelled say whether an attempt has started; expired, what it was submitted with', async () => {
   const { clock, queue, heard, send } = await told({
     retry: { name: 'once', delayMs: ({ attempt }) => (attempt === 1 ? 20 : undefined) },
   })
   const said = () => heard.splice(0).map(([event, { at, ...more }]) => [event, at, more])
   const ended = (id: string, request: number, started: boolean, code: string) => ({
-    id,
-    priority: 'normal',
-    request,
-    metadata: undefined,
-    started,
+    ...{ id, priority: 'normal', request, metadata: undefined, started },
     error: expect.objectContaining({ code }),
+  })
+  const expired = (id: string, request: number, attempts: number, code: string, options: object) => ({
+    ...ended(id, request, attempts > 0, code),
+    ...{ attempts, errors: [expect.objectContaining({ code })], options: { cost: 1, ...options } },
   })
   send(10, 'runs', { runTimeoutMs: 7 })
   send(1, 'waits', { waitTimeoutMs: 6 })
@@ -66,8 +77,8 @@ test('expired and cancelled say whether an attempt has started', async () => {
   await clock.advance(9)
   expect(said()).toEqual([
     ['cancelled', 6, ended('leaves', 1, false, 'TRIAGE_CANCELLED')],
-    ['expired', 11, ended('waits', 1, false, 'TRIAGE_WAIT_TIMEOUT')],
-    ['expired', 12, ended('runs', 10, true, 'TRIAGE_RUN_TIMEOUT')],
+    ['expired', 11, expired('waits', 1, 0, 'TRIAGE_WAIT_TIMEOUT', { waitTimeoutMs: 6 })],
+    ['expired', 12, expired('runs', 10, 1, 'TRIAGE_RUN_TIMEOUT', { runTimeoutMs: 7 })],
   ])
   send(-5, 'is tried again')
   await clock.advance(10)
