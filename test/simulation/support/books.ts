@@ -39,6 +39,7 @@ export class Books {
   calls = (): Job[] => this.jobs.filter(({ inCall }) => inCall)
   stuck = (): number => slotsOf(this.calls().filter(({ dueAt }) => dueAt <= this.now))
   blocked = (): Job[] => this.in('blocked').sort((a, b) => a.tier - b.tier || a.sequence - b.sequence)
+  retrying = (): number => this.in('held', 'line').filter(({ failures }) => failures > 0).length
   waiting = (): Job[] => this.in('line', 'held').filter(({ failures }) => failures === 0)
 
   /** Who waits in the queue, in the order in which they start. */

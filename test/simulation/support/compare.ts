@@ -102,7 +102,7 @@ function compareStatus(world: World, model: Model, status: ExecutorStatus): void
     waitingByTier: model.promised > 0 ? '' : inTier(waiting),
     blocked: inTier(blocked),
     running: model.in('slot').length + model.promised,
-    retrying: model.in('held', 'line').filter(({ failures }) => failures > 0).length,
+    retrying: model.retrying(),
     active: model.calls().reduce((sum, { first }) => sum + first.cost, model.promised),
     max: model.limit,
     stuck: looksAtStuck ? model.stuck() : 0,

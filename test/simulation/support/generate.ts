@@ -141,7 +141,7 @@ function featuresOf(dice: Dice, { guards, schema, limit, retryMs }: Policies): F
   }
 }
 
-function optionsOf(dice: Dice, { timeouts, unitMs, concurrency }: Features): Options {
+function optionsOf(dice: Dice, { timeouts, unitMs, concurrency, retries }: Features): Options {
   const size = (): number => dice.int(1, dice.pick([2, 6]))
   const byTier = (names: readonly string[], value: () => number): ByTier =>
     dice.chance(0.7) ? value() : Object.fromEntries(names.filter(() => dice.chance(0.5)).map((name) => [name, value()]))
@@ -163,6 +163,7 @@ function optionsOf(dice: Dice, { timeouts, unitMs, concurrency }: Features): Opt
         }
       : { runTimeoutMs: Number.POSITIVE_INFINITY }),
     ...dice.maybe(0.3, () => ({ maxReplaced: dice.int(0, 2) })),
+    ...(retries ? dice.maybe(0.5, () => ({ maxRetrying: dice.int(1, 2) })) : undefined),
     ...dice.maybe(0.3, () => ({ onDuplicate: 'reject' as const })),
     ...(fits ? dice.maybe(0.12, () => ({ reserve, lendReserve: dice.chance(0.5) })) : undefined),
   }

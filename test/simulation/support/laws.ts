@@ -65,6 +65,7 @@ export class Laws {
   #hear(event: ExecutorEvent, about: { readonly at: number }, store: number | undefined): void {
     const { clock, seen, counts } = this.#world
     counts.add(`event ${event}`)
+    if ('notRetried' in about && about.notRetried === 'full') counts.add('not retried')
     this.#told[event] = (this.#told[event] ?? 0) + 1
     if (about.at !== clock.now()) this.#broken(11, `'${event}' says ${about.at}`)
     if (!('metadata' in about)) return
@@ -129,7 +130,7 @@ export class Laws {
   }
 
   status(status: ExecutorStatus): void {
-    const { total, byTier, maxBlocked } = this.#rules
+    const { total, byTier, maxBlocked, maxRetrying } = this.#rules
     const { waiting, running, retrying, blocked, totals, waitingByPriority } = status
     const { completed, failed, expired, cancelled, shed, admitted, rejected } = totals
     const ended = completed + failed + expired + cancelled + shed
@@ -146,6 +147,7 @@ export class Laws {
       const most = byTier[tier] as number
       if (waitingByPriority[priority] > most) this.#broken(4, `too many of '${priority}' wait`)
     }
+    if (retrying > maxRetrying) this.#broken(4, `${retrying} are retried, of at most ${maxRetrying}`)
     if (blocked > maxBlocked) this.#broken(4, `${blocked} are blocked, of at most ${maxBlocked}`)
     if (status.maxWorkers > this.#limit || status.maxWorkers < 1) this.#broken(5, `the limit is ${status.maxWorkers}`)
     if (status.listenerErrors !== this.thrown)

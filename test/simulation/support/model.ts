@@ -35,7 +35,8 @@ export class Model extends Arrivals {
   /** A call has settled: its slot goes straight to the next. */
   settled(job: Job, ok: boolean): void {
     job.inCall = false
-    const retryMs = ok || this.state === 'stopping' ? undefined : this.rules.retryMs(job.failures + 1)
+    const isFinal = ok || this.state === 'stopping' || this.retrying() >= this.rules.maxRetrying
+    const retryMs = isFinal ? undefined : this.rules.retryMs(job.failures + 1)
     if (job.place === 'gone') this.jobs = this.jobs.filter((other) => other !== job)
     else if (ok) this.end(job, 'completed', 'ok')
     else if (retryMs === undefined || !this.#backsOff(job, retryMs)) this.end(job, 'failed', 'failure')
@@ -61,9 +62,11 @@ export class Model extends Arrivals {
   pass(now: number): void {
     this.now = now
     const due = this.open().filter((caller) => this.due(this.of(caller) as Job, caller) <= now)
-    // They leave one after the other, and between two of them somebody may come in: for a slot, or for the turn of a tier.
+    // They leave one after the other, and between two of them somebody may come in: for a slot, for the turn of a tier, or
+    // before one of a tier with a bound of its own, for which there is room only when the second has left.
     const isBlocked = due.some((caller) => this.of(caller)?.place === 'blocked')
-    const isCounted = this.promised > 0 || this.rules.weights !== undefined
+    const { weights, byTier } = this.rules
+    const isCounted = this.promised > 0 || weights !== undefined || byTier.some(Number.isFinite)
     if (due.length > 1 && (isBlocked || (isCounted && this.in('blocked').length > 0)))
       this.unsure = 'several expire at once, and others are blocked'
     this.leaveAll(due, ({ place }) => (place === 'slot' ? 'TRIAGE_RUN_TIMEOUT' : 'TRIAGE_WAIT_TIMEOUT'))

@@ -42,6 +42,7 @@ export interface Rules {
   readonly weights?: readonly number[]
   readonly reserve: readonly number[]
   readonly lends: boolean
+  readonly maxRetrying: number
   /** After so many failures, in how many ms to try again; undefined: not at all. */
   retryMs(failures: number): number | undefined
 }

@@ -83,6 +83,7 @@ export interface Options {
   readonly timeoutMs?: ByTier
   readonly onStuck?: 'hold' | 'replace'
   readonly maxReplaced?: number
+  readonly maxRetrying?: number
   readonly onDuplicate?: 'join' | 'reject'
   readonly reserve?: { readonly [P in Priority]?: number }
   readonly lendReserve?: boolean

@@ -132,8 +132,9 @@ export function rulesOf({ options, policies }: Schedule): Rules {
   const { order, retryMs } = policies
   const never = Number.POSITIVE_INFINITY
   const size = typeof options.maxQueueSize === 'number' ? { total: options.maxQueueSize } : (options.maxQueueSize ?? {})
+  const total = size.total ?? DEFAULT_SIZE
   return {
-    total: size.total ?? DEFAULT_SIZE,
+    total,
     byTier: priorities.map((priority) => (size as { low?: number })[priority as 'low'] ?? never),
     whenFull: options.whenFull ?? 'reject',
     maxBlocked: options.maxBlocked ?? DEFAULT_SIZE,
@@ -152,6 +153,7 @@ export function rulesOf({ options, policies }: Schedule): Rules {
     },
     reserve: priorities.map((priority) => options.reserve?.[priority] ?? 0),
     lends: options.lendReserve ?? false,
+    maxRetrying: options.maxRetrying ?? total,
     retryMs: (failures) => (retryMs === undefined ? undefined : delayMs(retryMs, failures)),
   }
 }

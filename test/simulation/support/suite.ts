@@ -23,6 +23,7 @@ const expected = [
     'shed',
   ].map((event) => `event ${event}`),
   ...['joined', 'full', 'idle', 'paused', 'resumed', 'resized', 'stuck', 'closed'].map((event) => `event ${event}`),
+  'not retried',
 ]
 
 /** On a machine that has much else to do. */
