@@ -5,7 +5,7 @@
 // Put a function behind a queue.
 export { QueuedExecutor } from './core/queued-executor.ts'
 export { Priority, priorities } from './core/priority.ts'
-export type { QueuedRequest, RequestState, Outcome } from './core/queued-request.ts'
+export type { QueuedRequest, RequestState, Outcome, NotRetried, RepeatOptions } from './core/queued-request.ts'
 export type { Executor, StuckPolicy, WorkerHealth } from './core/run/slots.ts'
 export type { RunContext } from './core/run/run-context.ts'
 

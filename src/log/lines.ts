@@ -45,6 +45,7 @@ export const lines: { readonly [E in LogEvent]: Line<E> } = {
     fields: (event) => ({
       ...about(event),
       ...durations(event),
+      ...(event.notRetried !== undefined && { notRetried: event.notRetried }),
       ...errorFields(event.error),
       ...stackFields(event.error),
     }),

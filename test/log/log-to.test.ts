@@ -181,6 +181,21 @@ test('an attempt that will be repeated is a line for who asks for it', async () 
   expect(told[0]?.fields).toMatchObject({ id: 'a', attempt: 1, delayMs: 30, code: 'E_LUCK', errorMessage: 'no luck' })
 })
 
+test('a failure that was not repeated for want of room says so, and no other does', async () => {
+  const { clock, queue, send } = timed({
+    ...{ concurrency: 2, maxRetrying: 1 },
+    retry: { name: 'once', delayMs: ({ attempt }) => (attempt < 2 ? 30 : undefined) },
+  })
+  const { told, logger } = memory()
+  logTo(queue, logger)
+  for (const id of ['a', 'b']) send(-10, { id })
+  await clock.run()
+  expect(told.map(({ fields }) => [fields.id, fields.notRetried])).toEqual([
+    ['b', 'full'],
+    ['a', undefined],
+  ])
+})
+
 test('neither payload nor metadata is ever in a line, whatever quotes it', async () => {
   const clock = new VirtualClock()
   const secret = 'jane@example.com'
