@@ -71,7 +71,7 @@ import { type ExecutorStatus, statusOf } from './watch/status.ts'
 import { Teller } from './watch/teller.ts'
 
 /** What `map()` may be told: the options of each request, and how to pull. */
-export type MapOptions = PullOptions & Omit<RequestOptions, 'id'>
+export type MapOptions = PullOptions & Omit<RequestOptions, 'id' | 'onDuplicate'>
 
 const mapOptions = Object.keys({
   ...{ ordered: 0, window: 0, priority: 0, signal: 0, waitTimeoutMs: 0, runTimeoutMs: 0, timeoutMs: 0 },
@@ -885,8 +885,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   /** Has a run that failed back off before another attempt; false: it has failed for good. */
   #retries(record: RequestRecord<Req, Res>, retry: RetryPolicy, error: unknown): boolean {
-    // Closed without drain, nothing waits any more.
-    if (record.ended || !this.#closing.drains) return false
+    if (!this.#mayRetry(record)) return false
     // Before the policy is asked: a retry that is refused must not use up its budget.
     if (this.#held.retrying >= this.#settings.maxRetrying) {
       record.later().notRetried = 'full'
@@ -901,7 +900,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     }, 'retrying')
     const dueAt = now + (delayMs ?? Number.NaN)
     // Looked at again: the policy may have ended it.
-    if (record.ended || !this.#closing.drains || !(dueAt >= now)) return false
+    if (!this.#mayRetry(record) || !(dueAt >= now)) return false
     // What would be over, for all of them, before its turn has failed now.
     if (!this.#parties.waitAgain(record, dueAt)) return false
     this.#running--
@@ -910,6 +909,11 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     if (this.#audit !== undefined) this.#audit.retries(record as RequestRecord)
     this.#tell.of(record, 'retrying', { attempt, error, delayMs: dueAt - now })
     return true
+  }
+
+  #mayRetry(record: RequestRecord<Req, Res>): boolean {
+    // Closed without drain, nothing waits any more.
+    return !record.ended && this.#closing.drains
   }
 
   /** The only place where an admitted request ends: once, whoever comes first. */

@@ -135,8 +135,8 @@ const NO_ERRORS: readonly unknown[] = []
 export class Later {
   /** How often it has been tried, the present attempt included. */
   attempt = 1
-  /** When it may come to the queue, in ms on the clock; 0: at once. */
-  startAt = 0
+  /** When it may come to the queue, in ms on the clock, whose time may be negative. */
+  startAt = Number.NEGATIVE_INFINITY
   /** What must have settled before. */
   after: readonly unknown[] | undefined = undefined
   /** When it might start at the earliest, once it is admitted. */
@@ -150,8 +150,7 @@ export class Later {
   onDuplicate: string | undefined = undefined
 
   /** An attempt has failed, and there will be another. */
-  fails(error: unknown): void {
-    this.attempt++
+  remember(error: unknown): void {
     this.errors = [...this.errors.slice(2 - MAX_ERRORS), error]
   }
 }

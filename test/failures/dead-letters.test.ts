@@ -10,7 +10,7 @@ import {
   type StandardSchema,
 } from 'triage-queue'
 import { describe, expect, test } from 'vitest'
-import { gated, turn, watch } from './support.ts'
+import { gated, JumpingClock, turn, watch } from './support.ts'
 
 const LATER_MS = 100
 
@@ -163,6 +163,23 @@ describe('F64: requeue()', () => {
     await clock.advance(600)
     expect(end.outcome).toBe('TRIAGE_RUN_TIMEOUT')
     expect(letters.get('a')).toMatchObject({ generation: 2, options })
+    await gate.finishAll()
+  })
+
+  test('F64: starts at once, whatever the time of the clock is', async () => {
+    const clock = new JumpingClock(-1_000)
+    const { gate, queue, letters } = lettered({ clock })
+    watch(queue.execute('a', { id: 'a' }))
+    await turn()
+    await gate.fail('a', new Error('a'))
+    await letters.requeue('a')
+    await turn()
+    expect(gate.started).toEqual(['a', 'a'])
+    // So does a request that comes after nothing.
+    await gate.finish('a')
+    watch(queue.execute('b', { after: [] }))
+    await clock.advanceTo(-999)
+    expect(gate.started).toEqual(['a', 'a', 'b'])
     await gate.finishAll()
   })
 

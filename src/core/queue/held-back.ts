@@ -111,7 +111,8 @@ export class HeldBack<R extends RequestRecord> {
     const later = record.later()
     record.status = State.HELD
     this.retrying++
-    later.fails(error)
+    later.attempt++
+    later.remember(error)
     this.#hold(record, later, dueAt)
     this.#alarm.setFor(dueAt, now)
   }

@@ -118,8 +118,8 @@ export const atTheEnd: readonly Mutant[] = [
     name: 'a run that was cancelled is tried again',
     kind: 'retry, duplicates, dead letters',
     file: 'src/core/queued-executor.ts',
-    find: 'if (record.ended || !this.#closing.drains) return false',
-    replace: 'if (!this.#closing.drains) return false',
+    find: 'return !record.ended && this.#closing.drains',
+    replace: 'return this.#closing.drains',
   },
   {
     name: 'dead letters are kept without end',
