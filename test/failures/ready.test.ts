@@ -201,6 +201,31 @@ describe('it does not pass', () => {
     await gate.finishAll()
   })
 
+  test('a blocked caller when a policy asks in the moment between a start and that one’s admission', async () => {
+    let ready = watch(Promise.resolve())
+    const overload: Guard = {
+      name: 'test',
+      started: ({ request }) => {
+        if (request === 'waits') ready = watch(queue.ready())
+      },
+    }
+    const { gate, queue } = await busy({ maxQueueSize: 1, whenFull: 'block', overload })
+    for (const name of ['waits', 'blocked']) watch(queue.execute(name))
+    await gate.finish('busy 0')
+    expect([queue.getStatus().blocked, queue.getStatus().waiting, ready.state]).toEqual([0, 1, 'pending'])
+    await gate.finishAll()
+    expect(ready.state).toBe('fulfilled')
+  })
+
+  test('… but those who are blocked for the bound of another priority hold nobody back', async () => {
+    const { gate, queue } = await busy({ maxQueueSize: { total: 10, low: 1 }, whenFull: 'block' })
+    for (const name of ['low 1', 'low 2']) watch(queue.execute(name, { priority: 'low' }))
+    const ready = watch(queue.ready('normal'))
+    await turn()
+    expect([queue.getStatus().blocked, ready.state]).toEqual([1, 'fulfilled'])
+    await gate.finishAll()
+  })
+
   test('and displaces nobody: under shed it waits for room', async () => {
     const { gate, queue } = await busy({ maxQueueSize: 1, whenFull: 'shed' })
     watch(queue.execute('low', { priority: 'low' }))
