@@ -5,7 +5,14 @@
 // Put a function behind a queue.
 export { QueuedExecutor } from './core/queued-executor.ts'
 export { Priority, priorities } from './core/priority.ts'
-export type { QueuedRequest, RequestState, Outcome, NotRetried, RepeatOptions } from './core/queued-request.ts'
+export type {
+  NotRetried,
+  Outcome,
+  QueuedRequest,
+  RepeatOptions,
+  RequestState,
+  RunProgress,
+} from './core/queued-request.ts'
 export type { Executor, StuckPolicy, WorkerHealth } from './core/run/slots.ts'
 export type { RunContext } from './core/run/run-context.ts'
 

@@ -136,6 +136,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     waitUntil: (record: RequestRecord) => record.timedFrom + this.#limits.untilRunOf(record),
     dueAt: (record: RequestRecord, startedAt: number) =>
       Math.min(startedAt + this.#limits.runOf(record), this.#parties.wantedUntil(own(record))),
+    slots: () => this.#slots,
     named: (record: RequestRecord, id: string) => this.#parties.named(own(record), id),
   }
   // One of each kind that comes and goes is kept: when a collection finds none, V8 throws away the code made for it, and
@@ -816,22 +817,27 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       began: ({ deadline, startedAt }) => {
         if (deadline < this.#alarm.dueAt) this.#alarm.setFor(deadline, startedAt)
       },
-      settled: (record, ok, value, times) => {
-        if (this.#audit !== undefined) this.#audit.returned(record)
+      settled: (record, ok, value, times, isFree) => {
+        if (isFree) this.#returned(own(record), times)
+        else if (!record.ended) this.#stays(own(record), times)
         const state = ok ? State.COMPLETED : State.FAILED
         const outcome = (record.ended ? record.status : state) - State.COMPLETED
-        this.#turns.gaveBack(record)
         const runMs = this.#timeline.now() - times.startedAt
-        this.#statistics.ran(outcome, record.tier, runMs)
+        this.#statistics.ran(outcome, record.tier, runMs, isFree)
         const learner = this.#learner
         if (this.#gate.hearsEnds && !record.ended) this.#gate.settled(record, ok, runMs, ok ? undefined : value)
-        if (this.#settings.order.settled !== undefined) this.#queue.settled(own(record), runMs)
         if (learner !== undefined && !record.ended)
           learner.learn(runMs, times.inflight, ok ? undefined : { error: value })
-        if (this.#closing.isAskedByRuns) this.#closing.settled(record)
         if (!ok && this.#settings.retry !== undefined && this.#retries(own(record), this.#settings.retry, value)) return
         this.#end(own(record), state, value, times)
       },
+      freed: (record, times) => {
+        this.#parties.goes(own(record))
+        this.#statistics.used(this.#timeline.now() - times.startedAt)
+        this.#returned(own(record), times)
+      },
+      progressed: (record, { fraction: progress, message }) =>
+        this.#tell.of(record, 'progress', { attempt: record.attempt, progress, message }),
       vacated: () => {
         // Only while others have their turn is a slot let go although somebody waits for it.
         this.#room.made()
@@ -839,9 +845,14 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       },
       widened: () => this.#schedule(),
       overdue: (record, startedAt, now) => {
-        if (record.ended) return
-        const timeoutMs = this.#limits.runOf(record)
-        this.#end(own(record), State.EXPIRED, new RunTimeoutError(now - startedAt, timeoutMs, subjectOf(own(record))))
+        if (record.status > State.COMPLETED) return
+        const ranMs = now - startedAt
+        const runTimeoutMs = this.#limits.runOf(record)
+        const timeoutMs = ranMs < runTimeoutMs ? this.#limits.wholeOf(record) : runTimeoutMs
+        const error = new RunTimeoutError(ranMs, timeoutMs, subjectOf(own(record)))
+        // One that is held has its answer.
+        if (record.ended) this.#slots.abort(record, error, now)
+        else this.#end(own(record), State.EXPIRED, error)
       },
       stuck: (record, slot, startedAt, now) => {
         this.#schedule()
@@ -882,6 +893,22 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   }
 
   // ── Step 5: settle ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Its call has an answer, and its slot stays busy. */
+  #stays(record: RequestRecord<Req, Res>, times: RunTimes): void {
+    // Its whole time goes on as well, though nobody waits for it any more.
+    times.deadline = Math.min(times.deadline, this.#parties.wantedUntil(record))
+    if (times.deadline < this.#alarm.dueAt) this.#alarm.setFor(times.deadline, this.#timeline.now())
+    this.#parties.stays(record)
+  }
+
+  /** Its slot is not busy any more: what it has used of the slots is known. */
+  #returned(record: RequestRecord<Req, Res>, { startedAt }: RunTimes): void {
+    if (this.#audit !== undefined) this.#audit.returned(record as RequestRecord)
+    this.#turns.gaveBack(record as RequestRecord)
+    if (this.#settings.order.settled !== undefined) this.#queue.settled(record, this.#timeline.now() - startedAt)
+    if (this.#closing.isAskedByRuns) this.#closing.settled(record as RequestRecord)
+  }
 
   /** Has a run that failed back off before another attempt; false: it has failed for good. */
   #retries(record: RequestRecord<Req, Res>, retry: RetryPolicy, error: unknown): boolean {
@@ -1029,7 +1056,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   /** What the stations ask of us, each through a small interface that it declares. */
   #host() {
     return {
-      running: () => this.#running,
+      /** Those included whose slots are held beyond their answers. */
+      running: () => this.#running + this.#slots.held,
       /** Those who have been admitted, and have no slot. */
       waiting: () => [...this.#queue.entries(), ...this.#held.records()],
       startedAt: (record: RequestRecord) => this.#slots.timesOf(record)?.startedAt,
@@ -1046,7 +1074,10 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         this.#schedule()
       },
       refuse: (record: RequestRecord, error: unknown) => this.#refuse(own(record), error),
-      end: (record: RequestRecord, state: State, error: unknown) => this.#end(own(record), state, error),
+      /** One that has ended may still hold its slot, and hear of it. */
+      end: (record: RequestRecord, state: State, error: unknown) =>
+        void (this.#end(own(record), state, error) || this.#slots.abort(record, error, Number.POSITIVE_INFINITY)),
+      abandon: (record: RequestRecord, reason: unknown) => this.#slots.abort(record, reason, Number.POSITIVE_INFINITY),
       finish: (record: RequestRecord<Req, Res>, how: HowItLeft, error: unknown) => this.#finish(record, how, error),
       isWanted: (record: RequestRecord<Req, Res>) => this.#parties.isWanted(record),
       refusalOf: (record: RequestRecord<Req, Res>) => this.#gate.refusalOf(record),

@@ -75,6 +75,16 @@ export function stateName(state: State): RequestState {
   return stateNames[state] as RequestState
 }
 
+/** How far a run has come: what it said last with `run.progress()`. */
+export interface RunProgress {
+  /** From 0 to 1. */
+  readonly fraction: number
+  /** What came with it, cut to 256 characters. */
+  readonly message: string | undefined
+  /** When it said so, in ms on the executor's clock. */
+  readonly at: number
+}
+
 /** The handle of a request that was admitted: look at it, change it, cancel it, await its result. */
 export interface QueuedRequest<Req = unknown, Res = unknown> {
   /** The caller's own id, or one made when it is first read. Unique among the live requests. */
@@ -94,6 +104,8 @@ export interface QueuedRequest<Req = unknown, Res = unknown> {
   readonly startedAt: number | undefined
   /** When it ended; undefined before that. */
   readonly endedAt: number | undefined
+  /** How far its run has come, by `run.progress()`; undefined while it does not run, and when nothing was said. */
+  readonly progress: RunProgress | undefined
   /**
    * The answer of the executor, or the error that ended the request. Made when it is first read: whoever never reads
    * it gets no unhandled rejection.
@@ -195,6 +207,13 @@ export class Extras {
   }
 }
 
+/** What a run asks of the slots that it belongs to, and a record about its run. */
+export interface RunOwner {
+  holdUntil(run: object, promise: PromiseLike<unknown>): void
+  progress(run: object, fraction: number, message: string | undefined): void
+  progressOf(record: RequestRecord): RunProgress | undefined
+}
+
 /** What a record asks of the executor that it belongs to. */
 export interface RecordOwner {
   cancel(record: RequestRecord, reason: unknown): boolean
@@ -204,6 +223,8 @@ export interface RecordOwner {
   waitUntil(record: RequestRecord): number
   /** When a run that began then must be over, in ms on the clock: its own time, or that of the whole request. */
   dueAt(record: RequestRecord, startedAt: number): number
+  /** Where it runs. */
+  slots(): RunOwner
   /** A record was asked for its id for the first time, and can be found by it from now on. */
   named(record: RequestRecord, id: string): void
 }
@@ -398,6 +419,15 @@ export class RequestRecord<Req = unknown, Res = unknown> extends AsyncResource i
 
   get endedAt(): number | undefined {
     return this.extras?.endedAt
+  }
+
+  get progress(): RunProgress | undefined {
+    return this.#hasLeft ? undefined : this.progressOfAll
+  }
+
+  /** For all who share it. */
+  get progressOfAll(): RunProgress | undefined {
+    return this.status === State.RUNNING ? this.owner.slots().progressOf(this as RequestRecord) : undefined
   }
 
   get result(): Promise<Res> {

@@ -610,13 +610,13 @@ describe('slots', () => {
     expect(await first).toBe('TRIAGE_RUN_TIMEOUT')
     expect(queue.getStatus()).toMatchObject({ waiting: 1, running: 0, activeWorkers: 1, stuckWorkers: 1 })
     expect(queue.getWorkerHealth()).toEqual([
-      { slot: 0, healthy: false, totalProcessed: 0, totalErrors: 0, currentRequest: 'first', since: 0 },
+      { slot: 0, healthy: false, totalProcessed: 0, totalErrors: 0, currentRequest: 'first', since: 0, progress: null },
     ])
     expect(stuck).toHaveBeenCalledWith(expect.objectContaining({ id: 'first', slot: 0, runMs: 10, stuckWorkers: 1 }))
     await clock.advance(41)
     await second
     expect(queue.getWorkerHealth()).toEqual([
-      { slot: 0, healthy: true, totalProcessed: 2, totalErrors: 0, currentRequest: null, since: null },
+      { slot: 0, healthy: true, totalProcessed: 2, totalErrors: 0, currentRequest: null, since: null, progress: null },
     ])
   })
 

@@ -53,7 +53,10 @@ export interface OrderPolicy {
    * or has another rank from now on.
    */
   left?(question: Readonly<OrderQuestion>, rank: number): void
-  /** Told when the call of one that had started has settled, after `runMs`: each attempt of it. */
+  /**
+   * Told when the slot of one that had started is free, after `runMs`: when its call has settled, and what `run.holdUntil()`
+   * has named. Each attempt of it.
+   */
   settled?(question: Readonly<OrderQuestion>, rank: number, runMs: number): void
 }
 

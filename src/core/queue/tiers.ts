@@ -83,7 +83,7 @@ export class Tiers<E extends QueueEntry> {
     if (this.#order.started !== undefined) this.#tell(entry, entry.tier, (it) => this.#order.started?.(it, entry.rank))
   }
 
-  /** Tells the order policy that the call of one that had started has settled. */
+  /** Tells the order policy that the slot of one that had started is free. */
   settled(entry: E, runMs: number): void {
     this.#tell(entry, entry.tier, (it) => this.#order.settled?.(it, entry.rank, runMs))
   }

@@ -23,10 +23,26 @@ export interface RunContext {
   /** What the caller gave as `metadata`. */
   readonly metadata: unknown
   /**
-   * Aborted when the caller is no longer waiting: cancelled, timed out, closed. Hand it on to whatever you call. It is
+   * Aborted when the caller is no longer waiting: cancelled, timed out, closed; while the slot is held, when the time of
+   * the run is over, or all callers have aborted signals of their own. Hand it on to whatever you call. It is
    * made when it is first read, and is the run's own: listeners on it die with the run.
    */
   readonly signal: AbortSignal
+  /**
+   * Keeps the slot busy until `promise` has settled, though the call is answered before: the answer is a stream, and the
+   * slot is free when the stream has been read. `runTimeoutMs` and `timeoutMs` go on until then. Of several promises, all
+   * must settle. Nothing is held for a call that fails.
+   * @throws {OptionsError} for what is no promise, and when the call has settled already
+   */
+  holdUntil(promise: PromiseLike<unknown>): void
+  /**
+   * Says how far it has come: for the event `progress`, the handle and `getWorkerHealth()`. Ignored once nobody waits for the
+   * answer any more.
+   * @param fraction from 0 to 1
+   * @param message cut to 256 characters
+   * @throws {OptionsError}
+   */
+  progress(fraction: number, message?: string): void
 }
 
 /**
@@ -85,14 +101,23 @@ export class Run implements RunContext {
     return this.#controller.signal
   }
 
+  holdUntil(promise: PromiseLike<unknown>): void {
+    this.#record.owner.slots().holdUntil(this, promise)
+  }
+
+  progress(fraction: number, message?: string): void {
+    this.#record.owner.slots().progress(this, fraction, message)
+  }
+
   // What follows is for the slot; the executor, which holds the same object, has no way to it.
 
   static recordOf(run: Run): RequestRecord {
     return run.#record
   }
 
-  /** Tells the executor that nobody waits for its answer any more. */
+  /** Tells the executor that nobody waits for its answer any more, or reads it. The first reason counts. */
   static abort(run: Run, reason: unknown): void {
+    if (run.#aborted !== undefined) return
     run.#aborted = { reason }
     run.#controller?.abort(reason)
   }

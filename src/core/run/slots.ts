@@ -5,6 +5,9 @@
  * told meanwhile. So no more calls run than there are slots, also when runs time out or are cancelled. A slot whose run
  * is over its deadline is *stuck* until its call settles; `onStuck: 'replace'` grants substitutes, up to a cap.
  *
+ * The executor may hold its slot beyond its answer (`run.holdUntil()`): then the answer is given, and all else goes on as if
+ * the call had not settled.
+ *
  * A run that costs more than one slot takes them all, and gives them back together.
  *
  * A slot is handed over, not freed and taken again: when its call settles it asks for the next request while it still
@@ -12,7 +15,9 @@
  */
 import type { AsyncResource } from 'node:async_hooks'
 import type { Instant } from '../clock.ts'
-import type { RequestRecord } from '../queued-request.ts'
+import { OptionsError } from '../errors.ts'
+import type { RequestRecord, RunOwner, RunProgress } from '../queued-request.ts'
+import { Aside, adopt, readProgress } from './aside.ts'
 import { hasNoContext, Marks } from './inside.ts'
 import { Run, type RunContext } from './run-context.ts'
 
@@ -27,13 +32,15 @@ export interface WorkerHealth {
   readonly slot: number
   /** False while its run is over its deadline and has not settled. */
   readonly healthy: boolean
-  /** Calls that have settled, and how many of them with an error. */
+  /** Calls that have settled, and how many of them with an error, or with one in what held the slot. */
   readonly totalProcessed: number
   readonly totalErrors: number
-  /** The id of the request that it runs, or null. */
+  /** The id of the request that it runs, or whose answer is still being read (`run.holdUntil()`), or null. */
   readonly currentRequest: string | null
   /** Since when it has run it, in ms on the executor's clock, or null. */
   readonly since: number | null
+  /** How far that has come, by `run.progress()`, or null. */
+  readonly progress: RunProgress | null
 }
 
 /** Whoever feeds the pool: the executor, which knows the queue and the callers. */
@@ -44,8 +51,11 @@ export interface PoolHost {
   begin(record: RequestRecord, times: RunTimes): boolean
   /** Its executor was called, and has not answered yet. */
   began(times: RunTimes): void
-  /** Its call has settled. The slot is still held. */
-  settled(record: RequestRecord, ok: boolean, value: unknown, times: RunTimes): void
+  /** Its call has settled. The slot is still held: for the next one, or, if it is not free, until this one is `freed`. */
+  settled(record: RequestRecord, ok: boolean, value: unknown, times: RunTimes, isFree: boolean): void
+  freed(record: RequestRecord, times: RunTimes): void
+  /** Its executor says how far it has come. */
+  progressed?(record: RequestRecord, progress: RunProgress): void
   /** A slot was let go. */
   vacated(): void
   /** A run that took several slots has given back all but its own; without it, none takes several. */
@@ -88,6 +98,8 @@ class Slot implements RunTimes {
   deadline = Number.POSITIVE_INFINITY
   inflight = 0
   stuck = false
+  /** What only some runs have. */
+  aside: Aside | undefined = undefined
   /** The other slots that its run takes, and the one whose run takes this one. */
   others: Slot[] | undefined = undefined
   lentTo: Slot | undefined = undefined
@@ -106,7 +118,7 @@ class Slot implements RunTimes {
 }
 
 /** The slots of an executor; `WorkerPool` offers them without a queue. */
-export class Slots<Req, Res> {
+export class Slots<Req, Res> implements RunOwner {
   readonly #executor: Executor<Req, Res>
   readonly #host: PoolHost
   readonly #marks = new Marks<Slot>()
@@ -124,6 +136,8 @@ export class Slots<Req, Res> {
   free: number
   stuck = 0
   replaced = 0
+  /** Runs that were answered, and hold their slots. */
+  held = 0
 
   constructor(executor: Executor<Req, Res>, host: PoolHost, limit: number, onStuck: StuckPolicy, maxReplaced: number) {
     this.#executor = executor
@@ -198,6 +212,39 @@ export class Slots<Req, Res> {
     if (slot !== undefined && !slot.stuck) this.#stick(slot, now)
   }
 
+  holdUntil(run: object, promise: PromiseLike<unknown>): void {
+    const slot = this.#slotRunning(run)
+    if (slot === undefined || slot.aside?.isAnswered === true) {
+      throw new OptionsError('holdUntil', 'called before the call has settled', 'called later')
+    }
+    const settled = adopt(promise)
+    slot.aside ??= new Aside()
+    const { aside } = slot
+    aside.holds++
+    const done = (): void => {
+      if (--aside.holds === 0 && aside.isAnswered) this.#letGo(slot, aside)
+    }
+    settled.then(done, () => {
+      aside.hasFailed = true
+      done()
+    })
+  }
+
+  progress(run: object, fraction: number, message: string | undefined): void {
+    const progress = readProgress(fraction, message, this.#host.now())
+    const slot = this.#slotRunning(run)
+    const record = Run.recordOf(run as Run)
+    // Whoever waited for it has left, or has the answer.
+    if (slot === undefined || record.ended) return
+    slot.aside ??= new Aside()
+    slot.aside.progress = progress
+    this.#host.progressed?.(record, progress)
+  }
+
+  progressOf(record: RequestRecord): RunProgress | undefined {
+    return this.#slotOf(record)?.aside?.progress
+  }
+
   /** The times of a running request. */
   timesOf(record: RequestRecord): RunTimes | undefined {
     return this.#slotOf(record)
@@ -228,7 +275,8 @@ export class Slots<Req, Res> {
   health(): WorkerHealth[] {
     const health = this.#all.map((slot) => this.#healthOf(slot))
     for (let slot = health.length; slot < this.#limit; slot++) {
-      health.push({ slot, healthy: true, totalProcessed: 0, totalErrors: 0, currentRequest: null, since: null })
+      const unused = { totalProcessed: 0, totalErrors: 0, currentRequest: null, since: null, progress: null }
+      health.push({ slot, healthy: true, ...unused })
     }
     // Slots beyond a limit that was lowered are shown for as long as they are busy.
     return health.filter((slot) => slot.slot < this.#limit || slot.currentRequest !== null)
@@ -250,6 +298,12 @@ export class Slots<Req, Res> {
     return known ?? this.#all.find((slot) => slot.run !== undefined && Run.recordOf(slot.run) === record)
   }
 
+  #slotRunning(run: object): Slot | undefined {
+    // Mostly it is the run itself that asks.
+    const { current } = this.#marks
+    return current?.run === run ? current : this.#all.find((slot) => slot.run === run)
+  }
+
   #stick(slot: Slot, now: number): void {
     slot.stuck = true
     this.stuck += widthOf(slot)
@@ -265,7 +319,7 @@ export class Slots<Req, Res> {
   }
 
   #healthOf(slot: Slot): WorkerHealth {
-    const { run, stuck, startedAt } = slot.lentTo ?? slot
+    const { run, stuck, startedAt, aside } = slot.lentTo ?? slot
     return {
       slot: slot.index,
       healthy: !stuck,
@@ -273,6 +327,7 @@ export class Slots<Req, Res> {
       totalErrors: slot.errors,
       currentRequest: run === undefined ? null : run.id,
       since: run === undefined ? null : startedAt,
+      progress: aside?.progress ?? null,
     }
   }
 
@@ -326,6 +381,7 @@ export class Slots<Req, Res> {
       value = error
     }
     host.passed()
+    if (slot.aside !== undefined && this.#isHeld(slot, slot.aside, ok, value)) return true
     this.#finish(slot, ok, value)
     return false
   }
@@ -341,7 +397,37 @@ export class Slots<Req, Res> {
   }
 
   readonly #settle = (slot: Slot, ok: boolean, value: unknown): void => {
+    if (slot.aside !== undefined && this.#isHeld(slot, slot.aside, ok, value)) return
     this.#finish(slot, ok, value)
+    this.#handOn(slot)
+  }
+
+  /** False: its slot is free, and nothing is left of what only this run had. */
+  #isHeld(slot: Slot, aside: Aside, ok: boolean, value: unknown): boolean {
+    if (!ok || aside.holds === 0) {
+      slot.aside = undefined
+      if (ok && aside.hasFailed) slot.errors++
+      return false
+    }
+    aside.isAnswered = true
+    this.held++
+    slot.processed++
+    this.#host.settled(Run.recordOf(slot.run as Run), true, value, slot, false)
+    return true
+  }
+
+  /** What held its slot beyond the answer has settled. */
+  #letGo(slot: Slot, { hasFailed }: Aside): void {
+    const record = Run.recordOf(slot.run as Run)
+    this.held--
+    if (hasFailed) slot.errors++
+    slot.aside = undefined
+    this.#clear(slot)
+    this.#host.freed(record, slot)
+    this.#handOn(slot)
+  }
+
+  #handOn(slot: Slot): void {
     if (++this.#runsInTurn >= TURN_RUNS) {
       this.#runsInTurn = 0
       this.#host.pauseForOthers()
@@ -356,7 +442,7 @@ export class Slots<Req, Res> {
     slot.processed++
     if (!ok) slot.errors++
     this.#clear(slot)
-    this.#host.settled(record, ok, value, slot)
+    this.#host.settled(record, ok, value, slot, true)
   }
 
   #clear(slot: Slot): void {

@@ -6,7 +6,7 @@ import { Alarm, type Clock, systemClock, Timeline } from '../clock.ts'
 import { OptionsError, QueueFullError, RunTimeoutError } from '../errors.ts'
 import type { Priority } from '../priority.ts'
 import { type RecordOwner, RequestRecord, State } from '../queued-request.ts'
-import { type Executor, type RunTimes, Slots, type StuckPolicy, type WorkerHealth } from './slots.ts'
+import { type Executor, type PoolHost, Slots, type StuckPolicy, type WorkerHealth } from './slots.ts'
 
 export interface WorkerPoolOptions {
   /** How many calls may run at once: an integer of at least 1. */
@@ -57,29 +57,33 @@ export class WorkerPool<Req, Res> {
     if (!isCount(maxReplaced, 0)) {
       throw new OptionsError('maxReplaced', 'an integer of at least 0', maxReplaced)
     }
-    // No one is handed a record of a pool: only a run asks, for its deadline and its id.
-    const owner: Pick<RecordOwner, 'dueAt' | 'named'> = {
+    // No one is handed a record of a pool: only a run asks, for its deadline, its id and its slot.
+    const owner: Pick<RecordOwner, 'dueAt' | 'named' | 'slots'> = {
       dueAt: (_record, startedAt) => startedAt + runTimeoutMs,
+      slots: () => this.#slots,
       named: () => {},
     }
     this.#timeline = new Timeline(clock, owner)
     this.#alarm = new Alarm(clock, this.#timeline, (now) => this.#ring(now))
-    const host = {
+    const host: PoolHost = {
       next: () => undefined,
-      begin: (_record: unknown, times: RunTimes) => {
+      begin: (_record, times) => {
         times.startedAt = this.#timeline.now()
         times.deadline = times.startedAt + runTimeoutMs
         return true
       },
-      began: (times: RunTimes) => this.#alarm.setFor(times.deadline, times.startedAt),
-      settled: (record: RequestRecord, ok: boolean, value: unknown) => {
+      began: (times) => this.#alarm.setFor(times.deadline, times.startedAt),
+      settled: (record, ok, value, { deadline }, isFree) => {
         if (record.ended) return
+        // Of a synchronous call nobody knew that its slot would stay busy.
+        if (!isFree) this.#alarm.setFor(deadline, this.#timeline.now())
         record.status = ok ? State.COMPLETED : State.FAILED
         if (ok) record.resolve?.(value as never)
         else record.reject?.(value)
       },
+      freed: () => {},
       vacated: () => this.#vacated(),
-      overdue: (record: RequestRecord, startedAt: number, now: number) => {
+      overdue: (record, startedAt, now) => {
         const error = new RunTimeoutError(now - startedAt, runTimeoutMs, {
           requestId: record.id,
           priority: record.priority,

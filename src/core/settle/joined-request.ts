@@ -10,6 +10,7 @@ import {
   type QueuedRequest,
   type RequestRecord,
   type RequestState,
+  type RunProgress,
   State,
   stateName,
 } from '../queued-request.ts'
@@ -94,6 +95,10 @@ export class JoinedRequest<Req, Res> implements QueuedRequest<Req, Res> {
 
   get endedAt(): number | undefined {
     return this.#endedAt
+  }
+
+  get progress(): RunProgress | undefined {
+    return this.left === undefined ? this.record.progressOfAll : undefined
   }
 
   get result(): Promise<Res> {

@@ -28,6 +28,8 @@ export interface PartyLimits<P> {
 export interface PartiesHost<Req, Res> {
   /** Ends a request that nobody waits for any more. False: it has ended already. */
   finish(record: RequestRecord<Req, Res>, state: HowItLeft, error: unknown): boolean
+  /** Tells a run whose caller has its answer that nobody reads that any more. */
+  abandon(record: RequestRecord<Req, Res>, reason: unknown): void
   /** When its run began; undefined: it does not run. */
   startedAt(record: RequestRecord<Req, Res>): number | undefined
 }
@@ -38,12 +40,18 @@ export class Parties<Req, Res> {
   readonly #timeline: Timeline
   readonly #signals: Signals<Party<Req, Res>>
   readonly #ids = new Map<string, RequestRecord<Req, Res>>()
+  /** Those that are answered and hold their slots, and the signals of their callers. */
+  readonly #staying = new Map<RequestRecord<Req, Res>, AbortSignal[]>()
 
   constructor(host: PartiesHost<Req, Res>, limits: PartyLimits<Party<Req, Res>>, timeline: Timeline) {
     this.#host = host
     this.#limits = limits
     this.#timeline = timeline
-    this.#signals = new Signals((party, reason) => this.leave(party, State.CANCELLED, reason))
+    this.#signals = new Signals((party, reason) => {
+      const signals = this.#staying.get(party as RequestRecord<Req, Res>)
+      if (signals === undefined) this.leave(party, State.CANCELLED, reason)
+      else if (signals.every(({ aborted }) => aborted)) this.#host.abandon(party as RequestRecord<Req, Res>, reason)
+    })
   }
 
   /** What is held that only live requests need. */
@@ -187,6 +195,29 @@ export class Parties<Req, Res> {
       joined.end(value, now)
       joined.admission?.reject(value)
     }
+  }
+
+  /**
+   * It is about to be answered, and holds its slot: when the signals of all who waited for it are aborted, nobody reads its
+   * answer any more. One who has no signal can't say so.
+   */
+  stays(record: RequestRecord<Req, Res>): void {
+    const extras = record.own()
+    if (extras === undefined) return
+    const all = Array.from(joinedOf<Req, Res>(extras), ({ signal }) => signal)
+    if (extras.left === undefined) all.push(extras.signal)
+    const signals = all.filter((signal) => signal !== undefined)
+    if (signals.length < all.length) return
+    this.#staying.set(record, signals)
+    for (const signal of signals) this.#signals.add(signal, record)
+    // Its own is not let go of when it is answered.
+    extras.signal = undefined
+  }
+
+  /** Its slot is free. */
+  goes(record: RequestRecord<Req, Res>): void {
+    for (const signal of this.#staying.get(record) ?? []) this.#signals.delete(signal, record)
+    this.#staying.delete(record)
   }
 
   /** The time of one of them is over. */

@@ -51,6 +51,13 @@ export interface ExecutorEvents {
   started: RequestEvent & { readonly waitMs: number; readonly delayMs: number; readonly attempt: number }
   /** The executor has failed; it will be tried again after `delayMs`. */
   retrying: RequestEvent & { readonly attempt: number; readonly error: unknown; readonly delayMs: number }
+  /** The executor says how far it has come, by `run.progress()`: each time that it does. */
+  progress: RequestEvent & {
+    readonly attempt: number
+    /** From 0 to 1. */
+    readonly progress: number
+    readonly message: string | undefined
+  }
   completed: RequestEvent & { readonly waitMs: number; readonly runMs: number }
   /** For good. `notRetried: 'full'`: as many as `maxRetrying` were being retried, and the retry policy was not asked. */
   failed: RequestEvent &
@@ -110,6 +117,7 @@ export class Events {
     blocked: false,
     started: false,
     retrying: false,
+    progress: false,
     completed: false,
     failed: false,
     expired: false,

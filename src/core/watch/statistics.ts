@@ -62,7 +62,7 @@ export class Statistics {
   readonly #run: (Histogram | undefined)[] = new Array(outcomes.length * TIERS).fill(undefined)
   joined = 0
   retries = 0
-  /** The mean duration of recent runs, in ms; NaN before the first. */
+  /** For how long recent runs have kept their slots busy: the mean, in ms; NaN before the first. */
   recentRunMs = Number.NaN
 
   admits(tier: number): void {
@@ -83,8 +83,8 @@ export class Statistics {
     ;(this.#wait[tier] as Histogram).observe(ms)
   }
 
-  /** A run has settled, whether or not its caller still waited for it; `outcome` is how the request has ended. */
-  ran(outcome: number, tier: number, ms: number): void {
+  /** The call of a run has settled, whether or not its caller still waited for it; `outcome` is how the request has ended. */
+  ran(outcome: number, tier: number, ms: number, isFree = true): void {
     const at = outcome * TIERS + tier
     let histogram = this.#run[at]
     if (histogram === undefined) {
@@ -92,6 +92,11 @@ export class Statistics {
       this.#run[at] = histogram
     }
     histogram.observe(ms)
+    if (isFree) this.used(ms)
+  }
+
+  /** A slot was busy with a run for so long. */
+  used(ms: number): void {
     const mean = this.recentRunMs
     this.recentRunMs = mean >= 0 ? mean + (ms - mean) * MEAN_WEIGHT : ms
   }

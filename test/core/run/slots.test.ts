@@ -34,7 +34,7 @@ describe('which slot', () => {
 })
 
 describe('health', () => {
-  const unused = { healthy: true, totalProcessed: 0, totalErrors: 0, currentRequest: null, since: null }
+  const unused = { healthy: true, totalProcessed: 0, totalErrors: 0, currentRequest: null, since: null, progress: null }
 
   test('shows slots that were never used', () => {
     expect(timed().queue.getWorkerHealth()).toEqual([0, 1, 2].map((slot) => ({ slot, ...unused })))

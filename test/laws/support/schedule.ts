@@ -106,6 +106,7 @@ const everyEvent: Record<ExecutorEvent, true> = {
   blocked: true,
   started: true,
   retrying: true,
+  progress: true,
   completed: true,
   failed: true,
   expired: true,

@@ -14,7 +14,7 @@ import type { Seen, World } from './world.ts'
 const letters: { readonly [E in ExecutorEvent]: string } = {
   ...{ queued: 'q', rejected: 'r', blocked: 'b', started: 's', retrying: 'y', completed: 'c', failed: 'f' },
   ...{ expired: 'e', cancelled: 'x', shed: 'd', joined: '', full: '', idle: '', paused: '', resumed: '' },
-  ...{ resized: '', stuck: '', closed: '' },
+  ...{ resized: '', stuck: '', closed: '', progress: '' },
 }
 const events = Object.keys(letters) as ExecutorEvent[]
 
