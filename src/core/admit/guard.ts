@@ -20,11 +20,11 @@ export interface GuardQuestion {
   deadline: number
   /** How many wait before it: for a newcomer, all of its own priority and above. */
   ahead: number
-  /** How many wait in all, how many run, and how many may. */
+  /** How many wait in all, how many run (or hold their slots beyond their answers), and how many may. */
   waiting: number
   running: number
   concurrency: number
-  /** The mean duration of recent runs, in ms; NaN before the first. */
+  /** For how long recent runs have kept their slots busy: the mean, in ms; NaN before the first. */
   recentRunMs: number
   /** For how much of `waitMs` the executor was paused, in ms. */
   pausedMs: number

@@ -30,7 +30,7 @@ export type RejectionCounts = { readonly [reason: string]: number }
 export interface StatisticsStatus {
   /** From submission until a request left the queue: for a slot, or because it ended there. */
   readonly wait: DurationStatus
-  /** From the start until the call settled. */
+  /** From the start until the call settled; what `run.holdUntil()` adds is not in it. */
   readonly run: DurationStatus
   readonly waitByPriority: ByPriority<DurationStatus>
   readonly runByPriority: ByPriority<DurationStatus>

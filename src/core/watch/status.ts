@@ -22,7 +22,7 @@ export interface ExecutorStatus extends StatisticsStatus {
   readonly blocked: number
   readonly blockedByPriority: ByPriority<number>
   readonly maxQueueSize: number | null
-  /** Slots that are busy, those of requests included that have ended while their call goes on. */
+  /** Slots that are busy, those of requests included that have ended while their call goes on, or their stream is read. */
   readonly activeWorkers: number
   readonly maxWorkers: number
   /** What the limit policy says; null without one. In shadow mode `maxWorkers` does not follow. */

@@ -29,7 +29,19 @@ const numericGuards: readonly GuardName[] = ['tokens', 'waiting tokens', 'codel'
 const numericLimits: readonly LimitName[] = ['aimd', 'vegas', 'gradient2', 'adaptive']
 const events: readonly ExecutorEvent[] = [
   ...(['queued', 'rejected', 'blocked', 'started', 'retrying', 'completed', 'failed', 'expired'] as const),
-  ...(['cancelled', 'shed', 'joined', 'full', 'idle', 'paused', 'resumed', 'resized', 'stuck', 'closed'] as const),
+  ...([
+    'cancelled',
+    'shed',
+    'joined',
+    'full',
+    'idle',
+    'paused',
+    'resumed',
+    'resized',
+    'stuck',
+    'closed',
+    'progress',
+  ] as const),
 ]
 
 const sizeNames = ['total', ...priorities]
@@ -84,7 +96,9 @@ export function generate(seed: number): Schedule {
   const dice = new Dice(seed)
   const isNumeric = dice.chance(0.15)
   const policies = policiesOf(dice, isNumeric)
-  const features = featuresOf(dice, policies)
+  // With dice of their own, so that all else stays as it is.
+  const holds = new Dice(~seed).chance(0.25)
+  const features = featuresOf(dice, policies, holds)
   const options = optionsOf(dice, features)
   const hurts = dice.chance(0.15)
   return {
@@ -111,7 +125,7 @@ function policiesOf(dice: Dice, isNumeric: boolean): Policies {
   }
 }
 
-function featuresOf(dice: Dice, { guards, schema, limit, retryMs }: Policies): Features {
+function featuresOf(dice: Dice, { guards, schema, limit, retryMs }: Policies, holds: boolean): Features {
   const unitMs = dice.chance(0.1) ? 1 : 100
   const some = dice.pick([0.2, 0.5])
   const cost = dice.chance(0.2) && (limit === undefined || limit === 'shadow')
@@ -130,7 +144,7 @@ function featuresOf(dice: Dice, { guards, schema, limit, retryMs }: Policies): F
       ...(schema === undefined ? [] : (['schema'] as const)),
     ],
     actions: allActions.filter((name) => dice.chance(name === 'close' ? 0.2 : some)),
-    kinds: ['sleeps', 'sleeps', ...allKinds.filter(() => dice.chance(0.4))],
+    kinds: ['sleeps', holds ? 'holds' : 'sleeps', ...allKinds.filter(() => dice.chance(0.4))],
     unitMs,
     spread: dice.pick([
       [-1, -1, 0, 5, 20],

@@ -32,7 +32,12 @@ export class Model extends Arrivals {
     this.letIn()
   }
 
-  /** A call has settled: its slot goes straight to the next. */
+  /** A call has an answer, but its slot is held: it goes on as one that nobody waits for. */
+  answered(job: Job): void {
+    if (job.place !== 'gone') this.end(job, 'completed', 'ok')
+  }
+
+  /** A call has settled, and nothing holds its slot: that goes straight to the next. */
   settled(job: Job, ok: boolean): void {
     job.inCall = false
     const isFinal = ok || this.state === 'stopping' || this.retrying() >= this.rules.maxRetrying

@@ -14,6 +14,7 @@ export interface Work {
     | 'fails' // after `ms`
     | 'obeys' // until `ms` are over, or its signal is aborted
     | 'thenable' // no promise, but one who answers after `ms`, and once more
+    | 'holds' // answers after `ms`, and holds its slot for as long again
     | 'hangs' // until a `release`
     | 'never' // settles only after everything else
   readonly ms: number

@@ -22,8 +22,11 @@ const expected = [
     'cancelled',
     'shed',
   ].map((event) => `event ${event}`),
-  ...['joined', 'full', 'idle', 'paused', 'resumed', 'resized', 'stuck', 'closed'].map((event) => `event ${event}`),
+  ...['joined', 'full', 'idle', 'paused', 'resumed', 'resized', 'stuck', 'closed', 'progress'].map(
+    (event) => `event ${event}`,
+  ),
   'not retried',
+  'held',
 ]
 
 /** On a machine that has much else to do. */

@@ -39,7 +39,54 @@ export function execute(world: World, { n }: Payload, run: RunContext): unknown 
     world.model.now = world.clock.now()
     world.model.settled(job, ok)
   }
+  if (work.kind === 'holds') {
+    const answered = (): void => {
+      if (job === undefined || world.model === undefined) return
+      world.model.now = world.clock.now()
+      world.model.answered(job)
+    }
+    return hold(world, work.ms, seen, run, answered, settle)
+  }
   return answer(world, seen.attempts > work.times ? { ...work, kind: 'returns' } : work, seen, run, settle)
+}
+
+/** Answers, and streams for as long again. */
+function hold(
+  world: World,
+  ms: number,
+  { n }: Seen,
+  run: RunContext,
+  answered: () => void,
+  settle: (ok: boolean) => void,
+): Promise<number> {
+  run.progress(0.5, 'half')
+  const body = new Promise<void>((resolve) => {
+    later(world, 2 * ms, resolve)
+    // Some stop reading when nobody waits for more.
+    if (n % 2 === 0) run.signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+  let isRead = false
+  let isAnswered = false
+  // Heard just before the executor itself hears it, which adopts it first.
+  body
+    .then(() => {})
+    .then(() => {
+      isRead = true
+      if (isAnswered) settle(true)
+    })
+  run.holdUntil(body)
+  const head = new Promise<number>((resolve) => later(world, ms, () => resolve(n)))
+  head.then(() => {
+    isAnswered = true
+    if (isRead) {
+      settle(true)
+      return
+    }
+    world.counts.add('held')
+    world.note(() => `the call of ${n} has an answer, and holds its slot`)
+    answered()
+  })
+  return head
 }
 
 function answer(world: World, { kind, ms }: Work, seen: Seen, run: RunContext, settle: (ok: boolean) => void): unknown {
