@@ -219,6 +219,7 @@ agrees('a pool is an array of slots, each truthful', {
         totalErrors: errors,
         currentRequest: call === undefined ? null : expect.any(String),
         since: call?.since ?? null,
+        progress: null,
       })),
     )
   },

@@ -218,8 +218,7 @@ export class Slots<Req, Res> implements RunOwner {
       throw new OptionsError('holdUntil', 'called before the call has settled', 'called later')
     }
     const settled = adopt(promise)
-    slot.aside ??= new Aside()
-    const { aside } = slot
+    const aside = asideOf(slot)
     aside.holds++
     const done = (): void => {
       if (--aside.holds === 0 && aside.isAnswered) this.#letGo(slot, aside)
@@ -236,8 +235,7 @@ export class Slots<Req, Res> implements RunOwner {
     const record = Run.recordOf(run as Run)
     // Whoever waited for it has left, or has the answer.
     if (slot === undefined || record.ended) return
-    slot.aside ??= new Aside()
-    slot.aside.progress = progress
+    asideOf(slot).progress = progress
     this.#host.progressed?.(record, progress)
   }
 
@@ -275,8 +273,7 @@ export class Slots<Req, Res> implements RunOwner {
   health(): WorkerHealth[] {
     const health = this.#all.map((slot) => this.#healthOf(slot))
     for (let slot = health.length; slot < this.#limit; slot++) {
-      const unused = { totalProcessed: 0, totalErrors: 0, currentRequest: null, since: null, progress: null }
-      health.push({ slot, healthy: true, ...unused })
+      health.push(this.#healthOf(new Slot(slot, this.#settle)))
     }
     // Slots beyond a limit that was lowered are shown for as long as they are busy.
     return health.filter((slot) => slot.slot < this.#limit || slot.currentRequest !== null)
@@ -481,6 +478,11 @@ export class Slots<Req, Res> implements RunOwner {
     this.#idle.push(slot)
     this.#host.vacated()
   }
+}
+
+function asideOf(slot: Slot): Aside {
+  slot.aside ??= new Aside()
+  return slot.aside
 }
 
 /** How many slots its run takes. */
