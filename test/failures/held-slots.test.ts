@@ -339,6 +339,16 @@ describe('F80 the signal of a caller', () => {
     expect(stream('a').run.signal.reason).toBe('enough')
   })
 
+  test('is the reason for the run also when its time is over after that', async () => {
+    const { clock, queue, stream, busy } = streaming({ runTimeoutMs: 100 })
+    const controller = new AbortController()
+    await queue.execute('a', { signal: controller.signal })
+    controller.abort('enough')
+    await clock.advance(100)
+    // Read only now.
+    expect([stream('a').run.signal.reason, busy()]).toEqual(['enough', STUCK])
+  })
+
   test('that is aborted before the answer cancels the request, and no more', async () => {
     const { clock, queue, stream, busy } = streaming({}, 20)
     const controller = new AbortController()

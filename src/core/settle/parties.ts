@@ -55,8 +55,8 @@ export class Parties<Req, Res> {
   }
 
   /** What is held that only live requests need. */
-  held(): { signals: number; ids: number } {
-    return { signals: this.#signals.size, ids: this.#ids.size }
+  held(): { signals: number; ids: number; staying: number } {
+    return { signals: this.#signals.size, ids: this.#ids.size, staying: this.#staying.size }
   }
 
   /** Its signal will be heard. Throws what the signal throws, if it can't be listened to. */

@@ -107,9 +107,9 @@ test('what is held is counted, until it is let go of', () => {
   const extras = Object.assign(record.more(), { id: 'a', signal })
   parties.lives(record, extras)
   parties.hears(record, signal)
-  expect(parties.held()).toEqual({ signals: 1, ids: 1 })
+  expect(parties.held()).toEqual({ signals: 1, ids: 1, staying: 0 })
   parties.unlink(record)
-  expect(parties.held()).toEqual({ signals: 0, ids: 0 })
+  expect(parties.held()).toEqual({ signals: 0, ids: 0, staying: 0 })
 })
 
 describe('the time of each', () => {
