@@ -65,7 +65,7 @@ const HELD = [0, 1, 0]
 const STUCK = [0, 1, 1]
 const FREE = [0, 0, 0]
 
-describe('F80 the answer', () => {
+describe('the answer', () => {
   test('is given at once, and the next one starts when the stream has been read', async () => {
     const { queue, started, events, stream, busy } = streaming()
     const [first, second] = [queue.execute('a'), watch(queue.execute('b'))]
@@ -160,7 +160,7 @@ describe('F80 the answer', () => {
   })
 })
 
-describe('F80 durations', () => {
+describe('durations', () => {
   test('of the request are until its answer, for events, status, guards and limits', async () => {
     const samples: LimitSample[] = []
     const heard: number[] = []
@@ -197,7 +197,7 @@ describe('F80 durations', () => {
   })
 })
 
-describe('F80 the time of a run that is held', () => {
+describe('the time of a run that is held', () => {
   test('goes on: then its signal is aborted and its slot is stuck, and its caller keeps the answer', async () => {
     const { clock, queue, stream, busy, events } = streaming({ runTimeoutMs: 100 }, 20)
     const answer = watch(queue.execute('a'))
@@ -279,7 +279,7 @@ describe('F80 the time of a run that is held', () => {
   })
 })
 
-describe('F80 the signal of a caller', () => {
+describe('the signal of a caller', () => {
   test('that is aborted after the answer aborts that of the run, and no listener is left on it', async () => {
     const { queue, stream, busy } = streaming()
     const controller = new AbortController()
@@ -362,7 +362,7 @@ describe('F80 the signal of a caller', () => {
   })
 })
 
-describe('F80 what holds', () => {
+describe('what holds', () => {
   test('is all of it: the slot is free when the last promise has settled', async () => {
     const bodies = [1, 2, 3].map(() => Promise.withResolvers<void>())
     const queue = new QueuedExecutor(
@@ -537,7 +537,7 @@ describe('F80 what holds', () => {
   })
 })
 
-describe('F80 slots', () => {
+describe('slots', () => {
   test('of a run that takes several are all held', async () => {
     const { queue, started, stream, busy } = streaming({ concurrency: 3 })
     await queue.execute('wide', { cost: 2 })
@@ -697,7 +697,7 @@ describe('F80 slots', () => {
   })
 })
 
-describe('F80 the end of the whole', () => {
+describe('the end of the whole', () => {
   test.each(['idle', 'drain', 'close'] as const)('%s() waits for a stream as for a call', async (wait) => {
     const { queue, stream } = streaming()
     await queue.execute('a')
