@@ -61,6 +61,7 @@ export type { RetryPolicy, RetryQuestion } from './core/settle/retry.ts'
 // Know what went wrong.
 export {
   CancelledError,
+  type DuplicateReason,
   DuplicateRequestError,
   type ErrorSubject,
   type Explanation,

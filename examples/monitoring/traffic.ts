@@ -16,6 +16,7 @@ const WAVE_SECONDS = 60
 const DEAF_MS = 3_000
 /** More than the service takes: it answers 400. */
 const TOO_MANY_BYTES = 2 ** 30
+const FRONT_PAGE_BYTES = 50_000
 /** After how long the impatient hang up. */
 const HANGS_UP_MS = 100
 
@@ -81,6 +82,6 @@ function troubled(bytes: number, share: number): [Work, RequestOptions] {
   if (share < 0.03) return [{ bytes: TOO_MANY_BYTES }, {}] // It fails, twice.
   if (share < 0.033) return [{ bytes, deaf: true }, {}] // Its worker is stuck.
   if (share < 0.06) return [{ bytes }, { signal: AbortSignal.timeout(HANGS_UP_MS) }] // It is cancelled.
-  if (share < 0.09) return [{ bytes }, { id: 'the front page' }] // It joins the one that is live.
+  if (share < 0.09) return [{ bytes: FRONT_PAGE_BYTES }, { id: 'the front page' }] // It joins the one that is live.
   return [{ bytes }, {}]
 }

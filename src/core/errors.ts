@@ -21,8 +21,9 @@ export type TriageErrorCode =
   | 'TRIAGE_INVALID_OPTIONS'
   | 'TRIAGE_INVARIANT'
 
-/** What every error can say of its request. */
+/** What every error can say of its request, and of its queue. */
 export interface ErrorSubject {
+  readonly queue?: string | undefined
   readonly requestId?: string | undefined
   readonly priority?: Priority | undefined
   readonly started?: boolean | undefined
@@ -70,10 +71,15 @@ const stackLimit = {
 export class TriageError extends Error {
   /** Stable across releases and across copies of the package: what to match on. */
   readonly code: TriageErrorCode
+  /**
+   * The `name` of the executor that it comes from, so that the refusal by a queue inside a queue can be told apart.
+   * Undefined when it comes from none: from the construction of one, a `RequestQueue`, or a `WorkerPool`.
+   */
+  readonly queue: string | undefined
   /** The id of the request; undefined when it was refused before it had one. */
   readonly requestId: string | undefined
   readonly priority: Priority | undefined
-  /** False: no attempt ever ran, so it is safe to send the request elsewhere. */
+  /** False: no attempt ever ran in that queue, so it is safe to send the request elsewhere. */
   readonly started: boolean
   /**
    * After how many ms another try is likely to find room, if nothing more urgent comes meanwhile: those ahead of it now,
@@ -86,6 +92,7 @@ export class TriageError extends Error {
   constructor(code: TriageErrorCode, message: string, subject?: ErrorSubject, about?: ErrorDetails) {
     super(message, about?.cause === undefined ? undefined : { cause: about.cause })
     this.code = code
+    this.queue = subject?.queue
     this.requestId = subject?.requestId
     this.priority = subject?.priority
     this.started = subject?.started ?? false
@@ -193,10 +200,20 @@ export class QueueClosedError extends NotAdmittedError {
   }
 }
 
-/** A request with this id is live, and `onDuplicate` is `'reject'`. */
+/**
+ * Why it may not share the run of the live request with its id: `'live'`, none may (`onDuplicate: 'reject'`); `'payload'`,
+ * only an equal one may (`'join'`), and its payload is another.
+ */
+export type DuplicateReason = 'live' | 'payload'
+
+/** A request with this id is live, and this one may not share its run. */
 export class DuplicateRequestError extends NotAdmittedError {
-  constructor(subject: ErrorSubject) {
-    super('TRIAGE_DUPLICATE_REQUEST', `A request with the id '${subject.requestId}' is live already`, subject)
+  readonly reason: DuplicateReason
+
+  constructor(subject: ErrorSubject, reason: DuplicateReason = 'live') {
+    const other = reason === 'payload' ? ', with another payload' : ''
+    super('TRIAGE_DUPLICATE_REQUEST', `A request with the id '${subject.requestId}' is live already${other}`, subject)
+    this.reason = reason
   }
 }
 
@@ -282,8 +299,8 @@ export class OptionsError extends TriageError {
   /** What was given. */
   readonly received: unknown
 
-  constructor(path: string, expected: string, received: unknown) {
-    super('TRIAGE_INVALID_OPTIONS', `Option '${path}' must be ${expected}, but is ${describe(received)}`)
+  constructor(path: string, expected: string, received: unknown, subject?: ErrorSubject) {
+    super('TRIAGE_INVALID_OPTIONS', `Option '${path}' must be ${expected}, but is ${describe(received)}`, subject)
     this.path = path
     this.expected = expected
     this.received = received
@@ -297,8 +314,8 @@ export class InvariantError extends TriageError {
   /** How the executor stood. */
   readonly state: object
 
-  constructor(law: number, what: string, state: object) {
-    super('TRIAGE_INVARIANT', `Law ${law} is broken: ${what}`)
+  constructor(law: number, what: string, state: object & { readonly name?: string }) {
+    super('TRIAGE_INVARIANT', `Law ${law} is broken: ${what}`, { queue: state.name })
     this.law = law
     this.state = state
   }

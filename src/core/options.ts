@@ -33,7 +33,7 @@ export type PerPriority<T> = T | ({ readonly [P in Priority]?: T } & { readonly 
 export type WhenFull = 'reject' | 'block' | 'shed'
 
 /** What happens to a request whose id is that of a live one. */
-export type OnDuplicate = 'join' | 'reject'
+export type OnDuplicate = 'join' | 'join-by-id' | 'reject'
 
 export interface QueuedExecutorOptions<Req = unknown> {
   /**
@@ -96,8 +96,14 @@ export interface QueuedExecutorOptions<Req = unknown> {
   /** Checks (and may transform) each request before it is admitted: any Standard Schema, zod's among them. */
   schema?: StandardSchema<Req>
   /**
-   * A request with the id of a live one: `'join'` shares the run and its outcome, `'reject'` refuses it with a
+   * A request with the id of a live one: `'join'` shares the run and its outcome if the payload is equal, else it is
+   * refused; `'join-by-id'` shares them whatever the payload is; `'reject'` refuses it. What is refused gets a
    * `DuplicateRequestError`.
+   *
+   * Payloads are compared as they were submitted, before the `schema`, and deeply if they are plain data: objects, arrays,
+   * Map, Set, Date, RegExp, ArrayBuffer and its views. What holds functions, instances of classes or streams is equal only if
+   * these are the very same ones; so is what is large: of more than 10,000 objects and members or 16 MiB of buffers, or more
+   * than 100 deep. What throws while it is compared refuses the newcomer. Metadata and options are not compared.
    * @default 'join'
    */
   onDuplicate?: OnDuplicate
@@ -285,7 +291,7 @@ const rules: { readonly [K in keyof QueuedExecutorOptions]-?: Rule } = {
   onStuck: oneOf('hold', 'replace'),
   maxReplaced: { expected: 'an integer of at least 0', fits: (value) => isCount(value, 0) },
   schema: { expected: "a Standard Schema, with a '~standard' property", fits: isSchema },
-  onDuplicate: oneOf('join', 'reject'),
+  onDuplicate: oneOf('join', 'join-by-id', 'reject'),
   limit: { expected: 'a limit policy, such as adaptive()', fits: (value) => hasMethods(value, 'sample') },
   reserve: {
     expected: 'an object with a number of slots for each priority',

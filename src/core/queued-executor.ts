@@ -23,6 +23,7 @@ import {
   type Source,
 } from './admit/pull.ts'
 import { Room } from './admit/room.ts'
+import { isSame } from './admit/same-request.ts'
 import { type Checked, check, type StandardSchema } from './admit/schema.ts'
 import { requireConcurrency, requireOptions, requireTier } from './checks.ts'
 import { Alarm, type Instant, inAnotherTurn, soon, Timeline } from './clock.ts'
@@ -106,6 +107,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   readonly #checking = new Set<RequestRecord<Req, Res>>()
   // Those of `map()` that read a source: told when it closes.
   readonly #pulls = new Set<() => void>()
+  // The payloads of those with an id of their own as they were submitted, of which a schema has made others.
+  readonly #submitted = new WeakMap<RequestRecord<Req, Res>, Req>()
   // Queue.
   readonly #queue: Tiers<RequestRecord<Req, Res>>
   readonly #held: HeldBack<RequestRecord<Req, Res>>
@@ -130,6 +133,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   /** With `debug` only. */
   readonly #audit: Audit | undefined
   readonly #owner = {
+    name: '',
     cancel: (record: RequestRecord, reason: unknown) => this.#cancel(own(record), reason),
     setPriority: (record: RequestRecord, priority: Priority) => this.#move(own(record), requireTier(priority)),
     position: (record: RequestRecord) => this.#position(own(record)),
@@ -151,6 +155,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     if (typeof executor !== 'function') throw new OptionsError('executor', 'a function', executor)
     const settings = readSettings(options)
     const { clock, order, random } = settings
+    this.#owner.name = settings.name
     const host = this.#host()
     const { running } = host
     const [statistics, pauses] = [this.#statistics, this.#pauses]
@@ -219,6 +224,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
    * Admits a request now or not at all: synchronous, atomic; never waits, and never throws for load.
    * @throws {OptionsError} for bad options, and when the `schema` is asynchronous
    * @throws {InvalidRequestError}
+   * @throws {DuplicateRequestError} when a request with its id is live that has another payload
    */
   offer(request: Req, options?: RequestOptions): QueuedRequest<Req, Res> | undefined {
     const record = new RequestRecord<Req, Res>(request, NORMAL, this.#arrival())
@@ -244,7 +250,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     }
     if (handle !== undefined || refusal instanceof QueueFullError || refusal instanceof QueueClosedError) return handle
     if (refusal instanceof OverloadedError || refusal instanceof RateLimitedError) return undefined
-    if (refusal instanceof DuplicateRequestError || signal?.aborted === true) return undefined
+    if (signal?.aborted === true) return undefined
+    if (refusal instanceof DuplicateRequestError && refusal.reason === 'live') return undefined
     // Not for load, but for what is wrong with the request itself, or with the schema.
     throw refusal
   }
@@ -524,6 +531,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   #checked(record: RequestRecord<Req, Res>, checked: Checked<Req>, whenFull: WhenFull): void {
     if (this.#closing.begun) this.#refuse(record, new QueueClosedError(subjectOf(record)))
     else if ('request' in checked) {
+      if (record.extras?.ownId === true) this.#submitted.set(record, record.request)
       record.request = checked.request
       this.#admit(record, whenFull)
     } else if ('issues' in checked) this.#refuse(record, new InvalidRequestError(checked.issues, subjectOf(record)))
@@ -552,8 +560,34 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     if (!this.#listens(record)) return false
     const twin = extras.ownId ? this.#parties.byId(extras.id as string) : undefined
     if (twin === undefined) return true
+    if (this.#settings.onDuplicate === 'join' && !this.#asksForTheSame(twin, record)) return false
+    // Looked at again: a getter of what was compared may have ended the other.
+    if (this.#parties.byId(extras.id as string) !== twin) return this.#comesForItself(record, extras)
     this.#join(twin, record)
     return false
+  }
+
+  /** False: it is refused, since its payload is another, or can't be compared. */
+  #asksForTheSame(twin: RequestRecord<Req, Res>, record: RequestRecord<Req, Res>): boolean {
+    const refuse = (error: unknown): false => {
+      // A getter may have had it aborted.
+      if (record.status === State.ARRIVING) this.#refuse(record, error)
+      return false
+    }
+    let same: boolean
+    try {
+      same = isSame(this.#payloadOf(twin), this.#payloadOf(record))
+    } catch (error) {
+      return refuse(error)
+    }
+    if (!same) return refuse(new DuplicateRequestError(subjectOf(record), 'payload'))
+    return this.#closing.begun ? refuse(new QueueClosedError(subjectOf(record))) : record.status === State.ARRIVING
+  }
+
+  /** As it was submitted: a schema may have made another of it. */
+  #payloadOf(record: RequestRecord<Req, Res>): Req | undefined {
+    const submitted = this.#submitted
+    return submitted.has(record) ? submitted.get(record) : record.request
   }
 
   #findsItFull(record: RequestRecord<Req, Res>, bound: FullBound, whenFull: WhenFull): void {
@@ -676,16 +710,17 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   }
 
   /** It will not come in: nothing is kept of it. */
-  #refuse(record: RequestRecord<Req, Res>, error: unknown): void {
+  #refuse(record: RequestRecord<Req, Res>, why: unknown): void {
     const { extras } = record
+    const error = why instanceof OptionsError ? whose(why, record as RequestRecord) : why
     const wasLive = record.status === State.BLOCKED || record.status === State.CHECKING
     if (record.status === State.CHECKING) this.#checking.delete(record)
     const wasBlocked = record.block !== undefined
     if (wasBlocked) this.#blocked.delete(record)
     this.#room.refused()
     record.status = State.REJECTED
-    const { aborted = false, reason: why } = extras?.signal ?? {}
-    const reason = aborted && error === why ? 'aborted' : reasonOf(error)
+    const { aborted = false, reason: given } = extras?.signal ?? {}
+    const reason = aborted && error === given ? 'aborted' : reasonOf(error)
     this.#statistics.rejects(record.tier, reason)
     if (this.#audit !== undefined) this.#audit.refused(record as RequestRecord)
     if (wasLive) this.#dies(record)
@@ -1088,6 +1123,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       isAsked: () => this.#room.asking > 0,
       nobodyAsks: () => this.#closing.rest(),
       inAnotherTurn: (callback: () => void) => this.#inAnotherTurn(callback),
+      closedError: () => new QueueClosedError({ queue: this.#settings.name }),
       setLimit: (limit: number) => {
         if (limit !== this.#slots.limit) this.concurrency = limit
       },
@@ -1154,4 +1190,10 @@ function isTimed({ extras, enqueuedAt }: RequestRecord): boolean {
 
 function own<Req, Res>(record: RequestRecord): RequestRecord<Req, Res> {
   return record as RequestRecord<Req, Res>
+}
+
+/** The one who looks at an option knows neither the request nor the queue. */
+function whose(error: OptionsError, record: RequestRecord): OptionsError {
+  const { path, expected, received, queue } = error
+  return queue === undefined ? new OptionsError(path, expected, received, subjectOf(record)) : error
 }

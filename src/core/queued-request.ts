@@ -216,6 +216,8 @@ export interface RunOwner {
 
 /** What a record asks of the executor that it belongs to. */
 export interface RecordOwner {
+  /** What it is called. */
+  readonly name: string
   cancel(record: RequestRecord, reason: unknown): boolean
   setPriority(record: RequestRecord, priority: Priority): boolean
   position(record: RequestRecord): number | undefined
@@ -478,6 +480,7 @@ export class RequestRecord<Req = unknown, Res = unknown> extends AsyncResource i
 export function subjectOf(record: RequestRecord): ErrorSubject {
   const admitted = record.status > State.BLOCKED
   return {
+    queue: record.owner.name,
     requestId: admitted ? record.lastId : record.extras?.id,
     priority: record.priority,
     started: record.attempt > 1 || (record.status >= State.RUNNING && record.status < State.SHED),

@@ -36,6 +36,8 @@ const DETAILS: Readonly<Record<string, string>> = {
   timeoutMs: 'timeoutMs',
   displacedBy: 'displacedBy',
   path: 'option',
+  // `queue` is whose line it is.
+  queue: 'errorQueue',
 }
 
 export function errorFields(error: unknown): Fields {

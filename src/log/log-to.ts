@@ -101,7 +101,7 @@ class Log {
 
   #hear<E extends LogEvent>(event: E, news: ExecutorEvents[E]): void {
     this.#summariseOverdue(news.at)
-    const about = lines[event].fields(news)
+    const { errorQueue, ...about } = lines[event].fields(news)
     const kind = this.#kindOf(event, about.reason as string | undefined)
     if (!kind.bucket.take(news.at)) {
       this.#holdBack(kind, news.at)
@@ -112,6 +112,8 @@ class Log {
       queue: this.#queue,
       event,
       ...about,
+      // It comes from a queue inside this one.
+      ...(errorQueue !== undefined && errorQueue !== this.#queue && { errorQueue }),
       ...this.#payload(event, news),
       ...(held > 0 && { suppressed: held }),
     }

@@ -40,7 +40,7 @@ test.each<[string, string, unknown[], unknown[]]>([
   ['onListenerError', 'a function', ['log', {}], [method]],
   ['random', 'a function', [0.5, null], [method]],
   ['onStuck', "one of 'hold', 'replace'", ['free', ''], ['hold', 'replace']],
-  ['onDuplicate', "one of 'join', 'reject'", ['both', null], ['join', 'reject']],
+  ['onDuplicate', "one of 'join', 'join-by-id', 'reject'", ['both', null], ['join', 'join-by-id', 'reject']],
   ['whenFull', "one of 'reject', 'block', 'shed'", [''], ['block', 'shed']],
   ['maxBlocked', 'an integer of at least 0, or Infinity', [-1, 1.5, '1'], [0, Number.POSITIVE_INFINITY]],
 ])('%s must be %s', (path, expected, wrong, right) => {

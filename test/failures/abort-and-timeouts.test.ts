@@ -278,7 +278,7 @@ describe('F10: the caller’s own signal', () => {
     })
     await one('joined', async (signal) => {
       watch(full.queue.execute('first', { id: 'shared', signal }))
-      watch(full.queue.execute('second', { id: 'shared', signal }))
+      watch(full.queue.execute('first', { id: 'shared', signal }))
       expect(listenersOf(signal)).toBe(1)
       full.queue.cancel('shared')
     })

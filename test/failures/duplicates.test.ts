@@ -8,7 +8,7 @@ import { busy, gated, lost, turn, watch } from './support.ts'
 describe('F60: a second request with the id of a live one', () => {
   const stages = ['blocked', 'waiting', 'running'] as const
 
-  async function first(stage: (typeof stages)[number], onDuplicate: 'join' | 'reject') {
+  async function first(stage: (typeof stages)[number], onDuplicate: 'join' | 'join-by-id' | 'reject') {
     const made =
       stage === 'running'
         ? gated({ onDuplicate })
@@ -21,7 +21,7 @@ describe('F60: a second request with the id of a live one', () => {
   }
 
   test.each(stages)('F60: joins it, and the executor runs once: %s', async (stage) => {
-    const { gate, queue, caller } = await first(stage, 'join')
+    const { gate, queue, caller } = await first(stage, 'join-by-id')
     const others = [watch(queue.execute('other payload', { id: 'x' })), watch(queue.execute('x', { id: 'x' }))]
     const submitted = watch(queue.submit('x', { id: 'x' }))
     await turn()
@@ -129,7 +129,7 @@ describe('F60: a second request with the id of a live one', () => {
               new Promise((resolve) => passes.set(value as string, () => resolve({ value: value as string }))),
           },
         }
-        const { gate, queue } = gated({ schema })
+        const { gate, queue } = gated({ schema, onDuplicate: 'join-by-id' })
         const callers = ['a', 'b'].map((name) => watch(queue.execute(name, { id: 'x' })))
         const third = () => callers.push(watch(queue.execute('c', { id: 'x' })))
         if (!lateThird || order[0] === 'c') third()
@@ -396,7 +396,7 @@ describe('F63: ids that are names of objects’ own machinery', () => {
     }
     const callers = ids.map((id) => watch(queue.execute(id, { id })))
     for (const [i, id] of ids.entries()) expect([queue.get(id)?.request, queue.position(id)]).toEqual([id, i])
-    const joined = watch(queue.execute('again', { id: '__proto__' }))
+    const joined = watch(queue.execute('__proto__', { id: '__proto__' }))
     expect(queue.cancel('constructor')).toBe(true)
     await gate.finishAll()
     expect(callers.map((caller) => caller.outcome)).toEqual(

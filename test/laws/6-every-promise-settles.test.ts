@@ -189,7 +189,7 @@ test('who joins a blocked request is told when it is admitted, however the first
     const promise = first === 'execute' ? executor.execute('first', twin) : executor.submit('first', twin)
     promise.catch(() => {})
     let answer: unknown
-    executor.submit('second', { id: 'twin' }).then(
+    executor.submit('first', { id: 'twin' }).then(
       async ({ result }) => {
         answer = await result
       },

@@ -267,6 +267,17 @@ test('a guard that refuses is named, and not whom it has counted', () => {
   ])
 })
 
+test('an error of a queue inside this one says whose it is', async () => {
+  const { clock, queue: inner } = timed({ name: 'inner', maxQueueSize: 1 })
+  const outer = new QueuedExecutor((ms: number) => inner.execute(ms), { clock, name: 'outer', maxQueueSize: 1 })
+  const { told, logger } = memory()
+  logTo(outer, logger, { levels: { full: 'off' } })
+  const ends = Array.from({ length: 12 }, () => outer.execute(5).catch(() => {}))
+  await clock.run({ until: Promise.all(ends) })
+  const shown = new Set(told.map(({ fields: { event, queue, errorQueue } }) => `${event} ${queue} ${errorQueue}`))
+  expect([...shown]).toEqual(['rejected outer undefined', 'failed outer inner'])
+})
+
 test('a redactor decides what is shown of a request and its metadata', async () => {
   const { clock, queue, send } = timed({ maxQueueSize: 1 })
   const { told, logger } = memory()

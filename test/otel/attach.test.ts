@@ -111,7 +111,7 @@ test.each([
   const all = [
     queue.execute(5),
     queue.execute(-5, { id: 'a' }),
-    queue.execute(1, { id: 'a' }),
+    queue.execute(-5, { id: 'a' }),
     queue.execute(1, { waitTimeoutMs: 2 }),
     queue.execute(1, { priority: 'low' }),
     queue.execute(1, { priority: 'high' }),

@@ -51,6 +51,7 @@ async function mixed(): Promise<ReturnType<typeof traced> & ReturnType<typeof me
       concurrency: 3,
       maxQueueSize: 12,
       whenFull: 'shed',
+      onDuplicate: 'join-by-id',
       runTimeoutMs: 30,
       retry: backoff({ baseMs: 4, jitter: 'none' }),
     },

@@ -116,6 +116,7 @@ class Crowd {
       concurrency: 40,
       maxQueueSize: { total: 60, low: 15 },
       runTimeoutMs: 30,
+      onDuplicate: 'join-by-id',
       schema: { '~standard': { version: 1, vendor: 'test', validate } },
       random: this.#random,
       ...options,

@@ -11,7 +11,7 @@
  */
 
 import { soon, type Timeline } from '../clock.ts'
-import { type FullBound, QueueClosedError } from '../errors.ts'
+import type { FullBound, QueueClosedError } from '../errors.ts'
 import { TIERS } from '../priority.ts'
 import { type RequestRecord, startsLater } from '../queued-request.ts'
 import type { Capacity } from './capacity.ts'
@@ -42,6 +42,8 @@ export interface RoomHost<R> {
   /** Nobody asks to be told any more. */
   nobodyAsks(): void
   inAnotherTurn(callback: () => void): void
+  /** What is told when it is closed. */
+  closedError(): QueueClosedError
 }
 
 /** What somebody has asked for. */
@@ -138,7 +140,7 @@ export class Room<R extends RequestRecord> {
    * with the signal's reason, or when it closes.
    */
   until(record: R, signal?: AbortSignal, asksGuards = true): Promise<void> {
-    if (this.#isShut) return Promise.reject(new QueueClosedError())
+    if (this.#isShut) return Promise.reject(this.#host.closedError())
     if (signal?.aborted) return Promise.reject(signal.reason)
     const asked = { record, asksGuards, againAt: Number.POSITIVE_INFINITY }
     if (!this.#hasRefused && this.#comesIn(asked)) return soon
@@ -152,7 +154,7 @@ export class Room<R extends RequestRecord> {
   /** There will be none any more. */
   shut(): void {
     this.#isShut = true
-    this.#waiters.refuse(() => new QueueClosedError())
+    this.#waiters.refuse(() => this.#host.closedError())
   }
 
   /** Would it come in, without displacing another, and without passing one that is blocked? */

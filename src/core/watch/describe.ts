@@ -31,7 +31,7 @@ export interface Describable {
     readonly rateLimits: readonly Named[]
     readonly overload: readonly Named[]
     readonly schema: object | undefined
-    readonly onDuplicate: 'join' | 'reject'
+    readonly onDuplicate: 'join' | 'join-by-id' | 'reject'
   }
   getStatus(): {
     readonly runByPriority: { readonly [P in (typeof priorities)[number]]: { count: number; p50Ms: number } }
@@ -74,6 +74,11 @@ function linesOf({ settings, concurrency }: Describable): string[] {
     block: `then callers wait for room, ${size(settings.maxBlocked)}`,
     shed: 'then the youngest of the lowest priority below a newcomer makes room for it',
   }
+  const duplicate = {
+    join: 'shares its run if it is equal, and is refused if not',
+    'join-by-id': 'shares its run',
+    reject: 'is refused',
+  }
   const lines = [
     `'${settings.name}' runs at most ${concurrency} requests at once${
       limit === undefined
@@ -88,7 +93,7 @@ function linesOf({ settings, concurrency }: Describable): string[] {
     settings.onStuck === 'hold'
       ? 'A slot whose call outlives its timeout is held until the call settles.'
       : `A slot whose call outlives its timeout has a substitute, up to ${settings.maxReplaced} at a time.`,
-    `A second request with the id of a live one ${settings.onDuplicate === 'join' ? 'shares its run' : 'is refused'}.`,
+    `A second request with the id of a live one ${duplicate[settings.onDuplicate]}.`,
     settings.retry === undefined
       ? 'A failure is not tried again.'
       : `A failure is tried again: ${settings.retry.name}; ${size(settings.maxRetrying)} at a time.`,

@@ -13,7 +13,7 @@ async function joined() {
       await clock.sleep(10)
       return `${name} answered`
     },
-    { clock, concurrency: 1 },
+    { clock, concurrency: 1, onDuplicate: 'join-by-id' },
   )
   const before = queue.execute('before')
   await clock.advance(1)

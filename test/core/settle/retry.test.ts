@@ -247,7 +247,7 @@ describe('while it backs off', () => {
   })
 
   test('those who share it wait with it', async () => {
-    const { clock, queue } = flaky({ retry: again(20) })
+    const { clock, queue } = flaky({ retry: again(20), onDuplicate: 'join-by-id' })
     const ends = [1, 2, 3].map((n) =>
       queue.execute({ name: `a${n}`, failures: 1 }, { id: 'a', waitTimeoutMs: 10 * n + 15 }),
     )

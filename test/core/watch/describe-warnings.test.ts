@@ -56,7 +56,7 @@ group('in words', () => {
       'Order: aging, across priorities.',
       'A request may wait 50 ms, run 60 ms, and take 100 ms in all.',
       'A slot whose call outlives its timeout is held until the call settles.',
-      'A second request with the id of a live one shares its run.',
+      'A second request with the id of a live one shares its run if it is equal, and is refused if not.',
       'A failure is not tried again.',
     ])
     expect(String(of({ total: never }))).toContain('\nWarning: the queue is unbounded')

@@ -13,7 +13,7 @@ At most 10000 may wait; one more is refused.
 Order: strict, by priority first.
 A request may wait for ever, run 300000 ms, and take for ever in all.
 A slot whose call outlives its timeout is held until the call settles.
-A second request with the id of a live one shares its run.
+A second request with the id of a live one shares its run if it is equal, and is refused if not.
 A failure is not tried again.
 Warning: with strict order, low starves for as long as there is anything else; aging() bounds its wait`,
   )

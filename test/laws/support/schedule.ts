@@ -204,7 +204,7 @@ function settings(without: readonly Feature[]): fc.Arbitrary<Schedule['options']
         : { waitTimeoutMs: fc.oneof(infinity, timeoutMs), runTimeoutMs: fc.oneof(infinity, timeoutMs), timeoutMs }),
       onStuck: fc.constantFrom('hold' as const, ...(without.includes('replace') ? [] : ['replace' as const])),
       maxReplaced: fc.nat(2),
-      onDuplicate: fc.constantFrom('join' as const, 'reject' as const),
+      onDuplicate: fc.constantFrom('join-by-id' as const, 'reject' as const),
     },
     { requiredKeys: ['concurrency'] },
   )

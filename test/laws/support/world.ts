@@ -103,6 +103,8 @@ function optionsOf({ options, policies }: Schedule): QueuedExecutorOptions<Paylo
   const { order, limit, reserve, lendReserve } = policies
   const { concurrency, ...others } = options as QueuedExecutorOptions<Payload> & { concurrency: number }
   return {
+    // Each has a payload of its own, by which it is known.
+    onDuplicate: 'join-by-id',
     ...others,
     // A limit policy decides in its place.
     ...((limit === undefined || limit === 'shadow') && { concurrency }),

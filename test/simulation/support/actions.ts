@@ -105,6 +105,7 @@ function arrive(world: World, arrive: Arrive): void {
   const caller: Caller = {
     ...{ n, at, tier, via, end: '', endedAs: 0, cost: cost ?? 1, startAt: at + (delayMs ?? 0) },
     id: id === undefined ? undefined : `id-${id}`,
+    payload: `${arrive.key} ${arrive.refused}`,
     signal: signal === undefined ? undefined : world.controllers[signal]?.signal,
     waitMs: waitTimeoutMs,
     runMs: runTimeoutMs,
@@ -125,7 +126,7 @@ function arrive(world: World, arrive: Arrive): void {
     ...(startAt && { startAt: new Date(0) }),
     ...(other?.handle && { after: [other.handle] }),
   } as RequestOptions
-  context.run(n, () => submit(world, seen, { n, key: `key-${arrive.key}`, refused: arrive.refused }, options))
+  context.run(n, () => submit(world, seen, { key: `key-${arrive.key}`, refused: arrive.refused }, options))
 }
 
 function submit(world: World, seen: Seen, payload: Payload, options: RequestOptions): void {

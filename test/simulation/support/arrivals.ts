@@ -17,14 +17,15 @@ export class Arrivals extends Room {
   }
 
   #refusal({ first, tier }: Job): string {
-    const { joins, reserve, lends } = this.rules
+    const { onDuplicate, reserve, lends } = this.rules
     const kept = lends ? 0 : reserve.reduce((sum, slots, other) => sum + (other === tier ? 0 : slots), 0)
     const twin = this.twin(first)
     if (first.cost > Math.max(this.limit, this.firstLimit) - kept && first.cost > 1) return 'TRIAGE_INVALID_OPTIONS'
     if (this.state !== 'open') return 'TRIAGE_QUEUE_CLOSED'
     if (first.refusal === 'TRIAGE_INVALID_REQUEST') return first.refusal
     if (twin === undefined) return first.refusal
-    if (!joins) return 'TRIAGE_DUPLICATE_REQUEST'
+    if (onDuplicate === 'reject') return 'TRIAGE_DUPLICATE_REQUEST'
+    if (onDuplicate === 'join' && twin.first.payload !== first.payload) return 'TRIAGE_DUPLICATE_REQUEST'
     return twin.place === 'blocked' && first.via === 'offer' ? 'TRIAGE_QUEUE_FULL' : ''
   }
 

@@ -178,7 +178,7 @@ function optionsOf(dice: Dice, { timeouts, unitMs, concurrency, retries }: Featu
       : { runTimeoutMs: Number.POSITIVE_INFINITY }),
     ...dice.maybe(0.3, () => ({ maxReplaced: dice.int(0, 2) })),
     ...(retries ? dice.maybe(0.5, () => ({ maxRetrying: dice.int(1, 2) })) : undefined),
-    ...dice.maybe(0.3, () => ({ onDuplicate: 'reject' as const })),
+    ...dice.maybe(0.5, () => ({ onDuplicate: dice.pick(['reject', 'join-by-id'] as const) })),
     ...(fits ? dice.maybe(0.12, () => ({ reserve, lendReserve: dice.chance(0.5) })) : undefined),
   }
 }
@@ -218,6 +218,14 @@ function actionOf(dice: Dice, features: Features, arrivals: number, mayNest: boo
   }
 }
 
+/** Most with one id have one payload, too. */
+function keyOf(dice: Dice, ids: boolean): Pick<Arrive, 'key' | 'id'> {
+  const key = dice.int(0, 2)
+  if (!ids || dice.chance(0.5)) return { key }
+  const id = dice.int(0, IDS - 1)
+  return { id, key: dice.chance(0.8) ? id % 3 : key }
+}
+
 function arrivalOf(dice: Dice, features: Features, tier: number, mayNest: boolean): Arrive {
   const { timeouts, signals, ids, later, cost, refusals, unitMs, canOffer, concurrency } = features
   const timeout = (): number => dice.int(1, 40 * unitMs)
@@ -226,9 +234,8 @@ function arrivalOf(dice: Dice, features: Features, tier: number, mayNest: boolea
     // What an asynchronous schema must look at can't be offered.
     via: dice.pick(['execute', 'submit', 'submit', canOffer ? 'offer' : 'execute'] as const),
     tier,
-    key: dice.int(0, 2),
+    ...keyOf(dice, ids),
     work: workOf(dice, features, mayNest),
-    ...(ids ? dice.maybe(0.5, () => ({ id: dice.int(0, IDS - 1) })) : undefined),
     ...(signals ? dice.maybe(0.5, () => ({ signal: dice.int(0, SIGNALS - 1) })) : undefined),
     ...(timeouts
       ? {

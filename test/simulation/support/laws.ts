@@ -4,7 +4,13 @@
  */
 import type { AsyncLocalStorage } from 'node:async_hooks'
 import { getEventListeners } from 'node:events'
-import { type ExecutorEvent, type ExecutorStatus, priorities, type RunContext } from 'triage-queue'
+import {
+  DuplicateRequestError,
+  type ExecutorEvent,
+  type ExecutorStatus,
+  priorities,
+  type RunContext,
+} from 'triage-queue'
 import type { Rules } from './rules.ts'
 import type { Action, Reaction } from './schedule.ts'
 import { BURST, MAX_LEARNED, PER_SECOND, rulesOf } from './setup.ts'
@@ -66,6 +72,8 @@ export class Laws {
     const { clock, seen, counts } = this.#world
     counts.add(`event ${event}`)
     if ('notRetried' in about && about.notRetried === 'full') counts.add('not retried')
+    if ('error' in about && about.error instanceof DuplicateRequestError && about.error.reason === 'payload')
+      counts.add('another payload')
     this.#told[event] = (this.#told[event] ?? 0) + 1
     if (about.at !== clock.now()) this.#broken(11, `'${event}' says ${about.at}`)
     if (!('metadata' in about)) return

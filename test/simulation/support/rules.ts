@@ -9,6 +9,8 @@ export interface Caller {
   readonly tier: number
   readonly via: 'execute' | 'submit' | 'offer'
   readonly id: string | undefined
+  /** Equal for equal payloads. */
+  readonly payload: string
   readonly signal: object | undefined
   readonly waitMs: number | undefined
   readonly runMs: number | undefined
@@ -34,7 +36,7 @@ export interface Rules {
   readonly runMs: readonly number[]
   readonly totalMs: readonly number[]
   readonly maxReplaced: number
-  readonly joins: boolean
+  readonly onDuplicate: 'join' | 'join-by-id' | 'reject'
   /** Whether ranks are compared across priorities. */
   readonly across: boolean
   rank(job: Job, deadline: number): number

@@ -41,7 +41,7 @@ export interface Arrive {
   /** The latest request but so many. */
   readonly after?: number
   readonly cost?: number
-  /** One of a few keys, for policies that ask for one. */
+  /** One of a few keys, for policies that ask for one; a part of the payload. */
   readonly key: number
   /** What the scripted guard and the schema say. */
   readonly refused?: 'guard' | 'schema'
@@ -85,7 +85,7 @@ export interface Options {
   readonly onStuck?: 'hold' | 'replace'
   readonly maxReplaced?: number
   readonly maxRetrying?: number
-  readonly onDuplicate?: 'join' | 'reject'
+  readonly onDuplicate?: 'join' | 'join-by-id' | 'reject'
   readonly reserve?: { readonly [P in Priority]?: number }
   readonly lendReserve?: boolean
 }

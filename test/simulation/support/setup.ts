@@ -25,9 +25,8 @@ import {
 import type { Rules } from './rules.ts'
 import type { ByTier, GuardName, LimitName, OrderName, Schedule } from './schedule.ts'
 
-/** What is handed to the executor. */
+/** What is handed to the executor: equal for some, so that they may join each other. Which request it is, the metadata says. */
 export interface Payload {
-  readonly n: number
   readonly key: string
   readonly refused: 'guard' | 'schema' | undefined
 }
@@ -142,7 +141,7 @@ export function rulesOf({ options, policies }: Schedule): Rules {
     runMs: byTier(options.runTimeoutMs, DEFAULT_RUN_TIMEOUT_MS),
     totalMs: byTier(options.timeoutMs, never),
     maxReplaced: onStuck === 'replace' ? maxReplaced : 0,
-    joins: options.onDuplicate !== 'reject',
+    onDuplicate: options.onDuplicate ?? 'join',
     ...(order === 'weighted' && { weights: [8, 4, 2, 1] }),
     across: order === 'aging' || order === 'oldest',
     rank: ({ tier, sequence, from }, deadline) => {

@@ -27,6 +27,7 @@ const expected = [
   ),
   'not retried',
   'held',
+  'another payload',
 ]
 
 /** On a machine that has much else to do. */

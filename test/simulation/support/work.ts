@@ -5,11 +5,11 @@
 import type { RunContext } from 'triage-queue'
 import type { Job } from './rules.ts'
 import type { Work } from './schedule.ts'
-import type { Payload } from './setup.ts'
 import { context, type Seen, type World } from './world.ts'
 
 /** The executor itself: its calls, as the schedule has them. */
-export function execute(world: World, { n }: Payload, run: RunContext): unknown {
+export function execute(world: World, run: RunContext): unknown {
+  const n = run.metadata as number
   const seen = world.seen[n] as Seen
   const { model } = world
   world.note(() => `call of ${n}`)

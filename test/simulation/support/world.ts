@@ -78,7 +78,7 @@ export class World {
     this.trace = trace
     this.model = isExact(schedule) ? new Model(rulesOf(schedule), schedule.options.concurrency) : undefined
     this.laws = new Laws(this)
-    this.executor = new QueuedExecutor<Payload, unknown>((request, run) => execute(this, request, run), {
+    this.executor = new QueuedExecutor<Payload, unknown>((_request, run) => execute(this, run), {
       ...optionsOf(schedule),
       clock: this.clock,
       random: () => 0.5,

@@ -118,6 +118,7 @@ export class Lanes {
       runTimeoutMs: timeoutMs(100),
       random: this.#random,
       onListenerError: () => {},
+      onDuplicate: 'join-by-id',
       clock,
       ...options,
     })
