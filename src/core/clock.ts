@@ -6,6 +6,7 @@
  */
 
 import { AsyncResource } from 'node:async_hooks'
+import { withoutContext } from './without-context.ts'
 
 /**
  * A source of time. The default is `systemClock`; `VirtualClock` of `triage-queue/simulation` is another.
@@ -41,7 +42,7 @@ export const MAX_DELAY_MS = 2 ** 31 - 1
 const SAME_INSTANT_MS = 0.05
 
 /** `soon.then(f)` is a microtask at a third of the price of `queueMicrotask(f)`. */
-export const soon: Promise<void> = Promise.resolve()
+export const soon: Promise<void> = withoutContext(Promise.resolve())
 
 /** Calls back in another turn of the event loop: by a message, since that is no timer, and so not faked with them. */
 export function inAnotherTurn(callback: () => void): void {
@@ -199,8 +200,8 @@ export class Timeline {
  * that went away meanwhile costs an idle ring, not a search. A time beyond the reach of timers is reached in steps.
  */
 export class Alarm {
-  // The timer must not keep the context of whichever request happened to arm it.
-  readonly #home = new AsyncResource('TriageAlarm')
+  // The timer must not keep the context of whichever request happened to arm it, nor that of the constructor.
+  readonly #home = withoutContext(new AsyncResource('TriageAlarm'))
   readonly #clock: Clock
   readonly #timeline: Timeline
   readonly #ring: (now: number) => void

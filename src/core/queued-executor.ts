@@ -70,6 +70,7 @@ import { Events, type ExecutorEvent, type Listener } from './watch/events.ts'
 import { type ExecutorHistograms, Statistics } from './watch/statistics.ts'
 import { type ExecutorStatus, statusOf } from './watch/status.ts'
 import { Teller } from './watch/teller.ts'
+import { withoutContext } from './without-context.ts'
 
 /** What `map()` may be told: the options of each request, and how to pull. */
 export type MapOptions = PullOptions & Omit<RequestOptions, 'id' | 'onDuplicate'>
@@ -188,7 +189,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#events = events
     this.#tell = new Teller(events, timeline)
     this.#audit = settings.debug ? this.#makeAudit() : undefined
-    const record = new RequestRecord(undefined, NORMAL, { at: Number.NaN, owner: this.#owner })
+    const record = withoutContext(new RequestRecord(undefined, NORMAL, { at: Number.NaN, owner: this.#owner }))
     record.more()
     this.#kept.push(record, new Run(record, record.arrived))
   }

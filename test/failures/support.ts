@@ -206,6 +206,7 @@ export class JumpingClock implements Clock {
 // Written out, so that tools see that they are used.
 const fixtures = {
   'abort-listener-throws': new URL('./fixtures/abort-listener-throws.ts', import.meta.url),
+  'constructor-context': new URL('./fixtures/constructor-context.ts', import.meta.url),
   'count-operations': new URL('./fixtures/count-operations.ts', import.meta.url),
   heap: new URL('./fixtures/heap.ts', import.meta.url),
   'listener-throws': new URL('./fixtures/listener-throws.ts', import.meta.url),
