@@ -17,6 +17,8 @@ export function isCount(value: unknown, least: number): value is number {
 export interface OptionRule {
   readonly expected: string
   fits(value: unknown): boolean
+  /** It may also be an object with these. */
+  readonly parts?: { readonly [part: string]: OptionRule }
 }
 
 export const aFunction: OptionRule = { expected: 'a function', fits: (value) => typeof value === 'function' }
@@ -29,6 +31,40 @@ export function numberThat(expected: string, fits: (value: number) => boolean): 
 /** The error for an option that does not exist. */
 export function unknownOption(path: string, known: readonly string[], value: unknown): OptionsError {
   return new OptionsError(path, `left out, since there is no such option (there are ${known.join(', ')})`, value)
+}
+
+export function isPlain(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/**
+ * Options that are what they must be, each read once, own or inherited: what was checked is what is used, whatever a getter
+ * answers the next time. What is set to undefined is not set. Arrays are copied.
+ * @param owner stands in front of each name (`'codel.targetMs'`), if there is one
+ * @throws {OptionsError} that names the option, what it must be, and what it is
+ */
+export function readGiven<O extends object>(
+  owner: string,
+  options: unknown,
+  rules: { readonly [K in keyof O]-?: OptionRule },
+): O {
+  if (!isPlain(options)) throw new OptionsError(owner || 'options', 'an object', options)
+  const pathOf = (name: string): string => (owner === '' ? name : `${owner}.${name}`)
+  const known = Object.keys(rules)
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name)) throw unknownOption(pathOf(name), known, options[name])
+  }
+  const read: Record<string, unknown> = {}
+  for (const name of known) {
+    const { expected, fits, parts } = rules[name as keyof O]
+    const given = options[name]
+    if (given === undefined) continue
+    const value = Array.isArray(given) ? [...given] : given
+    if (parts !== undefined && isPlain(value)) read[name] = readGiven(pathOf(name), value, parts)
+    else if (fits(value)) read[name] = value
+    else throw new OptionsError(pathOf(name), expected, given)
+  }
+  return read as O
 }
 
 /** @throws {OptionsError} unless they are an object, and none of them is unknown */

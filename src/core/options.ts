@@ -10,10 +10,11 @@ import type { StandardSchema } from './admit/schema.ts'
 import {
   aFunction,
   isCount,
+  isPlain,
   type OptionRule,
+  readGiven,
   requireConcurrency,
   requireTier,
-  unknownOption,
   wordList,
 } from './checks.ts'
 import { type Clock, systemClock } from './clock.ts'
@@ -259,45 +260,42 @@ const DEFAULT_RUN_TIMEOUT_MS = 300_000
 
 type Given = Record<string, unknown>
 
-/** `parts`: it may also be an object with one such value for each part. */
-interface Rule extends OptionRule {
-  readonly parts?: readonly string[]
+/** It may also be an object with one such value for each of these. */
+function orEach(names: readonly string[], rule: OptionRule): OptionRule {
+  return { ...rule, parts: Object.fromEntries(names.map((name) => [name, rule])) }
 }
 
-const timeout: Rule = {
-  expected: 'a number of ms greater than 0, or Infinity',
-  parts: ['default', ...priorities],
-  fits: isTimeout,
+const timeout: OptionRule = { expected: 'a number of ms greater than 0, or Infinity', fits: isTimeout }
+const timeouts = orEach(['default', ...priorities], timeout)
+const slots: OptionRule = {
+  expected: 'an object with a number of slots for each priority',
+  fits: (value) => isCount(value, 0),
 }
-const bound: Rule = {
+const bound: OptionRule = {
   expected: 'an integer of at least 0, or Infinity',
   fits: (value) => value === Number.POSITIVE_INFINITY || isCount(value, 0),
 }
-const yesOrNo: Rule = { expected: 'a boolean', fits: (value) => typeof value === 'boolean' }
-const oneOf = (...words: string[]): Rule => ({
+const yesOrNo: OptionRule = { expected: 'a boolean', fits: (value) => typeof value === 'boolean' }
+const oneOf = (...words: string[]): OptionRule => ({
   expected: wordList(words),
   fits: (value) => words.includes(value as string),
 })
 
-const rules: { readonly [K in keyof QueuedExecutorOptions]-?: Rule } = {
+const rules: { readonly [K in keyof QueuedExecutorOptions]-?: OptionRule } = {
   name: { expected: 'a string that is not empty', fits: isName },
   concurrency: { expected: 'an integer of at least 1', fits: (value) => isCount(value, 1) },
-  maxQueueSize: { ...bound, parts: ['total', ...priorities] },
+  maxQueueSize: orEach(['total', ...priorities], bound),
   whenFull: oneOf('reject', 'block', 'shed'),
   maxBlocked: bound,
-  waitTimeoutMs: timeout,
-  runTimeoutMs: timeout,
-  timeoutMs: timeout,
+  waitTimeoutMs: timeouts,
+  runTimeoutMs: timeouts,
+  timeoutMs: timeouts,
   onStuck: oneOf('hold', 'replace'),
   maxReplaced: { expected: 'an integer of at least 0', fits: (value) => isCount(value, 0) },
   schema: { expected: "a Standard Schema, with a '~standard' property", fits: isSchema },
   onDuplicate: oneOf('join', 'join-by-id', 'reject'),
   limit: { expected: 'a limit policy, such as adaptive()', fits: (value) => hasMethods(value, 'sample') },
-  reserve: {
-    expected: 'an object with a number of slots for each priority',
-    parts: priorities,
-    fits: (value) => isCount(value, 0),
-  },
+  reserve: { ...orEach(priorities, slots), fits: () => false },
   lendReserve: yesOrNo,
   rateLimit: { expected: 'a rate limit, such as tokenBucket(), or an array of them', fits: areGuards },
   overload: { expected: 'a guard, such as codel(), or an array of them', fits: areGuards },
@@ -318,9 +316,7 @@ const rules: { readonly [K in keyof QueuedExecutorOptions]-?: Rule } = {
  * @throws {OptionsError} that names the option, what it must be, and what it is
  */
 export function readSettings<Req>(options: QueuedExecutorOptions<Req> = {}): Settings<Req> {
-  if (!isPlain(options)) throw new OptionsError('options', 'an object', options)
-  for (const [name, value] of Object.entries(options)) checkOption(name, value)
-  const given = options as QueuedExecutorOptions<Req>
+  const given = readGiven<QueuedExecutorOptions<Req>>('', options, rules)
   const { limit } = given
   const decides = limit !== undefined && limit.shadow !== true
   if (decides && given.concurrency !== undefined) {
@@ -362,26 +358,10 @@ export function readSettings<Req>(options: QueuedExecutorOptions<Req> = {}): Set
 }
 
 function floorsOf(reserve: QueuedExecutorOptions['reserve'] = {}, concurrency: number): number[] {
-  if (!isPlain(reserve))
-    throw new OptionsError('reserve', 'an object with a number of slots for each priority', reserve)
   const floors = priorities.map((priority) => reserve[priority] ?? 0)
   const all = floors.reduce((sum, floor) => sum + floor, 0)
   if (all > concurrency) throw new OptionsError('reserve', `at most ${concurrency} slots in all (concurrency)`, reserve)
   return floors
-}
-
-function checkOption(name: string, value: unknown): void {
-  const rule = Object.hasOwn(rules, name) ? rules[name as keyof typeof rules] : undefined
-  if (rule === undefined) throw unknownOption(name, Object.keys(rules), value)
-  if (value === undefined) return
-  if (rule.parts === undefined || !isPlain(value)) {
-    if (!rule.fits(value)) throw new OptionsError(name, rule.expected, value)
-    return
-  }
-  for (const [part, each] of Object.entries(value)) {
-    if (!rule.parts.includes(part)) throw unknownOption(`${name}.${part}`, rule.parts, each)
-    if (each !== undefined && !rule.fits(each)) throw new OptionsError(`${name}.${part}`, rule.expected, each)
-  }
 }
 
 /**
@@ -473,10 +453,6 @@ function isFunction(value: unknown): boolean {
 
 function hasMethods(value: unknown, ...names: string[]): boolean {
   return typeof value === 'object' && value !== null && names.every((name) => isFunction((value as Given)[name]))
-}
-
-function isPlain(value: unknown): value is Given {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function isSchema(value: unknown): boolean {

@@ -3,7 +3,7 @@
  */
 
 import type { Attributes, Meter, MeterProvider, Tracer, TracerProvider } from '@opentelemetry/api'
-import { unknownOption } from '../core/checks.ts'
+import { isPlain, type OptionRule, readGiven } from '../core/checks.ts'
 import { type Clock, OptionsError, systemClock } from '../index.ts'
 import type { Watched } from './watched.ts'
 
@@ -38,12 +38,7 @@ export interface OtelOptions {
   clock?: Clock
 }
 
-interface Rule {
-  readonly expected: string
-  fits(value: unknown): boolean
-}
-
-const rules: { readonly [K in keyof OtelOptions]-?: Rule } = {
+const rules: { readonly [K in keyof OtelOptions]-?: OptionRule } = {
   tracer: { expected: 'a Tracer, or false', fits: (value) => value === false || hasMethods(value, 'startSpan') },
   tracerProvider: { expected: 'a TracerProvider', fits: (value) => hasMethods(value, 'getTracer') },
   meter: {
@@ -64,13 +59,7 @@ const rules: { readonly [K in keyof OtelOptions]-?: Rule } = {
  * @throws {OptionsError} that names the option, what it must be, and what it is
  */
 export function readOptions(options: OtelOptions = {}): OtelOptions & { readonly clock: Clock } {
-  if (!isPlain(options)) throw new OptionsError('options', 'an object', options)
-  for (const [name, value] of Object.entries(options)) {
-    if (!Object.hasOwn(rules, name)) throw unknownOption(name, Object.keys(rules), value)
-    const { expected, fits } = rules[name as keyof OtelOptions]
-    if (value !== undefined && !fits(value)) throw new OptionsError(name, expected, value)
-  }
-  const given = options as OtelOptions
+  const given = readGiven<OtelOptions>('', options, rules)
   return { ...given, clock: given.clock ?? systemClock }
 }
 
@@ -83,10 +72,6 @@ export function requireWatched(executor: Watched): Watched {
 function hasMethods(value: unknown, ...names: string[]): boolean {
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false
   return names.every((name) => typeof (value as Record<string, unknown>)[name] === 'function')
-}
-
-function isPlain(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function isAttribute(value: unknown): boolean {

@@ -7,6 +7,7 @@ import {
   aFunction,
   isCount,
   numberThat,
+  readGiven,
   requireConcurrency,
   requireOptions,
   requireTier,
@@ -71,6 +72,42 @@ describe('checks', () => {
     expect(wordList(['a', 'b'])).toBe("one of 'a', 'b'")
     expect(() => requireOptions('codel', { targetMs: 1 }, ['targetMs'])).not.toThrow()
     expect(() => requireOptions('codel', { target: 5 }, ['targetMs', 'intervalMs'])).toThrow(error)
+  })
+
+  test('options are read as they are described', () => {
+    const count = { expected: 'a count', fits: (value: unknown) => isCount(value, 1) }
+    const anything = { expected: 'anything', fits: () => true }
+    const rules = { size: { ...count, parts: { low: count } }, list: anything, name: anything }
+    const list = [1]
+    const read = readGiven<{ size?: unknown; list?: unknown; name?: unknown }>(
+      '',
+      { size: 2, list, name: undefined },
+      rules,
+    )
+    expect(read).toEqual({ size: 2, list: [1] })
+    expect([read.list === list, 'name' in read]).toEqual([false, false])
+    expect(readGiven('mine', { size: Object.create({ low: 3 }) }, rules)).toEqual({ size: { low: 3 } })
+    const message = (options: unknown, owner = 'mine'): unknown => {
+      try {
+        return readGiven(owner, options, rules)
+      } catch (error) {
+        return (error as Error).message
+      }
+    }
+    expect(message({ size: 0 }, '')).toBe("Option 'size' must be a count, but is 0")
+    expect(message({ size: 0 })).toBe("Option 'mine.size' must be a count, but is 0")
+    expect(message({ size: [1] })).toBe("Option 'mine.size' must be a count, but is [1]")
+    expect(message({ size: { low: 0 } })).toBe("Option 'mine.size.low' must be a count, but is 0")
+    expect(message({ size: { high: 1 } })).toContain(
+      "'mine.size.high' must be left out, since there is no such option (there are low)",
+    )
+    expect(message({ nome: 1 }, '')).toContain(
+      "'nome' must be left out, since there is no such option (there are size, list, name)",
+    )
+    for (const none of [null, undefined, 5, []]) {
+      expect(message(none, '')).toContain("Option 'options' must be an object, but is ")
+      expect(message(none)).toContain("Option 'mine' must be an object, but is ")
+    }
   })
 
   test.each([[null], [undefined], [5], [[]], ['text']])('%j are no options', (options) => {

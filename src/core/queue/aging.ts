@@ -5,9 +5,9 @@
  * first, and the targets are the deadlines. Nothing has to be ranked anew while it waits: all waiting requests grow older
  * at the same pace, so that their order never changes.
  */
-import { unknownOption } from '../checks.ts'
+import { isPlain, numberThat, readGiven } from '../checks.ts'
 import { OptionsError } from '../errors.ts'
-import { type Priority, priorities, TIERS, tierOf } from '../priority.ts'
+import { type Priority, priorities } from '../priority.ts'
 import type { OrderPolicy, Turns } from './order.ts'
 import { type Ranked, Tier } from './tier.ts'
 import { composed, readWithin, type WithinOptions } from './within.ts'
@@ -120,22 +120,14 @@ export function agingBoundMs({ differenceMs, ahead, concurrency, runMs }: AgingL
   return differenceMs + Math.ceil((ahead + 1) / concurrency) * runMs
 }
 
+const rule = numberThat('a finite number of ms of at least 0', (value) => value >= 0 && Number.isFinite(value))
+
+const rules = { stepMs: rule, urgent: rule, high: rule, normal: rule, low: rule }
+
 function readTargets(targets: unknown): readonly number[] {
-  if (typeof targets !== 'object' || targets === null || Array.isArray(targets)) {
-    throw new OptionsError('aging', 'an object with a target for each tier, or stepMs', targets)
-  }
-  const given: (number | undefined)[] = new Array(TIERS).fill(undefined)
-  let stepMs: number | undefined
-  for (const [name, value] of Object.entries(targets)) {
-    if (value === undefined) continue
-    const tier = tierOf(name)
-    if (tier < 0 && name !== 'stepMs') throw unknownOption(`aging.${name}`, ['stepMs', ...priorities], value)
-    if (!(Number.isFinite(value) && value >= 0)) {
-      throw new OptionsError(`aging.${name}`, 'a finite number of ms of at least 0', value)
-    }
-    if (tier < 0) stepMs = value
-    else given[tier] = value
-  }
+  if (!isPlain(targets)) throw new OptionsError('aging', 'an object with a target for each tier, or stepMs', targets)
+  const { stepMs, ...read } = readGiven<AgingTargets & Partial<AgingStep>>('aging', targets, rules)
+  const given = priorities.map((priority) => read[priority])
   if (stepMs === undefined) return between(given)
   if (given.some((value) => value !== undefined)) {
     throw new OptionsError('aging.stepMs', 'left out when a tier has a target of its own', stepMs)

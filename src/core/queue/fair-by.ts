@@ -18,7 +18,7 @@
  *   SIGMETRICS 2004
  * @see https://github.com/kubernetes/enhancements/tree/master/keps/sig-api-machinery/1040-priority-and-fairness (the guess)
  */
-import { isCount, unknownOption } from '../checks.ts'
+import { aFunction, isCount, isPlain, type OptionRule, readGiven } from '../checks.ts'
 import { OptionsError } from '../errors.ts'
 import { priorities } from '../priority.ts'
 import type { OrderPolicy, OrderQuestion } from './order.ts'
@@ -66,8 +66,9 @@ export function fairBy<Req = unknown, Meta = unknown>(
   key: (request: Req, metadata: Meta) => string,
   options: FairByOptions<Req, Meta> = {},
 ): OrderPolicy {
-  checkOptions(key, options)
-  return new FairBy(key as Reader<string>, options as FairByOptions)
+  if (typeof key !== 'function') throw new OptionsError('fairBy.key', 'a function that returns a string', key)
+  if (!isPlain(options)) throw new OptionsError('fairBy.options', 'an object', options)
+  return new FairBy(key as Reader<string>, readGiven<FairByOptions>('fairBy', options, rules))
 }
 
 type Reader<T> = (request: unknown, metadata: unknown) => T
@@ -248,20 +249,8 @@ function isWithin(value: unknown, least: number, greatest: number): boolean {
   return typeof value === 'number' && value >= least && value <= greatest
 }
 
-function checkOptions(key: unknown, options: unknown): void {
-  if (typeof key !== 'function') throw new OptionsError('fairBy.key', 'a function that returns a string', key)
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw new OptionsError('fairBy.options', 'an object', options)
-  }
-  for (const [name, value] of Object.entries(options)) {
-    const rule = Object.hasOwn(rules, name) ? rules[name as keyof FairByOptions] : undefined
-    if (rule === undefined) throw unknownOption(`fairBy.${name}`, Object.keys(rules), value)
-    if (value !== undefined && !rule.fits(value)) throw new OptionsError(`fairBy.${name}`, rule.expected, value)
-  }
-}
-
-const rules: { readonly [K in keyof FairByOptions]-?: { expected: string; fits(value: unknown): boolean } } = {
-  weight: { expected: 'a function that returns a number', fits: (value) => typeof value === 'function' },
+const rules: { readonly [K in keyof FairByOptions]-?: OptionRule } = {
+  weight: { ...aFunction, expected: 'a function that returns a number' },
   cost: { expected: `${COST}, or a function`, fits: (value) => typeof value === 'function' || isCost(value) },
   guessMs: {
     expected: 'a finite number of ms greater than 0',

@@ -15,6 +15,7 @@
  *
  * @see Waldspurger and Weihl, "Stride Scheduling", MIT/LCS/TM-528, 1995
  */
+import { numberThat, readGiven } from '../checks.ts'
 import { OptionsError } from '../errors.ts'
 import { type Priority, priorities, tierOf } from '../priority.ts'
 import type { OrderPolicy, Turns } from './order.ts'
@@ -106,22 +107,19 @@ function turnOf({ from, taken, stride }: TierTurns, index: number): number {
   return from + (taken + index + 1) * stride
 }
 
+const rule = numberThat(`a number from 1 to ${MAX_WEIGHT}`, (value) => value >= 1 && value <= MAX_WEIGHT)
+
+const rules = { urgent: rule, high: rule, normal: rule, low: rule }
+
 function readWeights(weights: unknown): readonly number[] {
   if (typeof weights !== 'object' || weights === null || Array.isArray(weights)) {
     throw new OptionsError('weighted', 'an object with a weight for each tier', weights)
   }
-  const read = [...DEFAULT_WEIGHTS]
-  for (const [name, value] of Object.entries(weights)) {
-    const tier = tierOf(name)
-    if (tier < 0) {
-      const known = priorities.join(', ')
-      throw new OptionsError(`weighted.${name}`, `left out, since there is no such tier (there are ${known})`, value)
-    }
-    if (value === undefined) continue
-    if (typeof value !== 'number' || !(value >= 1 && value <= MAX_WEIGHT)) {
-      throw new OptionsError(`weighted.${name}`, `a number from 1 to ${MAX_WEIGHT}`, value)
-    }
-    read[tier] = value
+  for (const name of Object.keys(weights)) {
+    if (tierOf(name) >= 0) continue
+    const expected = `left out, since there is no such tier (there are ${priorities.join(', ')})`
+    throw new OptionsError(`weighted.${name}`, expected, (weights as Record<string, unknown>)[name])
   }
-  return read
+  const read = readGiven<Weights>('weighted', weights, rules)
+  return priorities.map((priority, tier) => read[priority] ?? (DEFAULT_WEIGHTS[tier] as number))
 }

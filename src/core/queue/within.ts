@@ -9,7 +9,7 @@
  * Not by the head of each tier: where the young go first (by deadline, or by key), the head is always young, and an order
  * that looks at heads would let the whole tier wait for ever.
  */
-import { requireOptions } from '../checks.ts'
+import { type OptionRule, readGiven } from '../checks.ts'
 import { OptionsError } from '../errors.ts'
 import { bySequence, type OrderPolicy, type Turns } from './order.ts'
 
@@ -22,16 +22,18 @@ export interface WithinOptions {
   within?: OrderPolicy
 }
 
+const anOrder: OptionRule = {
+  expected: 'an order policy',
+  fits: (value) => typeof (value as OrderPolicy | null)?.rank === 'function',
+}
+
 /**
  * What was given as the second argument of `aging()` or `weighted()`.
  * @throws {OptionsError}
  */
 export function readWithin(owner: string, options: unknown): OrderPolicy | undefined {
-  requireOptions(owner, options, ['within'])
-  const { within } = options as WithinOptions
-  if (within === undefined) return undefined
-  if (typeof within?.rank !== 'function') throw new OptionsError(`${owner}.within`, 'an order policy', within)
-  if (within.acrossTiers) {
+  const { within } = readGiven<WithinOptions>(owner, options, { within: anOrder })
+  if (within?.acrossTiers) {
     const expected = 'an order within a tier, such as earliestDeadlineFirst() or fairBy(); what compares across tiers'
     throw new OptionsError(`${owner}.within`, `${expected} can only be the outer one`, within.name)
   }

@@ -2,7 +2,7 @@
  * What may a learning limit be told? The options that all of them share, and how each of them looks at its own: once,
  * when it is made.
  */
-import { aFunction, isCount, type OptionRule, unknownOption } from '../checks.ts'
+import { aFunction, isCount, type OptionRule, readGiven } from '../checks.ts'
 import { OptionsError } from '../errors.ts'
 import type { LimitPolicy } from './limit.ts'
 
@@ -36,21 +36,11 @@ export function readLimitOptions<D extends Required<Pick<LearningLimitOptions, '
   defaults: D,
   own: { readonly [K in Exclude<keyof D, 'initial' | 'min' | 'max'>]: OptionRule },
 ): D & Pick<LearningLimitOptions, 'isDropped'> {
-  if (typeof options !== 'object' || options === null) throw new OptionsError('options', 'an object', options)
-  const rules: Readonly<Record<string, OptionRule>> = { ...shared, ...own }
-  const read: Record<string, unknown> = { ...defaults }
-  let given = false
-  for (const [name, value] of Object.entries(options)) {
-    const rule = Object.hasOwn(rules, name) ? rules[name] : undefined
-    if (rule === undefined) throw unknownOption(name, Object.keys(rules), value)
-    if (value === undefined) continue
-    if (!rule.fits(value)) throw new OptionsError(name, rule.expected, value)
-    read[name] = value
-    if (name === 'initial') given = true
-  }
+  const given = readGiven<Record<string, unknown>>('', options, { ...shared, ...own })
+  const read: Record<string, unknown> = { ...defaults, ...given }
   const { initial, min, max } = read as D
   if (max < min) throw new OptionsError('max', `an integer of at least min (${min})`, max)
-  if (!given) read.initial = Math.min(Math.max(initial, min), max)
+  if (given.initial === undefined) read.initial = Math.min(Math.max(initial, min), max)
   else if (initial < min || initial > max) {
     throw new OptionsError('initial', `an integer from min to max (${min} to ${max})`, initial)
   }

@@ -8,8 +8,7 @@
  * @see https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/ (full jitter)
  * @see https://sre.google/sre-book/addressing-cascading-failures/ (retry budgets)
  */
-import { requireOptions } from '../checks.ts'
-import { OptionsError } from '../errors.ts'
+import { aFunction, isCount, numberThat, type OptionRule, readGiven } from '../checks.ts'
 import type { RetryPolicy } from './retry.ts'
 
 export interface BackoffOptions {
@@ -57,21 +56,9 @@ export interface BackoffOptions {
  * @throws {OptionsError}
  */
 export function backoff(options: BackoffOptions = {}): RetryPolicy {
-  requireOptions('backoff', options, known)
-  const { attempts = 3, baseMs = 100, maxMs = 10_000, jitter = 'full', budget = 0.1, reserve = 10 } = options
-  const { retryIf = () => true, random = () => Math.random() } = options
-  if (!(Number.isInteger(attempts) && attempts >= 1)) {
-    throw new OptionsError('backoff.attempts', 'an integer of at least 1', attempts)
-  }
-  for (const [path, value] of Object.entries({ baseMs, maxMs, budget, reserve })) {
-    if (!(typeof value === 'number' && value >= 0)) {
-      throw new OptionsError(`backoff.${path}`, 'a number of at least 0', value)
-    }
-  }
-  if (jitter !== 'full' && jitter !== 'none') throw new OptionsError('backoff.jitter', "'full' or 'none'", jitter)
-  for (const [path, value] of Object.entries({ retryIf, random })) {
-    if (typeof value !== 'function') throw new OptionsError(`backoff.${path}`, 'a function', value)
-  }
+  const given = readGiven<BackoffOptions>('backoff', options, rules)
+  const { attempts = 3, baseMs = 100, maxMs = 10_000, jitter = 'full', budget = 0.1, reserve = 10 } = given
+  const { retryIf = () => true, random = () => Math.random() } = given
   const unlimited = budget === Number.POSITIVE_INFINITY
   let seen = 0
   let saved = reserve
@@ -94,4 +81,15 @@ export function backoff(options: BackoffOptions = {}): RetryPolicy {
   }
 }
 
-const known = ['attempts', 'baseMs', 'maxMs', 'jitter', 'retryIf', 'budget', 'reserve', 'random']
+const fromZero = numberThat('a number of at least 0', (value) => value >= 0)
+
+const rules: { readonly [K in keyof BackoffOptions]-?: OptionRule } = {
+  attempts: { expected: 'an integer of at least 1', fits: (value) => isCount(value, 1) },
+  baseMs: fromZero,
+  maxMs: fromZero,
+  jitter: { expected: "'full' or 'none'", fits: (value) => value === 'full' || value === 'none' },
+  retryIf: aFunction,
+  budget: fromZero,
+  reserve: fromZero,
+  random: aFunction,
+}
