@@ -73,7 +73,7 @@ export class TriageError extends Error {
   readonly code: TriageErrorCode
   /**
    * The `name` of the executor that it comes from, so that the refusal by a queue inside a queue can be told apart.
-   * Undefined when it comes from none: from the construction of one, a `RequestQueue`, or a `WorkerPool`.
+   * Undefined when it comes from none (a `RequestQueue`, a `WorkerPool`), and for options that are not those of a request.
    */
   readonly queue: string | undefined
   /** The id of the request; undefined when it was refused before it had one. */
