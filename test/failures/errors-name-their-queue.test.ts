@@ -156,6 +156,16 @@ test('F65: the refusal by a queue inside a queue can be told apart', async () =>
   await inner.close()
 })
 
+test('F65: what a queue says of an option that a schema hands to it stays its own', async () => {
+  const inner = gated({ name: 'inner' }).queue
+  const validate = (value: unknown) => {
+    inner.offer('x', { timeoutMs: -1 })
+    return { value: value as string }
+  }
+  const outer = gated({ name: 'outer', schema: { '~standard': { version: 1, vendor: 'test', validate } } }).queue
+  await expect(outer.execute('x')).rejects.toMatchObject({ path: 'timeoutMs', queue: 'inner' })
+})
+
 test('F65: what comes from no executor names none', () => {
   const queue = new RequestQueue<string>({ maxQueueSize: 1 })
   queue.enqueue('x')
