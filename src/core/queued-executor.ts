@@ -107,7 +107,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   // Those that an asynchronous schema looks at.
   readonly #checking = new Set<RequestRecord<Req, Res>>()
   // Those of `map()` that read a source: told when it closes.
-  readonly #pulls = new Set<() => void>()
+  readonly #pulls = new Set<(error: unknown) => void>()
   // The payloads of those with an id of their own as they were submitted, of which a schema has made others.
   readonly #submitted = new WeakMap<RequestRecord<Req, Res>, Req>()
   // Queue.
@@ -1133,7 +1133,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         for (const record of [...this.#checking, ...this.#blocked.entries()]) {
           if (record.status < State.WAITING) this.#refuse(record, new QueueClosedError(subjectOf(record)))
         }
-        for (const closed of this.#pulls) closed()
+        for (const closed of this.#pulls) closed(new QueueClosedError({ queue: this.#settings.name }))
         this.resume()
       },
       rests: () => {

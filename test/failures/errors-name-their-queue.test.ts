@@ -61,6 +61,14 @@ const ways: { readonly [code: string]: () => Promise<unknown> } = {
     void queue.close()
     return queue.map(['x']).next()
   },
+  async 'TRIAGE_QUEUE_CLOSED by map() while its source is quiet'() {
+    const { queue } = gated({ name })
+    const quiet = { [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => {}) }) }
+    const next = queue.map(quiet).next()
+    await turn()
+    void queue.close()
+    return next
+  },
   async 'TRIAGE_QUEUE_CLOSED while it is checked'() {
     const { queue } = gated({ name, schema: slow })
     const answer = queue.execute('x')

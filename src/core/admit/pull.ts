@@ -74,8 +74,8 @@ export interface PullTarget<Req, Res> {
   ready(request: Req, signal: AbortSignal): Promise<void>
   /** Runs a request; blocks for as long as there is no room after all. The schema sees each only once. */
   run(request: Req, isChecked: boolean, signal: AbortSignal, end: PullEnd<Req, Res>): void
-  /** Calls back when the executor closes, until what is returned is called. */
-  hears(closed: () => void): () => void
+  /** Calls back with the error for it when the executor closes, until what is returned is called. */
+  hears(closed: (error: unknown) => void): () => void
 }
 
 interface Item<Req, Res> {
@@ -220,7 +220,7 @@ export function pull<Req, Res>(
   async function* iterate(): AsyncGenerator<Res, void, undefined> {
     opened = open(source)
     const aborted = (): void => halt(outer?.reason)
-    const unhear = target.hears(() => endFeed({ error: new QueueClosedError() }))
+    const unhear = target.hears((error) => endFeed({ error }))
     try {
       outer?.addEventListener('abort', aborted, { once: true })
       if (outer?.aborted) aborted()
