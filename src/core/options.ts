@@ -398,7 +398,8 @@ export function readRequestOptions(options: RequestOptions, record: RequestRecor
     record.later().after = [...after]
   }
   if (onDuplicate !== undefined) {
-    checkOption('onDuplicate', onDuplicate)
+    const { expected, fits } = rules.onDuplicate
+    if (!fits(onDuplicate)) throw new OptionsError('onDuplicate', expected, onDuplicate)
     record.later().onDuplicate = onDuplicate
   }
   // Last: by then it is known whether it has anything else of its own.

@@ -561,7 +561,12 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     if (!this.#listens(record)) return false
     const twin = extras.ownId ? this.#parties.byId(extras.id as string) : undefined
     if (twin === undefined) return true
-    if (this.#settings.onDuplicate === 'join' && !this.#asksForTheSame(twin, record)) return false
+    const onDuplicate = extras.later?.onDuplicate ?? this.#settings.onDuplicate
+    if (onDuplicate === 'reject') {
+      this.#refuse(record, new DuplicateRequestError(subjectOf(record)))
+      return false
+    }
+    if (onDuplicate === 'join' && !this.#asksForTheSame(twin, record)) return false
     // Looked at again: a getter of what was compared may have ended the other.
     if (this.#parties.byId(extras.id as string) !== twin) return this.#comesForItself(record, extras)
     this.#join(twin, record)
@@ -696,10 +701,6 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   /** A second caller with the id of a live request shares its run. */
   #join(twin: RequestRecord<Req, Res>, newcomer: RequestRecord<Req, Res>): void {
-    if ((newcomer.extras?.later?.onDuplicate ?? this.#settings.onDuplicate) === 'reject') {
-      this.#refuse(newcomer, new DuplicateRequestError(subjectOf(newcomer)))
-      return
-    }
     if (newcomer.extras?.nowOrNever === true && twin.status < State.WAITING) {
       this.#refuse(newcomer, this.#fullError('total', newcomer))
       return

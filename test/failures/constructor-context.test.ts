@@ -8,7 +8,7 @@ import { answerOf } from './support.ts'
 const isKnown = process.allowedNodeEnvironmentFlags.has('--async-context-frame')
 
 test.each(isKnown ? ['--async-context-frame', '--no-async-context-frame'] : ['--expose-gc'])(
-  'F66: nothing that lives on keeps the AsyncLocalStorage store of whoever made it, or imported it first: %s',
+  'F72: nothing that lives on keeps the AsyncLocalStorage store of whoever made it, or imported it first: %s',
   async (way) => {
     const report = await answerOf<{ [when: string]: string[] }>('constructor-context', [], ['--expose-gc', way])
     expect(Object.keys(report)).toEqual(['never used', 'used', 'in use'])

@@ -136,12 +136,12 @@ const ways: { readonly [code: string]: () => Promise<unknown> } = {
   },
 }
 
-test.each(Object.entries(ways))('F65: %s names the queue that it comes from', async (way, act) => {
+test.each(Object.entries(ways))('F71: %s names the queue that it comes from', async (way, act) => {
   const [code] = way.split(' ')
   await expect(act()).rejects.toMatchObject({ code, queue: name })
 })
 
-test('F65: the refusal by a queue inside a queue can be told apart', async () => {
+test('F71: the refusal by a queue inside a queue can be told apart', async () => {
   const clock = new VirtualClock()
   const inner = new QueuedExecutor(() => clock.sleep(10), { clock, name: 'inner', concurrency: 1, maxQueueSize: 1 })
   const outer = new QueuedExecutor((n: number) => inner.execute(n), {
@@ -164,7 +164,7 @@ test('F65: the refusal by a queue inside a queue can be told apart', async () =>
   await inner.close()
 })
 
-test('F65: what a queue says of an option that a schema hands to it stays its own', async () => {
+test('F71: what a queue says of an option that a schema hands to it stays its own', async () => {
   const inner = gated({ name: 'inner' }).queue
   const validate = (value: unknown) => {
     inner.offer('x', { timeoutMs: -1 })
@@ -174,7 +174,7 @@ test('F65: what a queue says of an option that a schema hands to it stays its ow
   await expect(outer.execute('x')).rejects.toMatchObject({ path: 'timeoutMs', queue: 'inner' })
 })
 
-test('F65: what comes from no executor names none', () => {
+test('F71: what comes from no executor names none', () => {
   const queue = new RequestQueue<string>({ maxQueueSize: 1 })
   queue.enqueue('x')
   const thrownBy = (act: () => unknown): TriageError | undefined => {

@@ -47,6 +47,7 @@ const readers: { readonly [what: string]: readonly [right: Options, read: (optio
         maxQueueSize: 5,
         whenFull: 'shed',
         maxBlocked: 5,
+        maxRetrying: 5,
         waitTimeoutMs: 5,
         runTimeoutMs: 5,
       },
@@ -149,7 +150,7 @@ describe('F28: each option is read once, and what was read is what is checked an
   const signal = new AbortController().signal
   const right: Options = {
     ...{ priority: 'urgent', id: 'mine', signal, waitTimeoutMs: 5, runTimeoutMs: 5, timeoutMs: 5, cost: 2 },
-    ...{ delayMs: 1, startAt: new Date(0), after: [] },
+    ...{ delayMs: 1, startAt: new Date(0), after: [], onDuplicate: 'join-by-id' },
   }
 
   test.each(Object.keys(right).map((name) => ({ name })))('F28: of a request, $name', async ({ name }) => {

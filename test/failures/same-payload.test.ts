@@ -23,10 +23,10 @@ function made(options: QueuedExecutorOptions<Payload> = {}) {
 
 const refusal = { code: 'TRIAGE_DUPLICATE_REQUEST', reason: 'payload', requestId: 'x', started: false, queue: 'mine' }
 
-describe('F64: a second request with the id of a live one, and another payload', () => {
+describe('F70: a second request with the id of a live one, and another payload', () => {
   const stages = ['blocked', 'waiting', 'running', 'delayed'] as const
 
-  test.each(stages)('F64: is refused, and the first one does not notice: %s', async (stage) => {
+  test.each(stages)('F70: is refused, and the first one does not notice: %s', async (stage) => {
     const { clock, calls, queue } = made({ maxQueueSize: 1, whenFull: 'block' })
     if (stage === 'waiting' || stage === 'blocked') watch(queue.execute({ n: 'runs' }))
     await turn()
@@ -54,7 +54,7 @@ describe('F64: a second request with the id of a live one, and another payload',
     expect(lost(queue.getStatus())).toBe(0)
   })
 
-  test('F64: an offer throws it, since that is not for load', async () => {
+  test('F70: an offer throws it, since that is not for load', async () => {
     const { clock, queue } = made()
     watch(queue.execute({ n: 1 }, { id: 'x' }))
     expect(() => queue.offer({ n: 2 }, { id: 'x' })).toThrow(expect.objectContaining(refusal))
@@ -62,7 +62,7 @@ describe('F64: a second request with the id of a live one, and another payload',
     await clock.run({ until: queue.idle() })
   })
 
-  test('F64: an equal one joins, whatever its metadata and its options are', async () => {
+  test('F70: an equal one joins, whatever its metadata and its options are', async () => {
     const { clock, calls, queue } = made()
     const payload = (): Payload => ({ list: [1, { two: new Date(2) }], bytes: Buffer.from('abc') })
     const all = [1, 2, 3].map((n) => watch(queue.execute(payload(), { id: 'x', metadata: n, timeoutMs: 100 * n })))
@@ -71,7 +71,7 @@ describe('F64: a second request with the id of a live one, and another payload',
     expect(calls).toHaveLength(1)
   })
 
-  test('F64: joins where that was chosen', async () => {
+  test('F70: joins where that was chosen', async () => {
     const { clock, calls, queue } = made({ onDuplicate: 'join-by-id' })
     const all = [1, 2].map((n) => watch(queue.execute({ n }, { id: 'x' })))
     await clock.run({ until: queue.idle() })
@@ -79,7 +79,18 @@ describe('F64: a second request with the id of a live one, and another payload',
     expect(calls).toHaveLength(1)
   })
 
-  test('F64: comes in when the first one has ended', async () => {
+  test('F70: a request may have it otherwise than its queue', async () => {
+    const { clock, queue } = made({ onDuplicate: 'reject' })
+    watch(queue.execute({ n: 1 }, { id: 'x' }))
+    const ends = (['join', 'join-by-id', 'reject', undefined] as const).flatMap((onDuplicate) =>
+      [1, 2].map((n) => watch(queue.execute({ n }, { id: 'x', ...(onDuplicate && { onDuplicate }) }))),
+    )
+    await clock.run({ until: queue.idle() })
+    const reasons = ends.map(({ error }) => (error as DuplicateRequestError | undefined)?.reason)
+    expect(reasons).toEqual([undefined, 'payload', undefined, undefined, 'live', 'live', 'live', 'live'])
+  })
+
+  test('F70: comes in when the first one has ended', async () => {
     const { clock, queue } = made()
     await clock.run({ until: queue.execute({ n: 1 }, { id: 'x' }) })
     const second = queue.execute({ n: 2 }, { id: 'x' })
@@ -97,7 +108,7 @@ describe('F64: a second request with the id of a live one, and another payload',
   let checks = 0
 
   test.each(['at once', 'later'])(
-    'F64: is compared as it was submitted, not as a schema has made it: %s',
+    'F70: is compared as it was submitted, not as a schema has made it: %s',
     async (when) => {
       const { validate } = counted['~standard']
       const schema: StandardSchema<Payload> = {
@@ -119,7 +130,7 @@ describe('F64: a second request with the id of a live one, and another payload',
     },
   )
 
-  test('F64: what throws while it is compared refuses the newcomer, and the first one does not notice', async () => {
+  test('F70: what throws while it is compared refuses the newcomer, and the first one does not notice', async () => {
     const { clock, queue } = made()
     const error = new Error('not now')
     const bad = (): Payload => ({
@@ -136,7 +147,7 @@ describe('F64: a second request with the id of a live one, and another payload',
     expect(queue.getStatus().totals).toMatchObject({ joined: 0, rejected: 3, completed: 1 })
   })
 
-  test('F64: a getter may do anything meanwhile', async () => {
+  test('F70: a getter may do anything meanwhile', async () => {
     const doing: {
       [what: string]: [(queue: QueuedExecutor<Payload, Payload>, abort: AbortController) => void, string]
     } = {
