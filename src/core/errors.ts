@@ -113,29 +113,54 @@ export function isTriageError(error: unknown): error is TriageError {
 /** The request never came in: nothing was kept of it, and it will not run. */
 export class NotAdmittedError extends TriageError {}
 
-/** Which bound was reached: that of the whole queue, of the request's priority, or of the blocked callers. */
-export type FullBound = 'total' | 'priority' | 'blocked'
+/**
+ * Which bound was reached: that of the whole queue, of the request's priority, of the blocked callers, or of the requests
+ * that an asynchronous schema looks at.
+ */
+export type FullBound = 'total' | 'priority' | 'blocked' | 'checking'
+
+/** Which option sets it, and what it counts. */
+const bounds: { readonly [B in FullBound]: readonly [rule: string, what: string] } = {
+  total: ['maxQueueSize', 'requests wait'],
+  priority: ['maxQueueSize', 'requests wait'],
+  blocked: ['maxBlocked', 'callers are blocked'],
+  checking: ['maxChecking', 'requests are being checked'],
+}
 
 /** There is no room. */
 export class QueueFullError extends NotAdmittedError {
   /** Which bound was reached. */
   readonly bound: FullBound
-  /** How many waited (or, for `bound: 'blocked'`, were blocked) when the request came. */
+  /** How many waited (or, for `bound: 'blocked'`, were blocked; for `'checking'`, were checked) when the request came. */
   readonly size: number
-  /** The bound itself. */
+  /** The bound itself; 0 where nothing may wait (`maxQueueSize: 'none'`). */
   readonly maxSize: number
 
-  constructor(bound: FullBound, size: number, maxSize: number, subject?: ErrorSubject, retryAfterMs?: number) {
-    const whose = bound === 'priority' ? `The queue is full for priority '${subject?.priority}'` : 'The queue is full'
-    const what = bound === 'blocked' ? 'callers are blocked' : 'requests wait'
+  /** @param startsLater it has a delay, so that it would have to wait */
+  constructor(
+    bound: FullBound,
+    size: number,
+    maxSize: number,
+    subject?: ErrorSubject,
+    retryAfterMs?: number,
+    startsLater = false,
+  ) {
+    const [rule, what] = bounds[bound]
+    const whose = bound === 'priority' ? ` for priority '${subject?.priority}'` : ''
+    const option = bound === 'priority' ? `${rule}.${subject?.priority}` : rule
+    const message =
+      maxSize > 0
+        ? `The queue is full${whose}: ${size} of at most ${maxSize} ${what}`
+        : `${startsLater ? 'It is to start later' : 'No slot is free'}, and nothing may wait${whose} (${option} is 'none')`
     const hint = retryAfterMs === undefined ? '' : `; retry in about ${retryAfterMs} ms`
+    const freeSlot = startsLater ? 'one that starts at once' : 'one for which a slot is free'
     const limit = stackLimit.off()
-    super('TRIAGE_QUEUE_FULL', `${whose}: ${size} of at most ${maxSize} ${what}${hint}`, subject, {
+    super('TRIAGE_QUEUE_FULL', message + hint, subject, {
       retryAfterMs,
       explain: {
-        rule: bound === 'blocked' ? 'maxBlocked' : 'maxQueueSize',
+        rule,
         compared: { bound, size, maxSize },
-        wouldAdmit: `fewer than ${maxSize}`,
+        wouldAdmit: maxSize > 0 ? `fewer than ${maxSize}` : freeSlot,
       },
     })
     stackLimit.restore(limit)

@@ -30,6 +30,9 @@ import type { ListenerErrorHandler } from './watch/events.ts'
 /** One value for all priorities, or one for each; those not named have `default`, or the option's own default. */
 export type PerPriority<T> = T | ({ readonly [P in Priority]?: T } & { readonly default?: T })
 
+/** How many may wait; `'none'`: nothing may, while 0 is no bound. */
+type QueueSize = number | 'none'
+
 /** What happens to a request for which there is no room. */
 export type WhenFull = 'reject' | 'block' | 'shed'
 
@@ -49,10 +52,11 @@ export interface QueuedExecutorOptions<Req = unknown> {
   concurrency?: number
   /**
    * How many requests may wait, in all and by priority: `1_000`, or `{ total: 1_000, low: 100 }`. A burst that finds
-   * free slots does not count as waiting. 0 or Infinity: no bound.
+   * free slots does not count as waiting. `'none'`: nothing may wait; a request starts in the dispatch of its burst, or is
+   * refused (with `whenFull: 'block'`: its caller waits for a slot). 0 or Infinity: no bound.
    * @default 10_000
    */
-  maxQueueSize?: number | ({ readonly [P in Priority]?: number } & { readonly total?: number })
+  maxQueueSize?: QueueSize | ({ readonly [P in Priority]?: QueueSize } & { readonly total?: QueueSize })
   /**
    * What happens when there is no room: `'reject'` refuses with a `QueueFullError`; `'block'` lets the caller wait for
    * room, by priority; `'shed'` displaces the youngest request of the lowest priority below the newcomer's, if any (with
@@ -97,6 +101,13 @@ export interface QueuedExecutorOptions<Req = unknown> {
   /** Checks (and may transform) each request before it is admitted: any Standard Schema, zod's among them. */
   schema?: StandardSchema<Req>
   /**
+   * How many requests an asynchronous `schema` may look at at a time; one more is refused with a `QueueFullError`,
+   * `bound: 'checking'`, whatever `whenFull` says. They hold no room in the queue: that is taken when the check has passed,
+   * in the order of arrival. 0 or Infinity: no bound.
+   * @default the total of `maxQueueSize`; 10_000 where that is 'none'
+   */
+  maxChecking?: number
+  /**
    * A request with the id of a live one: `'join'` shares the run and its outcome if the payload is equal, else it is
    * refused; `'join-by-id'` shares them whatever the payload is; `'reject'` refuses it. What is refused gets a
    * `DuplicateRequestError`.
@@ -139,7 +150,7 @@ export interface QueuedExecutorOptions<Req = unknown> {
    * How many may be retried at a time: those that back off, and those that are back in the queue for another attempt. One
    * more failure is final: the caller gets the executor's error, and the event and the handle say `notRetried: 'full'`. The
    * retry policy is not asked then, so that its budget is not used up. 0 or Infinity: no bound.
-   * @default the total of `maxQueueSize`
+   * @default the total of `maxQueueSize`; 10_000 where that is 'none'
    */
   maxRetrying?: number
   /**
@@ -226,8 +237,11 @@ export interface CloseOptions {
 export interface Settings<Req> {
   readonly name: string
   readonly concurrency: number
+  /** 0: nothing may wait; no bound is Infinity. */
   readonly total: number
   readonly byTier: readonly number[]
+  /** Where 0 was given, which asks for no bound: `'maxQueueSize.low'`. */
+  readonly zeroSizes: readonly string[]
   readonly whenFull: WhenFull
   readonly maxBlocked: number
   readonly waitTimeoutMs: readonly number[]
@@ -238,6 +252,7 @@ export interface Settings<Req> {
   readonly onStuck: StuckPolicy
   readonly maxReplaced: number
   readonly schema: StandardSchema<Req> | undefined
+  readonly maxChecking: number
   readonly onDuplicate: OnDuplicate
   readonly order: OrderPolicy
   readonly limit: LimitPolicy | undefined
@@ -284,7 +299,10 @@ const oneOf = (...words: string[]): OptionRule => ({
 const rules: { readonly [K in keyof QueuedExecutorOptions]-?: OptionRule } = {
   name: { expected: 'a string that is not empty', fits: isName },
   concurrency: { expected: 'an integer of at least 1', fits: (value) => isCount(value, 1) },
-  maxQueueSize: orEach(['total', ...priorities], bound),
+  maxQueueSize: orEach(['total', ...priorities], {
+    expected: "an integer of at least 0, Infinity, or 'none'",
+    fits: (value) => value === 'none' || bound.fits(value),
+  }),
   whenFull: oneOf('reject', 'block', 'shed'),
   maxBlocked: bound,
   waitTimeoutMs: timeouts,
@@ -293,6 +311,7 @@ const rules: { readonly [K in keyof QueuedExecutorOptions]-?: OptionRule } = {
   onStuck: oneOf('hold', 'replace'),
   maxReplaced: { expected: 'an integer of at least 0', fits: (value) => isCount(value, 0) },
   schema: { expected: "a Standard Schema, with a '~standard' property", fits: isSchema },
+  maxChecking: bound,
   onDuplicate: oneOf('join', 'join-by-id', 'reject'),
   limit: { expected: 'a limit policy, such as adaptive()', fits: (value) => hasMethods(value, 'sample') },
   reserve: { ...orEach(priorities, slots), fits: () => false },
@@ -323,15 +342,20 @@ export function readSettings<Req>(options: QueuedExecutorOptions<Req> = {}): Set
     throw new OptionsError('concurrency', 'left out, since `limit` decides', given.concurrency)
   }
   const concurrency = decides ? requireConcurrency(limit.initial) : (given.concurrency ?? DEFAULT_CONCURRENCY)
-  const size = partsOf(given.maxQueueSize, 'total')
-  const total = size.total ?? DEFAULT_QUEUE_SIZE
+  const size = partsOf(given.maxQueueSize, 'total') as Record<string, QueueSize | undefined>
+  const total = sizeOf(size.total ?? DEFAULT_QUEUE_SIZE)
+  // For what goes by it; where nothing may wait that is no measure.
+  const atMost = total || DEFAULT_QUEUE_SIZE
   const waitTimeoutMs = byTier(given.waitTimeoutMs, Number.POSITIVE_INFINITY)
   const timeoutMs = byTier(given.timeoutMs, Number.POSITIVE_INFINITY)
   return {
     name: given.name ?? 'triage',
     concurrency,
-    total: unbounded(total),
-    byTier: priorities.map((priority) => unbounded(size[priority] ?? 0)),
+    total,
+    byTier: priorities.map((priority) => (total === 0 ? 0 : sizeOf(size[priority] ?? Number.POSITIVE_INFINITY))),
+    zeroSizes: Object.keys(size).flatMap((part) =>
+      size[part] !== 0 ? [] : part === 'total' ? 'maxQueueSize' : `maxQueueSize.${part}`,
+    ),
     whenFull: given.whenFull ?? 'reject',
     maxBlocked: unbounded(given.maxBlocked ?? DEFAULT_BLOCKED),
     waitTimeoutMs,
@@ -341,13 +365,14 @@ export function readSettings<Req>(options: QueuedExecutorOptions<Req> = {}): Set
     onStuck: given.onStuck ?? 'hold',
     maxReplaced: given.maxReplaced ?? concurrency,
     schema: given.schema,
+    maxChecking: unbounded(given.maxChecking ?? atMost),
     onDuplicate: given.onDuplicate ?? 'join',
     order: given.order ?? strict(),
     limit,
     reserve: floorsOf(given.reserve, concurrency),
     lendReserve: given.lendReserve ?? false,
     retry: given.retry,
-    maxRetrying: unbounded(given.maxRetrying ?? total),
+    maxRetrying: unbounded(given.maxRetrying ?? atMost),
     rateLimits: [given.rateLimit ?? []].flat(),
     overload: [given.overload ?? []].flat(),
     clock: given.clock ?? systemClock,
@@ -458,6 +483,10 @@ function hasMethods(value: unknown, ...names: string[]): boolean {
 
 function isSchema(value: unknown): boolean {
   return hasMethods((value as { '~standard'?: unknown } | null)?.['~standard'], 'validate')
+}
+
+function sizeOf(size: QueueSize): number {
+  return size === 'none' ? 0 : unbounded(size)
 }
 
 function unbounded(size: number): number {

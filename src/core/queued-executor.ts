@@ -11,6 +11,7 @@
  * step first brings all numbers and structures in order, and only then calls out; and after each call out it looks again.
  */
 import { Capacity } from './admit/capacity.ts'
+import { Checking } from './admit/checking.ts'
 import { Gate } from './admit/gate.ts'
 import { Outlook } from './admit/outlook.ts'
 import { Pauses } from './admit/pauses.ts'
@@ -105,7 +106,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   readonly #room: Room<RequestRecord<Req, Res>>
   readonly #blocked: Tiers<RequestRecord<Req, Res>>
   // Those that an asynchronous schema looks at.
-  readonly #checking = new Set<RequestRecord<Req, Res>>()
+  readonly #checking: Checking<RequestRecord<Req, Res>>
   // Those of `map()` that read a source: told when it closes.
   readonly #pulls = new Set<(error: unknown) => void>()
   // The payloads of those with an id of their own as they were submitted, of which a schema has made others.
@@ -166,8 +167,9 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const events = new Events(settings.onListenerError)
     const queue = new Tiers<RequestRecord<Req, Res>>(order, (error) => events.reportOf('started', error))
     const blocked = new Tiers<RequestRecord<Req, Res>>()
-    const capacity = new Capacity(queue, settings.total, settings.byTier, settings.maxBlocked)
     const slots = new Slots(executor, this.#slotsHost(), settings.concurrency, settings.onStuck, settings.maxReplaced)
+    const turns = new Turns(new Reserve(settings.reserve, settings.lendReserve), queue, slots, settings.byTier)
+    const capacity = new Capacity(queue, settings.total, settings.byTier, settings.maxBlocked, turns.seats)
     const outlook = new Outlook({ timeline, queue, capacity, slots, statistics, limits, pauses, running, random })
     this.#settings = settings
     this.#timeline = timeline
@@ -177,12 +179,13 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#capacity = capacity
     this.#room = new Room(host, blocked, capacity, events, timeline)
     this.#blocked = blocked
+    this.#checking = new Checking(settings.maxChecking)
     this.#queue = queue
     this.#held = new HeldBack<RequestRecord<Req, Res>>(host, queue, capacity, limits, timeline, alarm)
     this.#limits = limits
     this.#timesAll = settings.waitLimitMs.some(Number.isFinite)
     this.#slots = slots
-    this.#turns = new Turns(new Reserve(settings.reserve, settings.lendReserve), queue, slots)
+    this.#turns = turns
     this.#learner = settings.limit === undefined ? undefined : new Learner(settings.limit, host, timeline)
     this.#parties = new Parties<Req, Res>(host, limits, timeline)
     this.#closing = new Closing(host, slots, timeline, alarm)
@@ -442,12 +445,14 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       now: this.#timeline.now(),
       running: this.#running,
       retrying: this.#held.retrying,
+      checking: this.#checking.size,
       limit: this.#learner === undefined ? null : this.#learner.status(),
       listenerErrors: this.#events.errors,
       capacity: this.#capacity,
       blocked: this.#blocked,
       queue: this.#queue,
       slots: this.#slots,
+      seats: this.#turns.seats,
       statistics: this.#statistics,
     })
   }
@@ -503,6 +508,11 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   }
 
   #inspect(record: RequestRecord<Req, Res>, schema: StandardSchema<Req>, whenFull: WhenFull): void {
+    // Only an asynchronous one is ever busy; it is not even asked, then.
+    if (this.#checking.size >= this.#checking.max) {
+      this.#refuse(record, this.#fullError('checking', record))
+      return
+    }
     const checked = check(schema, record.request)
     if (!(checked instanceof Promise)) {
       this.#checked(record, checked, whenFull)
@@ -511,13 +521,10 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     // While the schema looks at it, its signal and its timeouts count already, and close() refuses it.
     if (!this.#listens(record)) return
     record.status = State.CHECKING
-    this.#checking.add(record)
     this.#lives(record)
     // No dispatch will arm the alarm for it.
     if (!this.#alarm.armed) this.#setAlarm(this.#timeline.now())
-    checked.then((result) => {
-      if (record.status !== State.CHECKING) return
-      this.#checking.delete(record)
+    this.#checking.add(record, checked, (result) => {
       record.status = State.ARRIVING
       const { extras } = record
       const signal = extras?.signal
@@ -597,7 +604,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   }
 
   #findsItFull(record: RequestRecord<Req, Res>, bound: FullBound, whenFull: WhenFull): void {
-    if (whenFull === 'block') this.#block(record)
+    const neverFits = this.#turns.seats.areFor(record.tier) && startsLater(record)
+    if (whenFull === 'block' && !neverFits) this.#block(record)
     else if (whenFull === 'shed' && bound === 'total') this.#displaceFor(record)
     else this.#refuse(record, this.#fullError(bound, record))
   }
@@ -624,11 +632,18 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
    */
   #slotIsFree(): boolean {
     const { reserved, returned } = this.#capacity
-    return !this.#paused && this.#turns.areForAnyone && this.#slots.free > reserved + returned
+    const { seats } = this.#turns
+    return !this.#paused && this.#turns.areForAnyone && this.#slots.free > reserved + returned + seats.slots
   }
 
   #slotIsFreeFor(record: RequestRecord<Req, Res>): boolean {
+    if (this.#turns.seats.areFor(record.tier)) return this.#mayStart(record) && this.#turns.wouldStart(record)
     return this.#slotIsFree() && (record.extras === undefined || (record.extras.cost === 1 && !startsLater(record)))
+  }
+
+  /** Where nothing may wait: may it start in the dispatch of this burst, if there are slots for it? */
+  #mayStart(record: RequestRecord<Req, Res>): boolean {
+    return !startsLater(record) && !this.#gate.holds(record) && !this.#paused
   }
 
   #enqueue(record: RequestRecord<Req, Res>, slotIsFree: boolean): void {
@@ -642,8 +657,11 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         this.#refuse(record, error)
         return
       }
-      if (slotIsFree) this.#capacity.reserved++
-      else if (record.cost > 1) this.#capacity.reserved = 0
+      // Whoever has a seat has slots of its own.
+      if (!this.#turns.seats.has(record)) {
+        if (slotIsFree) this.#capacity.reserved++
+        else if (record.cost > 1) this.#capacity.reserved = 0
+      }
       this.#stands(record)
     }
     this.#statistics.admits(record.tier)
@@ -666,7 +684,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const { waiting, total } = this.#capacity
     this.#tell.of(record, 'queued', { waiting })
     // Looked at again: a listener may have made room.
-    if (this.#capacity.waiting === total) this.#tell.all('full', { waiting, maxQueueSize: total })
+    if (this.#capacity.waiting === total && total > 0) this.#tell.all('full', { waiting, maxQueueSize: total })
   }
 
   #block(record: RequestRecord<Req, Res>): void {
@@ -679,15 +697,13 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#blocked.add(record)
     this.#lives(record)
     this.#tell.of(record, 'blocked', { blocked: this.#blocked.size })
+    // A guard may hold it, and nothing else have it asked again when that is over.
+    if (this.#gate.asksAtStart && this.#turns.seats.isOn) this.#room.made()
   }
 
   #displaceFor(record: RequestRecord<Req, Res>): void {
-    const victim = this.#queue.youngestBelow(record.tier)
-    // None is free now; but whoever has one reserved may leave it.
-    const { reserved, returned } = this.#capacity
-    const isOwed = this.#slots.free >= reserved + returned && this.#turns.areForAnyone
-    const takesSlot = isOwed && !this.#paused && !startsLater(record)
-    if (victim === undefined || !this.#capacity.canDisplace(victim, record.cost > 1, takesSlot, this.#turns.newWide)) {
+    const victim = this.#victimOf(record)
+    if (victim === undefined) {
       this.#refuse(record, this.#fullError('total', record))
       return
     }
@@ -695,8 +711,23 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     // Listeners of either must find the one gone, and its place taken by the other.
     this.#take(victim)
     this.#retire(victim, State.SHED, error)
-    this.#enqueue(record, this.#slotIsFreeFor(record))
+    this.#enqueue(record, this.#turns.seats.areFor(record.tier) || this.#slotIsFreeFor(record))
     this.#tell.ended(victim, error, State.WAITING, undefined)
+  }
+
+  #victimOf(record: RequestRecord<Req, Res>): RequestRecord<Req, Res> | undefined {
+    const { seats } = this.#turns
+    const startsNow = seats.areFor(record.tier)
+    if (startsNow && !this.#mayStart(record)) return undefined
+    // Where others may wait, those that may not have slots of their own.
+    const victim = this.#queue.youngestBelow(record.tier, startsNow ? undefined : (tier) => seats.areFor(tier))
+    if (victim === undefined) return undefined
+    if (startsNow) return this.#turns.wouldStart(record, victim) ? victim : undefined
+    // None is free now; but whoever has one reserved may leave it.
+    const { reserved, returned } = this.#capacity
+    const isOwed = this.#slots.free >= reserved + returned + seats.slots && this.#turns.areForAnyone
+    const takesSlot = isOwed && !this.#paused && !startsLater(record)
+    return this.#capacity.canDisplace(victim, record.cost > 1, takesSlot, this.#turns.newWide) ? victim : undefined
   }
 
   /** A second caller with the id of a live request shares its run. */
@@ -738,8 +769,16 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   }
 
   #fullError(bound: FullBound, record: RequestRecord<Req, Res>): QueueFullError {
+    const subject = subjectOf(record)
     const retryAfterMs = this.#outlook.retryAfterMs(record.tier)
-    return this.#capacity.fullError(bound, record.tier, this.#blocked.size, subjectOf(record), retryAfterMs)
+    if (bound === 'checking') {
+      const { size, max } = this.#checking
+      return new QueueFullError(bound, size, max, subject, retryAfterMs)
+    }
+    if (this.#turns.seats.areFor(record.tier) && startsLater(record)) {
+      return new QueueFullError(bound, 0, 0, subject, undefined, true)
+    }
+    return this.#capacity.fullError(bound, record.tier, this.#blocked.size, subject, retryAfterMs)
   }
 
   // ── Step 3: wait ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -782,6 +821,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     }
     if (record.status !== State.WAITING && record.status !== State.HELD) return false
     if (tier === record.tier) return true
+    // It has its slots already, and maybe those that are kept for its priority.
+    if (this.#turns.seats.has(record)) return false
     const isBack = record.attempt > 1
     // A priority with a bound of its own may be full.
     if (!isBack && this.#capacity.sizeAt(tier) >= (this.#capacity.byTier[tier] as number)) return false
@@ -829,11 +870,11 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#running++
     if (record.attempt > 1) this.#held.left(record)
     else {
-      this.#capacity.started()
+      if (!this.#turns.seats.has(record)) this.#capacity.started()
       // Asked as it is inlined: a number that a longer getter returns would be boxed for each request.
       this.#statistics.waited(record.tier, now - (extras === undefined ? record.enqueuedAt : record.timedFrom))
     }
-    if (this.#audit !== undefined) this.#audit.starts(record as RequestRecord)
+    if (this.#audit !== undefined) this.#audit.starts(record as RequestRecord, this.#turns.seats.has(record))
     this.#queue.started(record)
     if (this.#gate.hearsStarts) this.#gate.started(record)
     if (extras !== undefined) {
@@ -1062,7 +1103,10 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       this.#parties.expire(due, now)
     }
     this.#held.release(now)
-    if (this.#gate.opens(now)) this.#schedule()
+    if (this.#gate.opens(now)) {
+      this.#schedule()
+      if (this.#turns.seats.isOn) this.#room.made()
+    }
     const nextRunDueAt = this.#slots.sweep(now)
     if (nextRunDueAt < this.#alarm.dueAt) this.#alarm.setFor(nextRunDueAt, now)
     this.#closing.ring(now)
@@ -1098,7 +1142,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       /** Those who have been admitted, and have no slot. */
       waiting: () => [...this.#queue.entries(), ...this.#held.records()],
       startedAt: (record: RequestRecord) => this.#slots.timesOf(record)?.startedAt,
-      slotIsFree: () => this.#slotIsFree(),
+      keepsSlots: () => this.#turns.keepsSlots && this.#turns.seats.isOn,
       slotIsFreeFor: (record: RequestRecord<Req, Res>) => this.#slotIsFreeFor(record),
       next: () => (this.#paused ? undefined : this.#turns.next()),
       nothingCanStart: () => {
@@ -1131,7 +1175,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       },
       shut: () => {
         this.#room.shut()
-        for (const record of [...this.#checking, ...this.#blocked.entries()]) {
+        for (const record of [...this.#checking.records(), ...this.#blocked.entries()]) {
           if (record.status < State.WAITING) this.#refuse(record, new QueueClosedError(subjectOf(record)))
         }
         for (const closed of this.#pulls) closed(new QueueClosedError({ queue: this.#settings.name }))
@@ -1162,8 +1206,9 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         const { admitted, completed, failed, expired, cancelled, shed } = this.#statistics.totals()
         return {
           ...{ admitted, ended: completed + failed + expired + cancelled + shed },
-          ...{ waiting, maxQueueSize: total, running: this.#running + reserved, retrying: this.#held.retrying },
-          ...{ maxRetrying: this.#settings.maxRetrying, blocked: this.#blocked.size, maxBlocked },
+          ...{ waiting, maxQueueSize: total, running: this.#running + reserved + this.#turns.seats.size },
+          ...{ retrying: this.#held.retrying, maxRetrying: this.#settings.maxRetrying },
+          ...{ blocked: this.#blocked.size, maxBlocked },
           ...{ slots: this.#slots.limit, substitutes: this.#slots.replaced, now: this.#timeline.now() },
         }
       },

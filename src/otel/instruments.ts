@@ -28,6 +28,9 @@ const instruments: readonly Instrument[] = [
   level('queue.max_size', '{request}', 'How many may wait; absent when unbounded', ({ maxQueueSize }, observe) => {
     if (maxQueueSize !== null) observe(maxQueueSize)
   }),
+  level('queue.checking', '{request}', 'Requests that an asynchronous schema looks at', ({ checking }, observe) =>
+    observe(checking),
+  ),
   level('queue.blocked', '{request}', 'Callers who wait for room', ({ blocked }, observe) => observe(blocked)),
   level('queue.running', '{request}', 'Requests that run', ({ running }, observe) => observe(running)),
   level('queue.retrying', '{request}', 'Requests that have failed and wait for another attempt', (status, observe) =>

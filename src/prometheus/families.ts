@@ -47,9 +47,14 @@ const gauges = [
     ...byPriority((priority) => status.waitingByPriority[priority]),
     [status.waiting, { priority: 'all' }],
   ]),
-  gauge('queue_max_size', 'How many requests may wait; absent when there is no bound.', ({ status }) =>
-    status.maxQueueSize === null ? [] : [[status.maxQueueSize]],
+  gauge(
+    'queue_max_size',
+    'How many requests may wait; 0 where nothing may, absent when there is no bound.',
+    ({ status }) => (status.maxQueueSize === null ? [] : [[status.maxQueueSize]]),
   ),
+  gauge('queue_checking', 'Requests that an asynchronous schema looks at, not admitted yet.', ({ status }) => [
+    [status.checking],
+  ]),
   gauge('queue_blocked', 'Callers who wait for room in the queue.', ({ status }) => [[status.blocked]]),
   gauge('queue_running', 'Requests that run, and whose callers still wait.', ({ status }) => [[status.running]]),
   gauge('queue_retrying', 'Requests that have failed and wait for another attempt.', ({ status }) => [

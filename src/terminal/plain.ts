@@ -8,13 +8,14 @@ import { endings, type View } from './view.ts'
 
 /** What is so: as long as it stays the same, there is nothing new to say. */
 export function facts(status: ExecutorStatus): string {
-  const { name, state, waiting, waitingByPriority, blocked, retrying, activeWorkers, maxWorkers, stuckWorkers } = status
-  const { wait, run, totals } = status
+  const { name, state, waiting, waitingByPriority, checking, blocked, retrying, activeWorkers, maxWorkers } = status
+  const { stuckWorkers, wait, run, totals } = status
   const tiers = priorities.filter((priority) => waitingByPriority[priority] > 0)
   const sizes = tiers.map((priority) => `${priority} ${count(waitingByPriority[priority])}`).join(', ')
   return [
     `${printable(name)} ${state}: ${count(waiting)} waiting${sizes === '' ? '' : ` (${sizes})`}`,
     ...(retrying > 0 ? [`${count(retrying)} retrying`] : []),
+    ...(checking > 0 ? [`${count(checking)} checked`] : []),
     ...(blocked > 0 ? [`${count(blocked)} blocked`] : []),
     `${count(activeWorkers)} of ${count(maxWorkers)} slots busy${stuckWorkers > 0 ? ` (${count(stuckWorkers)} stuck)` : ''}`,
     `wait p50 ${duration(wait.p50Ms)} p99 ${duration(wait.p99Ms)}`,

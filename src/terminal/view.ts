@@ -56,8 +56,8 @@ export function endings(totals: ExecutorStatus['totals']): string {
 }
 
 function headLine(status: ExecutorStatus): Line {
-  const { name, state, waiting, maxQueueSize, blocked, retrying, oldestWaitMsByPriority } = status
-  const bound = maxQueueSize === null ? '' : ` of ${count(maxQueueSize)}`
+  const { name, state, waiting, maxQueueSize, checking, blocked, retrying, oldestWaitMsByPriority } = status
+  const bound = maxQueueSize ? ` of ${count(maxQueueSize)}` : ''
   const oldestMs = Math.max(...Object.values(oldestWaitMsByPriority))
   return [
     { text: printable(name), style: 'bold' },
@@ -66,6 +66,7 @@ function headLine(status: ExecutorStatus): Line {
     { text: `  ${count(waiting)}${bound} waiting` },
     ...(oldestMs > 0 ? [{ text: `, the oldest for ${duration(oldestMs)}` }] : []),
     ...(retrying > 0 ? [{ text: `, ${count(retrying)} retrying`, style: 'yellow' as const }] : []),
+    ...(checking > 0 ? [{ text: `, ${count(checking)} checked` }] : []),
     ...(blocked > 0 ? [{ text: `, ${count(blocked)} blocked`, style: 'yellow' as const }] : []),
   ]
 }

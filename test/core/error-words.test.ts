@@ -51,6 +51,27 @@ group('each error', () => {
       { bound: 'priority', retryAfterMs: 250, explain: { rule: 'maxQueueSize' } },
     ],
     [
+      new QueueFullError('checking', 4, 4, subject, 20),
+      'QueueFullError',
+      'TRIAGE_QUEUE_FULL',
+      'The queue is full: 4 of at most 4 requests are being checked; retry in about 20 ms',
+      { bound: 'checking', size: 4, maxSize: 4, explain: { rule: 'maxChecking', wouldAdmit: 'fewer than 4' } },
+    ],
+    [
+      new QueueFullError('total', 0, 0, subject, 20),
+      'QueueFullError',
+      'TRIAGE_QUEUE_FULL',
+      "No slot is free, and nothing may wait (maxQueueSize is 'none'); retry in about 20 ms",
+      { bound: 'total', explain: { rule: 'maxQueueSize', wouldAdmit: 'one for which a slot is free' } },
+    ],
+    [
+      new QueueFullError('priority', 0, 0, subject, undefined, true),
+      'QueueFullError',
+      'TRIAGE_QUEUE_FULL',
+      "It is to start later, and nothing may wait for priority 'low' (maxQueueSize.low is 'none')",
+      { bound: 'priority', explain: { rule: 'maxQueueSize', wouldAdmit: 'one that starts at once' } },
+    ],
+    [
       new QueueFullError('blocked', 5, 5, subject),
       'QueueFullError',
       'TRIAGE_QUEUE_FULL',

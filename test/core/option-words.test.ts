@@ -42,6 +42,14 @@ test.each<[string, string, unknown[], unknown[]]>([
   ['onStuck', "one of 'hold', 'replace'", ['free', ''], ['hold', 'replace']],
   ['onDuplicate', "one of 'join', 'join-by-id', 'reject'", ['both', null], ['join', 'join-by-id', 'reject']],
   ['whenFull', "one of 'reject', 'block', 'shed'", [''], ['block', 'shed']],
+  [
+    'maxQueueSize',
+    "an integer of at least 0, Infinity, or 'none'",
+    [-1, 1.5, 'some', null],
+    [0, Number.POSITIVE_INFINITY, 'none', { total: 'none', low: 'none' }],
+  ],
+  ['maxQueueSize.low', "an integer of at least 0, Infinity, or 'none'", [{ low: 'no' }, { low: -1 }], []],
+  ['maxChecking', 'an integer of at least 0, or Infinity', [-1, 1.5, 'none'], [0, Number.POSITIVE_INFINITY]],
   ['maxBlocked', 'an integer of at least 0, or Infinity', [-1, 1.5, '1'], [0, Number.POSITIVE_INFINITY]],
 ])('%s must be %s', (path, expected, wrong, right) => {
   const [option] = path.split('.') as [string]

@@ -16,6 +16,7 @@ const executor = (request: unknown): unknown => request
 
 // The same options, said a second time and by other means: the reader of options is held against this.
 const bound = z.union([z.int().min(0), z.literal(Number.POSITIVE_INFINITY)])
+const size = z.union([bound, z.literal('none')])
 const timeout = z.union([z.number().positive(), z.literal(Number.POSITIVE_INFINITY)])
 const byPriority = <T extends z.ZodType>(each: T) => ({
   urgent: each.optional(),
@@ -27,7 +28,8 @@ const timeouts = z.union([timeout, z.strictObject({ default: timeout.optional(),
 const schema = z.strictObject({
   name: z.string().min(1).optional(),
   concurrency: z.int().min(1).optional(),
-  maxQueueSize: z.union([bound, z.strictObject({ total: bound.optional(), ...byPriority(bound) })]).optional(),
+  maxQueueSize: z.union([size, z.strictObject({ total: size.optional(), ...byPriority(size) })]).optional(),
+  maxChecking: bound.optional(),
   whenFull: z.enum(['reject', 'block', 'shed']).optional(),
   maxBlocked: bound.optional(),
   maxRetrying: bound.optional(),
@@ -41,11 +43,25 @@ const schema = z.strictObject({
 
 const odd = fc.oneof(
   fc.constantFrom(0, -1, 1, 2.5, 1e9, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -0),
-  fc.constantFrom('', '5', 'reject', 'block', 'shed', 'hold', 'replace', 'join', 'constructor', null, true, undefined),
+  fc.constantFrom(
+    '',
+    '5',
+    'reject',
+    'block',
+    'shed',
+    'hold',
+    'replace',
+    'join',
+    'none',
+    'constructor',
+    null,
+    true,
+    undefined,
+  ),
   fc.constant([]),
   fc.dictionary(
     fc.constantFrom('total', 'default', 'urgent', 'high', 'normal', 'low', 'loww', 'constructor'),
-    fc.constantFrom(0, 1, -1, 2.5, Number.POSITIVE_INFINITY, Number.NaN, '5', null),
+    fc.constantFrom(0, 1, -1, 2.5, Number.POSITIVE_INFINITY, Number.NaN, '5', 'none', null),
     { maxKeys: 3 },
   ),
 )
@@ -142,6 +158,40 @@ test('as many may be retried at a time as may wait in all, unless it is said', (
   expect(readSettings({ maxQueueSize: 7 })).toMatchObject({ total: 7, maxRetrying: 7 })
   expect(readSettings({ maxQueueSize: { total: 8, low: 2 } })).toMatchObject({ maxRetrying: 8 })
   expect(readSettings({ maxQueueSize: { low: 2 } })).toMatchObject({ maxRetrying: 10_000 })
+})
+
+test("'none' is a bound of 0, of all or of a priority; what is 0 was asked for, and is remembered", () => {
+  const never = Number.POSITIVE_INFINITY
+  const sizes: [QueuedExecutorOptions['maxQueueSize'], object][] = [
+    ['none', { total: 0, byTier: [0, 0, 0, 0], zeroSizes: [] }],
+    [
+      { total: 'none', low: 5 },
+      { total: 0, byTier: [0, 0, 0, 0], zeroSizes: [] },
+    ],
+    [
+      { total: 9, low: 'none', high: 3 },
+      { total: 9, byTier: [never, 3, never, 0], zeroSizes: [] },
+    ],
+    [
+      { low: 'none', high: 0 },
+      { total: 10_000, byTier: [never, never, never, 0], zeroSizes: ['maxQueueSize.high'] },
+    ],
+    [{ total: 0 }, { total: never, byTier: [never, never, never, never], zeroSizes: ['maxQueueSize'] }],
+    [0, { total: never, byTier: [never, never, never, never], zeroSizes: ['maxQueueSize'] }],
+  ]
+  for (const [maxQueueSize, settings] of sizes) {
+    expect(readSettings({ maxQueueSize } as QueuedExecutorOptions)).toMatchObject(settings)
+  }
+})
+
+test('an asynchronous schema may look at as many as may wait, and as many may be retried, unless it is said', () => {
+  const most = (options: QueuedExecutorOptions) => readSettings(options).maxChecking
+  expect(readSettings({ maxQueueSize: 'none' }).maxRetrying).toBe(10_000)
+  expect([{}, { maxQueueSize: 5 }, { maxQueueSize: { low: 5 } }, { maxQueueSize: 'none' } as const].map(most)).toEqual([
+    ...[10_000, 5, 10_000, 10_000],
+  ])
+  const all = [{ maxQueueSize: 0 }, { maxChecking: 0 }, { maxChecking: 7, maxQueueSize: 5 }]
+  expect(all.map(most)).toEqual([Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, 7])
 })
 
 test('one value is for all priorities; an object names some, and the others have its default, or the option’s own', () => {

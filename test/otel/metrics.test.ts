@@ -124,6 +124,7 @@ test('levels are those of the moment, by priority', async () => {
     'triage.queue.size{llm,normal}': 1,
     'triage.queue.size{llm,low}': 1,
     'triage.queue.max_size{llm}': 2,
+    'triage.queue.checking{llm}': 0,
     'triage.queue.blocked{llm}': 1,
     'triage.queue.running{llm}': 1,
     'triage.queue.retrying{llm}': 0,

@@ -13,6 +13,7 @@ const names = [
   'oldest_waiting_seconds',
   'queue_active_workers',
   'queue_blocked',
+  'queue_checking',
   'queue_max_size',
   'queue_max_workers',
   'queue_requests_joined_total',
@@ -90,6 +91,21 @@ describe('on a registry', () => {
     const registry = new Registry()
     prometheus(new QueuedExecutor(async () => 1, { maxQueueSize: 0 }), { registry })
     expect((await scraped(registry)).having('triage_queue_max_size', {})).toEqual([])
+  })
+
+  test('a queue in which nothing may wait has 0, and what a schema looks at is seen', async () => {
+    const registry = new Registry()
+    const schema = {
+      '~standard': { version: 1 as const, vendor: 'test', validate: () => new Promise<never>(() => {}) },
+    }
+    const queue = new QueuedExecutor(async () => 1, { maxQueueSize: 'none', schema })
+    prometheus(queue, { registry })
+    for (const _ of [1, 2]) queue.execute(1).catch(() => {})
+    const text = await scraped(registry)
+    expect(text.having('triage_queue_max_size', {}).map(({ value }) => value)).toEqual([0])
+    expect(text.having('triage_queue_checking', {}).map(({ value }) => value)).toEqual([2])
+    await queue.close()
+    expect((await scraped(registry)).having('triage_queue_checking', {}).map(({ value }) => value)).toEqual([0])
   })
 
   test('a new concurrency is seen', async () => {

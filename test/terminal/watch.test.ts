@@ -199,6 +199,20 @@ test('who is blocked or tried again is shown where there is someone, on a termin
   ])
 })
 
+test('where nothing may wait no bound is shown, and what a schema looks at is', async () => {
+  const [terminal, stream] = [new FakeTerminal(), new FakeStream()]
+  const clock = new VirtualClock()
+  const schema = { '~standard': { version: 1 as const, vendor: 'test', validate: () => new Promise<never>(() => {}) } }
+  const queue = new QueuedExecutor(async () => 1, { clock, maxQueueSize: 'none', schema })
+  watch(queue, { stream: terminal, clock })
+  watch(queue, { stream, clock })
+  for (const _ of [1, 2]) queue.execute(1).catch(() => {})
+  await clock.advance(5_000)
+  expect(terminal.lines[0]).toBe('triage  open  0 waiting, 2 checked')
+  expect(stream.written).toEqual([expect.stringContaining(' 0 waiting; 2 checked; ')])
+  await queue.close()
+})
+
 describe('without a terminal', () => {
   test('it is a plain line every five seconds, with the rates, if anything has changed', async () => {
     const stream = new FakeStream()

@@ -14,6 +14,9 @@
  *
  * A priority with a bound of its own is counted without that allowance: who takes the reserved slot is decided at the
  * dispatch, and a request of a higher priority that comes later in the burst must not push it over its bound.
+ *
+ * A bound of 0 says that nothing may wait: whoever comes in has its slot, as the one who asks has found out, and counts as
+ * waiting nowhere.
  */
 import { type ErrorSubject, type FullBound, QueueFullError } from '../errors.ts'
 import { TIERS } from '../priority.ts'
@@ -29,6 +32,7 @@ export class Capacity {
   readonly byTier: readonly number[]
   readonly maxBlocked: number
   readonly #queue: Queued
+  readonly #seats: { readonly size: number }
   readonly #hasTierBounds: boolean
   /** How many of the queued have a free slot reserved for them. */
   reserved = 0
@@ -39,8 +43,16 @@ export class Capacity {
   readonly #held = new Array<number>(TIERS).fill(0)
   #heldInAll = 0
 
-  constructor(queue: Queued, total: number, byTier: readonly number[], maxBlocked: number) {
+  /** @param seats how many of the queued are of a priority in which nothing may wait, and so have their slots */
+  constructor(
+    queue: Queued,
+    total: number,
+    byTier: readonly number[],
+    maxBlocked: number,
+    seats: { readonly size: number } = { size: 0 },
+  ) {
     this.#queue = queue
+    this.#seats = seats
     this.total = total
     this.byTier = byTier
     this.maxBlocked = maxBlocked
@@ -49,7 +61,7 @@ export class Capacity {
 
   /** How many wait, in the sense of the bound. */
   get waiting(): number {
-    return this.#queue.size + this.#heldInAll - this.reserved - this.returned
+    return this.#queue.size + this.#heldInAll - this.reserved - this.returned - this.#seats.size
   }
 
   /**
@@ -59,7 +71,7 @@ export class Capacity {
    */
   canDisplace(victim: { readonly cost: number }, isWide: boolean, takesSlot: boolean, wide: number): boolean {
     if (isWide) return this.waiting + this.reserved <= this.total
-    return victim.cost > 1 || takesSlot || this.#queue.size - this.returned - wide > this.reserved
+    return victim.cost > 1 || takesSlot || this.#mostReserved(wide) > this.reserved
   }
 
   /** How many of a tier wait, those included who have a slot reserved. */
@@ -81,7 +93,11 @@ export class Capacity {
 
   /** Which bound keeps a newcomer of a tier out; undefined: there is room. */
   bound(tier: number, slotIsFree: boolean, isWide = false): FullBound | undefined {
-    if (this.#hasTierBounds && this.sizeAt(tier) >= (this.byTier[tier] as number)) return 'priority'
+    if (this.#hasTierBounds) {
+      const most = this.byTier[tier] as number
+      if (most === 0 && slotIsFree) return undefined
+      if (this.sizeAt(tier) >= most) return this.total === 0 ? 'total' : 'priority'
+    }
     return slotIsFree || this.waiting + (isWide ? this.reserved : 0) < this.total ? undefined : 'total'
   }
 
@@ -95,7 +111,8 @@ export class Capacity {
   ): QueueFullError {
     if (bound === 'blocked') return new QueueFullError(bound, blocked, this.maxBlocked, subject, retryAfterMs)
     if (bound === 'total') return new QueueFullError(bound, this.waiting, this.total, subject, retryAfterMs)
-    return new QueueFullError(bound, this.sizeAt(tier), this.byTier[tier] as number, subject, retryAfterMs)
+    const most = this.byTier[tier] as number
+    return new QueueFullError(bound, most && this.sizeAt(tier), most, subject, retryAfterMs)
   }
 
   /** A queued request has left the queue for a slot. */
@@ -108,8 +125,12 @@ export class Capacity {
    * @param wide how many of the others take several slots, and so have none reserved
    */
   left(wide: number): void {
-    const most = this.#queue.size - this.returned - wide
+    const most = this.#mostReserved(wide)
     if (this.reserved > most) this.reserved = most
+  }
+
+  #mostReserved(wide: number): number {
+    return this.#queue.size - this.returned - this.#seats.size - wide
   }
 
   /** How many wait in each tier: the reserved slots are for those who go first. */
@@ -117,7 +138,7 @@ export class Capacity {
     let reserved = this.reserved
     const sizes: number[] = []
     for (let tier = 0; tier < TIERS; tier++) {
-      const queued = this.sizeAt(tier)
+      const queued = this.byTier[tier] === 0 ? 0 : this.sizeAt(tier)
       // Those who are held out of the queue have no slot reserved.
       const excepted = Math.min(queued - (this.#held[tier] as number), reserved)
       reserved -= excepted

@@ -101,6 +101,23 @@ export class Gate {
     }
   }
 
+  /** Would a guard hold one that is to start at once? Asked where nothing may wait: it is not let in, then. */
+  holds(record: RequestRecord): boolean {
+    const guards = this.#guards
+    if (this.heldUntil > 0 || !guards.holds) return this.heldUntil > 0
+    let holdMs = 0
+    this.#tell(record, () => {
+      guards.question.probe = true
+      holdMs = guards.longest('holdMs')
+    })
+    // A caller who is blocked until then is asked about again; anyone else comes anew.
+    if (holdMs > 0 && record.status === State.BLOCKED) {
+      this.heldUntil = this.#timeline.now() + holdMs
+      this.#alarm.setFor(this.heldUntil, this.#timeline.now())
+    }
+    return holdMs > 0
+  }
+
   /** May the next one start? Those for whom it is too late are shed on the way. */
   letsStart(): boolean {
     const guards = this.#guards

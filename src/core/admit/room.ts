@@ -28,9 +28,10 @@ export interface BlockedLine<R> {
 
 /** What it asks of the executor. */
 export interface RoomHost<R> {
-  /** Is there a slot that nobody was promised: for anyone, for this one? */
-  slotIsFree(): boolean
+  /** Is there a slot for it that nobody was promised? */
   slotIsFreeFor(record: R): boolean
+  /** May there be a slot for those of a lower priority, where nothing may wait, although there is none for this one? */
+  keepsSlots(): boolean
   /** It comes in. */
   enqueue(record: R, slotIsFree: boolean): void
   /** Does anyone wait for it? Those leave whose signals were aborted, and who were not told yet. */
@@ -97,9 +98,16 @@ export class Room<R extends RequestRecord> {
   /** The first of those who could do with a slot; whoever starts later needs a place in the queue, and lets them pass. */
   #firstForSlot(): R | undefined {
     for (const record of this.#blocked.entries()) {
+      if (this.#isForOwnSlot(record) && !this.#host.slotIsFreeFor(record)) continue
       if (!startsLater(record) && this.#boundOf(record, true) !== 'priority') return record
     }
     return undefined
+  }
+
+  /** Nothing may wait in its priority, and others may, or have slots of their own: it holds nobody back until it has one. */
+  #isForOwnSlot({ tier }: R): boolean {
+    const { total, byTier } = this.#capacity
+    return byTier[tier] === 0 && (total > 0 || this.#host.keepsSlots())
   }
 
   #boundOf(record: R, slotIsFree: boolean): FullBound | undefined {
@@ -160,11 +168,13 @@ export class Room<R extends RequestRecord> {
   /** Would it come in, without displacing another, and without passing one that is blocked? */
   #comesIn(asked: Asked<R>): boolean {
     const { record } = asked
-    asked.againAt = Number.POSITIVE_INFINITY
-    if (this.#capacity.bound(record.tier, this.#host.slotIsFree()) !== undefined) return false
+    record.arrived = this.#timeline.instant()
+    // A guard that holds whoever is to start at once names no time to others.
+    const startsNow = this.#capacity.byTier[record.tier] === 0
+    asked.againAt = startsNow ? record.enqueuedAt + ASK_AGAIN_MS : Number.POSITIVE_INFINITY
+    if (this.#capacity.bound(record.tier, this.#host.slotIsFreeFor(record)) !== undefined) return false
     if (this.#blocked.size > 0 && this.wouldBePassed()) return false
     if (!asked.asksGuards) return true
-    record.arrived = this.#timeline.instant()
     const refusal = this.#host.refusalOf(record)
     if (refusal === undefined) return true
     const { retryAfterMs = ASK_AGAIN_MS } = refusal
@@ -204,8 +214,8 @@ export class Room<R extends RequestRecord> {
       let tier = 0
       while (tier < TIERS) {
         const bound = this.#unblockFirst(tier)
-        // Without room for this one, nobody behind comes in.
-        if (bound === 'total') break
+        // Without room for this one, nobody behind comes in; unless there are slots that are kept for those.
+        if (bound === 'total' && !this.#host.keepsSlots()) break
         if (bound !== 'none') tier++
       }
       while (this.#unblockForSlot());

@@ -117,18 +117,23 @@ export class Tiers<E extends QueueEntry> {
     return entry
   }
 
-  /** Takes the head of a tier, also one that does not go first: it starts. */
-  take(head: E): void {
-    ;(this.#tiers[head.tier] as Tier<E>).shift()
+  /** Takes an entry, also one that does not go first: it starts. */
+  take(entry: E): void {
+    const line = this.#tiers[entry.tier] as Tier<E>
+    if (line.first() === entry) line.shift()
+    else line.remove(entry)
     this.#size--
-    if (this.#turns !== undefined) this.#turns.started(head.tier)
+    if (this.#turns !== undefined) this.#turns.started(entry.tier)
   }
 
-  /** The youngest entry of the lowest tier that is below another; not one that has come back for another attempt. */
-  youngestBelow(tier: number): E | undefined {
+  /**
+   * The youngest entry of the lowest tier that is below another; not one that has come back for another attempt.
+   * @param skips tiers in which there is none to be found
+   */
+  youngestBelow(tier: number, skips?: (tier: number) => boolean): E | undefined {
     for (let t = TIERS - 1; t > tier; t--) {
       const line = this.#tiers[t] as Tier<E>
-      if (line.size === 0) continue
+      if (line.size === 0 || skips?.(t)) continue
       const last = line.last() as E
       const youngest = isBack(last) ? [...line].findLast((entry) => !isBack(entry)) : last
       if (youngest !== undefined) return youngest
@@ -180,6 +185,11 @@ export class Tiers<E extends QueueEntry> {
     let count = 0
     for (let t = 0; t <= tier; t++) count += (this.#tiers[t] as Tier<E>).size
     return count
+  }
+
+  /** Those of a tier, in their order. */
+  line(tier: number): Iterable<E> {
+    return this.#tiers[tier] as Tier<E>
   }
 
   /** All entries, by tier and in the order of each. */

@@ -13,8 +13,11 @@ interface Head {
 }
 
 /** What it needs to know of the queue. */
-export interface Heads<E extends Head> {
+export interface Heads<E extends Head> extends TierHeads<E> {
   head(): E | undefined
+}
+
+interface TierHeads<E extends Head> {
   firstAt(tier: number): E | undefined
   goesBefore(one: E, other: E): boolean
 }
@@ -47,14 +50,22 @@ export class Reserve {
    * @param limit how many slots there are
    */
   first<E extends Head>(queue: Heads<E>, free: number, limit: number): E | undefined {
-    const first = this.isOn ? this.#firstAllowed(queue, free) : queue.head()
+    return this.#ifItFits(this.isOn ? this.#firstAllowed(queue, free) : queue.head(), free, limit)
+  }
+
+  /** The same, of one head for each tier, and also if no slot is free. */
+  firstOf<E extends Head>(heads: TierHeads<E>, free: number, limit: number): E | undefined {
+    return this.#ifItFits(this.#firstAllowed(heads, free), free, limit)
+  }
+
+  #ifItFits<E extends Head>(first: E | undefined, free: number, limit: number): E | undefined {
     if (first === undefined || first.cost === 1) return first
     // It runs alone, when the limit has become smaller than what it takes.
     return free - this.#keptFrom(first.tier) >= first.cost || free >= limit ? first : undefined
   }
 
   /** The one that goes first, of those who may have one of so many free slots. */
-  #firstAllowed<E extends Head>(queue: Heads<E>, free: number): E | undefined {
+  #firstAllowed<E extends Head>(queue: TierHeads<E>, free: number): E | undefined {
     let first: E | undefined
     for (let tier = 0; tier < TIERS; tier++) {
       const head = queue.firstAt(tier)

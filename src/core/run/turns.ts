@@ -5,10 +5,11 @@
  * runs take several slots it may be nobody's turn: what is free is saved for the one that goes first, and nobody overtakes it.
  */
 import type { RequestRecord } from '../queued-request.ts'
-import type { Heads, Reserve } from './reserve.ts'
+import type { Reserve } from './reserve.ts'
+import { type SeatQueue, Seats } from './seats.ts'
 
 /** What it needs of the queue. */
-export interface TurnQueue<R extends RequestRecord> extends Heads<R> {
+export interface TurnQueue<R extends RequestRecord> extends SeatQueue<R> {
   shift(): R | undefined
   take(record: R): void
 }
@@ -26,13 +27,16 @@ export class Turns<R extends RequestRecord> {
   readonly #slots: TurnSlots
   /** How many in the queue take more than one slot. */
   #wide = 0
-  /** Of these, those who have not come back for another attempt. */
+  /** Of these, those who have not come back for another attempt, and have no seat. */
   newWide = 0
+  readonly seats: Seats<R>
 
-  constructor(reserve: Reserve, queue: TurnQueue<R>, slots: TurnSlots) {
+  /** @param sizes how many may wait, by tier; 0: none, and whoever comes in has a seat */
+  constructor(reserve: Reserve, queue: TurnQueue<R>, slots: TurnSlots, sizes: readonly number[] = []) {
     this.#reserve = reserve
     this.#queue = queue
     this.#slots = slots
+    this.seats = new Seats(sizes, reserve, queue, slots)
   }
 
   /**
@@ -52,21 +56,33 @@ export class Turns<R extends RequestRecord> {
   /** One stands in the queue. */
   waits(record: R): void {
     if (record.cost > 1) this.#countWide(record, 1)
+    if (this.seats.isOn) this.seats.count(record, 1)
   }
 
   /** One has left the queue otherwise than by `take()`. */
   left(record: R): void {
     if (record.cost > 1) this.#countWide(record, -1)
+    if (this.seats.isOn) this.seats.count(record, -1)
   }
 
-  #countWide({ attempt }: RequestRecord, by: 1 | -1): void {
+  #countWide(record: R, by: 1 | -1): void {
     this.#wide += by
-    if (attempt === 1) this.newWide += by
+    if (record.attempt === 1 && !this.seats.has(record)) this.newWide += by
+  }
+
+  /**
+   * Would a newcomer for whom nothing may wait start in this dispatch, beside all that start without it?
+   * @param gone one that would make room for it
+   */
+  wouldStart(newcomer: { readonly tier: number; readonly cost: number }, gone?: R): boolean {
+    const isPlain = newcomer.cost === 1 && this.areForAnyone
+    if (!isPlain) return this.seats.wouldStart(newcomer, gone)
+    return this.#slots.free > this.#queue.size - (gone === undefined ? 0 : 1)
   }
 
   /** Takes the one whose turn it is, for a slot that is there for it and not counted as free any more. */
   take(): R | undefined {
-    return this.areForAnyone ? this.#queue.shift() : this.#takeAllowed()
+    return this.areForAnyone && !this.seats.isOn ? this.#queue.shift() : this.#takeAllowed()
   }
 
   #takeAllowed(): R | undefined {
@@ -74,6 +90,7 @@ export class Turns<R extends RequestRecord> {
     if (record === undefined) return undefined
     const { cost, tier } = record
     this.#queue.take(record)
+    if (this.seats.isOn) this.seats.count(record, -1)
     if (this.#reserve.isOn) this.#reserve.takes(tier, cost)
     if (cost > 1) {
       this.#countWide(record, -1)
@@ -89,7 +106,8 @@ export class Turns<R extends RequestRecord> {
 
   /** The one whose turn it is with so many free slots. */
   first(free: number): R | undefined {
-    return this.#reserve.first(this.#queue, free, this.#slots.limit)
+    const first = this.#reserve.first(this.#queue, free, this.#slots.limit)
+    return this.seats.isOn ? this.seats.turnOf(first, free) : first
   }
 
   /** The call of one that was taken has settled, or it does not run after all. */

@@ -70,12 +70,12 @@ export class Audit {
     this.#over.add(record)
   }
 
-  /** It has left the queue for a slot. */
-  starts(record: RequestRecord): void {
+  /** It has left the queue for a slot, or for one that was its own before: then nobody is first. */
+  starts(record: RequestRecord, hadSlot = false): void {
     const phase = this.#live.get(record)
     this.#must(2, phase === 'waiting' || phase === 'retrying', 'a request has started that did not wait')
     this.#live.set(record, 'running')
-    for (const other of this.#audited.queued()) {
+    for (const other of hadSlot ? [] : this.#audited.queued()) {
       const isBefore = other.tier === record.tier ? ranksBefore(other, record) : this.#audited.goesBefore(other, record)
       this.#must(3, !isBefore, `a ${record.priority} request has started before a ${other.priority} one that was first`)
     }

@@ -15,6 +15,7 @@ export interface Describable {
     readonly name: string
     readonly total: number
     readonly byTier: readonly number[]
+    readonly zeroSizes: readonly string[]
     readonly whenFull: 'reject' | 'block' | 'shed'
     readonly maxBlocked: number
     readonly waitTimeoutMs: readonly number[]
@@ -31,6 +32,7 @@ export interface Describable {
     readonly rateLimits: readonly Named[]
     readonly overload: readonly Named[]
     readonly schema: object | undefined
+    readonly maxChecking: number
     readonly onDuplicate: 'join' | 'join-by-id' | 'reject'
   }
   getStatus(): {
@@ -67,7 +69,7 @@ export function describe(executor: Describable): Description {
 function linesOf({ settings, concurrency }: Describable): string[] {
   const { limit, order, total, byTier, whenFull } = settings
   const bounds = priorities.flatMap((priority, tier) =>
-    byTier[tier] === Number.POSITIVE_INFINITY ? [] : [`${byTier[tier]} of them ${priority}`],
+    byTier[tier] === Number.POSITIVE_INFINITY || total === 0 ? [] : [`${byTier[tier] || 'none'} of them ${priority}`],
   )
   const full = {
     reject: 'one more is refused',
@@ -87,7 +89,9 @@ function linesOf({ settings, concurrency }: Describable): string[] {
           ? `; ${limit.name} only says what it would set`
           : `, as ${limit.name} learns`
     }.`,
-    `${capital([size(total), ...bounds].join(', '))} may wait; ${full[whenFull]}.`,
+    total === 0
+      ? `Nothing may wait: a request starts at once, or ${whenFull === 'block' ? 'its caller waits for a slot' : 'is refused'}.`
+      : `${capital([size(total), ...bounds].join(', '))} may wait; ${full[whenFull]}.`,
     `Order: ${order.name}${order.acrossTiers ? ', across priorities' : ', by priority first'}.`,
     `A request may wait ${times(settings.waitTimeoutMs)}, run ${times(settings.runTimeoutMs)}, and take ${times(settings.timeoutMs)} in all.`,
     settings.onStuck === 'hold'
@@ -104,7 +108,11 @@ function linesOf({ settings, concurrency }: Describable): string[] {
   })
   if (floors.length > 0)
     lines.push(`Slots are reserved: ${floors.join(', ')}${settings.lendReserve ? ', lent when idle' : ''}.`)
-  if (settings.schema !== undefined) lines.push('Each request is checked against the schema.')
+  if (settings.schema !== undefined) {
+    const most = settings.maxChecking
+    const more = most === Number.POSITIVE_INFINITY ? '' : `; if it is asynchronous, at most ${most} at a time`
+    lines.push(`Each request is checked against the schema${more}.`)
+  }
   const guards = [...settings.rateLimits, ...settings.overload].map(({ name }) => name)
   if (guards.length > 0) lines.push(`Guards: ${guards.join(', ')}.`)
   return lines
@@ -122,12 +130,15 @@ function warningsOf(executor: Describable): string[] {
     const none = priorities.filter((_, tier) => settings.reserve[tier] === 0)
     if (none.length > 0) warnings.push(`all ${concurrency} slots are reserved: ${none.join(', ')} never run`)
   }
-  if (concurrency > total) {
+  if (concurrency > total && total > 0) {
     warnings.push(
       `priorities decide little: ${concurrency} run at once, and no more than ${total} can wait; lower concurrency to what the work can take`,
     )
   }
   if (total === Number.POSITIVE_INFINITY) warnings.push('the queue is unbounded: under overload it takes all memory')
+  for (const option of settings.zeroSizes) {
+    warnings.push(`${option} is 0: 0 means unlimited; 'none' means that nothing waits`)
+  }
   const { runByPriority } = executor.getStatus()
   for (const [tier, priority] of priorities.entries()) {
     const [wait, run, all] = [waitTimeoutMs[tier], runTimeoutMs[tier], timeoutMs[tier]] as [number, number, number]

@@ -68,7 +68,7 @@ export interface ExecutorEvents {
   shed: RequestEvent & { readonly error: unknown }
   /** A caller has joined a live request, by its `id`: told in the joiner's context, with the joiner's metadata. */
   joined: RequestEvent
-  /** The last free place was taken. */
+  /** The last free place was taken. Never told where nothing may wait: there it would come with each request. */
   full: { readonly at: number; readonly waiting: number; readonly maxQueueSize: number }
   /** Nothing waits or runs any more. */
   idle: { readonly at: number }

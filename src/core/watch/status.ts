@@ -18,9 +18,12 @@ export interface ExecutorStatus extends StatisticsStatus {
   /** Backing off before another attempt, or back in the queue for it; they don't count as waiting. */
   readonly retrying: number
   readonly maxRetrying: number | null
+  /** Requests that an asynchronous schema looks at: not admitted yet. */
+  readonly checking: number
   /** Callers for whom there is no room yet. */
   readonly blocked: number
   readonly blockedByPriority: ByPriority<number>
+  /** 0: nothing may wait. */
   readonly maxQueueSize: number | null
   /** Slots that are busy, those of requests included that have ended while their call goes on, or their stream is read. */
   readonly activeWorkers: number
@@ -49,6 +52,7 @@ export interface StatusSources {
   readonly now: number
   readonly running: number
   readonly retrying: number
+  readonly checking: number
   readonly limit: ExecutorStatus['limit']
   readonly listenerErrors: number
   readonly capacity: { readonly waiting: number; readonly reserved: number; readonly total: number; sizes(): number[] }
@@ -61,11 +65,13 @@ export interface StatusSources {
     readonly replaced: number
     readonly maxReplaced: number
   }
+  /** Those that stand in the queue with slots of their own, and how many slots that is. */
+  readonly seats: { readonly size: number; readonly slots: number }
   readonly statistics: Statistics
 }
 
 /** Takes some 50 µs, whatever the backlog. */
-export function statusOf({ settings, capacity, blocked, queue, slots, ...of }: StatusSources): ExecutorStatus {
+export function statusOf({ settings, capacity, blocked, queue, slots, seats, ...of }: StatusSources): ExecutorStatus {
   const { reserved, total } = capacity
   const sizes = capacity.sizes()
   return {
@@ -73,13 +79,14 @@ export function statusOf({ settings, capacity, blocked, queue, slots, ...of }: S
     state: of.state,
     waiting: capacity.waiting,
     waitingByPriority: byPriority((tier) => sizes[tier] as number),
-    running: of.running + reserved,
+    running: of.running + reserved + seats.size,
     retrying: of.retrying,
     maxRetrying: finite(settings.maxRetrying),
+    checking: of.checking,
     blocked: blocked.size,
     blockedByPriority: blocked.sizes(),
     maxQueueSize: finite(total),
-    activeWorkers: slots.active + reserved,
+    activeWorkers: slots.active + reserved + seats.slots,
     maxWorkers: slots.limit,
     limit: of.limit,
     stuckWorkers: slots.stuck,

@@ -10,6 +10,9 @@ function turnsOver(line: RequestRecord[], free: number, reserve = new Reserve([0
   const slots = { limit: 4, free, claim: (count: number) => claimed.push(count) }
   const claimed: number[] = []
   const queue = {
+    size: line.length,
+    sizeAt: () => line.length,
+    line: () => line,
     head: () => line[0],
     firstAt: (tier: number) => (tier === 2 ? line[0] : undefined),
     goesBefore: () => false,

@@ -46,7 +46,7 @@ test('everything that can be chosen is said', () => {
     'A slot whose call outlives its timeout has a substitute, up to 2 at a time.',
     'A second request with the id of a live one is refused.',
     'A failure is tried again: again and again; at most 20 at a time.',
-    'Each request is checked against the schema.',
+    'Each request is checked against the schema; if it is asynchronous, at most 100 at a time.',
     'Guards: ten a second, codel.',
   ])
 })
@@ -63,6 +63,32 @@ test('a limit that is only looked at, and whose slots are whose', () => {
   )
 })
 
+test('where nothing may wait, it says so, and warns of nothing', () => {
+  const saysOf = (options: QueuedExecutorOptions<number>) => {
+    const { lines, warnings } = describeExecutor(new QueuedExecutor(executor, { concurrency: 8, ...options }))
+    return [lines[1], warnings.length]
+  }
+  const refused = 'Nothing may wait: a request starts at once, or is refused.'
+  expect(saysOf({ maxQueueSize: 'none' })).toEqual([refused, 1])
+  expect(saysOf({ maxQueueSize: 'none', whenFull: 'shed' })).toEqual([refused, 1])
+  expect(saysOf({ maxQueueSize: { total: 'none', low: 5 }, whenFull: 'block' })).toEqual([
+    'Nothing may wait: a request starts at once, or its caller waits for a slot.',
+    1,
+  ])
+  expect(saysOf({ maxQueueSize: { total: 50, low: 'none', high: 3 } })).toEqual([
+    'At most 50, 3 of them high, none of them low may wait; one more is refused.',
+    1,
+  ])
+})
+
+test('a schema that may look at any number is checked, and no more is said', () => {
+  const schema = {
+    '~standard': { version: 1 as const, vendor: 'test', validate: (value: unknown) => ({ value: value as number }) },
+  }
+  const { lines } = describeExecutor(new QueuedExecutor(executor, { schema, maxChecking: 0 }))
+  expect(lines.at(-1)).toBe('Each request is checked against the schema.')
+})
+
 test('slots that are all reserved are warned of, unless everyone has some, or they are lent', () => {
   const reserved = (options: QueuedExecutorOptions<number>) =>
     warningsOf({ concurrency: 4, ...options }).filter((warning) => warning.includes('reserved'))
@@ -76,6 +102,8 @@ test('slots that are all reserved are warned of, unless everyone has some, or th
 test.each<[QueuedExecutorOptions<number>, string]>([
   [{ concurrency: 1e6 }, 'priorities decide little: 1000000 run at once, and no more than 10000 can wait'],
   [{ maxQueueSize: 0 }, 'the queue is unbounded'],
+  [{ maxQueueSize: 0 }, "maxQueueSize is 0: 0 means unlimited; 'none' means that nothing waits"],
+  [{ maxQueueSize: { low: 0 } }, "maxQueueSize.low is 0: 0 means unlimited; 'none' means that nothing waits"],
   [
     { waitTimeoutMs: 100, timeoutMs: 100 },
     'high: waitTimeoutMs (100) never counts, since timeoutMs (100) is over before',

@@ -213,9 +213,9 @@ export class World {
   /** The bounds of the queue, Infinity where there is none. */
   get bounds(): { total: number; byTier: number[] } {
     const { maxQueueSize = 10_000 } = this.schedule.options
-    const size = typeof maxQueueSize === 'number' ? { total: maxQueueSize } : { total: 10_000, ...maxQueueSize }
-    const by = size as Record<string, number | undefined>
-    return { total: size.total, byTier: priorities.map((priority) => by[priority] ?? Number.POSITIVE_INFINITY) }
+    const size = typeof maxQueueSize === 'object' ? { total: 10_000, ...maxQueueSize } : { total: maxQueueSize }
+    const by = size as Record<string, number | undefined> & { total: number }
+    return { total: by.total, byTier: priorities.map((priority) => by[priority] ?? Number.POSITIVE_INFINITY) }
   }
 
   /** When a caller's time is over, in the queue or in a slot; Infinity for no limit. */

@@ -132,8 +132,8 @@ export const atTheEnd: readonly Mutant[] = [
     name: 'close() forgets those who are blocked',
     kind: 'lifecycle',
     file: 'src/core/queued-executor.ts',
-    find: '[...this.#checking, ...this.#blocked.entries()]',
-    replace: '[...this.#checking]',
+    find: '[...this.#checking.records(), ...this.#blocked.entries()]',
+    replace: '[...this.#checking.records()]',
   },
   {
     name: 'close() forgets those who start later, and those who back off',

@@ -80,7 +80,7 @@ export const forWatchers: readonly Mutant[] = [
     kind: 'what is told and counted',
     file: 'src/core/queued-executor.ts',
     test: 'test/core/watch/events.test.ts',
-    find: 'if (this.#capacity.waiting === total) this.#tell',
-    replace: 'if (waiting === total) this.#tell',
+    find: 'if (this.#capacity.waiting === total && total > 0) this.#tell',
+    replace: 'if (waiting === total && total > 0) this.#tell',
   },
 ]
