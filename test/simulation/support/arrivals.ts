@@ -35,7 +35,8 @@ export class Arrivals extends Room {
     job.sequence = ++this.sequence
     const isFull = !this.hasRoom(job)
     const isBehind = this.blocked().some((other) => other.tier <= tier && this.isNext(other))
-    if (whenFull === 'block' && (isFull || isBehind)) {
+    const neverFits = this.isNone(tier) && this.isLater(job)
+    if (whenFull === 'block' && !neverFits && (isFull || isBehind)) {
       if (first.via === 'offer' || this.blocked().length >= maxBlocked) this.#refuse(first, 'TRIAGE_QUEUE_FULL')
       else this.jobs.push(Object.assign(job, { place: 'blocked' }))
       this.letIn()
@@ -70,9 +71,11 @@ export class Arrivals extends Room {
     const { after } = job.first
     if (job.place === 'blocked' && after.length > 0 && after.every(({ end }) => end !== ''))
       this.unsure = 'one comes in that waits for others who have ended'
-    if (this.isPromised(job)) this.promised++
+    if (!this.isNone(job.tier)) {
+      if (this.isPromised(job)) this.promised++
+      if (job.first.cost > 1 && !this.isLater(job)) this.promised = 0
+    }
     job.place = 'held'
-    if (job.first.cost > 1 && !this.isLater(job)) this.promised = 0
     // One that was blocked until then has its timeouts from its submission.
     if (job.backAt > this.now) job.from = job.backAt
     if (job.backAt <= this.now && job.first.after.length === 0) this.enter(job)
@@ -94,18 +97,29 @@ export class Arrivals extends Room {
   protected letIn(mayPromise = true): void {
     this.clamp()
     for (;;) {
-      const all = this.blocked().filter(({ tier }) => !this.isTierFull(tier))
+      const all = this.blocked().filter(({ tier }) => this.isNone(tier) || !this.isTierFull(tier))
       // Whoever starts later has no use for a slot, and lets those pass who have.
       const forSlot = all.find((job) => !this.isLater(job))
-      const next = all[0] !== undefined && this.hasRoom(all[0], mayPromise) ? all[0] : forSlot
+      const next = this.#firstWithRoom(all, mayPromise) ?? forSlot
       if (next === undefined || !this.hasRoom(next, mayPromise)) return
       this.#admit(next)
     }
   }
 
+  /** Nobody passes the first for whom there is no room, unless others have slots of their own. */
+  #firstWithRoom(all: readonly Job[], mayPromise: boolean): Job | undefined {
+    for (const [i, job] of all.entries()) {
+      if (all.findIndex(({ tier }) => tier === job.tier) < i) continue
+      if (this.hasRoom(job, mayPromise)) return job
+      if (!this.isForOwnSlot(job) && !(this.keeps() && this.hasNone())) return undefined
+    }
+    return undefined
+  }
+
   /** Another priority: it stands where it would stand had it come with that one. False when it waits no more. */
   move(job: Job, tier: number): boolean {
     if (job.place === 'slot' || job.place === 'chosen' || job.place === 'gone') return false
+    if (this.isSeated(job)) return job.tier === tier
     const isFull = this.isTierFull(tier)
     if (isFull && job.tier !== tier && job.place !== 'blocked' && job.failures === 0) return false
     if (job.place === 'line' && job.tier !== tier) this.comesTo(tier)

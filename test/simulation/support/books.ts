@@ -40,7 +40,10 @@ export class Books {
   stuck = (): number => slotsOf(this.calls().filter(({ dueAt }) => dueAt <= this.now))
   blocked = (): Job[] => this.in('blocked').sort((a, b) => a.tier - b.tier || a.sequence - b.sequence)
   retrying = (): number => this.in('held', 'line').filter(({ failures }) => failures > 0).length
-  waiting = (): Job[] => this.in('line', 'held').filter(({ failures }) => failures === 0)
+
+  waiting(): Job[] {
+    return this.in('line', 'held').filter(({ failures }) => failures === 0)
+  }
 
   /** Who waits in the queue, in the order in which they start. */
   line(): Job[] {
@@ -66,9 +69,13 @@ export class Books {
   }
 
   pick(): Job | undefined {
+    return this.pickOf(this.line())
+  }
+
+  /** The next of some that stand in this order. */
+  protected pickOf(line: readonly Job[]): Job | undefined {
     const free = this.free()
     if (this.paused || free < 1) return undefined
-    const line = this.line()
     const mayStart = ({ tier }: Job) => free > this.#keptFrom(tier)
     const first = line.find((job) => this.#missing(job.tier) > 0 && mayStart(job)) ?? line.find(mayStart)
     if (first === undefined || first.first.cost <= free - this.#keptFrom(first.tier)) return first

@@ -77,6 +77,7 @@ function stateOf({ place, failures }: Job): string {
 
 function compareStatus(world: World, model: Model, status: ExecutorStatus): void {
   const waiting = model.waiting()
+  const seated = model.seated()
   const inTier = (jobs: Job[]) => [0, 1, 2, 3].map((tier) => jobs.filter((job) => job.tier === tier).length).join(' ')
   const blocked = model.blocked()
   const { totals } = status
@@ -101,9 +102,9 @@ function compareStatus(world: World, model: Model, status: ExecutorStatus): void
     waiting: waiting.length - model.promised,
     waitingByTier: model.promised > 0 ? '' : inTier(waiting),
     blocked: inTier(blocked),
-    running: model.in('slot').length + model.promised,
+    running: model.in('slot').length + seated.length + model.promised,
     retrying: model.retrying(),
-    active: model.calls().reduce((sum, { first }) => sum + first.cost, model.promised),
+    active: [...model.calls(), ...seated].reduce((sum, { first }) => sum + first.cost, model.promised),
     max: model.limit,
     stuck: looksAtStuck ? model.stuck() : 0,
     ...model.totals,

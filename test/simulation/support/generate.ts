@@ -157,7 +157,8 @@ function featuresOf(dice: Dice, { guards, schema, limit, retryMs }: Policies, ho
 
 function optionsOf(dice: Dice, { timeouts, unitMs, concurrency, retries }: Features): Options {
   const size = (): number => dice.int(1, dice.pick([2, 6]))
-  const byTier = (names: readonly string[], value: () => number): ByTier =>
+  const sizeOrNone = dice.pick([size, size, () => (dice.chance(0.5) ? ('none' as const) : size())])
+  const byTier = <T>(names: readonly string[], value: () => T): ByTier<T> =>
     dice.chance(0.7) ? value() : Object.fromEntries(names.filter(() => dice.chance(0.5)).map((name) => [name, value()]))
   const timeout = (): number => dice.int(1, 40 * unitMs)
   const timeoutNames = ['default', ...priorities]
@@ -165,9 +166,10 @@ function optionsOf(dice: Dice, { timeouts, unitMs, concurrency, retries }: Featu
   const fits = Object.values(reserve).length <= concurrency
   return {
     concurrency,
-    ...dice.maybe(0.8, () => ({ maxQueueSize: byTier(sizeNames, size) })),
+    ...dice.maybe(0.8, () => ({ maxQueueSize: byTier(sizeNames, sizeOrNone) })),
     ...dice.maybe(0.7, () => ({ whenFull: dice.pick(['block', 'shed'] as const) })),
     ...dice.maybe(0.5, () => ({ maxBlocked: size() })),
+    ...dice.maybe(0.5, () => ({ maxChecking: size() })),
     ...(timeouts
       ? {
           ...dice.maybe(0.4, () => ({ waitTimeoutMs: byTier(timeoutNames, timeout) })),

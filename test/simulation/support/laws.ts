@@ -23,6 +23,7 @@ const letters: { readonly [E in ExecutorEvent]: string } = {
   ...{ resized: '', stuck: '', closed: '', progress: '' },
 }
 const events = Object.keys(letters) as ExecutorEvent[]
+const DEFAULT_CHECKING = 10_000
 
 /** The only ways there are; one who joins another has none of his own. */
 const ways = /^(b?r|b?q(sy)*(s[cfex]|[exd]))?$/
@@ -38,6 +39,9 @@ export class Laws {
   #limit: number
   /** When each came in, by tier: for the rate. */
   readonly #cameAt: number[][] = [[], [], [], []]
+  /** Since it was looked at: it was paused, or has another limit. And those who wait because of that. */
+  #isDisturbed = false
+  readonly #excused = new Set<Seen>()
   /** Whether each waits for its first start, in the order in which they came in. */
   #line: Seen[] = []
   readonly #keepsLine: boolean
@@ -74,6 +78,7 @@ export class Laws {
     if ('notRetried' in about && about.notRetried === 'full') counts.add('not retried')
     if ('error' in about && about.error instanceof DuplicateRequestError && about.error.reason === 'payload')
       counts.add('another payload')
+    if (event === 'paused' || event === 'resized') this.#isDisturbed = true
     this.#told[event] = (this.#told[event] ?? 0) + 1
     if (about.at !== clock.now()) this.#broken(11, `'${event}' says ${about.at}`)
     if (!('metadata' in about)) return
@@ -134,7 +139,23 @@ export class Laws {
 
   /** Everything has been done that can be done at this instant. */
   settled(): void {
+    this.#checkNone()
     this.#limit = this.#most(this.#world.executor.concurrency)
+  }
+
+  /** What comes in where nothing may wait starts in its burst; unless it was paused, shrunk or held in that very burst. */
+  #checkNone(): void {
+    const { byTier, total } = this.#rules
+    if (total > 0 && !byTier.includes(0)) return
+    const isCalm = !this.#isDisturbed && this.#world.executor.getStatus().state !== 'paused'
+    this.#isDisturbed = false
+    for (const seen of this.#world.seen) {
+      const { handle, way, n } = seen
+      if (handle === undefined || handle.state !== 'waiting' || !/^b?q$/.test(way)) continue
+      if (total > 0 && byTier[priorities.indexOf(handle.priority)] !== 0) continue
+      if (isCalm && !this.#excused.has(seen)) this.#broken(4, `${n} waits, where nothing may`)
+      this.#excused.add(seen)
+    }
   }
 
   status(status: ExecutorStatus): void {
@@ -156,6 +177,8 @@ export class Laws {
       if (waitingByPriority[priority] > most) this.#broken(4, `too many of '${priority}' wait`)
     }
     if (retrying > maxRetrying) this.#broken(4, `${retrying} are retried, of at most ${maxRetrying}`)
+    const { maxChecking = total || DEFAULT_CHECKING } = this.#world.schedule.options
+    if (status.checking > maxChecking) this.#broken(4, `${status.checking} are checked, of at most ${maxChecking}`)
     if (blocked > maxBlocked) this.#broken(4, `${blocked} are blocked, of at most ${maxBlocked}`)
     if (status.maxWorkers > this.#limit || status.maxWorkers < 1) this.#broken(5, `the limit is ${status.maxWorkers}`)
     if (status.listenerErrors !== this.thrown)

@@ -72,13 +72,14 @@ export interface Reaction {
 }
 
 /** One value for all, or one for each priority. */
-export type ByTier = number | { readonly [P in Priority | 'default' | 'total']?: number }
+export type ByTier<T = number> = T | { readonly [P in Priority | 'default' | 'total']?: T }
 
 export interface Options {
   readonly concurrency: number
-  readonly maxQueueSize?: ByTier
+  readonly maxQueueSize?: ByTier<number | 'none'>
   readonly whenFull?: 'reject' | 'block' | 'shed'
   readonly maxBlocked?: number
+  readonly maxChecking?: number
   readonly waitTimeoutMs?: ByTier
   readonly runTimeoutMs?: ByTier
   readonly timeoutMs?: ByTier

@@ -13,6 +13,7 @@ import {
   gradient2,
   meetsDeadline,
   type OrderPolicy,
+  type Priority,
   priorities,
   type QueuedExecutorOptions,
   type StandardResult,
@@ -130,11 +131,16 @@ export function rulesOf({ options, policies }: Schedule): Rules {
   const { concurrency, onStuck, maxReplaced = concurrency } = options
   const { order, retryMs } = policies
   const never = Number.POSITIVE_INFINITY
-  const size = typeof options.maxQueueSize === 'number' ? { total: options.maxQueueSize } : (options.maxQueueSize ?? {})
-  const total = size.total ?? DEFAULT_SIZE
+  const { maxQueueSize = {} } = options
+  const size = typeof maxQueueSize === 'object' ? maxQueueSize : { total: maxQueueSize }
+  const sizeOf = (part: Priority | 'total', otherwise: number) => {
+    const value = (size as { [P in Priority | 'total']?: number | 'none' })[part] ?? otherwise
+    return value === 'none' ? 0 : value
+  }
+  const total = sizeOf('total', DEFAULT_SIZE)
   return {
     total,
-    byTier: priorities.map((priority) => (size as { low?: number })[priority as 'low'] ?? never),
+    byTier: priorities.map((priority) => sizeOf(priority, never)),
     whenFull: options.whenFull ?? 'reject',
     maxBlocked: options.maxBlocked ?? DEFAULT_SIZE,
     waitMs: byTier(options.waitTimeoutMs, never),
@@ -152,7 +158,7 @@ export function rulesOf({ options, policies }: Schedule): Rules {
     },
     reserve: priorities.map((priority) => options.reserve?.[priority] ?? 0),
     lends: options.lendReserve ?? false,
-    maxRetrying: options.maxRetrying ?? total,
+    maxRetrying: options.maxRetrying ?? (total || DEFAULT_SIZE),
     retryMs: (failures) => (retryMs === undefined ? undefined : delayMs(retryMs, failures)),
   }
 }
