@@ -1222,7 +1222,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         timers: Number(this.#alarm.armed),
         deadlines: this.#limits.size,
         ...this.#parties.held(),
-        reservations: this.#capacity.reserved,
+        reservations: this.#capacity.reserved + this.#turns.seats.slots,
       }),
       state: () => ({ ...this.getStatus(), workers: this.getWorkerHealth() }),
     })
