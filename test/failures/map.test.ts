@@ -370,7 +370,7 @@ describe('close()', () => {
               : { value: value as string },
         },
       }
-      const { gate, queue } = gated({ maxQueueSize: 1, schema })
+      const { gate, queue } = gated({ maxQueueSize: 1, maxChecking: 5, schema })
       function* source() {
         yield* ['a', 'c']
         // It takes the room that was there when this was read.
