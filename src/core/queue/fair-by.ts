@@ -2,17 +2,23 @@
  * Who goes first within a tier, if nobody shall crowd out the others? Keys (tenants, users) take turns. Step 3 of 7.
  *
  * The model is start-time fair queuing. Each tier has a virtual time V, the rank of the last request that started; each key
- * a virtual finish time F, up to which it has used its share. The unit of both is a typical run, the guess:
+ * a virtual finish time F, up to which it has used its share, and L, the rank of its last request that still waits. The unit
+ * of all is a typical run, the guess:
  *
- *     rank S = max(V, F)     F = S + cost / weight     when it has run: F += cost / weight · (actual / guess − 1)
+ *     start S = max(V, F)     rank = max(S, L)     F = S + cost / weight
+ *     when it has run: F += cost / weight · (actual / guess − 1)
  *
  * A key that was idle starts at V: it has saved up nothing. One that waits with a thousand requests has its ranks far ahead
- * of V, and whoever comes with one goes before all but the first of them. What leaves before its turn is given back. Each
- * further attempt of a request is charged when it starts, and corrected in the same way. A key whose F is past is
- * forgotten.
+ * of V, and whoever comes with one goes before all but the first of them. Each further attempt of a request is charged when
+ * it starts, and corrected in the same way. A key whose F is past is forgotten.
+ *
+ * A request that leaves before its turn takes back all that it has changed, in whatever order others come and leave: its
+ * charge; the lift of an idle F up to V, unless another one of its key has begun from there, which then takes it back; and
+ * L, which falls to the rank of the one before it. So L is never below the rank of one that waits: corrections, and requests
+ * that come only to leave, let no later request of a key pass an earlier one.
  *
  * The ranks of those who wait can't be corrected. So the unit is the mean of recent runs, not a fixed G as in Kubernetes,
- * which ranks anew at each start. Corrections never let a later request of a key pass an earlier one.
+ * which ranks anew at each start.
  *
  * @see Goyal, Vin and Cheng, "Start-time Fair Queuing", SIGCOMM 1996; with several slots: Jin, Chase and Kaur, SFQ(D),
  *   SIGMETRICS 2004
@@ -55,7 +61,7 @@ export interface FairByOptions<Req = unknown, Meta = unknown> {
  * `fairBy((_job: Job, about: { tenant: string }) => about.tenant)`. A higher tier still goes before a lower one.
  *
  * A place is given at admission. Of a key that submits many, most of which give up before their turn, those that are left
- * stand far behind, and what it submits later may pass them.
+ * stand far behind, and what it submits later stands behind them.
  *
  * The functions are asked again when the call has settled, and must then give the same answer for the same request. What
  * they throw at admission refuses the request with that very error; so does, with an `OptionsError`, a key that is no string, or
@@ -96,17 +102,21 @@ class FairBy implements OrderPolicy {
     const charge = this.#charge(question, key)
     const flows = this.#flows[question.tier] as Flows
     const flow = flows.of(key)
+    const { finish, last } = flow
     const start = startOf(flow, flows)
+    const rank = last === undefined ? start : Math.max(start, last.rank)
     // A further attempt has another priority: it is charged when it starts.
-    if (question.attempt === 1) flow.finish = start + charge
-    flow.last = Math.max(start, flow.last)
-    return flow.last
+    if (question.attempt > 1) return rank
+    flow.finish = start + charge
+    flows.waits(question.sequence, { flow, rank, charge, lift: start - finish, before: last, after: undefined })
+    return rank
   }
 
   started(question: Readonly<OrderQuestion>, rank: number): void {
-    const { tier, attempt } = question
+    const { tier, attempt, sequence } = question
     const flows = this.#flows[tier] as Flows
     if (rank > flows.now) flows.now = rank
+    flows.leaves(sequence)
     if (attempt === 1) return
     const key = this.#keyOf(question)
     const charge = this.#charge(question, key)
@@ -128,12 +138,19 @@ class FairBy implements OrderPolicy {
   /** It has left before its turn, or has another priority: it has used nothing here. */
   left(question: Readonly<OrderQuestion>): void {
     if (question.attempt > 1) return
-    const key = this.#keyOf(question)
-    const charge = this.#charge(question, key)
-    const flow = (this.#flows[question.tier] as Flows).find(key)
-    if (flow === undefined) return
+    const flows = this.#flows[question.tier] as Flows
+    const place = flows.leaves(question.sequence)
+    if (place === undefined) {
+      // It was given its turn, and was not called after all.
+      const key = this.#keyOf(question)
+      const flow = flows.find(key)
+      if (flow !== undefined) flow.finish -= this.#charge(question, key)
+      return
+    }
+    const { flow, charge, lift, after } = place
     flow.finish -= charge
-    flow.last -= charge
+    if (after === undefined) flow.finish -= lift
+    else after.lift += lift
   }
 
   #keyOf({ request, metadata }: Readonly<OrderQuestion>): string {
@@ -158,8 +175,19 @@ class FairBy implements OrderPolicy {
 interface Flow {
   /** Up to which virtual time it has used its share. */
   finish: number
-  /** The rank of its last request. */
-  last: number
+  /** The last of its requests that wait. */
+  last: Place | undefined
+}
+
+/** A request that waits for its first start, between those of its key that came before and after it. */
+interface Place {
+  readonly flow: Flow
+  readonly rank: number
+  /** By how much it has moved F, and by how much up to V before that. */
+  readonly charge: number
+  lift: number
+  before: Place | undefined
+  after: Place | undefined
 }
 
 /** The keys of one tier, and its virtual time. */
@@ -167,6 +195,8 @@ class Flows {
   now = 0
   readonly #maxKeys: number
   readonly #byKey = new Map<string, Flow>()
+  /** By sequence. */
+  readonly #waiting = new Map<number, Place>()
   #sweepAt: number
 
   constructor(maxKeys: number) {
@@ -182,10 +212,28 @@ class Flows {
     let flow = this.#byKey.get(key)
     if (flow === undefined) {
       if (this.#byKey.size >= this.#sweepAt) this.#sweep()
-      flow = { finish: this.now, last: this.now }
+      flow = { finish: this.now, last: undefined }
       this.#byKey.set(key, flow)
     }
     return flow
+  }
+
+  waits(sequence: number, place: Place): void {
+    this.#waiting.set(sequence, place)
+    place.flow.last = place
+    if (place.before !== undefined) place.before.after = place
+  }
+
+  /** It waits no more. Undefined: it did not, or not for its first start. */
+  leaves(sequence: number): Place | undefined {
+    const place = this.#waiting.get(sequence)
+    if (place === undefined) return undefined
+    this.#waiting.delete(sequence)
+    const { flow, before, after } = place
+    if (before !== undefined) before.after = after
+    if (after !== undefined) after.before = before
+    else flow.last = before
+    return place
   }
 
   /** At most once for as many new keys as are left after it, so that a key costs O(1) in the long run. */
@@ -206,12 +254,12 @@ class Flows {
 
 /** From when on a key is like one that was never seen. */
 function pastFrom({ finish, last }: Flow): number {
-  return Math.max(finish, last)
+  return last === undefined ? finish : Math.max(finish, last.rank)
 }
 
 /** Where a key goes on. One that still has requests waiting is not idle: what corrections gave back to it is not lost. */
 function startOf({ finish, last }: Flow, { now }: Flows): number {
-  return last > now ? finish : Math.max(finish, now)
+  return last !== undefined && last.rank > now ? finish : Math.max(finish, now)
 }
 
 /** How long is a run? Either what was said, or the mean of recent ones. */

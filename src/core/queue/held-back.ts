@@ -163,10 +163,13 @@ export class HeldBack<R extends RequestRecord> {
 
   /** Gives it another priority, for when it comes to the queue. */
   move(record: R, tier: number): void {
-    const isNew = record.attempt === 1
-    if (isNew) this.#places.holds(record.tier, -1)
-    this.#queue.move(record, tier, record.timedFrom)
-    if (isNew) this.#places.holds(record.tier, 1)
+    if (record.attempt > 1) this.#queue.move(record, tier, record.timedFrom)
+    else {
+      // The order policy has not been asked about it yet: it will be when its time has come.
+      this.#places.holds(record.tier, -1)
+      record.tier = tier
+      this.#places.holds(tier, 1)
+    }
   }
 }
 

@@ -9,7 +9,10 @@
  * @see https://grantjenks.com/docs/sortedcontainers/implementation.html
  */
 
-/** What can stand in a line. Smaller ranks stand in front; equal ranks by sequence, which is unique. */
+/**
+ * What can stand in a line. Smaller ranks stand in front; equal ranks by sequence. Two may be equal in both, as turns of one
+ * instant are: then a place does not tell them apart, nor which block one of them stands in.
+ */
 export interface Ranked {
   rank: number
   sequence: number
@@ -85,7 +88,7 @@ export class Tier<E extends Ranked> {
     block.items[block.start++] = undefined
     entry.block = undefined
     this.size--
-    if (block.start === block.items.length) this.#emptied(block, this.#first)
+    if (block.start === block.items.length) this.#emptied(block)
     return entry
   }
 
@@ -95,8 +98,6 @@ export class Tier<E extends Ranked> {
     const { items, start } = block
     // Looks for the very object: to compare ranks would touch nine entries that are in no cache, 0.7 µs more.
     const index = items.indexOf(entry, start)
-    // Only a block that is used up must be found among the others.
-    const at = items.length - start === 1 ? this.#indexOf(entry) : -1
     if (index - start < items.length - index) {
       for (let i = index; i > start; i--) items[i] = items[i - 1] as Ranked
       items[start] = undefined
@@ -107,7 +108,7 @@ export class Tier<E extends Ranked> {
     }
     entry.block = undefined
     this.size--
-    if (block.start === items.length) this.#emptied(block, at)
+    if (block.start === items.length) this.#emptied(block)
   }
 
   /** How many stand in front of a place, whether or not someone stands there. */
@@ -143,7 +144,7 @@ export class Tier<E extends Ranked> {
   }
 
   /** The last one has left a block. */
-  #emptied(block: Block, at: number): void {
+  #emptied(block: Block): void {
     if (this.size === 0) {
       // The last one left: keep one empty block, ready for the next.
       block.items.length = 0
@@ -152,7 +153,11 @@ export class Tier<E extends Ranked> {
       this.#blocks.push(block)
       this.#tail = block
       this.#first = 0
-    } else if (at === this.#first) {
+      return
+    }
+    // The very block, as with the entries: a search by place would take another one for it where many are equal.
+    const at = this.#blocks.indexOf(block, this.#first)
+    if (at === this.#first) {
       this.#first++
       if (this.#first >= 32 && this.#first * 2 >= this.#blocks.length) {
         this.#blocks.splice(0, this.#first)

@@ -156,8 +156,9 @@ export class Parties<Req, Res> {
     const { extras } = record
     const own = record.timedFrom + this.#limits.wholeOf(record)
     if (extras === undefined || extras.joined === undefined) return own
-    const joined = Array.from(joinedOf<Req, Res>(extras), ({ enqueuedAt, timeoutMs }) => enqueuedAt + timeoutMs)
-    return Math.max(...joined, extras.left === undefined ? own : 0)
+    let until = extras.left === undefined ? own : 0
+    for (const { enqueuedAt, timeoutMs } of joinedOf<Req, Res>(extras)) until = Math.max(until, enqueuedAt + timeoutMs)
+    return until
   }
 
   /** It waits again, for another attempt, and so do all of them. False: by then, the time of each would be over. */

@@ -20,3 +20,17 @@ test.each<[string, OrderPolicy, number]>([
   })
   await gate.finishAll()
 })
+
+test('a request that is shed is told when there is room for one of its own priority, not of that which took its place', async () => {
+  const { clock, gate, queue } = await busy({ maxQueueSize: 3, whenFull: 'shed', random: () => 0 })
+  await clock.advance(10)
+  await gate.finish('busy 0')
+  for (const name of ['runs', 'normal 1', 'normal 2']) watch(queue.execute(name))
+  await turn()
+  const shed = watch(queue.execute('low', { priority: 'low' }))
+  watch(queue.execute('urgent', { priority: 'urgent' }))
+  await turn()
+  // A run takes 10 ms: three are ahead of another one of low priority, and none of an urgent one.
+  expect(shed.error).toMatchObject({ code: 'TRIAGE_SHED', retryAfterMs: 40 })
+  await gate.finishAll()
+})

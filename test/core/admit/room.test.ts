@@ -59,6 +59,34 @@ describe('when there is room for several at once', () => {
   })
 })
 
+describe('blocked callers of a lower priority', () => {
+  test('come in when there is room in all, though a higher one is full by its own bound', async () => {
+    const { gate, queue } = await busy({ maxQueueSize: { total: 2, high: 1 }, whenFull: 'block' })
+    watch(queue.execute('high 1', { priority: 'high' }))
+    const leaves = queue.offer('leaves')
+    for (const name of ['high 2', 'high 3']) watch(queue.execute(name, { priority: 'high' }))
+    watch(queue.execute('low', { priority: 'low' }))
+    expect(queue.getStatus().blocked).toBe(3)
+    leaves?.cancel()
+    expect(queue.getStatus()).toMatchObject({
+      waitingByPriority: { high: 1, normal: 0, low: 1 },
+      blockedByPriority: { high: 2, low: 0 },
+    })
+    await gate.finishAll()
+    expect(gate.started).toEqual(['busy 0', 'high 1', 'high 2', 'high 3', 'low'])
+  })
+
+  test('wait behind a higher one for which there is not enough room in all, though there is for them', async () => {
+    const { gate, queue } = gated({ concurrency: 2, maxQueueSize: 2, whenFull: 'block' })
+    for (const name of ['a', 'b']) watch(queue.execute(name))
+    watch(queue.execute('wide', { cost: 2 }))
+    watch(queue.execute('low', { priority: 'low' }))
+    expect(queue.getStatus()).toMatchObject({ waiting: 0, blocked: 2 })
+    await gate.finishAll()
+    expect(gate.started).toEqual(['a', 'b', 'wide', 'low'])
+  })
+})
+
 test('one whose signal was aborted does not come in any more, though he is not told yet', async () => {
   const { gate, queue } = await busy({ maxQueueSize: 1, whenFull: 'block' })
   const caller = new AbortController()

@@ -418,9 +418,10 @@ describe('keys are forgotten', () => {
   test('one that leaves when its key is forgotten gives nothing back to anybody', () => {
     const ranksAfter = (leaves: boolean) => {
       const policy = fairBy(byKey, { maxKeys: 1 })
-      for (const key of ['forgotten', 'known']) policy.rank(about(key))
-      if (leaves) policy.left?.(about('forgotten'), 0)
-      return ['known', 'forgotten', 'new'].map((key) => policy.rank(about(key)))
+      const ask = (key: string, sequence: number) => policy.rank(about(key, { sequence }))
+      for (const [i, key] of ['forgotten', 'known'].entries()) ask(key, i)
+      if (leaves) policy.left?.(about('forgotten', { sequence: 0 }), 0)
+      return ['known', 'forgotten', 'new'].map((key, i) => ask(key, 2 + i))
     }
     expect(ranksAfter(true)).toEqual(ranksAfter(false))
   })

@@ -143,6 +143,64 @@ describe.each<[string, (n: number, pair: Pair) => number]>([
   })
 })
 
+describe('where many are equal in rank and sequence, over the borders of blocks', () => {
+  const made = (counts: readonly number[]) => {
+    const tier = new Tier<Ranked>()
+    const all: Ranked[] = []
+    for (const [rank, count] of counts.entries()) {
+      for (let n = 0; n < count; n++) {
+        const entry: Ranked = { rank, sequence: 0, block: undefined }
+        tier.add(entry)
+        all.push(entry)
+      }
+    }
+    return { tier, all }
+  }
+  /** Those who are left are found by the line, and each by its block. */
+  const check = (tier: Tier<Ranked>, left: readonly Ranked[]): void => {
+    expect([tier.size, tier.first(), tier.last()]).toEqual([left.length, left[0], left.at(-1)])
+    expect([...tier].every((entry, n) => entry === left[n])).toBe(true)
+    for (const [n, entry] of left.entries()) if (n % 97 === 0) expect(tier.at(n)).toBe(entry)
+    for (const rank of [0, 1, 2]) {
+      const [before, behind] = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY].map((sequence) =>
+        tier.countBefore({ rank, sequence, block: undefined }),
+      )
+      expect([before, behind]).toEqual([
+        left.filter((entry) => entry.rank < rank).length,
+        left.filter((entry) => entry.rank <= rank).length,
+      ])
+    }
+  }
+
+  test.each([
+    ['600 of one instant', [600]],
+    ['exactly two blocks', [2 * BLOCK]],
+    ['and others in front of them and behind', [300, 3 * BLOCK, 300]],
+  ])('whichever leaves is the one that leaves: %s', (_name, counts) => {
+    const orders: ((all: readonly Ranked[]) => readonly Ranked[])[] = [
+      (all) => all,
+      (all) => all.toReversed(),
+      // The last block first, then the one before it; each from its front.
+      (all) => [...all.slice(BLOCK), ...all.slice(0, BLOCK)],
+      // Each seventh, then the next to each of these, and so on: blocks grow thin together.
+      (all) => [0, 1, 2, 3, 4, 5, 6].flatMap((rest) => all.filter((_, n) => n % 7 === rest)),
+    ]
+    for (const leaving of orders) {
+      const { tier, all } = made(counts)
+      let left = all
+      for (const [n, entry] of leaving(all).slice(0, -1).entries()) {
+        tier.remove(entry)
+        if (n % 64 > 0 && n < all.length - 5) continue
+        const gone = new Set(leaving(all).slice(0, n + 1))
+        left = all.filter((each) => !gone.has(each))
+        check(tier, left)
+      }
+      expect(tier.shift()).toBe(left[0])
+      expect([tier.size, tier.shift()]).toEqual([0, undefined])
+    }
+  })
+})
+
 test('a line of a hundred blocks passes through, first in first out, and newcomers come meanwhile', () => {
   const pair = new Pair(3)
   const { tier } = pair

@@ -246,6 +246,15 @@ describe('while it backs off', () => {
     expect(ended).toEqual(['flaky', 'closer'])
   })
 
+  test('the wait timeout of a caller who joined counts again, from its own submission', async () => {
+    const { clock, queue } = flaky({ retry: again(20) })
+    const first = queue.execute({ name: 'a', failures: 1 }, { id: 'a' })
+    const joined = queue.execute({ name: 'a', failures: 1 }, { id: 'a', waitTimeoutMs: 15 })
+    const code = joined.catch((error) => `${error.code} at ${clock.now()}`)
+    await clock.run({ until: first })
+    expect(await Promise.all([first, code])).toEqual(['a answered', 'TRIAGE_WAIT_TIMEOUT at 15'])
+  })
+
   test('those who share it wait with it', async () => {
     const { clock, queue } = flaky({ retry: again(20), onDuplicate: 'join-by-id' })
     const ends = [1, 2, 3].map((n) =>
@@ -352,6 +361,38 @@ describe('backoff()', () => {
     }
     expect(retries).toBeGreaterThanOrEqual(1_000)
     expect(retries).toBeLessThanOrEqual(1_010)
+  })
+
+  test('its budget is filled up again by what is admitted, up to the reserve', () => {
+    const policy = backoff({ budget: 0.5, reserve: 2 })
+    const retriesAt = (admitted: number) => {
+      let retries = 0
+      while (policy.delayMs({ ...ask, admitted }) !== undefined) retries++
+      return retries
+    }
+    expect([2, 3, 4, 8, 1_000].map(retriesAt)).toEqual([2, 0, 1, 2, 2])
+  })
+
+  test('an executor tells it how many were admitted', async () => {
+    const { clock, queue } = flaky({ retry: backoff({ budget: 0.5, reserve: 1, random: () => 0 }) })
+    const ends = Promise.all(
+      ['spends it', 'is too late', 'fills it up', 'spends it again'].map((name) =>
+        queue.execute({ name, failures: name === 'fills it up' ? 0 : 1 }).catch((error) => error.message),
+      ),
+    )
+    await clock.advance(5)
+    expect(queue.getStatus().totals).toMatchObject({ admitted: 4, retries: 0 })
+    await clock.run({ until: ends })
+    const later = Promise.all(
+      ['fills it up', 'spends it once more'].map((name) =>
+        queue.execute({ name, failures: name === 'fills it up' ? 0 : 1 }).catch((error) => error.message),
+      ),
+    )
+    await clock.run({ until: later })
+    expect([await ends, await later]).toEqual([
+      ['spends it answered', 'is too late failed 1', 'fills it up answered', 'spends it again failed 1'],
+      ['fills it up answered', 'spends it once more answered'],
+    ])
   })
 
   test('its defaults: three attempts, any time up to 100 ms after the first; its name says so', () => {
