@@ -215,6 +215,15 @@ describe('fairBy()', () => {
     expect(ranks).toEqual([0, 0, 1])
   })
 
+  test('nor has one whose key is forgotten by then', () => {
+    const policy = fairBy(({ key }: Job) => key, { maxKeys: 1 })
+    policy.started?.(about('a', 0), policy.rank(about('a', 0)))
+    // V moves on to 1, and nothing is known of the other key any more.
+    expect(policy.rank(about('b', 1))).toBe(1)
+    policy.left?.(about('a', 0), 0)
+    expect([2, 3].map((sequence) => policy.rank(about('b', sequence)))).toEqual([2, 3])
+  })
+
   test('nothing is kept of those who have come and left, or started', () => {
     setFlagsFromString('--expose_gc')
     const collect = runInNewContext('gc') as () => void
