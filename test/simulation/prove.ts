@@ -4,6 +4,7 @@
  *     --schedules N   how many (default 1,000,000)       --seed N      one of them, with all that happens in it
  *     --from N        the first seed (default 1)         --json FILE   writes the result there
  *     --workers N     threads (default: one per core)    --keep-going  counts all that fail, and shrinks none
+ *     --large         long schedules only, with thousands of live requests (else one in 200 is; default then 5,000)
  *     --patch FILE    a bug to seed first: { "file": "src/…", "find": "…", "replace": "…" }
  *     --report        keeps the result beside those of the other runs, and writes RELIABILITY.md out of all of them
  *
@@ -19,22 +20,23 @@ import type { RunResult } from './support/run.ts'
 import type { Batch } from './support/worker.ts'
 
 const resultFile = new URL('../proof/results/simulation.json', import.meta.url)
-const BATCH = 250
 const PROGRESS_MS = 5_000
 
 const flags = readFlags()
+const batchSize = flags.large ? 5 : 250
 const patch = flags.patch === undefined ? undefined : (JSON.parse(readFileSync(flags.patch, 'utf8')) as Patch)
 if (patch !== undefined) patchSource(patch)
-const { addUp, noResult, play } = await import('./support/run.ts')
+const { LARGE_EVERY, addUp, noResult, play, scheduleOf } = await import('./support/run.ts')
 const { report, shrink } = await import('./support/shrink.ts')
-const { generate } = await import('./support/generate.ts')
 const { writeReliability } = await import('../proof/report.ts')
+
+const largeEvery = flags.large ? 1 : LARGE_EVERY
 
 if (flags.seed !== undefined) await replay(flags.seed)
 else await prove()
 
 async function replay(seed: number): Promise<void> {
-  const schedule = generate(seed)
+  const schedule = scheduleOf(seed, largeEvery)
   const trace: string[] = []
   const violation = await play(schedule, trace)
   console.log(report({ schedule, violation, trace }))
@@ -69,7 +71,8 @@ async function prove(): Promise<void> {
   process.exitCode = 1
   for (const { seed, what } of sum.violations.slice(0, 20)) console.error(`seed ${seed}: ${what}`)
   const first = sum.violations[0]
-  if (!flags.keepGoing && first !== undefined) console.error(`\nshrunk:\n${report(await shrink(generate(first.seed)))}`)
+  if (!flags.keepGoing && first !== undefined)
+    console.error(`\nshrunk:\n${report(await shrink(scheduleOf(first.seed, largeEvery)))}`)
 }
 
 /** Hands out the seeds to the threads, a few at a time; stops at the first that fails, unless it is to keep going. */
@@ -90,15 +93,17 @@ async function runAll(begun: number): Promise<RunResult> {
   }
   const runOne = (): Promise<void> =>
     new Promise((resolve, reject) => {
-      const workerData = { patch, keepGoing: flags.keepGoing }
-      const worker = new Worker(new URL('support/worker.ts', import.meta.url), { workerData })
+      const workerData = { patch, keepGoing: flags.keepGoing, largeEvery }
+      // A stack as small as that of the main thread: what overflows it there does so here.
+      const resourceLimits = { stackSizeMb: 1 }
+      const worker = new Worker(new URL('support/worker.ts', import.meta.url), { workerData, resourceLimits })
       const handOut = (): void => {
         const mayGoOn = flags.keepGoing || sum.violations.length === 0
         if (!mayGoOn || next >= last) {
           void worker.terminate().then(() => resolve(), reject)
           return
         }
-        const batch: Batch = { from: next, count: Math.min(BATCH, last - next) }
+        const batch: Batch = { from: next, count: Math.min(batchSize, last - next) }
         next += batch.count
         worker.postMessage(batch)
       }
@@ -120,6 +125,7 @@ function readFlags() {
     options: {
       ...{ schedules: text, from: text, seed: text, workers: text, json: text, patch: text },
       'keep-going': { type: 'boolean', default: false },
+      large: { type: 'boolean', default: false },
       report: { type: 'boolean', default: false },
     },
   })
@@ -132,7 +138,8 @@ function readFlags() {
     return read
   }
   return {
-    schedules: number('schedules', 1) ?? 1_000_000,
+    schedules: number('schedules', 1) ?? (values.large ? 5_000 : 1_000_000),
+    large: values.large,
     from: number('from', 0) ?? 1,
     seed: number('seed', 0),
     workers: number('workers', 1) ?? availableParallelism(),

@@ -4,6 +4,7 @@
  * What a seed stands for changes with the generator, so the schedule itself is kept, and the seed only says where it came
  * from.
  */
+import type { Burst } from './support/bulk.ts'
 import type { Action, Arrive, Command, Options, Policies, Work } from './support/schedule.ts'
 
 export interface Kept {
@@ -22,6 +23,13 @@ export interface Kept {
 const sleeps = (ms: number): Work => ({ kind: 'sleeps', ms, times: 1 })
 const arrive = (tier: number, more: Partial<Arrive> & { readonly passMs?: number } = {}): Command => ({
   ...({ do: 'arrive', via: 'submit', tier, key: 0, work: sleeps(1_000), passMs: 0 } as const),
+  ...more,
+})
+const burst = (
+  count: number,
+  more: Partial<Burst> & { readonly seed: number; readonly tiers: readonly number[] },
+): Burst => ({
+  ...({ do: 'burst', count, keys: 1, kinds: ['sleeps'], ms: 5, share: 1, hasHandles: true } as const),
   ...more,
 })
 const then = (action: Action, passMs = 0): Command => ({ ...action, passMs })
@@ -214,6 +222,27 @@ export const kept: readonly Kept[] = [
       arrive(low, { passMs: -1 }),
       then({ do: 'pause' }, 200),
       arrive(normal),
+    ],
+  },
+  {
+    seed: 200,
+    was: 'of the turns that a burst has brought, those that leave are not found, and others are cut out',
+    cure: 'a block that is used up is found by identity',
+    commit: 'b18742f',
+    options: { concurrency: 1 },
+    policies: { order: 'aging, deadlines' },
+    commands: [then(burst(517, { seed: 2_110_984_952, tiers: [low], ms: 40, share: 0.95, hasHandles: false }), 1)],
+  },
+  {
+    seed: 2_200,
+    was: 'when requests of a key leave, a later one of it passes an earlier one that still waits',
+    cure: 'the rank of the last one that waits is known, whoever leaves',
+    commit: 'b18742f',
+    options: { concurrency: 16 },
+    policies: { order: 'fair' },
+    commands: [
+      then(burst(594, { seed: 1_851_540_846, tiers: [low], keys: 3, share: 0.1, delayMs: 30 }), 10),
+      then({ do: 'each', does: 'cancel', from: 0.1, to: 1, every: 1, backwards: true, tiers: [low] }, -1),
     ],
   },
 ]

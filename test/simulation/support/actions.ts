@@ -2,6 +2,7 @@
  * What anybody may do to an executor at any moment: done to the real one, and told to the model.
  */
 import { priorities, type RequestOptions } from 'triage-queue'
+import { performBulk } from './bulk.ts'
 import type { Caller, Job } from './rules.ts'
 import type { Action, Arrive } from './schedule.ts'
 import type { Payload } from './setup.ts'
@@ -16,6 +17,10 @@ export function perform(world: World, action: Action): void {
   switch (action.do) {
     case 'arrive':
       if (world.seen.length < MAX_ARRIVALS) arrive(world, action)
+      return
+    case 'burst':
+    case 'each':
+      performBulk(world, action)
       return
     case 'cancel':
       cancel(world, action.which, action.by)
@@ -97,7 +102,7 @@ function cancel(world: World, which: number, by: 'handle' | 'id'): void {
   }
 }
 
-function arrive(world: World, arrive: Arrive): void {
+export function arrive(world: World, arrive: Arrive): void {
   const n = world.seen.length
   const { via, tier, id, signal, waitTimeoutMs, runTimeoutMs, timeoutMs, delayMs, startAt, after, cost } = arrive
   const at = world.clock.now()

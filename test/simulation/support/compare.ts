@@ -26,6 +26,7 @@ export function compare(world: World): void {
   const looks = world.trace !== undefined || world.steps % STATUS_EVERY === 0
   const status = looks ? world.executor.getStatus() : undefined
   if (status !== undefined) world.laws.status(status)
+  world.reference?.look()
   if (model === undefined) return
   world.stepsCompared++
   model.now = world.clock.now()

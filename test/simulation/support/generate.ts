@@ -4,7 +4,7 @@
  * Each seed takes only some of all features: what a few have in common is found sooner than what all have a little of.
  */
 import { type ExecutorEvent, priorities } from 'triage-queue'
-import { seeded } from '../../support/seeded.ts'
+import { Dice } from './dice.ts'
 import {
   type Action,
   type Arrive,
@@ -45,24 +45,6 @@ const events: readonly ExecutorEvent[] = [
 ]
 
 const sizeNames = ['total', ...priorities]
-
-/** A schedule is made of what these say. */
-class Dice {
-  readonly next: () => number
-
-  constructor(seed: number) {
-    this.next = seeded(Math.imul(seed, 0x9e3779b1))
-    // Seeds next to each other begin alike.
-    for (let i = 0; i < 3; i++) this.next()
-  }
-
-  chance = (probability: number): boolean => this.next() < probability
-  int = (from: number, to: number): number => from + Math.floor(this.next() * (to - from + 1))
-  pick = <T>(all: readonly T[]): T => all[Math.floor(this.next() * all.length)] as T
-  /** Present or not: for spreading, since what is undefined is not left out. */
-  maybe = <T extends object>(probability: number, make: () => T): T | undefined =>
-    this.chance(probability) ? make() : undefined
-}
 
 /** What a seed has chosen for all its requests. */
 interface Features {

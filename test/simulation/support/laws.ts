@@ -11,6 +11,7 @@ import {
   priorities,
   type RunContext,
 } from 'triage-queue'
+import { isBulk } from './bulk.ts'
 import type { Rules } from './rules.ts'
 import type { Action, Reaction } from './schedule.ts'
 import { BURST, MAX_LEARNED, PER_SECOND, rulesOf } from './setup.ts'
@@ -53,7 +54,9 @@ export class Laws {
     this.#limit = this.#most(options.concurrency)
     const numeric = policies.order === 'weighted' || policies.order === 'fair'
     // Whoever moves, joins or comes later has another place than that of its coming.
-    const moves = commands.some((each) => each.do === 'setPriority' || (each.do === 'arrive' && isMoved(each)))
+    const moves = commands.some(
+      (each) => isBulk(each) || each.do === 'setPriority' || (each.do === 'arrive' && isMoved(each)),
+    )
     const drops = policies.guards.includes('waiting tokens')
     this.#keepsLine =
       numeric && !moves && !drops && options.whenFull !== 'block' && world.schedule.reactions.length === 0

@@ -1,10 +1,15 @@
 /**
  * Many schedules, one after another; and one of them, with all that happens in it.
  */
+import { isBulk } from './bulk.ts'
 import { Coverage } from './coverage.ts'
 import { generate } from './generate.ts'
-import { COMMANDS, type Schedule } from './schedule.ts'
+import { generateLarge } from './large.ts'
+import type { Schedule } from './schedule.ts'
 import { World } from './world.ts'
+
+/** Among a million schedules, one in so many is a long one. */
+export const LARGE_EVERY = 200
 
 interface Violation {
   readonly seed: number
@@ -17,6 +22,8 @@ export interface RunOptions {
   readonly count: number
   /** Goes on after a schedule that has failed. */
   readonly keepGoing?: boolean
+  /** Every so many seeds are long schedules; 1: all of them, 0: none. */
+  readonly largeEvery?: number
   readonly onProgress?: (schedules: number) => void
 }
 
@@ -37,15 +44,22 @@ export const noResult = (): RunResult => ({
   ...{ schedules: 0, commands: 0, steps: 0, stepsCompared: 0, simulatedMs: 0, counts: {}, violations: [] },
 })
 
-export async function runSchedules({ from, count, keepGoing, onProgress }: RunOptions): Promise<RunResult> {
+/** The schedule of a seed. */
+export function scheduleOf(seed: number, largeEvery = 0): Schedule {
+  return largeEvery > 0 && seed % largeEvery === 0 ? generateLarge(seed / largeEvery) : generate(seed)
+}
+
+export async function runSchedules(options: RunOptions): Promise<RunResult> {
+  const { from, count, keepGoing, largeEvery, onProgress } = options
   const result = noResult()
   const counts = new Coverage()
   for (let seed = from; seed < from + count; seed++) {
-    const schedule = generate(seed)
+    const schedule = scheduleOf(seed, largeEvery)
+    if (schedule.commands.some(isBulk)) counts.add('long schedules')
     const world = new World(schedule, counts)
     const what = await violationOf(world)
     result.schedules++
-    result.commands += COMMANDS
+    result.commands += schedule.commands.length
     result.steps += world.steps
     result.stepsCompared += world.stepsCompared
     result.simulatedMs += world.clock.now()
@@ -72,13 +86,16 @@ export function play(schedule: Schedule, trace?: string[]): Promise<string> {
 
 async function violationOf(world: World): Promise<string> {
   const hear = (reason: unknown): void => world.fail(`law 6: an unhandled rejection: ${reason}`)
+  const catches = (error: unknown): void => world.fail(`it throws, and nobody catches that: ${error}`)
   process.on('unhandledRejection', hear)
+  process.on('uncaughtException', catches)
   try {
     await world.play()
   } catch (error) {
     world.fail(`it throws: ${error}`)
   } finally {
     process.off('unhandledRejection', hear)
+    process.off('uncaughtException', catches)
   }
   return world.violation
 }

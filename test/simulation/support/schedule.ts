@@ -2,6 +2,7 @@
  * What happens to an executor, as plain data, so that it can be shrunk and printed.
  */
 import type { ExecutorEvent, Priority } from 'triage-queue'
+import type { Bulk } from './bulk.ts'
 
 /** What the executor does with one request. */
 export interface Work {
@@ -51,6 +52,7 @@ export interface Arrive {
 /** What may happen at any moment, also inside a listener or a call. */
 export type Action =
   | Arrive
+  | Bulk
   | { readonly do: 'cancel'; readonly which: number; readonly by: 'handle' | 'id' }
   | { readonly do: 'setPriority'; readonly which: number; readonly tier: number }
   | { readonly do: 'abort'; readonly signal: number }
@@ -91,7 +93,10 @@ export interface Options {
   readonly lendReserve?: boolean
 }
 
-export type OrderName = 'aging' | 'deadlines' | 'last in' | 'oldest' | 'weighted' | 'fair'
+export type OrderName =
+  | ('aging' | 'deadlines' | 'last in' | 'oldest' | 'weighted' | 'fair')
+  /** One within another. */
+  | `${'aging' | 'weighted'}, ${'strict' | 'deadlines' | 'last in' | 'fair'}`
 export type GuardName = 'scripted' | 'tokens' | 'waiting tokens' | 'codel' | 'deadline' | 'shedding' | 'breaker'
 export type LimitName = 'shadow' | 'aimd' | 'vegas' | 'gradient2' | 'adaptive'
 

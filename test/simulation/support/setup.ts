@@ -19,10 +19,12 @@ import {
   type StandardResult,
   shadow,
   shedByPriority,
+  strict,
   tokenBucket,
   vegas,
   weighted,
 } from 'triage-queue'
+import { isBulk } from './bulk.ts'
 import type { Rules } from './rules.ts'
 import type { ByTier, GuardName, LimitName, OrderName, Schedule } from './schedule.ts'
 
@@ -45,8 +47,18 @@ const keyOf = (request: unknown): string => (request as Payload).key
 const lastIn: OrderPolicy = { name: 'last in', acrossTiers: false, rank: ({ sequence }) => -sequence }
 const oldest: OrderPolicy = { name: 'oldest', acrossTiers: true, rank: ({ admittedAt }) => admittedAt }
 
+const targets = { high: 500, normal: 2_000, low: 10_000 }
+const within = { strict, deadlines: earliestDeadlineFirst, 'last in': () => lastIn, fair: () => fairBy(keyOf) }
+const pairs = Object.fromEntries(
+  Object.entries(within).flatMap(([name, inner]) => [
+    [`aging, ${name}`, () => aging(targets, { within: inner() })],
+    [`weighted, ${name}`, () => weighted({}, { within: inner() })],
+  ]),
+) as { readonly [K in OrderName & `${string}, ${string}`]: () => OrderPolicy }
+
 const orders: { readonly [K in OrderName]: () => OrderPolicy } = {
-  aging: () => aging({ high: 500, normal: 2_000, low: 10_000 }),
+  ...pairs,
+  aging: () => aging(targets),
   deadlines: earliestDeadlineFirst,
   'last in': () => lastIn,
   oldest: () => oldest,
@@ -81,12 +93,16 @@ const limits: { readonly [K in LimitName]: (initial: number) => QueuedExecutorOp
 }
 export const MAX_LEARNED = 6
 
+/** By when a tier has its turn, under `aging`. */
+export const targetMs = (tier: number): number => TARGETS_MS[tier] as number
+
 /** Is each choice of its policies known beforehand, and not a matter of numbers? */
 export function isExact({ options, policies, reactions, commands }: Schedule): boolean {
   const { order, guards: named, limit, schema } = policies
   // Who of the blocked comes in beside one that is too heavy for the room there is, is not said.
   const isHeavy = commands.some((command) => command.do === 'arrive' && (command.cost ?? 1) > 1)
   return (
+    !commands.some(isBulk) &&
     !(isHeavy && (options.whenFull === 'block' || options.reserve !== undefined)) &&
     order !== 'fair' &&
     named.every((name) => name === 'scripted') &&

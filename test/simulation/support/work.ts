@@ -15,7 +15,13 @@ export function execute(world: World, run: RunContext): unknown {
   world.note(() => `call of ${n}`)
   world.unsettled += seen.caller.cost
   seen.attempts++
-  world.laws.called(seen, run, context.getStore())
+  try {
+    world.laws.called(seen, run, context.getStore())
+  } catch (error) {
+    // Or it would be the failure of this call, and nobody's fault.
+    world.fail(`what a run may ask for throws: ${error}`)
+  }
+  world.reference?.called(seen)
   let job: Job | undefined
   if (model !== undefined) {
     model.now = world.clock.now()
@@ -35,6 +41,7 @@ export function execute(world: World, run: RunContext): unknown {
     world.unsettled -= seen.caller.cost
     seen.release = undefined
     world.note(() => `the call of ${n} has ${ok ? 'an answer' : 'failed'}`)
+    world.reference?.settled(seen)
     if (job === undefined || world.model === undefined) return
     world.model.now = world.clock.now()
     world.model.settled(job, ok)

@@ -15,5 +15,6 @@ if (workerData.patch !== undefined) patchSource(workerData.patch)
 const { runSchedules } = await import('./run.ts')
 
 parentPort?.on('message', async ({ from, count }: Batch) => {
-  parentPort?.postMessage(await runSchedules({ from, count, keepGoing: workerData.keepGoing }))
+  const { keepGoing, largeEvery } = workerData
+  parentPort?.postMessage(await runSchedules({ from, count, keepGoing, largeEvery }))
 })

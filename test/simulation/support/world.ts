@@ -10,6 +10,7 @@ import { compare } from './compare.ts'
 import type { Coverage } from './coverage.ts'
 import { Laws } from './laws.ts'
 import { Model } from './model.ts'
+import { canRefer, Reference } from './reference.ts'
 import type { Caller } from './rules.ts'
 import { type Action, type Arrive, type Schedule, SIGNALS } from './schedule.ts'
 import { isExact, optionsOf, type Payload, rulesOf } from './setup.ts'
@@ -52,6 +53,8 @@ export class World {
   readonly clock = new VirtualClock()
   readonly executor: QueuedExecutor<Payload, unknown>
   readonly laws: Laws
+  /** Of a long schedule only: in place of the model. */
+  readonly reference: Reference | undefined
   /** Undefined where a policy's choice is a matter of numbers, or when two things met that no rule puts in order. */
   model: Model | undefined
   readonly seen: Seen[] = []
@@ -85,6 +88,7 @@ export class World {
       onListenerError: (error) => this.laws.reported.push(error),
     })
     this.laws.listen(context)
+    this.reference = canRefer(schedule) ? new Reference(this) : undefined
   }
 
   fail(what: string): void {
@@ -103,6 +107,7 @@ export class World {
   async play(): Promise<string> {
     for (const command of this.schedule.commands) {
       this.act(command)
+      if (this.reference !== undefined) this.reference.isAsked = true
       if (command.passMs >= 0) await this.#pass(command.passMs)
       if (this.violation !== '') return this.violation
     }
@@ -163,6 +168,7 @@ export class World {
     this.onStack++
     try {
       perform(this, action)
+      this.reference?.flush()
     } finally {
       this.onStack--
     }
