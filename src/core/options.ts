@@ -23,6 +23,7 @@ import { type Priority, priorities } from './priority.ts'
 import { type OrderPolicy, strict } from './queue/order.ts'
 import type { RequestRecord } from './queued-request.ts'
 import type { LimitPolicy } from './run/limit.ts'
+import { keepSomeOut } from './run/reserve.ts'
 import type { StuckPolicy } from './run/slots.ts'
 import type { RetryPolicy } from './settle/retry.ts'
 import type { ListenerErrorHandler } from './watch/events.ts'
@@ -131,9 +132,13 @@ export interface QueuedExecutorOptions<Req = unknown> {
   limit?: LimitPolicy
   /**
    * How many slots each priority has for itself: `{ urgent: 2 }`. While it runs fewer, it goes first, and its slots stay free
-   * for it. All together at most `concurrency`; what is left is for everyone. With it, a burst counts as waiting until it is
-   * dispatched, a microtask later, so that `maxQueueSize` must have room for it.
+   * for it. All together fewer than `concurrency`: what is left is for everyone. Only if each priority has one may they be all
+   * slots, or if they are lent. When there are fewer slots later, since `concurrency` or a `limit` was lowered or slots are
+   * stuck, reserves give way, one slot at a time and the least urgent first, until every priority has a slot that it may use;
+   * with more slots they come back. With a reserve, a burst counts as waiting until it is dispatched, a microtask later, so
+   * that `maxQueueSize` must have room for it.
    * @default none
+   * @throws {OptionsError} when a priority would never run
    */
   reserve?: { readonly [P in Priority]?: number }
   /**
@@ -369,7 +374,7 @@ export function readSettings<Req>(options: QueuedExecutorOptions<Req> = {}): Set
     onDuplicate: given.onDuplicate ?? 'join',
     order: given.order ?? strict(),
     limit,
-    reserve: floorsOf(given.reserve, concurrency),
+    reserve: floorsOf(given.reserve, concurrency, given.lendReserve ?? false),
     lendReserve: given.lendReserve ?? false,
     retry: given.retry,
     maxRetrying: unbounded(given.maxRetrying ?? atMost),
@@ -382,10 +387,15 @@ export function readSettings<Req>(options: QueuedExecutorOptions<Req> = {}): Set
   }
 }
 
-function floorsOf(reserve: QueuedExecutorOptions['reserve'] = {}, concurrency: number): number[] {
+function floorsOf(reserve: QueuedExecutorOptions['reserve'] = {}, concurrency: number, lend: boolean): number[] {
   const floors = priorities.map((priority) => reserve[priority] ?? 0)
   const all = floors.reduce((sum, floor) => sum + floor, 0)
   if (all > concurrency) throw new OptionsError('reserve', `at most ${concurrency} slots in all (concurrency)`, reserve)
+  if (!lend && keepSomeOut(floors, concurrency)) {
+    const none = priorities.filter((_, tier) => floors[tier] === 0).join(', ')
+    const expected = `fewer than ${concurrency} slots in all (concurrency), since without one ${none} would never run`
+    throw new OptionsError('reserve', expected, reserve)
+  }
   return floors
 }
 

@@ -359,6 +359,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const from = this.#slots.limit
     const to = requireConcurrency(concurrency)
     this.#slots.limit = to
+    this.#turns.refit()
     this.#schedule()
     this.#room.made()
     if (from !== to) this.#tell.all('resized', { from, to })
@@ -933,6 +934,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         else this.#end(own(record), State.EXPIRED, error)
       },
       stuck: (record, slot, startedAt, now) => {
+        this.#turns.sticks(record)
         this.#schedule()
         this.#room.made()
         this.#tell.of(record, 'stuck', { slot, runMs: now - startedAt, stuckWorkers: this.#slots.stuck })

@@ -68,10 +68,18 @@ test('what a limit decides can not be set as well, unless it is only a shadow', 
   expect(make({ limit: { ...limit, shadow: true } }).concurrency).toBe(10)
 })
 
-test('reserved slots may be all that there are', () => {
-  expect(() => make({ concurrency: 3, reserve: { urgent: 2, low: 1 } })).not.toThrow()
-  const expected = 'at most 2 slots in all (concurrency)'
-  expect(() => make({ concurrency: 2, reserve: { urgent: 2, low: 1 } })).toThrow(expect.objectContaining({ expected }))
+test('reserved slots may be all that there are, if every priority has one, or if they are lent', () => {
+  const reserve = { urgent: 2, low: 1 }
+  expect(() => make({ concurrency: 4, reserve })).not.toThrow()
+  expect(() => make({ concurrency: 3, reserve, lendReserve: true })).not.toThrow()
+  expect(() => make({ concurrency: 5, reserve: { ...reserve, high: 1, normal: 1 } })).not.toThrow()
+  const of = (concurrency: number) => () => make({ concurrency, reserve })
+  expect(of(2)).toThrow(expect.objectContaining({ expected: 'at most 2 slots in all (concurrency)' }))
+  const expected = 'fewer than 3 slots in all (concurrency), since without one high, normal would never run'
+  expect(of(3)).toThrow(expect.objectContaining({ path: 'reserve', expected, received: reserve }))
+  const limit = (initial: number) => ({ name: 'mine', initial, sample: () => 1 })
+  expect(() => make({ limit: limit(3), reserve })).toThrow(expect.objectContaining({ expected }))
+  expect(() => make({ limit: limit(4), reserve })).not.toThrow()
 })
 
 test.each<[string, string, unknown[], unknown[]]>([

@@ -3,6 +3,9 @@
  *
  * What runs can't be preempted: no order helps URGENT while LOW holds every slot, only a slot that LOW never had. So a
  * priority that runs less than its floor goes first; and unless its slots are lent, they stay free for it meanwhile.
+ *
+ * Every priority has a slot that it may use, its own or one that is open to all. When there are fewer slots than that
+ * takes, since the limit was lowered or slots are stuck, floors give way; when there are enough again, they come back.
  */
 import { TIERS } from '../priority.ts'
 
@@ -23,16 +26,32 @@ interface TierHeads<E extends Head> {
 }
 
 export class Reserve {
-  readonly #floors: readonly number[]
+  readonly #given: readonly number[]
+  /** What is left of them with the slots that there are. */
+  #floors: readonly number[]
+  /** How many slots can be used: those that are stuck, and have no substitute, can't. */
+  #usable = Number.POSITIVE_INFINITY
   readonly #lend: boolean
   readonly #running = new Array<number>(TIERS).fill(0)
   /** Does anyone have a floor? */
   readonly isOn: boolean
 
   constructor(floors: readonly number[], lend: boolean) {
+    this.#given = floors
     this.#floors = floors
     this.#lend = lend
     this.isOn = floors.some((floor) => floor > 0)
+  }
+
+  /** So many slots can be used now: floors give way by one slot at a time, the least urgent first, until nobody is kept out. */
+  fit(slots: number): void {
+    const floors = [...this.#given]
+    for (let tier = TIERS - 1; tier >= 0 && !this.#lend && keepSomeOut(floors, slots); ) {
+      if (floors[tier] === 0) tier--
+      else floors[tier] = (floors[tier] as number) - 1
+    }
+    this.#floors = floors
+    this.#usable = slots
   }
 
   /** A run takes (or, less than 0, gives back) so many slots. */
@@ -42,7 +61,7 @@ export class Reserve {
 
   /** How many slots a request of this tier can never have. */
   neverFor(tier: number): number {
-    return this.#lend ? 0 : this.#floors.reduce((sum, floor, t) => (t === tier ? sum : sum + floor), 0)
+    return this.#lend ? 0 : this.#given.reduce((sum, floor, t) => (t === tier ? sum : sum + floor), 0)
   }
 
   /**
@@ -60,8 +79,9 @@ export class Reserve {
 
   #ifItFits<E extends Head>(first: E | undefined, free: number, limit: number): E | undefined {
     if (first === undefined || first.cost === 1) return first
-    // It runs alone, when the limit has become smaller than what it takes.
-    return free - this.#keptFrom(first.tier) >= first.cost || free >= limit ? first : undefined
+    if (free - this.#keptFrom(first.tier) >= first.cost) return first
+    // It runs alone, when there are fewer slots now than it takes beside what is kept for others.
+    return free >= Math.min(this.#usable, limit) && free >= Math.min(first.cost, limit) ? first : undefined
   }
 
   /** The one that goes first, of those who may have one of so many free slots. */
@@ -89,4 +109,10 @@ export class Reserve {
   #missing(tier: number): number {
     return Math.max((this.#floors[tier] as number) - (this.#running[tier] as number), 0)
   }
+}
+
+/** Do floors take so many slots that a priority without one would never run? All slots, if each has one, are not too many. */
+export function keepSomeOut(floors: readonly number[], slots: number): boolean {
+  const sum = floors.reduce((all, floor) => all + floor, 0)
+  return sum > slots || (sum === slots && floors.includes(0))
 }

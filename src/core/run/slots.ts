@@ -158,6 +158,11 @@ export class Slots<Req, Res> implements RunOwner {
     this.#limit = limit
   }
 
+  /** How many of them can be used: one that is stuck can't, but for its substitute. */
+  get usable(): number {
+    return this.#limit - this.stuck + this.replaced
+  }
+
   /** What runs in the slot that the calling code was started by; undefined outside of all runs. */
   get calledFrom(): RequestRecord | undefined {
     const run = this.#marks.current?.run

@@ -17,6 +17,8 @@ export interface TurnQueue<R extends RequestRecord> extends SeatQueue<R> {
 /** What it needs of the slots. */
 export interface TurnSlots {
   readonly limit: number
+  /** Those that can be used: one that is stuck, and has no substitute, can't. */
+  readonly usable: number
   readonly free: number
   claim(count: number): void
 }
@@ -30,6 +32,8 @@ export class Turns<R extends RequestRecord> {
   /** Of these, those who have not come back for another attempt, and have no seat. */
   newWide = 0
   readonly seats: Seats<R>
+  // Those whose slots are stuck: these count as used by nobody. Empty unless slots are kept.
+  readonly #stuck = new Set<RequestRecord>()
 
   /** @param sizes how many may wait, by tier; 0: none, and whoever comes in has a seat */
   constructor(reserve: Reserve, queue: TurnQueue<R>, slots: TurnSlots, sizes: readonly number[] = []) {
@@ -112,7 +116,22 @@ export class Turns<R extends RequestRecord> {
 
   /** The call of one that was taken has settled, or it does not run after all. */
   gaveBack(record: RequestRecord): void {
-    if (this.#reserve.isOn) this.#reserve.takes(record.tier, -record.cost)
+    if (!this.#reserve.isOn) return
+    if (this.#stuck.delete(record)) this.refit()
+    else this.#reserve.takes(record.tier, -record.cost)
+  }
+
+  /** The slot of one that was taken is stuck. What its priority is owed, it has elsewhere, if there is a slot for that. */
+  sticks(record: RequestRecord): void {
+    if (!this.#reserve.isOn) return
+    this.#stuck.add(record)
+    this.#reserve.takes(record.tier, -record.cost)
+    this.refit()
+  }
+
+  /** There are more or fewer slots than before: so are those that can be kept for a priority. */
+  refit(): void {
+    if (this.#reserve.isOn) this.#reserve.fit(this.#slots.usable)
   }
 
   /** How many slots a request of a tier can have at most, of so many. */

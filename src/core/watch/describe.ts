@@ -125,11 +125,6 @@ function warningsOf(executor: Describable): string[] {
   if (order.name === 'strict') {
     warnings.push('with strict order, low starves for as long as there is anything else; aging() bounds its wait')
   }
-  const reserved = settings.reserve.reduce((sum, floor) => sum + floor, 0)
-  if (reserved >= concurrency && !settings.lendReserve) {
-    const none = priorities.filter((_, tier) => settings.reserve[tier] === 0)
-    if (none.length > 0) warnings.push(`all ${concurrency} slots are reserved: ${none.join(', ')} never run`)
-  }
   if (concurrency > total && total > 0) {
     warnings.push(
       `priorities decide little: ${concurrency} run at once, and no more than ${total} can wait; lower concurrency to what the work can take`,

@@ -64,6 +64,54 @@ describe('who goes first', () => {
   })
 })
 
+describe('with fewer slots', () => {
+  /** How many are kept for each priority with so many slots. */
+  const keptOf = (floors: number[], slots: number, lend = false) => {
+    const reserve = new Reserve(floors, lend)
+    reserve.fit(slots)
+    // One of a priority starts when as many are free as are kept for the others, and one.
+    const leastFor = (tier: number) => {
+      const only = queue(...[0, 1, 2, 3].map((t) => (t === tier ? 1 : undefined)))
+      return [1, 2, 3, 4, 5, 6, 7, 8, 9].find((free) => reserve.first(only, free, slots) !== undefined) as number
+    }
+    const others = [0, 1, 2, 3].map((tier) => leastFor(tier) - 1)
+    const all = others.reduce((sum, kept) => sum + kept, 0) / 3
+    return others.map((kept) => all - kept)
+  }
+
+  test.each<[number[], number, number[]]>([
+    [[2, 0, 0, 1], 4, [2, 0, 0, 1]],
+    [[2, 0, 0, 1], 3, [2, 0, 0, 0]],
+    [[2, 0, 0, 1], 2, [1, 0, 0, 0]],
+    [[2, 0, 0, 1], 1, [0, 0, 0, 0]],
+    [[0, 0, 0, 2], 2, [0, 0, 0, 1]],
+    [[1, 1, 1, 1], 4, [1, 1, 1, 1]],
+    [[1, 1, 1, 1], 3, [1, 1, 0, 0]],
+    [[1, 1, 1, 1], 2, [1, 0, 0, 0]],
+    [[2, 2, 2, 2], 7, [2, 2, 2, 1]],
+    [[2, 2, 2, 2], 6, [2, 2, 1, 0]],
+    [[1, 0, 0, 0], 0, [0, 0, 0, 0]],
+  ])('%j of %i slots give way to %j', (floors, slots, kept) => {
+    expect(keptOf(floors, slots)).toEqual(kept)
+  })
+
+  test('what is lent need not give way', () => {
+    const reserve = new Reserve([0, 0, 0, 1], true)
+    reserve.fit(1)
+    expect(reserve.first(queue(1, undefined, undefined, 2), 1, 1)?.tier).toBe(3)
+  })
+
+  test('floors come back with the slots', () => {
+    const reserve = new Reserve([1, 0, 0, 0], false)
+    const low = queue(undefined, undefined, undefined, 1)
+    const mayStart = (slots: number) => {
+      reserve.fit(slots)
+      return reserve.first(low, 1, slots) !== undefined
+    }
+    expect([mayStart(2), mayStart(1), mayStart(2)]).toEqual([false, true, false])
+  })
+})
+
 describe('one that takes several slots', () => {
   test('waits until so many are free, and nobody overtakes it', () => {
     const reserve = new Reserve([0, 0, 0, 0], false)
@@ -81,5 +129,12 @@ describe('one that takes several slots', () => {
     const reserve = new Reserve([1, 0, 0, 0], false)
     expect(reserve.first(costing(3, undefined, 1), 3, 5)).toBeUndefined()
     expect(reserve.first(costing(3, undefined, 1), 4, 5)?.tier).toBe(1)
+  })
+
+  test('runs alone beside slots that are stuck, in what is left, but not in more', () => {
+    const reserve = new Reserve([1, 0, 0, 0], false)
+    reserve.fit(2)
+    expect(reserve.first(costing(2, undefined, 1), 2, 3)?.tier).toBe(1)
+    expect(reserve.first(costing(3, undefined, 1), 2, 3)).toBeUndefined()
   })
 })

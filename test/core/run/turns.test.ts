@@ -7,7 +7,7 @@ const request = (cost: number, attempt = 1) => ({ tier: 2, cost, attempt }) as R
 
 /** Turns over a line of one tier, and what they have claimed of `free` slots. */
 function turnsOver(line: RequestRecord[], free: number, reserve = new Reserve([0, 0, 0, 0], false)) {
-  const slots = { limit: 4, free, claim: (count: number) => claimed.push(count) }
+  const slots = { limit: 4, usable: 4, free, claim: (count: number) => claimed.push(count) }
   const claimed: number[] = []
   const queue = {
     size: line.length,
@@ -19,7 +19,7 @@ function turnsOver(line: RequestRecord[], free: number, reserve = new Reserve([0
     shift: () => line.shift(),
     take: (record: RequestRecord) => void line.splice(line.indexOf(record), 1),
   }
-  return { turns: new Turns(reserve, queue, slots), claimed }
+  return { turns: new Turns(reserve, queue, slots), claimed, slots }
 }
 
 test('a free slot is for anyone, unless somebody waits who takes several', () => {
@@ -70,4 +70,19 @@ test('keeps slots when a priority has some for itself, and counts what those run
   turns.gaveBack(taken)
   expect(reserve.first(others, 1, 4)).toBeUndefined()
   expect(turnsOver([], 0).turns.keepsSlots).toBe(false)
+})
+
+test('a run whose slot is stuck counts as none of its priority, until it has settled', () => {
+  const reserve = new Reserve([0, 0, 1, 0], false)
+  const { turns, slots } = turnsOver([request(1)], 0, reserve)
+  const low = { firstAt: (tier: number) => (tier === 3 ? request(1) : undefined) } as never
+  const taken = turns.take() as RequestRecord
+  slots.usable = 3
+  turns.sticks(taken)
+  // Its priority is owed another one.
+  expect(reserve.first(low, 1, 4)).toBeUndefined()
+  slots.usable = 4
+  turns.gaveBack(taken)
+  expect(reserve.first(low, 1, 4)).toBeUndefined()
+  expect(reserve.first(low, 2, 4)).toBeDefined()
 })

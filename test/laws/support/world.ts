@@ -110,7 +110,8 @@ function optionsOf({ options, policies }: Schedule): QueuedExecutorOptions<Paylo
     ...((limit === undefined || limit === 'shadow') && { concurrency }),
     ...(order !== undefined && { order: orders[order]() }),
     ...(limit !== undefined && { limit: limits[limit]() }),
-    ...(reserve !== undefined && { reserve }),
+    // One slot can't be kept for one priority only.
+    ...(reserve !== undefined && (lendReserve || concurrency > 1) && { reserve }),
     ...(lendReserve !== undefined && { lendReserve }),
   }
 }
