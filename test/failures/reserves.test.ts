@@ -1,9 +1,9 @@
 /**
  * Slots that are kept for a priority, and fewer slots than before: by hand, learned, or stuck. Nobody is kept out for ever.
  */
-import { type LimitPolicy, type Priority, priorities } from 'triage-queue'
+import { type LimitPolicy, type Priority, priorities, QueuedExecutor } from 'triage-queue'
 import { describe, expect, test } from 'vitest'
-import { gated, turn, watch } from './support.ts'
+import { Gate, gated, turn, watch } from './support.ts'
 
 /** A limit that learns, from the first answer on, that there are fewer. */
 const learning = (initial: number, learned: number): LimitPolicy => ({
@@ -28,7 +28,8 @@ describe('when there are fewer slots than are reserved', () => {
 
   test.each([1, 2, 3])('each priority runs with %i slots of 4 that a limit has learned', async (learned) => {
     for (const priority of priorities) {
-      const { gate, queue } = gated({ reserve, limit: learning(4, learned), concurrency: undefined })
+      const gate = new Gate()
+      const queue = new QueuedExecutor(gate.executor, { reserve, limit: learning(4, learned) })
       queue.execute('first', { priority: 'urgent' })
       await gate.finishAll()
       expect(queue.concurrency).toBe(learned)
