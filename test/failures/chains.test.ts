@@ -45,7 +45,7 @@ describe('a chain of requests', () => {
     // One to keep the process alive, and perhaps one more after a rest.
     expect(timers).toBeLessThan(5)
     expect(turns).toBeGreaterThan(100)
-  })
+  }, 60_000)
 
   test('takes no time on a virtual clock, and sets no timer', async () => {
     const clock = new VirtualClock()

@@ -57,9 +57,16 @@ export class Books {
     return this.limit + Math.min(this.rules.maxReplaced, this.stuck()) - used
   }
 
+  /** Who has a slot, and is not stuck in it. */
+  #runs = ({ inCall, dueAt, place }: Job): boolean => (inCall && dueAt > this.now) || place === 'chosen'
+
   #missing(tier: number): number {
-    const has = this.jobs.filter((job) => job.tier === tier && (job.inCall || job.place === 'chosen')).length
-    return Math.max((this.rules.reserve[tier] as number) - has, 0)
+    const { rules, limit } = this
+    const stuck = this.stuck()
+    const usable = limit - stuck + Math.min(rules.maxReplaced, stuck)
+    const kept = rules.lends ? rules.reserve : keptOf(rules.reserve, usable)
+    const has = this.jobs.filter((job) => job.tier === tier && this.#runs(job)).length
+    return Math.max((kept[tier] as number) - has, 0)
   }
 
   /** Who must be called next, if anybody. */
@@ -104,6 +111,18 @@ export class Books {
     const backs = this.in('held', 'blocked').map(({ backAt }) => backAt)
     return Math.min(...[this.graceAt, ...dues, ...stuck, ...backs].filter((at) => at > this.now), NEVER)
   }
+}
+
+/**
+ * How many slots are kept for each priority, when there are so many: those of the reserve that are named first, the most urgent
+ * before the others, as many as leave one for whoever has none.
+ */
+export function keptOf(reserve: readonly number[], slots: number): number[] {
+  const named = reserve.flatMap((floor, tier) => new Array<number>(floor).fill(tier))
+  const leavesOne = (count: number) => count < slots || (count === slots && new Set(named.slice(0, count)).size === 4)
+  const counts = named.map((_, i) => named.length - i)
+  const kept = named.slice(0, counts.find(leavesOne) ?? 0)
+  return reserve.map((_, tier) => kept.filter((each) => each === tier).length)
 }
 
 function slotsOf(jobs: readonly Job[]): number {

@@ -3,7 +3,7 @@
  *
  * Each seed takes only some of all features: what a few have in common is found sooner than what all have a little of.
  */
-import { type ExecutorEvent, priorities } from 'triage-queue'
+import { type ExecutorEvent, type Priority, priorities } from 'triage-queue'
 import { Dice } from './dice.ts'
 import {
   type Action,
@@ -42,6 +42,12 @@ const events: readonly ExecutorEvent[] = [
     'closed',
     'progress',
   ] as const),
+]
+
+/** Up to a full partition of four slots. */
+const reserves: readonly { readonly [P in Priority]?: number }[] = [
+  ...[{ urgent: 1 }, { low: 1 }, { urgent: 1, low: 1 }, { urgent: 2 }, { high: 1, normal: 1 }],
+  ...[{ urgent: 2, low: 1 }, { urgent: 1, normal: 2 }, { urgent: 1, high: 1, normal: 1, low: 1 }],
 ]
 
 const sizeNames = ['total', ...priorities]
@@ -144,8 +150,11 @@ function optionsOf(dice: Dice, { timeouts, unitMs, concurrency, retries }: Featu
     dice.chance(0.7) ? value() : Object.fromEntries(names.filter(() => dice.chance(0.5)).map((name) => [name, value()]))
   const timeout = (): number => dice.int(1, 40 * unitMs)
   const timeoutNames = ['default', ...priorities]
-  const reserve = dice.pick([{ urgent: 1 }, { low: 1 }, { urgent: 1, low: 1 }])
-  const fits = Object.values(reserve).length <= concurrency
+  const reserve = dice.pick(reserves)
+  const lendReserve = dice.chance(0.4)
+  const sum = Object.values(reserve).reduce((all, slots) => all + slots, 0)
+  const leavesOne = lendReserve || Object.values(reserve).length === priorities.length
+  const fits = sum + (leavesOne ? 0 : 1) <= concurrency
   return {
     concurrency,
     ...dice.maybe(0.8, () => ({ maxQueueSize: byTier(sizeNames, sizeOrNone) })),
@@ -163,7 +172,7 @@ function optionsOf(dice: Dice, { timeouts, unitMs, concurrency, retries }: Featu
     ...dice.maybe(0.3, () => ({ maxReplaced: dice.int(0, 2) })),
     ...(retries ? dice.maybe(0.5, () => ({ maxRetrying: dice.int(1, 2) })) : undefined),
     ...dice.maybe(0.5, () => ({ onDuplicate: dice.pick(['reject', 'join-by-id'] as const) })),
-    ...(fits ? dice.maybe(0.12, () => ({ reserve, lendReserve: dice.chance(0.5) })) : undefined),
+    ...(fits ? dice.maybe(0.35, () => ({ reserve, lendReserve })) : undefined),
   }
 }
 
