@@ -51,11 +51,13 @@ export function perform(world: World, action: Action): void {
     }
     case 'pause':
       if (model?.state === 'open') model.paused = true
+      world.isPaused = !world.isClosing
       executor.pause()
       return
     case 'resume':
       if (model?.in('blocked').length) world.unsure('slots come free for the blocked in a burst')
       world.model?.resume()
+      world.isPaused = false
       executor.resume()
       return
     case 'resize':
@@ -72,6 +74,7 @@ export function perform(world: World, action: Action): void {
       return
     case 'close':
       model?.close(action.drain, action.graceMs)
+      Object.assign(world, { isClosing: true, isPaused: false })
       world.hand('close()', executor.close(action))
       return
   }
@@ -119,7 +122,7 @@ export function arrive(world: World, arrive: Arrive): void {
     refusal: { none: '', guard: 'TRIAGE_OVERLOADED', schema: 'TRIAGE_INVALID_REQUEST' }[arrive.refused ?? 'none'],
   }
   const seen: Seen = {
-    ...{ n, arrive, caller, attempts: 0, way: '', isDone: false },
+    ...{ n, arrive, caller, attempts: 0, isInCall: false, backAt: 0, way: '', isDone: false },
     ...{ handle: undefined, admission: undefined, answer: undefined, release: undefined },
   }
   world.seen.push(seen)

@@ -47,7 +47,11 @@ const events: readonly ExecutorEvent[] = [
 /** Up to a full partition of four slots. */
 const reserves: readonly { readonly [P in Priority]?: number }[] = [
   ...[{ urgent: 1 }, { low: 1 }, { urgent: 1, low: 1 }, { urgent: 2 }, { high: 1, normal: 1 }],
-  ...[{ urgent: 2, low: 1 }, { urgent: 1, normal: 2 }, { urgent: 1, high: 1, normal: 1, low: 1 }],
+  ...[
+    { urgent: 2, low: 1 },
+    { urgent: 1, normal: 2 },
+    { urgent: 1, high: 1, normal: 1, low: 1 },
+  ],
 ]
 
 const sizeNames = ['total', ...priorities]
@@ -94,7 +98,12 @@ export function generate(seed: number): Schedule {
     options,
     policies,
     reactions: hurts ? Array.from({ length: dice.int(1, 4) }, () => reactionOf(dice, features)) : [],
-    commands: Array.from({ length: COMMANDS }, () => commandOf(dice, features)),
+    commands: Array.from({ length: COMMANDS }, (_, i) =>
+      // Else all that is left comes through in the end, before it is closed.
+      i === COMMANDS - 1 && dice.chance(0.25)
+        ? { do: 'close', drain: dice.chance(0.7), graceMs: dice.pick([0, 50]), passMs: 60 }
+        : commandOf(dice, features),
+    ),
   }
 }
 

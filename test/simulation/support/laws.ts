@@ -31,7 +31,7 @@ const ways = /^(b?r|b?q(sy)*(s[cfex]|[exd]))?$/
 
 export class Laws {
   readonly #world: World
-  readonly #rules: Rules
+  readonly rules: Rules
   /** What listeners were told to throw, and what was reported. */
   thrown = 0
   readonly reported: unknown[] = []
@@ -50,7 +50,7 @@ export class Laws {
   constructor(world: World) {
     this.#world = world
     const { options, policies, commands } = world.schedule
-    this.#rules = rulesOf(world.schedule)
+    this.rules = rulesOf(world.schedule)
     this.#limit = this.#most(options.concurrency)
     const numeric = policies.order === 'weighted' || policies.order === 'fair'
     // Whoever moves, joins or comes later has another place than that of its coming.
@@ -89,6 +89,10 @@ export class Laws {
     if (store !== request.n)
       this.#broken(8, `a listener of '${event}' about ${request.n} is in the context of ${store}`)
     request.way += letters[event]
+    if (event === 'retrying') {
+      const failures = request.way.replaceAll(/[^y]/g, '').length
+      request.backAt = about.at + (this.rules.retryMs(failures) as number)
+    }
     if (event === 'queued') {
       this.#cameAt[request.caller.tier]?.push(about.at)
       if (this.#keepsLine) this.#line.push(request)
@@ -120,7 +124,7 @@ export class Laws {
     if (!way.endsWith('s')) this.#broken(2, `${n} is called, its way was '${way}'`)
     if (run.deadline < clock.now()) this.#broken(11, `${n} is called after its deadline`)
     this.allow(executor.concurrency)
-    const { maxReplaced } = this.#rules
+    const { maxReplaced } = this.rules
     const most = this.#limit + maxReplaced
     // What costs more than there are slots runs alone, or beside calls that are stuck and have substitutes.
     if (unsettled > most && unsettled - caller.cost > maxReplaced)
@@ -162,7 +166,7 @@ export class Laws {
   }
 
   status(status: ExecutorStatus): void {
-    const { total, byTier, maxBlocked, maxRetrying } = this.#rules
+    const { total, byTier, maxBlocked, maxRetrying } = this.rules
     const { waiting, running, retrying, blocked, totals, waitingByPriority } = status
     const { completed, failed, expired, cancelled, shed, admitted, rejected } = totals
     const ended = completed + failed + expired + cancelled + shed
@@ -210,7 +214,7 @@ export class Laws {
     }
     for (const { n, way } of seen) if (!ways.test(way)) this.#broken(1, `${n} went the way '${way}'`)
     // One that is blocked has had its token when it came, and may come in later together with others.
-    if (schedule.policies.guards.includes('tokens') && this.#rules.whenFull !== 'block') this.#checkRate()
+    if (schedule.policies.guards.includes('tokens') && this.rules.whenFull !== 'block') this.#checkRate()
   }
 
   #checkRate(): void {

@@ -39,6 +39,7 @@ export class Model extends Arrivals {
 
   /** A call has settled, and nothing holds its slot: that goes straight to the next. */
   settled(job: Job, ok: boolean): void {
+    const coming = this.in('held').filter(this.#comes)
     job.inCall = false
     const isFinal = ok || this.state === 'stopping' || this.retrying() >= this.rules.maxRetrying
     const retryMs = isFinal ? undefined : this.rules.retryMs(job.failures + 1)
@@ -46,6 +47,9 @@ export class Model extends Arrivals {
     else if (ok) this.end(job, 'completed', 'ok')
     else if (retryMs === undefined || !this.#backsOff(job, retryMs)) this.end(job, 'failed', 'failure')
     const next = this.in('chosen').length > 0 ? undefined : this.pick()
+    // It is a matter of microtasks whether these stand in the queue already.
+    if (coming.length > 0 && (this.in('blocked').length > 0 || this.#pickWith(coming) !== next))
+      this.unsure = 'a slot is handed over as one comes that waited for others'
     if (next !== undefined) this.takesTurn(Object.assign(next, { place: 'chosen', startedAt: this.now } as const))
     if (this.in('blocked').length > 0 && next !== undefined && this.pick() !== undefined)
       this.unsure = 'slots come free for the blocked in a burst'
@@ -77,6 +81,20 @@ export class Model extends Arrivals {
     this.leaveAll(due, ({ place }) => (place === 'slot' ? 'TRIAGE_RUN_TIMEOUT' : 'TRIAGE_WAIT_TIMEOUT'))
     this.wake()
     if (now >= this.graceAt) this.leaveAll(this.open(), () => 'TRIAGE_CANCELLED')
+  }
+
+  /** All that it has waited for have ended. */
+  #comes = ({ failures, first, backAt }: Job): boolean =>
+    failures === 0 && first.after.length > 0 && backAt <= this.now && first.after.every(({ end }) => end !== '')
+
+  /** Who would be next if these stood in the queue, too. */
+  #pickWith(coming: readonly Job[]): Job | undefined {
+    const before = coming.map((job) => ({ job, place: job.place, rank: job.rank }))
+    for (const job of coming)
+      Object.assign(job, { place: 'line', rank: this.rules.rank(job, this.due(job, job.first)) })
+    const next = this.in('chosen').length > 0 ? undefined : this.pick()
+    for (const { job, place, rank } of before) Object.assign(job, { place, rank })
+    return next
   }
 
   /** Those come to the queue whose time has come, and who wait for nobody. */

@@ -15,6 +15,7 @@ export function execute(world: World, run: RunContext): unknown {
   world.note(() => `call of ${n}`)
   world.unsettled += seen.caller.cost
   seen.attempts++
+  seen.isInCall = true
   try {
     world.laws.called(seen, run, context.getStore())
   } catch (error) {
@@ -40,6 +41,7 @@ export function execute(world: World, run: RunContext): unknown {
   const settle = (ok: boolean): void => {
     world.unsettled -= seen.caller.cost
     seen.release = undefined
+    seen.isInCall = false
     world.note(() => `the call of ${n} has ${ok ? 'an answer' : 'failed'}`)
     world.reference?.settled(seen)
     if (job === undefined || world.model === undefined) return

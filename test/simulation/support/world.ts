@@ -10,6 +10,7 @@ import { compare } from './compare.ts'
 import type { Coverage } from './coverage.ts'
 import { Laws } from './laws.ts'
 import { Model } from './model.ts'
+import { comesThrough } from './progress.ts'
 import { canRefer, Reference } from './reference.ts'
 import type { Caller } from './rules.ts'
 import { type Action, type Arrive, type Schedule, SIGNALS } from './schedule.ts'
@@ -37,6 +38,10 @@ export interface Seen {
   /** Its call has not settled, and can be let go. */
   release: (() => void) | undefined
   attempts: number
+  /** Its call has not settled. */
+  isInCall: boolean
+  /** When it may be tried again. */
+  backAt: number
   /** Its events, one letter each. */
   way: string
   /** It has ended, and was found to be so. */
@@ -66,6 +71,9 @@ export class World {
   readonly answersAt: number[] = []
   /** Slots of calls that have not settled. */
   unsettled = 0
+  /** Nothing is to start now; it is to end for good. */
+  isPaused = false
+  isClosing = false
   onStack = 0
   /** At how many instants it was looked at, and how often the model had something to say. */
   steps = 0
@@ -108,7 +116,7 @@ export class World {
     for (const command of this.schedule.commands) {
       this.act(command)
       if (this.reference !== undefined) this.reference.isAsked = true
-      if (command.passMs >= 0) await this.#pass(command.passMs)
+      if (command.passMs >= 0) await this.pass(command.passMs)
       if (this.violation !== '') return this.violation
     }
     await this.#end()
@@ -116,7 +124,7 @@ export class World {
   }
 
   /** Goes on to a later time, from instant to instant at which something happens, and looks at each. */
-  async #pass(ms: number): Promise<void> {
+  async pass(ms: number): Promise<void> {
     const until = this.clock.now() + ms
     // First the burst, then what is due at once, such as the end of no patience at all.
     await this.clock.settle()
@@ -153,12 +161,13 @@ export class World {
     this.note(() => `from here on by the laws alone, since ${why}`)
   }
 
-  /** Closes the executor, lets go of whatever hangs, and waits for the last call. */
+  /** Lets all come through that can, closes the executor, lets go of whatever hangs, and waits for the last call. */
   async #end(): Promise<void> {
+    await comesThrough(this)
     this.act({ do: 'close', drain: true, graceMs: 50 })
-    await this.#pass(60)
+    await this.pass(60)
     for (const seen of this.seen) seen.release?.()
-    await this.#pass(Number.POSITIVE_INFINITY)
+    await this.pass(Number.POSITIVE_INFINITY)
     if (this.violation === '') this.laws.atEnd()
   }
 
