@@ -57,9 +57,11 @@ import { HeldBack } from './queue/held-back.ts'
 import { Tiers } from './queue/tiers.ts'
 import { TimeLimits } from './queue/time-limits.ts'
 import { type Extras, type QueuedRequest, RequestRecord, State, startsLater, subjectOf } from './queued-request.ts'
+import { hasNoContext } from './run/inside.ts'
 import { Learner } from './run/learner.ts'
 import { Reserve } from './run/reserve.ts'
 import { Run } from './run/run-context.ts'
+import { SelfWaiting } from './run/self-waiting.ts'
 import { type Executor, type PoolHost, type RunTimes, Slots, type WorkerHealth } from './run/slots.ts'
 import { Turns } from './run/turns.ts'
 import { Closing } from './settle/closing.ts'
@@ -121,6 +123,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   readonly #slots: Slots<Req, Res>
   readonly #turns: Turns<RequestRecord<Req, Res>>
   readonly #learner: Learner | undefined
+  readonly #selfWaiting: SelfWaiting
   #running = 0
   #paused = false
   #dispatching = false
@@ -143,6 +146,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     dueAt: (record: RequestRecord, startedAt: number) =>
       Math.min(startedAt + this.#limits.runOf(record), this.#parties.wantedUntil(own(record))),
     slots: () => this.#slots,
+    watched: <T>(record: RequestRecord, promise: Promise<T>) => this.#selfWaiting.watch(record, promise),
     named: (record: RequestRecord, id: string) => this.#parties.named(own(record), id),
   }
   // One of each kind that comes and goes is kept: when a collection finds none, V8 throws away the code made for it, and
@@ -187,6 +191,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#slots = slots
     this.#turns = turns
     this.#learner = settings.limit === undefined ? undefined : new Learner(settings.limit, host, timeline)
+    this.#selfWaiting = new SelfWaiting(host, slots, timeline, alarm)
     this.#parties = new Parties<Req, Res>(host, limits, timeline)
     this.#closing = new Closing(host, slots, timeline, alarm)
     this.#events = events
@@ -207,7 +212,12 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const record = new RequestRecord<Req, Res>(request, NORMAL, this.#arrival())
     const promise = record.promise()
     if (options === undefined || this.#reads(record, options)) this.#arrive(record, this.#settings.whenFull)
-    return promise
+    return this.#mayBeInside(record) ? this.#selfWaiting.watch(record, promise) : promise
+  }
+
+  /** Does it come from inside a run, perhaps? */
+  #mayBeInside(record: RequestRecord<Req, Res>): boolean {
+    return this.#slots.active > 0 && !hasNoContext(record)
   }
 
   /**
@@ -218,10 +228,11 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const record = new RequestRecord<Req, Res>(request, NORMAL, this.#arrival())
     const extras = record.more()
     extras.kept = true
-    return new Promise((resolve, reject) => {
+    const promise = new Promise<QueuedRequest<Req, Res>>((resolve, reject) => {
       extras.admission = { resolve, reject }
       if (options === undefined || this.#reads(record, options)) this.#arrive(record, this.#settings.whenFull)
     })
+    return this.#mayBeInside(record) ? this.#selfWaiting.watch(record, promise, State.WAITING) : promise
   }
 
   /**
@@ -1112,6 +1123,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const nextRunDueAt = this.#slots.sweep(now)
     if (nextRunDueAt < this.#alarm.dueAt) this.#alarm.setFor(nextRunDueAt, now)
     this.#closing.ring(now)
+    this.#selfWaiting.ring(now)
     this.#room.ring(now)
     if (!this.#closing.closed && !(this.#closing.isIdle() && this.#room.asking === 0)) this.#setAlarm(now)
   }
@@ -1125,6 +1137,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         this.#gate.heldUntil || Number.POSITIVE_INFINITY,
         this.#room.nextLookAt,
         this.#closing.graceAt,
+        this.#selfWaiting.dueAt,
       ),
       now,
     )
@@ -1149,7 +1162,14 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       next: () => (this.#paused ? undefined : this.#turns.next()),
       nothingCanStart: () => {
         const { free } = this.#slots
-        return free <= 0 || (this.#held.size === 0 && this.#turns.first(free) === undefined)
+        if (free <= 0) return true
+        return this.#held.size + this.#checking.size === 0 && this.#turns.first(free) === undefined
+      },
+      selfWaits: (run: Run, awaited: RequestRecord) => {
+        const { limit } = this.#slots
+        const warning = `Each run of '${this.#settings.name}' (concurrency ${limit}) awaits a request of this same queue, and no slot is left for these. Give what a run awaits a queue of its own.`
+        process.emitWarning(warning, { type: 'TriageQueueWarning', code: 'TRIAGE_SELF_WAITING' })
+        this.#tell.of(Run.recordOf(run), 'selfWaiting', { awaits: awaited.id, concurrency: limit })
       },
       enqueue: (record: RequestRecord<Req, Res>, slotIsFree: boolean) => this.#enqueue(record, slotIsFree),
       stands: (record: RequestRecord<Req, Res>) => {
@@ -1186,6 +1206,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       rests: () => {
         // Whoever comes next is asked about anew.
         this.#gate.heldUntil = 0
+        this.#selfWaiting.dueAt = Number.POSITIVE_INFINITY
         this.#pauses.forget()
       },
       guard: (policy: () => void, event: ExecutorEvent) => this.#events.guard(policy, event),

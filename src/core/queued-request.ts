@@ -227,6 +227,8 @@ export interface RecordOwner {
   dueAt(record: RequestRecord, startedAt: number): number
   /** Where it runs. */
   slots(): RunOwner
+  /** The promise of its end, for whoever asks for it: inside a run, one that knows when it is awaited. */
+  watched<T>(record: RequestRecord, promise: Promise<T>): Promise<T>
   /** A record was asked for its id for the first time, and can be found by it from now on. */
   named(record: RequestRecord, id: string): void
 }
@@ -442,7 +444,7 @@ export class RequestRecord<Req = unknown, Res = unknown> extends AsyncResource i
       if (end === State.COMPLETED) this.resolve?.(extras.value as never)
       else if (end > State.COMPLETED) this.reject?.(extras.value)
     }
-    return extras.result as Promise<Res>
+    return this.owner.watched(this as RequestRecord, extras.result as Promise<Res>)
   }
 
   /** Who submitted it has left; it goes on for others who share it. */

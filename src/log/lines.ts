@@ -18,6 +18,7 @@ export type LogEvent =
   | 'cancelled'
   | 'completed'
   | 'stuck'
+  | 'selfWaiting'
   | 'resized'
   | 'full'
   | 'closed'
@@ -85,6 +86,11 @@ export const lines: { readonly [E in LogEvent]: Line<E> } = {
       const { slot, runMs, stuckWorkers } = event
       return { ...about(event), slot, runMs: loggable(runMs), stuckWorkers }
     },
+  },
+  selfWaiting: {
+    level: 'error',
+    message: 'all runs wait for their own queue',
+    fields: (event) => ({ ...about(event), awaits: loggable(event.awaits), concurrency: event.concurrency }),
   },
   resized: { level: 'info', message: 'concurrency changed', fields: ({ from, to }) => ({ from, to }) },
   full: { level: 'warn', message: 'queue full', fields: ({ waiting, maxQueueSize }) => ({ waiting, maxQueueSize }) },

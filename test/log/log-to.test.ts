@@ -4,7 +4,7 @@
 import { QueuedExecutor } from 'triage-queue'
 import { logTo, type Redactable } from 'triage-queue/log'
 import { VirtualClock } from 'triage-queue/simulation'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { memory, timed } from './support.ts'
 
 const all = { level: expect.any(String), message: expect.any(String) }
@@ -161,6 +161,7 @@ test('levels turn lines on and off; what is off is not listened to', async () =>
     'expired',
     'rejected',
     'resized',
+    'selfWaiting',
     'shed',
     'stuck',
   ])
@@ -364,4 +365,27 @@ test('after dispose nothing is written and nothing listens, however often it is 
   await queue.close()
   expect(told).toEqual([])
   expect(listeners).toBe(0)
+})
+
+test('that all runs wait for their own queue is a line', async () => {
+  const { told, logger } = memory()
+  const clock = new VirtualClock()
+  const queue: QueuedExecutor<string, unknown> = new QueuedExecutor(
+    async (name: string) => name === 'child' || (await queue.execute('child', { id: 'child', waitTimeoutMs: 10 })),
+    { clock, concurrency: 1, name: 'jobs' },
+  )
+  vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+  logTo(queue, logger)
+  const parent = queue.execute('parent', { id: 'parent' }).catch(() => {})
+  await clock.run({ until: parent })
+  vi.restoreAllMocks()
+  const fields = {
+    queue: 'jobs',
+    event: 'selfWaiting',
+    id: 'parent',
+    priority: 'normal',
+    awaits: 'child',
+    concurrency: 1,
+  }
+  expect(told[0]).toMatchObject({ level: 'error', message: 'all runs wait for their own queue', fields })
 })

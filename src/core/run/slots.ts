@@ -165,8 +165,13 @@ export class Slots<Req, Res> implements RunOwner {
 
   /** What runs in the slot that the calling code was started by; undefined outside of all runs. */
   get calledFrom(): RequestRecord | undefined {
-    const run = this.#marks.current?.run
+    const run = this.currentRun
     return run === undefined ? undefined : Run.recordOf(run)
+  }
+
+  /** The same, as the run that it is. */
+  get currentRun(): Run | undefined {
+    return this.#marks.current?.run
   }
 
   /**
@@ -286,7 +291,12 @@ export class Slots<Req, Res> implements RunOwner {
 
   /** Are all that run, and are not stuck, among these? */
   areAllAmong(records: { has(record: RequestRecord): boolean }): boolean {
-    return this.#all.every((slot) => slot.run === undefined || slot.stuck || records.has(Run.recordOf(slot.run)))
+    return this.everyRun((run) => records.has(Run.recordOf(run)))
+  }
+
+  /** Is that so for all that run, and are not stuck? */
+  everyRun(holds: (run: Run) => boolean): boolean {
+    return this.#all.every((slot) => slot.run === undefined || slot.stuck || holds(slot.run))
   }
 
   /** The records that run now, those included whose callers were answered already. */

@@ -78,6 +78,11 @@ export interface ExecutorEvents {
   resized: { readonly at: number; readonly from: number; readonly to: number }
   /** A slot's run is over its deadline, and its call has not settled. */
   stuck: RequestEvent & { readonly slot: number; readonly runMs: number; readonly stuckWorkers: number }
+  /**
+   * For a second every run has awaited a request of this same queue, and no slot is left for these: told once, of a run that
+   * waits. `awaits` is the id of what it waits for.
+   */
+  selfWaiting: RequestEvent & { readonly awaits: string; readonly concurrency: number }
   closed: { readonly at: number }
 }
 
@@ -130,6 +135,7 @@ export class Events {
     resumed: false,
     resized: false,
     stuck: false,
+    selfWaiting: false,
     closed: false,
   }
   /** How often a listener has thrown. */

@@ -88,7 +88,11 @@ group('in words', () => {
 
 group('a warning begins where it should', () => {
   test('not at all for slots that are reserved: that somebody would never run is refused at construction', () => {
-    for (const reserve of [[2, 1, 0, 0], [1, 1, 1, 1]]) expect(of({ reserve }).warnings).toEqual([])
+    for (const reserve of [
+      [2, 1, 0, 0],
+      [1, 1, 1, 1],
+    ])
+      expect(of({ reserve }).warnings).toEqual([])
     expect(of({ reserve: [4, 0, 0, 0], lendReserve: true }).warnings).toEqual([])
   })
 

@@ -119,6 +119,7 @@ const everyEvent: Record<ExecutorEvent, true> = {
   resumed: true,
   resized: true,
   stuck: true,
+  selfWaiting: true,
   closed: true,
 }
 export const events = Object.keys(everyEvent) as ExecutorEvent[]

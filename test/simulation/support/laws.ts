@@ -21,7 +21,7 @@ import type { Seen, World } from './world.ts'
 const letters: { readonly [E in ExecutorEvent]: string } = {
   ...{ queued: 'q', rejected: 'r', blocked: 'b', started: 's', retrying: 'y', completed: 'c', failed: 'f' },
   ...{ expired: 'e', cancelled: 'x', shed: 'd', joined: '', full: '', idle: '', paused: '', resumed: '' },
-  ...{ resized: '', stuck: '', closed: '', progress: '' },
+  ...{ resized: '', stuck: '', selfWaiting: '', closed: '', progress: '' },
 }
 const events = Object.keys(letters) as ExecutorEvent[]
 const DEFAULT_CHECKING = 10_000
@@ -54,9 +54,7 @@ export class Laws {
     this.#limit = this.#most(options.concurrency)
     const numeric = policies.order === 'weighted' || policies.order === 'fair'
     // Whoever moves, joins or comes later has another place than that of its coming.
-    const moves = commands.some(
-      (each) => isBulk(each) || each.do === 'setPriority' || (each.do === 'arrive' && isMoved(each)),
-    )
+    const moves = commands.some((each) => isBulk(each) || isMoved(each))
     const drops = policies.guards.includes('waiting tokens')
     this.#keepsLine =
       numeric && !moves && !drops && options.whenFull !== 'block' && world.schedule.reactions.length === 0
@@ -84,6 +82,8 @@ export class Laws {
     if (event === 'paused' || event === 'resized') this.#isDisturbed = true
     this.#told[event] = (this.#told[event] ?? 0) + 1
     if (about.at !== clock.now()) this.#broken(11, `'${event}' says ${about.at}`)
+    // Who submits inside a run does not wait for it.
+    if (event === 'selfWaiting') this.#world.fail('runs are said to wait for each other')
     if (!('metadata' in about)) return
     const request = seen[about.metadata as number] as Seen
     if (store !== request.n)
@@ -152,7 +152,7 @@ export class Laws {
 
   /** What comes in where nothing may wait starts in its burst; unless it was paused, shrunk or held in that very burst. */
   #checkNone(): void {
-    const { byTier, total } = this.#rules
+    const { byTier, total } = this.rules
     if (total > 0 && !byTier.includes(0)) return
     const isCalm = !this.#isDisturbed && this.#world.executor.getStatus().state !== 'paused'
     this.#isDisturbed = false
@@ -233,8 +233,15 @@ export class Laws {
   }
 }
 
-function isMoved(arrive: { readonly id?: number; readonly delayMs?: number; readonly after?: number }): boolean {
-  return arrive.id !== undefined || arrive.delayMs !== undefined || arrive.after !== undefined
+function isMoved(action: Action): boolean {
+  if (action.do !== 'arrive') return action.do === 'setPriority'
+  const { id, delayMs, after, work } = action
+  return (
+    id !== undefined ||
+    delayMs !== undefined ||
+    after !== undefined ||
+    (work.inside !== undefined && isMoved(work.inside))
+  )
 }
 
 function isAction(does: Reaction['does']): does is Action {
