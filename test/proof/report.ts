@@ -57,7 +57,8 @@ function simulation(run: SimulationResult | undefined): string {
 One seed decides what happens to an executor on a virtual clock: arrivals, priorities, costs, what the executor does (returns,
 throws, hangs, answers late or never), signals, timeouts, listeners that throw or act, pause, resize, close, duplicates,
 retries, orders, limits, rates and guards. After every step all laws are checked, and a model of plain, sorted arrays says who
-runs, who waits in which order, and how each request has ended; where a choice is a matter of numbers, the laws alone.
+runs, who waits in which order, and how each request has ended; where a choice is a matter of numbers, the laws alone. At the
+end of each schedule all that runs is answered, again and again, and whatever may start by the options alone must start (law 12).
 \`npm test\` plays 20,000 schedules of 40 commands; \`npm run prove\` a million; \`npm run prove -- --seed N\` shows one.
 One in 200 is a long one: up to 5,000 live requests, under every order and every pair of orders, of which many leave, expire, move
 and start at once; or 140,000 callers who share a run. There a sorted array for each order says which request starts next, and

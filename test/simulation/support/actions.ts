@@ -109,7 +109,9 @@ export function arrive(world: World, arrive: Arrive): void {
   const n = world.seen.length
   const { via, tier, id, signal, waitTimeoutMs, runTimeoutMs, timeoutMs, delayMs, startAt, after, cost } = arrive
   const at = world.clock.now()
-  const other = after === undefined ? undefined : world.seen.findLast(({ handle }, i) => handle && i <= n - after)
+  // One that is blocked may have no room for as long as those that wait for it have all of it.
+  const isIn = ({ handle }: Seen): boolean => handle !== undefined && handle.state !== 'blocked'
+  const other = after === undefined ? undefined : world.seen.findLast((each, i) => isIn(each) && i <= n - after)
   const caller: Caller = {
     ...{ n, at, tier, via, end: '', endedAs: 0, cost: cost ?? 1, startAt: at + (delayMs ?? 0) },
     id: id === undefined ? undefined : `id-${id}`,

@@ -66,6 +66,7 @@ interface Features {
   readonly inside: boolean
   readonly canOffer: boolean
   readonly retries: boolean
+  readonly isCrossed: boolean
   readonly concurrency: number
   readonly refusals: readonly ('guard' | 'schema')[]
   readonly actions: readonly (Action['do'] | 'nothing')[]
@@ -84,13 +85,17 @@ const allActions: readonly Action['do'][] = [
   ...(['cancel', 'setPriority', 'abort', 'release', 'pause', 'resume', 'idle', 'ready', 'resize', 'close'] as const),
 ]
 
+const crossed: readonly Action['do'][] = ['resize', 'pause', 'resume']
+
 export function generate(seed: number): Schedule {
   const dice = new Dice(seed)
   const isNumeric = dice.chance(0.15)
-  const policies = policiesOf(dice, isNumeric)
+  // Retries, reserves, costs, another limit and pauses, all at once: one in a thousand else.
+  const isCrossed = dice.chance(0.04)
+  const policies = policiesOf(dice, isNumeric, isCrossed)
   // With dice of their own, so that all else stays as it is.
   const holds = new Dice(~seed).chance(0.25)
-  const features = featuresOf(dice, policies, holds)
+  const features = featuresOf(dice, policies, { holds, isCrossed })
   const options = optionsOf(dice, features)
   const hurts = dice.chance(0.15)
   return {
@@ -107,7 +112,7 @@ export function generate(seed: number): Schedule {
   }
 }
 
-function policiesOf(dice: Dice, isNumeric: boolean): Policies {
+function policiesOf(dice: Dice, isNumeric: boolean, isCrossed: boolean): Policies {
   return {
     guards: [
       ...(dice.chance(0.15) ? (['scripted'] as const) : []),
@@ -118,14 +123,18 @@ function policiesOf(dice: Dice, isNumeric: boolean): Policies {
     ...dice.maybe(0.05, () => ({ limit: 'shadow' as const })),
     ...(isNumeric ? dice.maybe(0.4, () => ({ limit: dice.pick(numericLimits) })) : undefined),
     ...dice.maybe(0.15, () => ({ schema: dice.chance(0.7) ? ('sync' as const) : ('async' as const) })),
-    ...dice.maybe(0.25, () => ({ retryMs: dice.int(1, 900) })),
+    ...dice.maybe(isCrossed ? 1 : 0.25, () => ({ retryMs: dice.int(1, 900) })),
   }
 }
 
-function featuresOf(dice: Dice, { guards, schema, limit, retryMs }: Policies, holds: boolean): Features {
+function featuresOf(
+  dice: Dice,
+  { guards, schema, limit, retryMs }: Policies,
+  { holds, isCrossed }: { readonly holds: boolean; readonly isCrossed: boolean },
+): Features {
   const unitMs = dice.chance(0.1) ? 1 : 100
   const some = dice.pick([0.2, 0.5])
-  const cost = dice.chance(0.2) && (limit === undefined || limit === 'shadow')
+  const cost = dice.chance(isCrossed ? 1 : 0.2) && (limit === undefined || limit === 'shadow')
   return {
     timeouts: dice.chance(0.4),
     signals: dice.chance(0.25),
@@ -135,12 +144,15 @@ function featuresOf(dice: Dice, { guards, schema, limit, retryMs }: Policies, ho
     inside: dice.chance(0.15),
     retries: retryMs !== undefined,
     canOffer: schema !== 'async',
-    concurrency: dice.int(1, 4),
+    isCrossed,
+    concurrency: dice.int(isCrossed ? 2 : 1, 4),
     refusals: [
       ...(guards.includes('scripted') ? (['guard'] as const) : []),
       ...(schema === undefined ? [] : (['schema'] as const)),
     ],
-    actions: allActions.filter((name) => dice.chance(name === 'close' ? 0.2 : some)),
+    actions: allActions.filter(
+      (name) => dice.chance(name === 'close' ? 0.2 : some) || (isCrossed && crossed.includes(name)),
+    ),
     kinds: ['sleeps', holds ? 'holds' : 'sleeps', ...allKinds.filter(() => dice.chance(0.4))],
     unitMs,
     spread: dice.pick([
@@ -152,14 +164,14 @@ function featuresOf(dice: Dice, { guards, schema, limit, retryMs }: Policies, ho
   }
 }
 
-function optionsOf(dice: Dice, { timeouts, unitMs, concurrency, retries }: Features): Options {
+function optionsOf(dice: Dice, { timeouts, unitMs, concurrency, retries, isCrossed }: Features): Options {
   const size = (): number => dice.int(1, dice.pick([2, 6]))
   const sizeOrNone = dice.pick([size, size, () => (dice.chance(0.5) ? ('none' as const) : size())])
   const byTier = <T>(names: readonly string[], value: () => T): ByTier<T> =>
     dice.chance(0.7) ? value() : Object.fromEntries(names.filter(() => dice.chance(0.5)).map((name) => [name, value()]))
   const timeout = (): number => dice.int(1, 40 * unitMs)
   const timeoutNames = ['default', ...priorities]
-  const reserve = dice.pick(reserves)
+  const reserve = dice.pick(isCrossed ? reserves.slice(0, 2) : reserves)
   const lendReserve = dice.chance(0.4)
   const sum = Object.values(reserve).reduce((all, slots) => all + slots, 0)
   const leavesOne = lendReserve || Object.values(reserve).length === priorities.length
@@ -181,7 +193,7 @@ function optionsOf(dice: Dice, { timeouts, unitMs, concurrency, retries }: Featu
     ...dice.maybe(0.3, () => ({ maxReplaced: dice.int(0, 2) })),
     ...(retries ? dice.maybe(0.5, () => ({ maxRetrying: dice.int(1, 2) })) : undefined),
     ...dice.maybe(0.5, () => ({ onDuplicate: dice.pick(['reject', 'join-by-id'] as const) })),
-    ...(fits ? dice.maybe(0.35, () => ({ reserve, lendReserve })) : undefined),
+    ...(fits ? dice.maybe(isCrossed ? 1 : 0.35, () => ({ reserve, lendReserve })) : undefined),
   }
 }
 

@@ -62,7 +62,8 @@ function mayStart(world: World): Seen | undefined {
   if (world.isPaused || runs.length === 0) return world.isPaused ? undefined : waiting[0]
   // Runs that were given up may be stuck, and what takes several slots is overtaken by nobody: then it is looked at nothing
   // before these have settled.
-  const isPlain = runs.every(({ way }) => way.endsWith('s')) && waiting.every(({ caller }) => caller.cost === 1)
+  const isWide = world.seen.some(({ way, caller }) => /[qy]$/.test(way) && caller.cost > 1)
+  const isPlain = !isWide && runs.every(({ way }) => way.endsWith('s'))
   if (!isPlain) return undefined
   const limit = world.executor.concurrency
   const free = limit - world.unsettled
