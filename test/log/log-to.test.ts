@@ -371,7 +371,7 @@ test('that all runs wait for their own queue is a line', async () => {
   const { told, logger } = memory()
   const clock = new VirtualClock()
   const queue: QueuedExecutor<string, unknown> = new QueuedExecutor(
-    async (name: string) => name === 'child' || (await queue.execute('child', { id: 'child', waitTimeoutMs: 10 })),
+    async (name: string) => name === 'child' || (await queue.execute('child', { id: 'child', waitTimeoutMs: 5_000 })),
     { clock, concurrency: 1, name: 'jobs' },
   )
   vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
