@@ -119,14 +119,14 @@ export const whileQueued: readonly Mutant[] = [
     name: 'one that comes back for another attempt has lost its place',
     kind: 'retry, duplicates, dead letters',
     file: 'src/core/queue/held-back.ts',
-    find: 'this.#queue.addAgain(due)',
-    replace: 'this.#queue.add(due)',
+    find: 'this.#queue.addAgain(record)',
+    replace: 'this.#queue.add(record)',
   },
   {
     name: 'one that comes back for another attempt is not counted as back',
     kind: 'retry, duplicates, dead letters',
     file: 'src/core/queue/held-back.ts',
-    find: 'this.#places.returns(due.tier, 1)',
+    find: 'this.#places.returns(record.tier, 1)',
     replace: '',
   },
   {

@@ -112,8 +112,8 @@ export const inRuns: readonly Mutant[] = [
     name: 'others overtake the one for whom not enough slots are free yet',
     kind: 'ordering, capacity, fairness',
     file: 'src/core/run/reserve.ts',
-    find: '>= first.cost || free >= limit ? first : undefined',
-    replace: '>= first.cost || free >= limit ? first : queue.firstAt(3)',
+    find: 'Math.min(first.cost, limit) ? first : undefined',
+    replace: 'Math.min(first.cost, limit) ? first : queue.firstAt(3)',
   },
   {
     name: 'a slot that is kept for a priority is kept from that one, too',
@@ -133,7 +133,21 @@ export const inRuns: readonly Mutant[] = [
     name: 'the slots that a run had of a priority’s own are not given back',
     kind: 'ordering, capacity, fairness',
     file: 'src/core/run/turns.ts',
-    find: 'if (this.#reserve.isOn) this.#reserve.takes(record.tier, -record.cost)',
+    find: 'else this.#reserve.takes(record.tier, -record.cost)',
+    replace: '',
+  },
+  {
+    name: 'reserves do not give way to a smaller limit',
+    kind: 'ordering, capacity, fairness',
+    file: 'src/core/queued-executor.ts',
+    find: 'this.#turns.refit()',
+    replace: '',
+  },
+  {
+    name: 'a stuck run counts for its priority as one that runs',
+    kind: 'ordering, capacity, fairness',
+    file: 'src/core/queued-executor.ts',
+    find: 'this.#turns.sticks(record)',
     replace: '',
   },
   {
