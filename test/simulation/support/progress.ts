@@ -63,7 +63,7 @@ function mayStart(world: World): Seen | undefined {
   // Runs that were given up may be stuck, and what takes several slots is overtaken by nobody: then it is looked at nothing
   // before these have settled.
   const isWide = world.seen.some(({ way, caller }) => /[qy]$/.test(way) && caller.cost > 1)
-  const isPlain = !isWide && runs.every(({ way }) => way.endsWith('s'))
+  const isPlain = !isWide && runs.every((seen) => seen.way.endsWith('s') && isKnown(seen))
   if (!isPlain) return undefined
   const limit = world.executor.concurrency
   const free = limit - world.unsettled
@@ -72,7 +72,12 @@ function mayStart(world: World): Seen | undefined {
     return rules.lends ? 0 : Math.max(kept - has, 0)
   })
   const keptFrom = (tier: number): number => missing.reduce((sum, slots, t) => (t === tier ? sum : sum + slots), 0)
-  return waiting.find((seen) => free > keptFrom(tierOf(seen)))
+  return waiting.find((seen) => isKnown(seen) && free > keptFrom(tierOf(seen)))
+}
+
+/** Is its priority known? Another one with its id may have lifted it, which only a handle shows. */
+function isKnown({ handle, caller }: Seen): boolean {
+  return handle !== undefined || caller.id === undefined
 }
 
 function tierOf({ handle, caller }: Seen): number {
