@@ -249,7 +249,7 @@ export const kept: readonly Kept[] = [
     seed: 6_000_970,
     was: 'fewer slots than are reserved, set by hand: who has none of them never runs',
     cure: 'reserves give way to fewer slots, one at a time and the least urgent first',
-    commit: '9b73101',
+    commit: 'c26d2ab',
     options: { concurrency: 4, reserve: { urgent: 2, low: 1 } },
     commands: [then({ do: 'resize', concurrency: 2 }), arrive(normal), arrive(low), arrive(urgent)],
   },
@@ -257,7 +257,7 @@ export const kept: readonly Kept[] = [
     seed: 6_001_282,
     was: 'a slot is stuck, the other one is reserved: who has none of them never runs',
     cure: 'a slot that is stuck, and has no substitute, is one slot less for the reserves',
-    commit: '9b73101',
+    commit: 'c26d2ab',
     options: { concurrency: 2, reserve: { urgent: 1 }, runTimeoutMs: 100 },
     commands: [
       arrive(low, { work: { kind: 'never', ms: 1, times: 1 }, passMs: 200 }),
