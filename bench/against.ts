@@ -1,13 +1,13 @@
 /**
- * Is it slower than it was? This checkout against another one, in one interleaved run: in each round both are measured one
+ * Is it slower than it was? This checkout (or a third one) against another one, in one interleaved run: in each round both are measured one
  * after the other, each in a process of its own, and what counts is the median of the rounds' ratios.
  *
  *     git worktree add ../before HEAD~1
- *     node bench/against.ts ../before [--rounds 15] [--only burst] [--at-most 1.03]
+ *     node bench/against.ts ../before [../now] [--rounds 15] [--only burst] [--at-most 1.03]
  *
  * The exit code is 1 when a ratio is above `--at-most`.
  */
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { burstCase } from './cases/burst.ts'
 import { closedLoopCase } from './cases/closed-loop.ts'
@@ -24,9 +24,9 @@ const { values, positionals } = parseArgs({
     'at-most': { type: 'string', default: 'Infinity' },
   },
 })
-const [before] = positionals
+const [before, now = join(import.meta.dirname, '..')] = positionals
 if (before === undefined) throw new Error('node bench/against.ts DIRECTORY: the checkout to compare with')
-const checkouts = [resolve(before), resolve(import.meta.dirname, '..')] as const
+const checkouts = [resolve(before), resolve(now)] as const
 const rounds = Number(values.rounds)
 
 const measured = [
