@@ -89,3 +89,48 @@ export function requireConcurrency(concurrency: unknown): number {
   if (isCount(concurrency, 1)) return concurrency
   throw new OptionsError('concurrency', 'an integer of at least 1', concurrency)
 }
+
+/** May it be a promise? What its own getter throws is thrown. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    ((typeof value === 'object' && value !== null) || typeof value === 'function') &&
+    typeof (value as { then?: unknown }).then === 'function'
+  )
+}
+
+/** A promise that nobody asked for, and that nobody will look at: its rejection is not left unhandled. */
+function hush(value: unknown): void {
+  try {
+    if (isThenable(value)) value.then(undefined, () => {})
+  } catch {
+    // It is no promise, then.
+  }
+}
+
+/**
+ * Yes or no, as JavaScript takes it; but no promise.
+ * @throws {OptionsError} for a function that is asynchronous by mistake: its promise would always be a yes
+ */
+export function isYes(path: string, answer: unknown): boolean {
+  if (isThenable(answer)) throw noAnswer(path, 'a function that returns true or false', answer)
+  return Boolean(answer)
+}
+
+/**
+ * A number from 0 to 1; `otherwise` for another one.
+ * @throws {OptionsError} for what is no number, such as a promise
+ */
+export function shareOf(path: string, random: () => number, otherwise: number): number {
+  const share: unknown = random()
+  if (typeof share !== 'number') throw noAnswer(path, 'a function that returns a number', share)
+  return share >= 0 && share <= 1 ? share : otherwise
+}
+
+/**
+ * The error for what a function of the user has answered, and is no answer: such as the promise of a function that is
+ * asynchronous by mistake.
+ */
+export function noAnswer(path: string, expected: string, answer: unknown): OptionsError {
+  hush(answer)
+  return new OptionsError(path, expected, answer)
+}

@@ -10,9 +10,15 @@ import { withoutContext } from './without-context.ts'
 
 /**
  * A source of time. The default is `systemClock`; `VirtualClock` of `triage-queue/simulation` is another.
+ *
+ * It is asked in the middle of things, and must not call the executor. Its timers must not throw: a timer that can't be set is
+ * a deadline that nobody keeps, so what they throw is thrown on.
  */
 export interface Clock {
-  /** Monotonic time in ms; only differences count. */
+  /**
+   * Monotonic time in ms; only differences count. One that goes back is held; when it throws, or answers with no finite number,
+   * its last good answer holds.
+   */
   now(): number
   /** Calls back once after `delayMs` (at most 2^31−1). A handle with `ref()` and `unref()` has them used. */
   setTimeout(callback: () => void, delayMs: number): unknown
@@ -146,11 +152,12 @@ export class Timeline {
     if (this.#forget) this.#begin()
     else {
       const last = this.#instant.at
-      const at = this.#clock.now() + this.#offset
+      const at = this.#ask() + this.#offset
       if (this.#source !== this.#clock.source) this.#switch(at)
-      else if (at > last) this.#instant = { at, owner: this.#owner }
-      else if (at < last) this.#offset += last - at
-      // Neither: no time has passed, or the clock answered NaN, and its last good answer holds.
+      else if (Number.isFinite(at)) {
+        if (at > last) this.#instant = { at, owner: this.#owner }
+        else this.#offset += last - at
+      }
     }
     if (this.#isStepped) this.#fresh = false
     else if (!this.#fresh) {
@@ -160,11 +167,22 @@ export class Timeline {
     return this.#instant
   }
 
+  /** What the clock says. If it throws, or answers with no number, its last good answer holds. */
+  #ask(): number {
+    try {
+      const at: unknown = this.#clock.now()
+      if (typeof at === 'number') return at
+    } catch {
+      // It does not know.
+    }
+    return Number.NaN
+  }
+
   #begin(): void {
     this.#forget = false
     this.#offset = 0
     this.#recognise()
-    const at = this.#clock.now()
+    const at = this.#ask()
     // A clock that does not know begins at 0.
     this.#instant = { at: Number.isFinite(at) ? at : 0, owner: this.#owner }
   }
@@ -235,7 +253,8 @@ export class Alarm {
       this.dueAt = Number.POSITIVE_INFINITY
       this.#ring(this.#timeline.atLeast(ringsAt))
     }
-    this.#timer = this.#home.runInAsyncScope(() => this.#clock.setTimeout(rings, delayMs))
+    // A clock may have no handles; then there is nothing to clear, and a ring too many does no harm.
+    this.#timer = this.#home.runInAsyncScope(() => this.#clock.setTimeout(rings, delayMs)) ?? {}
     if (!this.#keepsAlive) this.#hold(false)
   }
 

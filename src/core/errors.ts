@@ -211,7 +211,7 @@ export class InvalidRequestError extends NotAdmittedError {
   constructor(issues: readonly RequestIssue[], subject?: ErrorSubject) {
     super(
       'TRIAGE_INVALID_REQUEST',
-      `The request does not fit the schema: ${issues.map(describeIssue).join('; ')}`,
+      `The request does not fit the schema: ${Array.from(issues, describeIssue).join('; ')}`,
       subject,
     )
     this.issues = issues
@@ -393,8 +393,13 @@ export function describe(value: unknown): string {
 }
 
 function describeIssue(issue: RequestIssue): string {
-  const path = issue.path?.map((part) => String(typeof part === 'object' ? part.key : part)).join('.')
-  return path ? `${path}: ${issue.message}` : issue.message
+  try {
+    const path = issue.path?.map((part) => String(typeof part === 'object' ? part.key : part)).join('.')
+    return path ? `${path}: ${issue.message}` : `${issue.message}`
+  } catch {
+    // Not what a schema should say: it is shown as it is.
+    return describe(issue)
+  }
 }
 
 function round(ms: number): number {
@@ -403,5 +408,10 @@ function round(ms: number): number {
 
 /** The word for why a request was refused: few, since they are labels of a metric. */
 export function reasonOf(error: unknown): string {
-  return error instanceof TriageError ? error.code.slice('TRIAGE_'.length).toLowerCase() : 'error'
+  try {
+    if (error instanceof TriageError) return error.code.slice('TRIAGE_'.length).toLowerCase()
+  } catch {
+    // A proxy that does not want to be looked at.
+  }
+  return 'error'
 }

@@ -173,10 +173,10 @@ export interface QueuedExecutorOptions<Req = unknown> {
    * @default systemClock
    */
   clock?: Clock
-  /** Told what a listener has thrown; without it, such an error becomes a Node warning. */
+  /** Told what a listener or a policy has thrown; without it, such an error becomes a Node warning. */
   onListenerError?: ListenerErrorHandler
   /**
-   * A number from 0 to 1, for the jitter of `retryAfterMs`.
+   * A number from 0 to 1, for the jitter of `retryAfterMs`; any other answer is no jitter. It must not call the executor.
    * @default Math.random
    */
   random?: () => number

@@ -26,7 +26,7 @@ import {
 import { Room } from './admit/room.ts'
 import { isSame } from './admit/same-request.ts'
 import { type Checked, check, type StandardSchema } from './admit/schema.ts'
-import { requireConcurrency, requireOptions, requireTier } from './checks.ts'
+import { noAnswer, requireConcurrency, requireOptions, requireTier } from './checks.ts'
 import { Alarm, type Instant, inAnotherTurn, soon, Timeline } from './clock.ts'
 import {
   CancelledError,
@@ -66,7 +66,7 @@ import { type Executor, type PoolHost, type RunTimes, Slots, type WorkerHealth }
 import { Turns } from './run/turns.ts'
 import { Closing } from './settle/closing.ts'
 import type { JoinedRequest } from './settle/joined-request.ts'
-import { type HowItLeft, Parties, type Party } from './settle/parties.ts'
+import { type HowItLeft, isReasonOf, Parties, type Party } from './settle/parties.ts'
 import type { RetryPolicy } from './settle/retry.ts'
 import { Audit } from './watch/audit.ts'
 import { Events, type ExecutorEvent, type Listener } from './watch/events.ts'
@@ -160,7 +160,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   constructor(executor: Executor<Req, Res>, options?: QueuedExecutorOptions<Req>) {
     if (typeof executor !== 'function') throw new OptionsError('executor', 'a function', executor)
     const settings = readSettings(options)
-    const { clock, order, random } = settings
+    const { clock, order } = settings
     this.#owner.name = settings.name
     const host = this.#host()
     const { running } = host
@@ -174,6 +174,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const slots = new Slots(executor, this.#slotsHost(), settings.concurrency, settings.onStuck, settings.maxReplaced)
     const turns = new Turns(new Reserve(settings.reserve, settings.lendReserve), queue, slots, settings.byTier)
     const capacity = new Capacity(queue, settings.total, settings.byTier, settings.maxBlocked, turns.seats)
+    const random = () => events.jitter(settings.random)
     const outlook = new Outlook({ timeline, queue, capacity, slots, statistics, limits, pauses, running, random })
     this.#settings = settings
     this.#timeline = timeline
@@ -563,16 +564,61 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   #admit(record: RequestRecord<Req, Res>, whenFull: WhenFull): void {
     const { extras } = record
     if (extras !== undefined && !this.#comesForItself(record, extras)) return
-    if (this.#gate.asksAtArrival && this.#gate.keepsOut(record)) return
+    if (this.#gate.asksAtArrival && (this.#gate.keepsOut(record) || !this.#stillComes(record))) return
+    this.#comesIn(record, whenFull, undefined)
+  }
+
+  /** By the bounds; with its rank, as soon as that was asked for. */
+  #comesIn(record: RequestRecord<Req, Res>, whenFull: WhenFull, rank: number | undefined): void {
     const slotIsFree = this.#slotIsFreeFor(record)
+    // Where nothing may wait a guard was asked whether it holds this one.
+    if (this.#turns.seats.isOn && !this.#stillComes(record)) {
+      if (rank !== undefined) this.#queue.refuses(record, rank)
+      return
+    }
     const bound = this.#capacity.bound(record.tier, slotIsFree, record.cost > 1)
-    if (bound !== undefined) this.#findsItFull(record, bound, whenFull)
-    else if (this.#blocked.size === 0 || !this.#room.wouldBePassed()) this.#enqueue(record, slotIsFree)
-    else {
-      this.#findsItFull(record, 'total', whenFull)
+    if (bound !== undefined) this.#findsItFull(record, bound, whenFull, rank)
+    else if (this.#blocked.size > 0 && this.#room.wouldBePassed()) {
+      this.#findsItFull(record, 'total', whenFull, rank)
       // It may be the first of them.
       this.#room.made()
+    } else if (rank === undefined && this.#mustRank(record)) this.#comesRanked(record, whenFull)
+    else this.#enqueue(record, slotIsFree, rank)
+  }
+
+  /** Is a policy asked for its rank, before anything changes? One that starts later is ranked when its time has come. */
+  #mustRank(record: RequestRecord<Req, Res>): boolean {
+    return this.#queue.asksRanks && !this.#held.awaits(record)
+  }
+
+  #comesRanked(record: RequestRecord<Req, Res>, whenFull: WhenFull): void {
+    const rank = this.#rankOf(record)
+    if (rank !== undefined) this.#comesIn(record, whenFull, rank)
+  }
+
+  /** Its rank; undefined: the order policy has thrown, or it does not come in after all. */
+  #rankOf(record: RequestRecord<Req, Res>): number | undefined {
+    let rank: number
+    try {
+      rank = this.#queue.rankOf(record)
+    } catch (error) {
+      this.#refuse(record, error)
+      return undefined
     }
+    if (this.#stillComes(record)) return rank
+    this.#queue.refuses(record, rank)
+    return undefined
+  }
+
+  /** A policy was asked, and may have closed the executor meanwhile, or submitted another one with its id. */
+  #stillComes(record: RequestRecord<Req, Res>): boolean {
+    if (record.status === State.BLOCKED) return true
+    if (record.status > State.BLOCKED) return false
+    if (this.#closing.begun) {
+      this.#refuse(record, new QueueClosedError(subjectOf(record)))
+      return false
+    }
+    return record.extras === undefined || this.#comesForItself(record, record.extras)
   }
 
   /** False: its signal was aborted already, or it has joined a live request with its id. */
@@ -615,10 +661,19 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     return submitted.has(record) ? submitted.get(record) : record.request
   }
 
-  #findsItFull(record: RequestRecord<Req, Res>, bound: FullBound, whenFull: WhenFull): void {
+  #findsItFull(record: RequestRecord<Req, Res>, bound: FullBound, whenFull: WhenFull, rank: number | undefined): void {
+    const victim = whenFull === 'shed' && bound === 'total' ? this.#victimOf(record) : undefined
+    // Where nothing may wait a guard was asked whether it holds this one.
+    const comes = !this.#turns.seats.isOn || this.#stillComes(record)
+    if (comes && victim !== undefined) {
+      if (rank === undefined && this.#mustRank(record)) this.#comesRanked(record, whenFull)
+      else this.#displace(victim, record, rank)
+      return
+    }
+    if (rank !== undefined) this.#queue.refuses(record, rank)
+    if (!comes || (rank !== undefined && !this.#stillComes(record))) return
     const neverFits = this.#turns.seats.areFor(record.tier) && startsLater(record)
     if (whenFull === 'block' && !neverFits) this.#block(record)
-    else if (whenFull === 'shed' && bound === 'total') this.#displaceFor(record)
     else this.#refuse(record, this.#fullError(bound, record))
   }
 
@@ -627,10 +682,9 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const signal = record.extras?.signal
     if (signal === undefined) return true
     try {
-      if (!signal.aborted) {
-        this.#parties.hears(record, signal)
-        return true
-      }
+      if (!signal.aborted) this.#parties.hears(record, signal)
+      // Asked again: it may be anybody's object, and do anything when it is listened to.
+      if (!signal.aborted) return record.status === State.ARRIVING
       this.#refuse(record, signal.reason)
     } catch (error) {
       this.#refuse(record, error)
@@ -658,17 +712,33 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     return !startsLater(record) && !this.#gate.holds(record) && !this.#paused
   }
 
-  #enqueue(record: RequestRecord<Req, Res>, slotIsFree: boolean): void {
+  /** One that is blocked comes in, if a policy has nothing against it, and there is room still. */
+  #letIn(record: RequestRecord<Req, Res>, slotIsFree: boolean): void {
+    // A guard may have been asked whether it holds this one.
+    if (record.status !== State.BLOCKED) return
+    if (!this.#mustRank(record)) {
+      this.#blocked.delete(record)
+      this.#enqueue(record, slotIsFree, undefined)
+      return
+    }
+    const rank = this.#rankOf(record)
+    if (rank === undefined) return
+    const isFreeStill = this.#slotIsFreeFor(record)
+    if (this.#capacity.bound(record.tier, isFreeStill, record.cost > 1) !== undefined) {
+      this.#queue.refuses(record, rank)
+      return
+    }
+    this.#blocked.delete(record)
+    this.#enqueue(record, isFreeStill, rank)
+  }
+
+  /** @param rank that of a policy that was asked: nothing in here asks one */
+  #enqueue(record: RequestRecord<Req, Res>, slotIsFree: boolean, rank: number | undefined): void {
     const wasBlocked = record.status === State.BLOCKED
-    if (this.#held.awaits(record)) this.#held.add(record)
+    const isHeld = rank === undefined && (this.#queue.asksRanks || this.#held.awaits(record))
+    if (isHeld) this.#held.add(record)
     else {
-      try {
-        this.#queue.add(record)
-      } catch (error) {
-        // The order policy has thrown.
-        this.#refuse(record, error)
-        return
-      }
+      this.#queue.add(record, rank)
       // Whoever has a seat has slots of its own.
       if (!this.#turns.seats.has(record)) {
         if (slotIsFree) this.#capacity.reserved++
@@ -684,6 +754,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     if (extras !== undefined) this.#parties.admitted(record, extras)
     const { listened } = this.#events
     if (listened.queued || listened.full) this.#tellQueued(record)
+    if (isHeld) this.#held.follow(record)
   }
 
   /** It stands in the queue. */
@@ -713,20 +784,21 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     if (this.#gate.asksAtStart && this.#turns.seats.isOn) this.#room.made()
   }
 
-  #displaceFor(record: RequestRecord<Req, Res>): void {
-    const victim = this.#victimOf(record)
-    if (victim === undefined) {
-      this.#refuse(record, this.#fullError('total', record))
-      return
-    }
+  #displace(victim: RequestRecord<Req, Res>, record: RequestRecord<Req, Res>, rank: number | undefined): void {
     const error = new ShedError(priorityOf(record.tier), subjectOf(victim), this.#outlook.retryAfterMs(victim.tier))
     // Listeners of either must find the one gone, and its place taken by the other.
     this.#take(victim)
     this.#retire(victim, State.SHED, error)
-    this.#enqueue(record, this.#turns.seats.areFor(record.tier) || this.#slotIsFreeFor(record))
+    const slotIsFree = this.#turns.seats.areFor(record.tier) || this.#slotIsFreeFor(record)
+    // Its signal was let go of: whose methods those are, may have taken the place.
+    const bound = this.#capacity.bound(record.tier, slotIsFree, record.cost > 1)
+    if (bound !== undefined) this.#findsItFull(record, bound, 'reject', rank)
+    else if (this.#stillComes(record)) this.#enqueue(record, slotIsFree, rank)
+    this.#left(victim)
     this.#tell.ended(victim, error, State.WAITING, undefined)
   }
 
+  /** Who would make room for it. */
   #victimOf(record: RequestRecord<Req, Res>): RequestRecord<Req, Res> | undefined {
     const { seats } = this.#turns
     const startsNow = seats.areFor(record.tier)
@@ -742,6 +814,11 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     return this.#capacity.canDisplace(victim, record.cost > 1, takesSlot, this.#turns.newWide) ? victim : undefined
   }
 
+  /** The order policy hears, after all is done, that one has left before its turn. */
+  #left(record: RequestRecord<Req, Res>): void {
+    if (record.attempt === 1) this.#queue.left(record)
+  }
+
   /** A second caller with the id of a live request shares its run. */
   #join(twin: RequestRecord<Req, Res>, newcomer: RequestRecord<Req, Res>): void {
     if (newcomer.extras?.nowOrNever === true && twin.status < State.WAITING) {
@@ -750,24 +827,27 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     }
     this.#statistics.joined++
     this.#parties.join(twin, newcomer)
-    if (newcomer.tier < twin.tier) this.#move(twin, newcomer.tier)
+    // If the order policy throws, the run keeps its priority, and nobody is refused for that.
+    if (newcomer.tier < twin.tier) this.#events.guard(() => void this.#move(twin, newcomer.tier), 'joined')
     this.#tell.of(newcomer, 'joined', {})
   }
 
   /** It will not come in: nothing is kept of it. */
   #refuse(record: RequestRecord<Req, Res>, why: unknown): void {
+    // A policy that was asked may have ended it meanwhile.
+    if (record.ended) return
     const { extras } = record
-    const error = why instanceof OptionsError ? whose(why, record as RequestRecord) : why
+    const error = whose(why, record as RequestRecord)
     const wasLive = record.status === State.BLOCKED || record.status === State.CHECKING
     if (record.status === State.CHECKING) this.#checking.delete(record)
     const wasBlocked = record.block !== undefined
     if (wasBlocked) this.#blocked.delete(record)
     this.#room.refused()
     record.status = State.REJECTED
-    const { aborted = false, reason: given } = extras?.signal ?? {}
-    const reason = aborted && error === given ? 'aborted' : reasonOf(error)
+    const reason = isReasonOf(extras?.signal, error) ? 'aborted' : reasonOf(error)
     this.#statistics.rejects(record.tier, reason)
     if (this.#audit !== undefined) this.#audit.refused(record as RequestRecord)
+    if (extras !== undefined) this.#parties.ended(record, error)
     if (wasLive) this.#dies(record)
     else if (extras !== undefined) this.#parties.unlink(record)
     this.#parties.answer(record, error)
@@ -835,23 +915,35 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     if (tier === record.tier) return true
     // It has its slots already, and maybe those that are kept for its priority.
     if (this.#turns.seats.has(record)) return false
-    const isBack = record.attempt > 1
-    // A priority with a bound of its own may be full.
-    if (!isBack && this.#capacity.sizeAt(tier) >= (this.#capacity.byTier[tier] as number)) return false
-    const from = record.tier
+    if (!this.#hasPlaceAt(record, tier)) return false
+    const { tier: from, rank: oldRank, status } = record
+    // One that starts later is ranked when its time has come.
+    const isRanked = status === State.WAITING || record.attempt > 1
+    // Asked before anything changes: what the order policy throws is the caller's to deal with.
+    const rank = isRanked ? this.#queue.rankIn(tier, record) : record.rank
+    if (isRanked && (record.status !== status || record.tier !== from || !this.#hasPlaceAt(record, tier))) {
+      this.#queue.left(record, tier, rank)
+      return false
+    }
     this.#limits.keep(record)
-    if (record.status === State.HELD) this.#held.move(record, tier)
+    this.#queue.moveTo(tier, record, rank)
+    if (status === State.HELD) this.#held.moved(record, from)
     else {
-      this.#queue.move(record, tier, record.timedFrom)
-      if (isBack) {
+      if (record.attempt > 1) {
         this.#capacity.returns(from, -1)
         this.#capacity.returns(tier, 1)
       }
       // Who is first now may have a slot that the first one could not have.
       this.#schedule()
     }
+    if (isRanked) this.#queue.left(record, from, oldRank)
     this.#room.made()
     return true
+  }
+
+  /** A priority with a bound of its own may be full. */
+  #hasPlaceAt({ attempt }: RequestRecord<Req, Res>, tier: number): boolean {
+    return attempt > 1 || this.#capacity.sizeAt(tier) < (this.#capacity.byTier[tier] as number)
   }
 
   // ── Step 4: run ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -874,6 +966,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   #next(): RequestRecord<Req, Res> | undefined {
     if (this.#paused || this.#yielding || this.#gate.heldUntil > 0) return undefined
     if (this.#gate.asksAtStart && !this.#gate.letsStart()) return undefined
+    // A guard that was asked may have paused it, or lowered the limit.
+    if (this.#paused || this.#slots.free < 0) return undefined
     const record = this.#turns.take()
     if (record === undefined) return undefined
     const { extras } = record
@@ -887,12 +981,13 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       this.#statistics.waited(record.tier, now - (extras === undefined ? record.enqueuedAt : record.timedFrom))
     }
     if (this.#audit !== undefined) this.#audit.starts(record as RequestRecord, this.#turns.seats.has(record))
-    this.#queue.started(record)
-    if (this.#gate.hearsStarts) this.#gate.started(record)
     if (extras !== undefined) {
       if (!extras.isShared) extras.startedAt = now
       this.#parties.starts(record, extras)
     } else if (record.deadline !== undefined) this.#limits.change(record, this.#limits.wholeOf(record))
+    // Policies hear of it when all numbers are right: they may do anything.
+    this.#queue.started(record)
+    if (this.#gate.hearsStarts) this.#gate.started(record)
     this.#room.made()
     // Who starts may have held back others: they may have a slot now that they could not have before.
     if (this.#turns.keepsSlots) this.#schedule()
@@ -975,7 +1070,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     // A listener, or one of an earlier event in the same burst, may have ended it.
     if (record.status !== State.STARTING) {
       this.#turns.gaveBack(record)
-      if (record.attempt === 1) this.#queue.left(record)
+      this.#left(record)
       return false
     }
     record.status = State.RUNNING
@@ -1014,7 +1109,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const { admitted } = this.#statistics.totals()
     let delayMs: number | undefined
     this.#events.guard(() => {
-      delayMs = retry.delayMs({ attempt, error, tier, elapsedMs: now - record.timedFrom, admitted })
+      delayMs = msOf(retry.delayMs({ attempt, error, tier, elapsedMs: now - record.timedFrom, admitted }))
     }, 'retrying')
     const dueAt = now + (delayMs ?? Number.NaN)
     // Looked at again: the policy may have ended it.
@@ -1056,10 +1151,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#queue.delete(record)
     this.#turns.left(record)
     if (record.attempt > 1) this.#held.left(record)
-    else {
-      this.#statistics.waited(record.tier, this.#timeline.now() - record.timedFrom)
-      this.#queue.left(record)
-    }
+    else this.#statistics.waited(record.tier, this.#timeline.now() - record.timedFrom)
     this.#capacity.left(this.#turns.newWide)
     // Who is first now may have a slot that this one could not have.
     this.#schedule()
@@ -1067,6 +1159,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   #conclude(record: RequestRecord<Req, Res>, state: State, value: unknown, from: State, times?: RunTimes): void {
     this.#retire(record, state, value)
+    if (from === State.WAITING) this.#left(record)
     // Before anyone is told: a listener that submits must not pass those who are blocked.
     if (from === State.WAITING || from === State.HELD) this.#room.made()
     const isAbandoned = from === State.RUNNING && state > State.FAILED
@@ -1091,6 +1184,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   #retire(record: RequestRecord<Req, Res>, state: State, value: unknown): void {
     record.status = state
     this.#statistics.end(state - State.COMPLETED, record.tier)
+    if (record.extras !== undefined) this.#parties.ended(record, value)
     this.#dies(record)
     this.#parties.answer(record, value)
     if (this.#audit !== undefined) this.#audit.ended(record as RequestRecord)
@@ -1171,7 +1265,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         process.emitWarning(warning, { type: 'TriageQueueWarning', code: 'TRIAGE_SELF_WAITING' })
         this.#tell.of(Run.recordOf(run), 'selfWaiting', { awaits: awaited.id, concurrency: limit })
       },
-      enqueue: (record: RequestRecord<Req, Res>, slotIsFree: boolean) => this.#enqueue(record, slotIsFree),
+      letIn: (record: RequestRecord<Req, Res>, slotIsFree: boolean) => this.#letIn(record, slotIsFree),
       stands: (record: RequestRecord<Req, Res>) => {
         this.#stands(record)
         this.#schedule()
@@ -1210,6 +1304,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         this.#pauses.forget()
       },
       guard: (policy: () => void, event: ExecutorEvent) => this.#events.guard(policy, event),
+      report: (event: ExecutorEvent, error: unknown) => this.#events.reportOf(event, error),
       quiet: () => {
         if (this.#audit !== undefined) this.#audit.rests()
       },
@@ -1258,12 +1353,23 @@ function isTimed({ extras, enqueuedAt }: RequestRecord): boolean {
   return extras.waitTimeoutMs !== undefined || extras.timeoutMs !== undefined
 }
 
+/** @throws {OptionsError} for what is no time, such as the promise of a policy that is asynchronous by mistake */
+function msOf(answer: number | undefined): number | undefined {
+  if (answer === undefined || typeof answer === 'number') return answer
+  throw noAnswer('retry.delayMs', 'a function that returns a number of ms, or undefined', answer)
+}
+
 function own<Req, Res>(record: RequestRecord): RequestRecord<Req, Res> {
   return record as RequestRecord<Req, Res>
 }
 
 /** The one who looks at an option knows neither the request nor the queue. */
-function whose(error: OptionsError, record: RequestRecord): OptionsError {
-  const { path, expected, received, queue } = error
-  return queue === undefined ? new OptionsError(path, expected, received, subjectOf(record)) : error
+function whose(error: unknown, record: RequestRecord): unknown {
+  try {
+    if (!(error instanceof OptionsError) || error.queue !== undefined) return error
+    return new OptionsError(error.path, error.expected, error.received, subjectOf(record))
+  } catch {
+    // A proxy that does not want to be looked at.
+    return error
+  }
 }

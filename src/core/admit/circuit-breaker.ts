@@ -15,7 +15,7 @@
  *
  * @see https://learn.microsoft.com/azure/architecture/patterns/circuit-breaker
  */
-import { aFunction, isCount, numberThat } from '../checks.ts'
+import { aFunction, isCount, isYes, numberThat } from '../checks.ts'
 import type { Guard, GuardQuestion, Refusal } from './guard.ts'
 import { positiveMs, readGuardOptions, rounded } from './guard-options.ts'
 
@@ -132,7 +132,7 @@ class CircuitBreaker implements Guard {
     const state = this.#stateAt(at)
     if (state === 'open' || at - runMs < this.#countsFrom) return
     const { isFailure, failureRatio, minimumRequests, probes } = this.#options
-    const failed = isFailure(ok, runMs, question, error)
+    const failed = isYes('circuitBreaker.isFailure', isFailure(ok, runMs, question, error))
     if (state === 'half-open') {
       if (failed) this.#open(at, 1, this.#succeeded + 1)
       else if (++this.#succeeded >= probes) this.#state = 'closed'

@@ -20,8 +20,8 @@ export interface GateHost {
   /** The one whose turn it is; undefined: nobody's, now. */
   next(): RequestRecord | undefined
   end(record: RequestRecord, state: typeof State.SHED, error: unknown): void
-  /** Does it, and reports what it throws. */
-  guard(policy: () => void, event: 'started'): void
+  /** A guard has thrown, or has answered what is no answer. */
+  report(event: 'started', error: unknown): void
 }
 
 export class Gate {
@@ -47,7 +47,7 @@ export class Gate {
     timeline: Timeline,
     alarm: Alarm,
   ) {
-    const guards = new Guards([...rates, ...others])
+    const guards = new Guards([...rates, ...others], (error) => host.report('started', error))
     this.#host = host
     this.#outlook = outlook
     this.#rates = rates
@@ -63,24 +63,21 @@ export class Gate {
   /** A guard refuses it, or throws. */
   keepsOut(record: RequestRecord): boolean {
     const guards = this.#guards
+    const outer = guards.begin()
     try {
       this.#outlook.describe(record, guards.question)
-      if (guards.admits) {
-        const refusal = guards.refusal('admit')
-        if (refusal !== undefined) {
-          this.#host.refuse(record, this.#errorOf(record, refusal))
-          return true
-        }
+      const refusal = guards.admits ? guards.refusal('admit') : undefined
+      if (refusal !== undefined) {
+        this.#host.refuse(record, this.#errorOf(record, refusal))
+        return true
       }
-      if (guards.delays) {
-        const delayMs = guards.longest('delayMs')
-        if (delayMs > 0) record.later().startAt = Math.max(record.later().startAt, this.#timeline.now() + delayMs)
-      }
+      const delayMs = guards.delays ? guards.delayMs() : 0
+      if (delayMs > 0) record.later().startAt = Math.max(record.later().startAt, this.#timeline.now() + delayMs)
     } catch (error) {
       this.#host.refuse(record, error)
       return true
     } finally {
-      guards.forget()
+      guards.end(outer)
     }
     return false
   }
@@ -92,12 +89,13 @@ export class Gate {
   refusalOf(record: RequestRecord): Refusal | undefined {
     const guards = this.#guards
     if (!guards.admits) return undefined
+    const outer = guards.begin()
     try {
       this.#outlook.describe(record, guards.question)
       guards.question.probe = true
       return guards.refusal('admit')
     } finally {
-      guards.forget()
+      guards.end(outer)
     }
   }
 
@@ -105,11 +103,11 @@ export class Gate {
   holds(record: RequestRecord): boolean {
     const guards = this.#guards
     if (this.heldUntil > 0 || !guards.holds) return this.heldUntil > 0
-    let holdMs = 0
-    this.#tell(record, () => {
-      guards.question.probe = true
-      holdMs = guards.longest('holdMs')
-    })
+    const outer = guards.begin()
+    this.#outlook.describe(record, guards.question)
+    guards.question.probe = true
+    const holdMs = guards.holdMs()
+    guards.end(outer)
     // A caller who is blocked until then is asked about again; anyone else comes anew.
     if (holdMs > 0 && record.status === State.BLOCKED) {
       this.heldUntil = this.#timeline.now() + holdMs
@@ -120,23 +118,37 @@ export class Gate {
 
   /** May the next one start? Those for whom it is too late are shed on the way. */
   letsStart(): boolean {
-    const guards = this.#guards
     for (;;) {
       const record = this.#host.next()
       if (record === undefined || this.heldUntil > 0) return false
-      let refusal: Refusal | undefined
-      this.#tell(record, () => {
-        const holdMs = guards.holds ? guards.longest('holdMs') : 0
-        if (holdMs > 0) this.heldUntil = this.#timeline.now() + holdMs
-        else if (guards.drops && record.attempt === 1) refusal = guards.refusal('drop')
-      })
+      const error = this.#dropError(record)
       if (this.heldUntil > 0) {
         this.#alarm.setFor(this.heldUntil, this.#timeline.now())
         return false
       }
-      if (refusal === undefined) return true
-      this.#host.end(record, State.SHED, this.#errorOf(record, refusal))
+      if (error === undefined) return true
+      this.#host.end(record, State.SHED, error)
     }
+  }
+
+  /** Why it is too late for the next one; undefined: it is not, or it is held. */
+  #dropError(record: RequestRecord): OverloadedError | RateLimitedError | undefined {
+    const guards = this.#guards
+    const outer = guards.begin()
+    try {
+      this.#outlook.describe(record, guards.question)
+      const holdMs = guards.holds ? guards.holdMs() : 0
+      if (holdMs > 0) this.heldUntil = this.#timeline.now() + holdMs
+      else if (guards.drops && record.attempt === 1) {
+        const refusal = guards.refusal('drop')
+        if (refusal !== undefined) return this.#errorOf(record, refusal)
+      }
+    } catch (error) {
+      this.#host.report('started', error)
+    } finally {
+      guards.end(outer)
+    }
+    return undefined
   }
 
   /** The alarm has rung. True: those who were held may start. */
@@ -147,22 +159,22 @@ export class Gate {
   }
 
   started(record: RequestRecord): void {
-    this.#tell(record, () => this.#guards.started())
+    const outer = this.#guards.begin()
+    this.#outlook.describe(record, this.#guards.question)
+    this.#guards.started()
+    this.#guards.end(outer)
   }
 
   settled(record: RequestRecord, ok: boolean, runMs: number, error: unknown): void {
-    this.#tell(record, () => this.#guards.settled(ok, runMs, error))
-  }
-
-  #tell(record: RequestRecord, tell: () => void): void {
-    const guards = this.#guards
-    this.#outlook.describe(record, guards.question)
-    this.#host.guard(tell, 'started')
-    guards.forget()
+    const outer = this.#guards.begin()
+    this.#outlook.describe(record, this.#guards.question)
+    this.#guards.settled(ok, runMs, error)
+    this.#guards.end(outer)
   }
 
   #errorOf(record: RequestRecord, refusal: Refusal): OverloadedError | RateLimitedError {
-    const retryAfterMs = refusal.retryAfterMs ?? this.#outlook.retryAfterMs(record.tier)
+    const given = refusal.retryAfterMs
+    const retryAfterMs = typeof given === 'number' && given >= 0 ? given : this.#outlook.retryAfterMs(record.tier)
     const isRate = this.#rates.some(({ name }) => name === refusal.rule)
     const ErrorType = isRate ? RateLimitedError : OverloadedError
     return new ErrorType(refusal, subjectOf(record), retryAfterMs)

@@ -4,6 +4,7 @@
  * Policies decide, the executor acts: a guard is synchronous and works on numbers; what it must remember it keeps itself,
  * so that one guard object serves one executor. Each question is optional, and what no guard asks costs nothing.
  */
+import { isThenable, noAnswer } from '../checks.ts'
 import type { Explanation } from '../errors.ts'
 
 /** What a guard may look at. One object is used again for every question: read it, don't keep it. */
@@ -37,7 +38,13 @@ export interface Refusal extends Explanation {
   readonly retryAfterMs?: number
 }
 
-/** A rule beside the bounds, given through the options `rateLimit` and `overload`. */
+/**
+ * A rule beside the bounds, given through the options `rateLimit` and `overload`.
+ *
+ * What it throws about a newcomer refuses that one, with this very error; anything else that it throws is reported, as what
+ * a listener throws (`onListenerError`), and counts as no answer. So does an answer that is none, such as the promise of a
+ * guard that is asynchronous by mistake: that is told once.
+ */
 export interface Guard {
   /** What `describe()` calls it. */
   readonly name: string
@@ -46,9 +53,15 @@ export interface Guard {
    * this guard goes.
    */
   admit?(question: Readonly<GuardQuestion>): Refusal | undefined
-  /** In how many ms may the next one start? 0: now. Nothing starts meanwhile, of whatever priority. */
+  /**
+   * In how many ms may the next one start? 0, less or NaN: now. Nothing starts meanwhile, of whatever priority. Infinity: it is
+   * asked again after a second.
+   */
   holdMs?(question: Readonly<GuardQuestion>): number
-  /** In how many ms may a newcomer come to the queue? 0: now. Meanwhile it counts as waiting. */
+  /**
+   * In how many ms may a newcomer come to the queue? 0, less or NaN: now. Meanwhile it counts as waiting. Infinity is refused,
+   * with an `OptionsError`.
+   */
   delayMs?(question: Readonly<GuardQuestion>): number
   /** Is it too late for one whose turn has come? It then ends as `shed`. Never asked about one that is tried again. */
   drop?(question: Readonly<GuardQuestion>): Refusal | undefined
@@ -64,6 +77,9 @@ export interface Guard {
 /** All guards of an executor, as one. */
 export class Guards {
   readonly #all: readonly Guard[]
+  readonly #report: (error: unknown) => void
+  readonly #told = new Set<string>()
+  #isAsked = false
   /** What any of them asks: the other questions are not even put together. */
   readonly admits: boolean
   readonly holds: boolean
@@ -87,8 +103,10 @@ export class Guards {
     probe: false,
   }
 
-  constructor(all: readonly Guard[]) {
+  /** @param report is told what a guard throws about those that are in, and answers that are none */
+  constructor(all: readonly Guard[], report: (error: unknown) => void) {
     this.#all = all
+    this.#report = report
     const any = (question: keyof Guard): boolean => all.some((guard) => guard[question] !== undefined)
     this.admits = any('admit')
     this.holds = any('holdMs')
@@ -98,37 +116,119 @@ export class Guards {
     this.hearsEnds = any('settled')
   }
 
-  /** The first refusal. */
+  /**
+   * One of them is to be asked, or told. A guard that calls the executor may have others asked in the middle of that: what
+   * this answers with is for `end()`, and puts the question back as it was.
+   */
+  begin(): GuardQuestion | undefined {
+    const outer = this.#isAsked ? { ...this.question } : undefined
+    this.#isAsked = true
+    return outer
+  }
+
+  end(outer: GuardQuestion | undefined): void {
+    if (outer !== undefined) {
+      Object.assign(this.question, outer)
+      return
+    }
+    this.#isAsked = false
+    // What was asked about must not be kept alive.
+    this.question.request = undefined
+    this.question.metadata = undefined
+    this.question.probe = false
+  }
+
+  /** The first refusal. What a guard throws about a newcomer is thrown; for those that are in, it has no say then. */
   refusal(question: 'admit' | 'drop'): Refusal | undefined {
     for (const guard of this.#all) {
-      const refusal = guard[question]?.(this.question)
-      if (refusal !== undefined) return refusal
+      try {
+        const refusal = this.#refusalOf(guard, question, guard[question]?.(this.question))
+        if (refusal !== undefined) return refusal
+      } catch (error) {
+        if (question === 'admit') throw error
+        this.#report(error)
+      }
     }
     return undefined
   }
 
-  /** The longest delay; 0 when none of them asks for one. */
-  longest(question: 'holdMs' | 'delayMs'): number {
+  /** The longest hold; 0 when none of them asks for one. One for ever is looked at again after a second. */
+  holdMs(): number {
     let longest = 0
     for (const guard of this.#all) {
-      const ms = guard[question]?.(this.question) ?? 0
-      if (ms > longest) longest = ms
+      try {
+        longest = Math.max(longest, this.#msOf(guard, 'holdMs', guard.holdMs?.(this.question)))
+      } catch (error) {
+        this.#report(error)
+      }
+    }
+    return longest === Number.POSITIVE_INFINITY ? ASKED_AGAIN_MS : longest
+  }
+
+  /** The longest delay of a newcomer. */
+  delayMs(): number {
+    let longest = 0
+    for (const guard of this.#all) {
+      const delayMs = this.#msOf(guard, 'delayMs', guard.delayMs?.(this.question))
+      // Its time would never come, and its timeouts never begin.
+      if (delayMs === Number.POSITIVE_INFINITY) throw noAnswer(`${guard.name}.delayMs`, A_DELAY, delayMs)
+      if (delayMs > longest) longest = delayMs
     }
     return longest
   }
 
   started(): void {
-    for (const guard of this.#all) guard.started?.(this.question)
+    for (const guard of this.#all) {
+      try {
+        this.#tell(guard.started?.(this.question))
+      } catch (error) {
+        this.#report(error)
+      }
+    }
   }
 
   settled(ok: boolean, runMs: number, error: unknown): void {
-    for (const guard of this.#all) guard.settled?.(this.question, ok, runMs, error)
+    for (const guard of this.#all) {
+      try {
+        this.#tell(guard.settled?.(this.question, ok, runMs, error))
+      } catch (thrown) {
+        this.#report(thrown)
+      }
+    }
   }
 
-  /** What was asked about must not be kept alive. */
-  forget(): void {
-    this.question.request = undefined
-    this.question.metadata = undefined
-    this.question.probe = false
+  /** One that is asynchronous, though nothing awaits it. */
+  #tell(answer: unknown): void {
+    if (isThenable(answer)) answer.then(undefined, this.#report)
   }
+
+  #refusalOf(guard: Guard, question: 'admit' | 'drop', answer: unknown): Refusal | undefined {
+    if (answer === undefined || answer === null || answer === false) return undefined
+    if (isRefusal(answer)) return answer
+    this.#isNoAnswer(`${guard.name}.${question}`, 'a function that returns a refusal, or undefined', answer)
+    return undefined
+  }
+
+  /** 0 for what is no number. */
+  #msOf(guard: Guard, question: 'holdMs' | 'delayMs', answer: unknown): number {
+    if (typeof answer === 'number') return answer > 0 ? answer : 0
+    if (answer !== undefined && answer !== null) this.#isNoAnswer(`${guard.name}.${question}`, A_DELAY, answer)
+    return 0
+  }
+
+  /** Told once: a guard that is asynchronous by mistake answers so each time. */
+  #isNoAnswer(path: string, expected: string, answer: unknown): void {
+    const error = noAnswer(path, expected, answer)
+    if (!this.#told.has(path)) this.#report(error)
+    this.#told.add(path)
+  }
+}
+
+/** How long a hold that has no end lasts until the guard is asked again, in ms. */
+const ASKED_AGAIN_MS = 1_000
+const A_DELAY = 'a function that returns a number of ms'
+
+function isRefusal(answer: unknown): answer is Refusal {
+  const { rule, compared } = answer as Partial<Refusal>
+  return typeof rule === 'string' && typeof compared === 'object' && compared !== null
 }

@@ -23,7 +23,6 @@ export interface BlockedLine<R> {
   firstAt(tier: number): R | undefined
   /** By tier, and in the order of each. */
   entries(): Iterable<R>
-  delete(record: R): void
 }
 
 /** What it asks of the executor. */
@@ -32,8 +31,8 @@ export interface RoomHost<R> {
   slotIsFreeFor(record: R): boolean
   /** May there be a slot for those of a lower priority, where nothing may wait, although there is none for this one? */
   keepsSlots(): boolean
-  /** It comes in. */
-  enqueue(record: R, slotIsFree: boolean): void
+  /** It comes in, unless a policy has anything against it. */
+  letIn(record: R, slotIsFree: boolean): void
   /** Does anyone wait for it? Those leave whose signals were aborted, and who were not told yet. */
   isWanted(record: R): boolean
   /** What a guard would say to it, if it said no. Nothing is taken, and nothing is counted. */
@@ -177,8 +176,9 @@ export class Room<R extends RequestRecord> {
     if (!asked.asksGuards) return true
     const refusal = this.#host.refusalOf(record)
     if (refusal === undefined) return true
-    const { retryAfterMs = ASK_AGAIN_MS } = refusal
-    asked.againAt = record.enqueuedAt + (retryAfterMs > 0 ? retryAfterMs : ASK_AGAIN_MS)
+    const { retryAfterMs = 0 } = refusal
+    const isTime = Number.isFinite(retryAfterMs) && retryAfterMs > 0
+    asked.againAt = record.enqueuedAt + (isTime ? retryAfterMs : ASK_AGAIN_MS)
     return false
   }
 
@@ -244,8 +244,6 @@ export class Room<R extends RequestRecord> {
   }
 
   #letIn(record: R, slotIsFree: boolean): void {
-    if (!this.#host.isWanted(record)) return
-    this.#blocked.delete(record)
-    this.#host.enqueue(record, slotIsFree)
+    if (this.#host.isWanted(record)) this.#host.letIn(record, slotIsFree)
   }
 }

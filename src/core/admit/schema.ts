@@ -3,7 +3,8 @@
  *
  * @see https://standardschema.dev
  */
-import type { RequestIssue } from '../errors.ts'
+import { isThenable } from '../checks.ts'
+import { OptionsError, type RequestIssue } from '../errors.ts'
 
 /** The part of the Standard Schema interface (version 1) that we use. */
 export interface StandardSchema<Output> {
@@ -43,13 +44,14 @@ export function check<Req>(schema: StandardSchema<Req>, request: Req): Checked<R
 }
 
 function judge<Req>(result: StandardResult<Req>): Checked<Req> {
-  return result.issues ? { issues: result.issues } : { request: result.value }
+  if (typeof result === 'object' && result !== null) {
+    const { issues } = result
+    if (Array.isArray(issues)) return { issues }
+    if (!issues && 'value' in result) return { request: result.value }
+  }
+  throw new OptionsError('schema', 'one that answers with { value } or with { issues }, an array', result)
 }
 
 function failed(error: unknown): { error: unknown } {
   return { error }
-}
-
-function isThenable<T extends object>(value: T | Promise<T>): value is Promise<T> {
-  return typeof (value as { then?: unknown }).then === 'function'
 }

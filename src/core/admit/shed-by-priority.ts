@@ -18,7 +18,7 @@
  * @see https://www.uber.com/blog/cinnamon-using-century-old-tech-to-build-a-mean-load-shedder/
  * @see https://failsafe-go.dev/execution-prioritization/
  */
-import { aFunction, isCount, numberThat } from '../checks.ts'
+import { aFunction, isCount, noAnswer, numberThat } from '../checks.ts'
 import { OptionsError } from '../errors.ts'
 import { TIERS } from '../priority.ts'
 import type { Guard, GuardQuestion, Refusal } from './guard.ts'
@@ -125,7 +125,7 @@ class ShedByPriority implements Guard {
     }
     const caller: unknown = this.#cohort(request, metadata)
     if (typeof caller !== 'string') {
-      throw new OptionsError('shedByPriority.cohort', 'a function that returns a string', caller)
+      throw noAnswer('shedByPriority.cohort', 'a function that returns a string', caller)
     }
     return cohortOf(caller)
   }

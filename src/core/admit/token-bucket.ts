@@ -11,7 +11,7 @@
  *
  * A token is taken before the bounds are looked at: what is then refused for want of room has had its token.
  */
-import { aFunction, isCount, numberThat } from '../checks.ts'
+import { aFunction, isCount, noAnswer, numberThat } from '../checks.ts'
 import { OptionsError } from '../errors.ts'
 import { priorities } from '../priority.ts'
 import type { Guard, GuardQuestion, Refusal } from './guard.ts'
@@ -170,7 +170,7 @@ class Buckets {
   #find({ at, tier, request, metadata }: Readonly<GuardQuestion>): Bucket {
     if (this.#key === undefined) return this.#byTier[this.#isPerPriority ? tier : 0] as Bucket
     const key: unknown = this.#key(request, metadata)
-    if (typeof key !== 'string') throw new OptionsError('tokenBucket.per', 'a function that returns a string', key)
+    if (typeof key !== 'string') throw noAnswer('tokenBucket.per', 'a function that returns a string', key)
     let bucket = this.#byKey.get(key)
     if (bucket === undefined) {
       this.#makeRoom(at)

@@ -43,6 +43,11 @@ export class Deadlines<T> {
     for (const { target } of this.#line) yield target
   }
 
+  /** The next target that is due by now, which stays. */
+  firstDue(now: number): T | undefined {
+    return this.nextDueAt <= now ? this.#line.first()?.target : undefined
+  }
+
   /** Takes the next target that is due by now. */
   takeDue(now: number): T | undefined {
     return this.nextDueAt <= now ? this.#line.shift()?.target : undefined

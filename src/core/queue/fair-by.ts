@@ -24,7 +24,7 @@
  *   SIGMETRICS 2004
  * @see https://github.com/kubernetes/enhancements/tree/master/keps/sig-api-machinery/1040-priority-and-fairness (the guess)
  */
-import { aFunction, isCount, isPlain, type OptionRule, readGiven } from '../checks.ts'
+import { aFunction, isCount, isPlain, noAnswer, type OptionRule, readGiven } from '../checks.ts'
 import { OptionsError } from '../errors.ts'
 import { priorities } from '../priority.ts'
 import type { OrderPolicy, OrderQuestion } from './order.ts'
@@ -155,17 +155,17 @@ class FairBy implements OrderPolicy {
 
   #keyOf({ request, metadata }: Readonly<OrderQuestion>): string {
     const key: unknown = this.#key(request, metadata)
-    if (typeof key !== 'string') throw new OptionsError('fairBy.key', 'a function that returns a string', key)
+    if (typeof key !== 'string') throw noAnswer('fairBy.key', 'a function that returns a string', key)
     return key
   }
 
   /** What a run of one unit uses up of its key's share. */
   #charge({ request, metadata, cost: slots }: Readonly<OrderQuestion>, key: string): number {
     const cost = typeof this.#cost === 'function' ? this.#cost(request, metadata) : (this.#cost ?? slots)
-    if (!isCost(cost)) throw new OptionsError('fairBy.cost', `a function that returns ${COST}`, cost)
+    if (!isCost(cost)) throw noAnswer('fairBy.cost', `a function that returns ${COST}`, cost)
     const weight = this.#weight === undefined ? 1 : this.#weight(key)
     if (!isWithin(weight, 0.001, 1000)) {
-      throw new OptionsError('fairBy.weight', 'a function that returns a number from 0.001 to 1000', weight)
+      throw noAnswer('fairBy.weight', 'a function that returns a number from 0.001 to 1000', weight)
     }
     return cost / weight
   }

@@ -84,31 +84,33 @@ export class HeldBack<R extends RequestRecord> {
   /** It is admitted, and comes to the queue when its time has come. */
   add(record: R): void {
     const later = record.later()
-    const { after } = later
+    const isAfter = later.after !== undefined
     record.status = State.HELD
     this.#places.holds(record.tier, 1)
-    this.#hold(record, later, after === undefined ? later.startAt : Number.POSITIVE_INFINITY)
+    this.#hold(record, later, isAfter ? Number.POSITIVE_INFINITY : later.startAt)
     // Its time counts from then; that of a request which waits for others, from its submission.
     later.timedFrom = later.startAt
     if (record.deadline !== undefined) this.#limits.change(record, this.#limits.untilRunOf(record))
-    if (after === undefined) this.#alarm.setFor(later.startAt, this.#timeline.now())
-    else this.#follow(record, later, after)
+    if (!isAfter) this.#alarm.setFor(later.startAt, this.#timeline.now())
   }
 
-  #follow(record: R, later: Later, after: readonly unknown[]): void {
-    const { hold } = later
+  /** It awaits the others, from when all is done about its admission: to read their results may call anything. */
+  follow(record: R): void {
+    const later = record.later()
+    const { after, hold } = later
+    if (after === undefined || hold === undefined) return
     later.after = undefined
     // Not before: whoever is refused must not have made the failure of another one an unhandled rejection.
     Promise.all(after.map(resultOf)).then(
       () => {
         this.#inItsTurn(() => {
           if (later.hold !== hold) return
-          this.#line.clear(hold as Deadline<R>)
           const now = this.#timeline.now()
           if (later.startAt <= now) {
             this.#comes(record)
             return
           }
+          this.#line.clear(hold as Deadline<R>)
           this.#hold(record, later, later.startAt)
           this.#alarm.setFor(later.startAt, now)
         })
@@ -152,26 +154,47 @@ export class HeldBack<R extends RequestRecord> {
 
   /** The alarm has rung: those whose time has come go to the queue. */
   release(now: number): void {
-    for (let due = this.#line.takeDue(now); due !== undefined; due = this.#line.takeDue(now)) this.#comes(due)
+    for (let due = this.#line.firstDue(now); due !== undefined; due = this.#line.firstDue(now)) this.#comes(due)
   }
 
-  /** Its time has come, and its hold is gone: it goes to the queue. */
+  /** Its time has come: it goes to the queue. */
   #comes(record: R): void {
-    record.later().hold = undefined
-    if (record.attempt > 1) {
+    const isBack = record.attempt > 1
+    const rank = isBack ? record.rank : this.#rankOf(record)
+    if (rank === undefined) return
+    this.#unhold(record)
+    if (isBack) {
       this.#queue.addAgain(record)
       this.#places.returns(record.tier, 1)
     } else {
-      try {
-        this.#queue.add(record)
-      } catch (error) {
-        // The order policy has thrown.
-        this.#cancel(record, error)
-        return
-      }
+      this.#queue.add(record, rank)
       this.#places.holds(record.tier, -1)
     }
     this.#host.stands(record)
+  }
+
+  /** Asked while it is still held: the policy may throw, and may move or end it meanwhile. Undefined: it does not come. */
+  #rankOf(record: R): number | undefined {
+    const { hold } = record.later()
+    do {
+      const { tier } = record
+      let rank: number
+      try {
+        rank = this.#queue.rankOf(record)
+      } catch (error) {
+        this.#cancel(record, error)
+        return undefined
+      }
+      if (record.later().hold === hold && record.tier === tier) return rank
+      this.#queue.refuses(record, rank, tier)
+    } while (record.later().hold === hold)
+    return undefined
+  }
+
+  #unhold(record: R): void {
+    const later = record.later()
+    this.#line.clear(later.hold as Deadline<R>)
+    later.hold = undefined
   }
 
   #cancel(record: R, reason: unknown): void {
@@ -186,22 +209,16 @@ export class HeldBack<R extends RequestRecord> {
 
   /** It has ended, and is held no more. */
   letGo(record: R): void {
-    const later = record.later()
-    if (later.hold !== undefined) this.#line.clear(later.hold as Deadline<R>)
-    later.hold = undefined
+    this.#unhold(record)
     if (record.attempt > 1) this.retrying--
     else this.#places.holds(record.tier, -1)
   }
 
-  /** Gives it another priority, for when it comes to the queue. */
-  move(record: R, tier: number): void {
-    if (record.attempt > 1) this.#queue.move(record, tier, record.timedFrom)
-    else {
-      // The order policy has not been asked about it yet: it will be when its time has come.
-      this.#places.holds(record.tier, -1)
-      record.tier = tier
-      this.#places.holds(tier, 1)
-    }
+  /** It has another priority, for when it comes to the queue. */
+  moved({ attempt, tier }: R, from: number): void {
+    if (attempt > 1) return
+    this.#places.holds(from, -1)
+    this.#places.holds(tier, 1)
   }
 }
 

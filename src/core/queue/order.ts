@@ -25,7 +25,13 @@ export interface OrderQuestion {
   metadata: unknown
 }
 
-/** An order of requests, given through the option `order`. */
+/**
+ * An order of requests, given through the option `order`.
+ *
+ * What `rank` throws about a newcomer refuses that one with this very error; `setPriority()` throws it, and nothing has changed;
+ * where another caller's join would lift a request, it is reported, and the request keeps its priority. What the other methods
+ * throw is reported, as what a listener throws (`onListenerError`). Each of them may call the executor.
+ */
 export interface OrderPolicy {
   /** What `getStatus()` calls it. */
   readonly name: string
@@ -62,7 +68,8 @@ export interface OrderPolicy {
 
 /**
  * Which tier is next, where another order decides who of it goes? Each request that waits brings its tier a turn, a number;
- * smaller ones are first, and of equal ones that of the upper tier. It is told of numbers only, and must not throw.
+ * smaller ones are first, and of equal ones that of the upper tier. It is told of numbers only, and must neither throw nor call
+ * the executor.
  */
 export interface Turns {
   /** One has come to a tier. */

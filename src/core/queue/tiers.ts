@@ -5,6 +5,7 @@
  * middle, and a rank may change. Its body is four sorted lines (see tier.ts), since ranks mostly only grow within a
  * priority: adding and taking the first are O(1) then, all else is O(log n) plus one shift within a small block.
  */
+import { isThenable, noAnswer } from '../checks.ts'
 import { type ByPriority, byPriority, TIERS } from '../priority.ts'
 import { bySequence, type OrderPolicy, type OrderQuestion, strict, type Turns } from './order.ts'
 import { type Ranked, Tier } from './tier.ts'
@@ -42,7 +43,10 @@ export class Tiers<E extends QueueEntry> {
     metadata: undefined,
   }
   #sequence = 0
+  /** That of the newcomer whose rank was asked for last. */
+  #asked = 0
   #size = 0
+  #hasTold = false
 
   /** @param report is told what the policy throws when it is told something; its ranks are the caller's to deal with */
   constructor(order: OrderPolicy = strict(), report?: (error: unknown) => void) {
@@ -67,10 +71,34 @@ export class Tiers<E extends QueueEntry> {
     return byPriority((tier) => (this.#tiers[tier] as Tier<E>).size)
   }
 
-  /** Gives an entry its sequence and its rank, and puts it in its place. */
-  add(entry: E): void {
-    entry.sequence = ++this.#sequence
-    this.#place(entry, this.#rankOf(entry, entry.tier, entry.timedFrom))
+  /** Is a policy asked for ranks? It may throw, and may do anything meanwhile. */
+  get asksRanks(): boolean {
+    return !this.#isStrict
+  }
+
+  /** The rank of a newcomer, who stands nowhere yet; or what the policy throws. */
+  rankOf(entry: E): number {
+    const sequence = ++this.#sequence
+    const rank = this.#ask(entry, entry.tier, sequence, entry.timedFrom)
+    this.#asked = sequence
+    return rank
+  }
+
+  /** Gives an entry its sequence, and puts it in its place. */
+  add(entry: E, rank = this.#isStrict ? this.#next() : this.rankOf(entry)): void {
+    entry.sequence = this.#asked
+    this.#place(entry, rank)
+  }
+
+  /** A newcomer whose rank was asked for last does not come in. */
+  refuses(entry: E, rank: number, tier = entry.tier): void {
+    // It may stand in another line, and keeps its sequence there.
+    this.left(entry, tier, rank, this.#asked)
+  }
+
+  #next(): number {
+    this.#asked = ++this.#sequence
+    return this.#asked
   }
 
   /** Puts an entry back that had left, with the rank of its admission. */
@@ -80,17 +108,19 @@ export class Tiers<E extends QueueEntry> {
 
   /** Tells the order policy that an entry starts. */
   started(entry: E): void {
-    if (this.#order.started !== undefined) this.#tell(entry, entry.tier, (it) => this.#order.started?.(it, entry.rank))
+    if (this.#order.started !== undefined) {
+      this.#tell(entry, entry.tier, entry.sequence, (it) => this.#order.started?.(it, entry.rank))
+    }
   }
 
   /** Tells the order policy that the slot of one that had started is free. */
   settled(entry: E, runMs: number): void {
-    this.#tell(entry, entry.tier, (it) => this.#order.settled?.(it, entry.rank, runMs))
+    this.#tell(entry, entry.tier, entry.sequence, (it) => this.#order.settled?.(it, entry.rank, runMs))
   }
 
   /** Tells the order policy that an entry will not start, or not with this rank. */
-  left(entry: E, tier = entry.tier, rank = entry.rank): void {
-    if (this.#order.left !== undefined) this.#tell(entry, tier, (it) => this.#order.left?.(it, rank))
+  left(entry: E, tier = entry.tier, rank = entry.rank, sequence = entry.sequence): void {
+    if (this.#order.left !== undefined) this.#tell(entry, tier, sequence, (it) => this.#order.left?.(it, rank))
   }
 
   /** The entry that goes first. */
@@ -157,14 +187,24 @@ export class Tiers<E extends QueueEntry> {
   move(entry: E, tier: number, admittedAt: number): void {
     if (tier === entry.tier) return
     // An order policy that throws must not lose the entry.
-    const rank = this.#rankOf(entry, tier, admittedAt)
+    const rank = this.rankIn(tier, entry, admittedAt)
     const { tier: oldTier, rank: oldRank } = entry
+    this.moveTo(tier, entry, rank)
+    this.left(entry, oldTier, oldRank)
+  }
+
+  /** The rank that an entry would have in another tier; or what the policy throws. */
+  rankIn(tier: number, entry: E, admittedAt = entry.timedFrom): number {
+    return this.#isStrict ? entry.sequence : this.#ask(entry, tier, entry.sequence, admittedAt)
+  }
+
+  /** Moves an entry to another tier, with its rank there. The policy is not told yet. */
+  moveTo(tier: number, entry: E, rank: number): void {
     const stands = entry.block !== undefined
     if (stands) this.delete(entry)
     entry.tier = tier
     entry.rank = rank
     if (stands) this.#place(entry, rank)
-    this.left(entry, oldTier, oldRank)
   }
 
   /** How many go before an entry. */
@@ -225,39 +265,56 @@ export class Tiers<E extends QueueEntry> {
     return undefined
   }
 
-  #tell(entry: E, tier: number, policy: (question: OrderQuestion) => void): void {
+  #tell(entry: E, tier: number, sequence: number, policy: (question: OrderQuestion) => unknown): void {
     try {
-      this.#ask(entry, tier, entry.timedFrom, policy)
+      const answer = policy(this.#fill(entry, tier, sequence, entry.timedFrom))
+      // One that is asynchronous, though nothing awaits it.
+      if (isThenable(answer)) answer.then(undefined, (error: unknown) => this.#report?.(error))
     } catch (error) {
       if (this.#report === undefined) throw error
       this.#report(error)
+    } finally {
+      this.#forget()
     }
   }
 
-  #ask<T>(entry: E, tier: number, admittedAt: number, policy: (question: OrderQuestion) => T): T {
+  #ask(entry: E, tier: number, sequence: number, admittedAt: number): number {
+    try {
+      const rank: unknown = this.#order.rank(this.#fill(entry, tier, sequence, admittedAt))
+      // A rank that compares with nothing would be lost in a sorted line.
+      return typeof rank === 'number' && !Number.isNaN(rank) ? rank : this.#noRank(rank)
+    } finally {
+      this.#forget()
+    }
+  }
+
+  #fill(entry: E, tier: number, sequence: number, admittedAt: number): OrderQuestion {
     const question = this.#question
     question.tier = tier
-    question.sequence = entry.sequence
+    question.sequence = sequence
     question.admittedAt = admittedAt
     question.deadline = entry.waitUntil ?? Number.POSITIVE_INFINITY
     question.cost = entry.cost ?? 1
     question.attempt = entry.attempt ?? 1
     question.request = entry.request
     question.metadata = entry.metadata
-    try {
-      return policy(question)
-    } finally {
-      // The last one asked about must not be kept alive.
-      question.request = undefined
-      question.metadata = undefined
-    }
+    return question
   }
 
-  #rankOf(entry: E, tier: number, admittedAt: number): number {
-    if (this.#isStrict) return entry.sequence
-    const rank = this.#ask(entry, tier, admittedAt, (question) => this.#order.rank(question))
-    // A rank that compares with nothing would be lost in a sorted line.
-    return typeof rank === 'number' && !Number.isNaN(rank) ? rank : Number.POSITIVE_INFINITY
+  /** The last one asked about must not be kept alive. */
+  #forget(): void {
+    this.#question.request = undefined
+    this.#question.metadata = undefined
+  }
+
+  /** What is no number ranks last; a policy that is asynchronous by mistake is told of it, once. */
+  #noRank(rank: unknown): number {
+    if (typeof rank === 'object' && rank !== null) {
+      const error = noAnswer('order.rank', 'a function that returns a number', rank)
+      if (!this.#hasTold) this.#report?.(error)
+      this.#hasTold = true
+    }
+    return Number.POSITIVE_INFINITY
   }
 
   #place(entry: E, rank: number): void {

@@ -3,6 +3,7 @@
  *
  * What the policy throws is reported and teaches nothing, as an answer that is no number; one in shadow mode is only heard.
  */
+import { isYes, noAnswer } from '../checks.ts'
 import type { Timeline } from '../clock.ts'
 import { RunTimeoutError } from '../errors.ts'
 import type { LimitPolicy, LimitSample } from './limit.ts'
@@ -46,14 +47,17 @@ export class Learner {
     const sample = this.#sample
     this.#host.guard(() => {
       const isTimeout = failure?.error instanceof RunTimeoutError
-      const dropped = failure !== undefined && (isTimeout || policy.isDropped?.(failure.error) === true)
+      const dropped =
+        failure !== undefined && (isTimeout || isYes('limit.isDropped', policy.isDropped?.(failure.error)))
       // It failed for a reason of its own, which says nothing about how many may run.
       if (failure !== undefined && !dropped) return
       sample.at = this.#timeline.now()
       sample.runMs = runMs
       sample.inflight = inflight
       sample.dropped = dropped
-      const learned = Math.max(Math.floor(policy.sample(sample)), 1)
+      const answer: unknown = policy.sample(sample)
+      if (typeof answer !== 'number') throw noAnswer('limit.sample', 'a function that returns a number', answer)
+      const learned = Math.max(Math.floor(answer), 1)
       if (!Number.isSafeInteger(learned)) return
       this.#limit = learned
       if (policy.shadow !== true) this.#host.setLimit(learned)

@@ -19,7 +19,10 @@ export interface LimitSample {
   dropped: boolean
 }
 
-/** A concurrency limit, given through the option `limit`. One policy object serves one executor. */
+/**
+ * A concurrency limit, given through the option `limit`. One policy object serves one executor. What it throws is reported, as what
+ * a listener throws, and teaches nothing; so is an answer that is no number.
+ */
 export interface LimitPolicy {
   /** What `getStatus()` calls it. */
   readonly name: string

@@ -21,7 +21,7 @@
  * @see https://github.com/Netflix/concurrency-limits (limit/VegasLimit, limit/functions/Log10RootIntFunction)
  * @see Brakmo and Peterson, TCP Vegas, IEEE JSAC 13(8), 1995
  */
-import { aFunction, numberThat } from '../checks.ts'
+import { aFunction, numberThat, shareOf } from '../checks.ts'
 import type { LimitPolicy } from './limit.ts'
 import {
   integerFrom,
@@ -141,7 +141,7 @@ const NO_LOAD = 1
 const JITTER = 2
 
 function jitter(random: () => number): number {
-  return 0.5 + 0.5 * random()
+  return 0.5 + 0.5 * shareOf('vegas.random', random, 1)
 }
 
 /** Counted in digits, not by `Math.log10`, which is off at powers of ten in some engines. */

@@ -8,7 +8,7 @@
  * @see https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/ (full jitter)
  * @see https://sre.google/sre-book/addressing-cascading-failures/ (retry budgets)
  */
-import { aFunction, isCount, numberThat, type OptionRule, readGiven } from '../checks.ts'
+import { aFunction, isCount, isYes, numberThat, type OptionRule, readGiven, shareOf } from '../checks.ts'
 import type { RetryPolicy } from './retry.ts'
 
 export interface BackoffOptions {
@@ -45,7 +45,7 @@ export interface BackoffOptions {
    */
   reserve?: number
   /**
-   * A number from 0 to 1, for the jitter.
+   * A number from 0 to 1, for the jitter; another one is no jitter, and the wait the longest.
    * @default Math.random
    */
   random?: () => number
@@ -70,13 +70,13 @@ export function backoff(options: BackoffOptions = {}): RetryPolicy {
         saved = Math.min(saved + (admitted - seen) * budget, reserve)
         seen = admitted
       }
-      if (attempt >= attempts || !retryIf(error, attempt)) return undefined
+      if (attempt >= attempts || !isYes('backoff.retryIf', retryIf(error, attempt))) return undefined
       if (!unlimited) {
         if (saved < 1) return undefined
         saved--
       }
       const longest = Math.min(baseMs * 2 ** (attempt - 1), maxMs)
-      return jitter === 'none' ? longest : longest * random()
+      return jitter === 'none' ? longest : longest * shareOf('backoff.random', random, 1)
     },
   }
 }

@@ -32,6 +32,8 @@ export interface PartiesHost<Req, Res> {
   abandon(record: RequestRecord<Req, Res>, reason: unknown): void
   /** When its run began; undefined: it does not run. */
   startedAt(record: RequestRecord<Req, Res>): number | undefined
+  /** A signal has thrown when it was let go of, or asked. */
+  report(event: 'cancelled', error: unknown): void
 }
 
 export class Parties<Req, Res> {
@@ -47,11 +49,14 @@ export class Parties<Req, Res> {
     this.#host = host
     this.#limits = limits
     this.#timeline = timeline
-    this.#signals = new Signals((party, reason) => {
-      const signals = this.#staying.get(party as RequestRecord<Req, Res>)
-      if (signals === undefined) this.leave(party, State.CANCELLED, reason)
-      else if (signals.every(({ aborted }) => aborted)) this.#host.abandon(party as RequestRecord<Req, Res>, reason)
-    })
+    this.#signals = new Signals(
+      (party, reason) => {
+        const signals = this.#staying.get(party as RequestRecord<Req, Res>)
+        if (signals === undefined) this.leave(party, State.CANCELLED, reason)
+        else if (signals.every(isAborted)) this.#host.abandon(party as RequestRecord<Req, Res>, reason)
+      },
+      (error) => host.report('cancelled', error),
+    )
   }
 
   /** What is held that only live requests need. */
@@ -85,14 +90,16 @@ export class Parties<Req, Res> {
     this.#limits.clear(record)
     const { extras } = record
     if (extras === undefined) return
-    this.#unhear(record, extras)
     if (extras.id !== undefined && this.#ids.get(extras.id) === record) this.#ids.delete(extras.id)
+    // Last: the methods of a signal may be anybody's, and do anything.
+    this.#unhear(record, extras)
   }
 
   #unhear(record: RequestRecord<Req, Res>, extras: Extras): void {
-    if (extras.signal === undefined) return
-    this.#signals.delete(extras.signal, record)
+    const { signal } = extras
+    if (signal === undefined) return
     extras.signal = undefined
+    this.#signals.delete(signal, record)
   }
 
   /** A second caller with the id of a live request shares its run. */
@@ -111,6 +118,8 @@ export class Parties<Req, Res> {
       },
       (party, reason) => this.leave(party, State.CANCELLED, new CancelledError(reason, subjectOf(twin))),
     )
+    // Before it is let go of: so the signal itself is not asked again.
+    if (joined.signal !== undefined) this.#signals.add(joined.signal, joined)
     this.unlink(newcomer)
     newcomer.status = State.REJECTED
     const more = twin.more()
@@ -118,7 +127,6 @@ export class Parties<Req, Res> {
     more.joined.add(joined)
     if (resolve !== undefined) joined.deliverTo(resolve, reject as (reason: unknown) => void)
     joined.admission = extras.admission
-    if (joined.signal !== undefined) this.#signals.add(joined.signal, joined)
     this.#limits.set(joined, twin.status >= State.STARTING ? joined.timeoutMs : joined.waitUntil - joined.timedFrom)
     if (twin.status > State.BLOCKED) admittedJoined(joined)
   }
@@ -133,7 +141,12 @@ export class Parties<Req, Res> {
   }
 
   #leaveIfAborted(party: Party<Req, Res>, signal: AbortSignal | undefined): void {
-    if (signal?.aborted === true) this.leave(party, State.CANCELLED, signal.reason)
+    if (signal === undefined) return
+    try {
+      if (signal.aborted) this.leave(party, State.CANCELLED, signal.reason)
+    } catch (error) {
+      this.#host.report('cancelled', error)
+    }
   }
 
   /** Keeps the promise of `submit()`, and of those who joined meanwhile. */
@@ -171,24 +184,28 @@ export class Parties<Req, Res> {
     return true
   }
 
+  /** It has ended: whoever reads its result from now on finds this. */
+  ended(record: RequestRecord<Req, Res>, value: unknown): void {
+    const extras = record.own()
+    if (extras === undefined || extras.left !== undefined) return
+    extras.endedAt = this.#timeline.now()
+    if (extras.kept) extras.value = value
+  }
+
   /** Tells everyone who waits for a request that has ended, and lets go of them. */
   answer(record: RequestRecord<Req, Res>, value: unknown): void {
     const settle = record.status === State.COMPLETED ? record.resolve : record.reject
     record.resolve = undefined
     record.reject = undefined
+    const { extras } = record
+    // To resolve reads `value.then`, which may be a getter, and do anything.
     if (settle !== undefined) settle(value as never)
-    const extras = record.own()
-    if (extras !== undefined) this.#answerAll(extras, value)
+    if (extras !== undefined && extras.joined !== undefined) this.#answerJoined(extras, value)
   }
 
-  /** Those with a handle, and those who have joined. */
-  #answerAll(extras: Extras, value: unknown): void {
+  /** Those who have joined. */
+  #answerJoined(extras: Extras, value: unknown): void {
     const now = this.#timeline.now()
-    if (extras.left === undefined) {
-      extras.endedAt = now
-      if (extras.kept) extras.value = value
-    }
-    if (extras.joined === undefined) return
     const all = joinedOf<Req, Res>(extras)
     extras.joined = undefined
     for (const joined of all) {
@@ -274,6 +291,24 @@ export class Parties<Req, Res> {
   #letGo(joined: JoinedRequest<Req, Res>): void {
     this.#limits.clear(joined)
     if (joined.signal !== undefined) this.#signals.delete(joined.signal, joined)
+  }
+}
+
+/** Of a signal that throws when it is asked nothing is known. */
+function isAborted(signal: AbortSignal): boolean {
+  try {
+    return signal.aborted
+  } catch {
+    return false
+  }
+}
+
+/** Has a signal that was aborted said this? One that throws when it is asked has said nothing. */
+export function isReasonOf(signal: AbortSignal | undefined, error: unknown): boolean {
+  try {
+    return signal !== undefined && isAborted(signal) && signal.reason === error
+  } catch {
+    return false
   }
 }
 

@@ -26,7 +26,8 @@ export interface RetryPolicy {
   /**
    * In how many ms to try again; undefined: not at all, and the caller gets the error. Asked when the executor has failed
    * while its caller still waits; a run timeout or a cancellation is never tried again. A delay that would end after the
-   * request's time is over is not begun.
+   * request's time is over is not begun, nor one that is less than 0, NaN or Infinity. What it throws is reported, as what a
+   * listener throws, and so is what is no number: the failure is final then.
    */
   delayMs(question: Readonly<RetryQuestion>): number | undefined
 }

@@ -14,10 +14,15 @@ interface Group<P> {
 export class Signals<P> {
   readonly #groups = new Map<AbortSignal, Group<P>>()
   readonly #aborted: (party: P, reason: unknown) => void
+  readonly #report: (error: unknown) => void
 
-  /** `aborted` is called once for each party of an aborted signal, in the order in which they were added. */
-  constructor(aborted: (party: P, reason: unknown) => void) {
+  /**
+   * @param aborted is called once for each party of an aborted signal, in the order in which they were added
+   * @param report is told what a signal throws when it is let go of: it may be anybody's object
+   */
+  constructor(aborted: (party: P, reason: unknown) => void, report: (error: unknown) => void) {
     this.#aborted = aborted
+    this.#report = report
   }
 
   /** How many signals are listened to. */
@@ -27,13 +32,20 @@ export class Signals<P> {
 
   /** Throws what the signal throws, if it can't be listened to. */
   add(signal: AbortSignal, party: P): void {
-    let group = this.#groups.get(signal)
-    if (group === undefined) {
-      group = { parties: new Set(), listener: () => this.#abort(signal) }
-      signal.addEventListener('abort', group.listener, { once: true })
-      this.#groups.set(signal, group)
+    const known = this.#groups.get(signal)
+    if (known !== undefined) {
+      known.parties.add(party)
+      return
     }
-    group.parties.add(party)
+    const group = { parties: new Set([party]), listener: () => this.#abort(signal) }
+    // First: it may be aborted right then.
+    this.#groups.set(signal, group)
+    try {
+      signal.addEventListener('abort', group.listener, { once: true })
+    } catch (error) {
+      this.#groups.delete(signal)
+      throw error
+    }
   }
 
   delete(signal: AbortSignal, party: P): void {
@@ -42,13 +54,27 @@ export class Signals<P> {
     group.parties.delete(party)
     if (group.parties.size > 0) return
     this.#groups.delete(signal)
-    signal.removeEventListener('abort', group.listener)
+    try {
+      signal.removeEventListener('abort', group.listener)
+    } catch (error) {
+      this.#report(error)
+    }
   }
 
   #abort(signal: AbortSignal): void {
     const group = this.#groups.get(signal)
     if (group === undefined) return
     this.#groups.delete(signal)
-    for (const party of group.parties) this.#aborted(party, signal.reason)
+    const reason = reasonOf(signal)
+    for (const party of group.parties) this.#aborted(party, reason)
+  }
+}
+
+/** Why it was aborted; or what it throws when it is asked. */
+function reasonOf(signal: AbortSignal): unknown {
+  try {
+    return signal.reason
+  } catch (error) {
+    return error
   }
 }

@@ -5,6 +5,7 @@
  * still told. An event object is built only when someone listens.
  */
 import { EventEmitter } from 'eventemitter3'
+import { isThenable, shareOf } from '../checks.ts'
 import { describe, stackOf } from '../errors.ts'
 import type { Priority } from '../priority.ts'
 import type { NotRetried, RepeatOptions } from '../queued-request.ts'
@@ -226,13 +227,22 @@ export class Events {
     return guarded
   }
 
-  /** A policy has thrown: what it answers is not needed, and it must not stop the queue. */
+  /** A policy may throw: what it answers is not needed, and it must not stop the queue. */
   guard(policy: () => void, event: ExecutorEvent): void {
     try {
       policy()
     } catch (error) {
       this.#report(error, event)
     }
+  }
+
+  /** A number from 0 to 1; 0 if the user's function has another answer, or throws. */
+  jitter(random: () => number): number {
+    let share = 0
+    this.guard(() => {
+      share = shareOf('random', random, 0)
+    }, 'rejected')
+    return share
   }
 
   /** What a policy has thrown, about where this event is told. */
@@ -263,8 +273,4 @@ export class Events {
       detail: stackOf(error),
     })
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
 }

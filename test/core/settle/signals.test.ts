@@ -10,7 +10,10 @@ const listenersOf = (signal: AbortSignal) => getEventListeners(signal, 'abort').
 
 function made() {
   const told: unknown[] = []
-  const signals = new Signals<string>((party, reason) => told.push([party, reason]))
+  const signals = new Signals<string>(
+    (party, reason) => told.push([party, reason]),
+    (error) => told.push(error),
+  )
   return { told, signals, abort: new AbortController() }
 }
 
@@ -63,10 +66,13 @@ test('an aborted signal is let go of', () => {
 test('whoever ends another one while it is told does not keep it from being told', () => {
   const told: string[] = []
   const abort = new AbortController()
-  const signals: Signals<string> = new Signals((party) => {
-    told.push(party)
-    signals.delete(abort.signal, 'b')
-  })
+  const signals: Signals<string> = new Signals(
+    (party) => {
+      told.push(party)
+      signals.delete(abort.signal, 'b')
+    },
+    () => {},
+  )
   for (const party of ['a', 'b']) signals.add(abort.signal, party)
   abort.abort()
   expect(told).toEqual(['a', 'b'])
