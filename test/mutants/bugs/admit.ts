@@ -68,8 +68,8 @@ export const whenAdmitted: readonly Mutant[] = [
     kind: 'ordering, capacity, fairness',
     file: 'src/core/queued-executor.ts',
     test: 'test/core/run/cost.test.ts',
-    find: 'this.#blocked.size === 0 || !this.#room.wouldBePassed()',
-    replace: 'this.#blocked.size === 0 || this.#room !== undefined',
+    find: 'else if (this.#blocked.size > 0 && this.#room.wouldBePassed()) {',
+    replace: 'else if (this.#blocked.size < 0) {',
   },
   {
     name: 'of the blocked, the least urgent come in first',
@@ -132,9 +132,35 @@ export const whenAdmitted: readonly Mutant[] = [
     kind: 're-entrancy and listeners',
     file: 'src/core/queued-executor.ts',
     test: 'test/failures/re-entrancy-and-listeners.test.ts',
-    find: 'this.#enqueue(record, this.#turns.seats.areFor(record.tier) || this.#slotIsFreeFor(record))\n    this.#tell.ended(victim, error, State.WAITING, undefined)',
-    replace:
-      'this.#tell.ended(victim, error, State.WAITING, undefined)\n    this.#enqueue(record, this.#slotIsFreeFor(record))',
+    find: 'this.#retire(victim, State.SHED, error)\n',
+    replace: 'this.#retire(victim, State.SHED, error)\n    this.#tell.ended(victim, error, State.WAITING, undefined)\n',
+  },
+  {
+    name: 'one is displaced for a newcomer about whom the order then throws',
+    kind: 're-entrancy and listeners',
+    file: 'src/core/queued-executor.ts',
+    test: 'test/failures/user-code.test.ts',
+    find: 'if (rank === undefined && this.#mustRank(record)) this.#comesRanked(record, whenFull)\n      else this.#displace',
+    replace: `if (rank === undefined && this.#mustRank(record)) {
+        this.#end(victim, State.SHED, new ShedError(priorityOf(record.tier), subjectOf(victim), undefined))
+        this.#comesRanked(record, whenFull)
+      } else this.#displace`,
+  },
+  {
+    name: 'an answer of a guard that is no refusal is taken for one',
+    kind: 're-entrancy and listeners',
+    file: 'src/core/admit/guard.ts',
+    test: 'test/failures/user-code.test.ts',
+    find: 'if (isRefusal(answer)) return answer',
+    replace: 'return answer as Refusal',
+  },
+  {
+    name: 'one is refused twice, by its signal and by a guard that has aborted it',
+    kind: 're-entrancy and listeners',
+    file: 'src/core/queued-executor.ts',
+    test: 'test/failures/user-code.test.ts',
+    find: '// A policy that was asked may have ended it meanwhile.\n    if (record.ended) return',
+    replace: '',
   },
   {
     name: '`offer()` blocks instead of answering at once',

@@ -15,9 +15,9 @@ export const atTheEnd: readonly Mutant[] = [
     name: 'of those who share a signal only the first hears of its abort',
     kind: 'abort and timeouts',
     file: 'src/core/settle/signals.ts',
-    find: 'for (const party of group.parties) this.#aborted(party, signal.reason)',
+    find: 'for (const party of group.parties) this.#aborted(party, reason)',
     replace: `for (const party of group.parties) {
-      this.#aborted(party, signal.reason)
+      this.#aborted(party, reason)
       break
     }`,
   },
@@ -60,8 +60,24 @@ export const atTheEnd: readonly Mutant[] = [
     name: 'one who joins with a higher priority does not lift the request',
     kind: 'ordering, capacity, fairness',
     file: 'src/core/queued-executor.ts',
-    find: 'if (newcomer.tier < twin.tier) this.#move(twin, newcomer.tier)',
+    find: "if (newcomer.tier < twin.tier) this.#events.guard(() => void this.#move(twin, newcomer.tier), 'joined')",
     replace: '',
+  },
+  {
+    name: 'what the order throws about a join that lifts is thrown to the one who joins',
+    kind: 're-entrancy and listeners',
+    file: 'src/core/queued-executor.ts',
+    test: 'test/failures/user-code.test.ts',
+    find: "this.#events.guard(() => void this.#move(twin, newcomer.tier), 'joined')",
+    replace: 'this.#move(twin, newcomer.tier)',
+  },
+  {
+    name: 'one that a retry policy has cancelled backs off all the same',
+    kind: 're-entrancy and listeners',
+    file: 'src/core/queued-executor.ts',
+    test: 'test/failures/user-code.test.ts',
+    find: 'if (!this.#mayRetry(record) || !(dueAt >= now)) return false',
+    replace: 'if (!(dueAt >= now)) return false',
   },
   {
     name: 'one who has joined gets a failure as a success',

@@ -33,9 +33,9 @@ export const forWatchers: readonly Mutant[] = [
     kind: 're-entrancy and listeners',
     file: 'src/core/queued-executor.ts',
     test: 'test/laws/1-conservation.test.ts',
-    find: 'this.#retire(record, state, value)\n    // Before anyone is told',
+    find: 'this.#retire(record, state, value)\n    if (from === State.WAITING) this.#left(record)',
     replace:
-      'record.status = state\n    this.#tell.ended(record, value, from, times)\n    this.#retire(record, state, value)\n    // Before anyone is told',
+      'record.status = state\n    this.#tell.ended(record, value, from, times)\n    this.#retire(record, state, value)\n    if (from === State.WAITING) this.#left(record)',
   },
   {
     name: 'an admitted request is counted twice',

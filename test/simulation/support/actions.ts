@@ -134,9 +134,19 @@ export function arrive(world: World, arrive: Arrive): void {
     metadata: n,
     ...{ id: caller.id, signal: caller.signal, waitTimeoutMs, runTimeoutMs, timeoutMs, delayMs, cost },
     ...(startAt && { startAt: new Date(0) }),
-    ...(other?.handle && { after: [other.handle] }),
+    ...(other?.handle && { after: [world.faults?.after(other.handle) ?? other.handle] }),
   } as RequestOptions
-  context.run(n, () => submit(world, seen, { key: `key-${arrive.key}`, refused: arrive.refused }, options))
+  const { faults } = world
+  const payload: Payload = { key: `key-${arrive.key}`, refused: arrive.refused }
+  if (faults === undefined) {
+    context.run(n, () => submit(world, seen, payload, options))
+    return
+  }
+  if (caller.signal !== undefined) options.signal = faults.signal(caller.signal as AbortSignal)
+  // Not given, but asked for.
+  const all = { ...options, onDuplicate: undefined } as unknown as RequestOptions
+  const given = faults.getters('RequestOptions', all)
+  context.run(n, () => submit(world, seen, faults.getters('payload', payload), given))
 }
 
 function submit(world: World, seen: Seen, payload: Payload, options: RequestOptions): void {
@@ -149,7 +159,7 @@ function submit(world: World, seen: Seen, payload: Payload, options: RequestOpti
   switch (seen.caller.via) {
     case 'execute':
       seen.answer = world.hand(`execute() of ${seen.n}`, executor.execute(payload, options))
-      seen.handle = found(world, options.id, seen.n)
+      seen.handle = found(world, seen.caller.id, seen.n)
       return
     case 'offer': {
       try {

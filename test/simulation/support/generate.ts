@@ -4,7 +4,9 @@
  * Each seed takes only some of all features: what a few have in common is found sooner than what all have a little of.
  */
 import { type ExecutorEvent, type Priority, priorities } from 'triage-queue'
+import { callOuts } from './call-outs.ts'
 import { Dice } from './dice.ts'
+import { doesOf, type Fault } from './faults.ts'
 import {
   type Action,
   type Arrive,
@@ -54,6 +56,8 @@ const reserves: readonly { readonly [P in Priority]?: number }[] = [
   ],
 ]
 
+// What the last one does not report is a warning of the process.
+const mayFail = Object.keys(callOuts).filter((name) => name !== 'QueuedExecutorOptions.onListenerError')
 const sizeNames = ['total', ...priorities]
 
 /** What a seed has chosen for all its requests. */
@@ -98,7 +102,10 @@ export function generate(seed: number): Schedule {
   const features = featuresOf(dice, policies, { holds, isCrossed })
   const options = optionsOf(dice, features)
   const hurts = dice.chance(0.15)
+  // By dice of their own: so a schedule without faults is what it was before there were any.
+  const others = new Dice(seed ^ 0x0fa0_17)
   return {
+    ...others.maybe(0.1, () => ({ faults: Array.from({ length: others.int(1, 3) }, () => faultOf(others)) })),
     seed,
     options,
     policies,
@@ -280,6 +287,11 @@ function workOf(dice: Dice, features: Features, mayNest: boolean): Work {
     times: dice.int(1, 3),
     ...(inside ? { inside: actionOf(dice, features, 0.5, false) } : undefined),
   }
+}
+
+function faultOf(dice: Dice): Fault {
+  const at = dice.pick(mayFail)
+  return { at, call: dice.int(1, dice.pick([2, 12])), does: dice.pick(doesOf(at)) }
 }
 
 function reactionOf(dice: Dice, features: Features): Reaction {

@@ -5,7 +5,7 @@
 import type { AsyncLocalStorage } from 'node:async_hooks'
 import { getEventListeners } from 'node:events'
 import {
-  DuplicateRequestError,
+  type DuplicateRequestError,
   type ExecutorEvent,
   type ExecutorStatus,
   priorities,
@@ -57,7 +57,12 @@ export class Laws {
     const moves = commands.some((each) => isBulk(each) || isMoved(each))
     const drops = policies.guards.includes('waiting tokens')
     this.#keepsLine =
-      numeric && !moves && !drops && options.whenFull !== 'block' && world.schedule.reactions.length === 0
+      numeric &&
+      !moves &&
+      !drops &&
+      world.schedule.faults === undefined &&
+      options.whenFull !== 'block' &&
+      world.schedule.reactions.length === 0
   }
 
   #most(concurrency: number): number {
@@ -77,11 +82,13 @@ export class Laws {
     const { clock, seen, counts } = this.#world
     counts.add(`event ${event}`)
     if ('notRetried' in about && about.notRetried === 'full') counts.add('not retried')
-    if ('error' in about && about.error instanceof DuplicateRequestError && about.error.reason === 'payload')
-      counts.add('another payload')
+    if ('reason' in about && about.reason === 'duplicate_request') {
+      const { error } = about as unknown as { readonly error: DuplicateRequestError }
+      if (error.reason === 'payload') counts.add('another payload')
+    }
     if (event === 'paused' || event === 'resized') this.#isDisturbed = true
     this.#told[event] = (this.#told[event] ?? 0) + 1
-    if (about.at !== clock.now()) this.#broken(11, `'${event}' says ${about.at}`)
+    if (about.at !== clock.now() && !this.#world.faults?.hasBadTime) this.#broken(11, `'${event}' says ${about.at}`)
     // Who submits inside a run does not wait for it.
     if (event === 'selfWaiting') this.#world.fail('runs are said to wait for each other')
     if (!('metadata' in about)) return
@@ -122,7 +129,8 @@ export class Laws {
     if (onStack > 0) this.#broken(3, `${n} is called on the stack of another call`)
     if (store !== n) this.#broken(8, `the call of ${n} is in the context of ${store}`)
     if (!way.endsWith('s')) this.#broken(2, `${n} is called, its way was '${way}'`)
-    if (run.deadline < clock.now()) this.#broken(11, `${n} is called after its deadline`)
+    if (run.deadline < clock.now() && !this.#world.faults?.hasBadTime)
+      this.#broken(11, `${n} is called after its deadline`)
     this.allow(executor.concurrency)
     const { maxReplaced } = this.rules
     const most = this.#limit + maxReplaced
@@ -154,7 +162,9 @@ export class Laws {
   #checkNone(): void {
     const { byTier, total } = this.rules
     if (total > 0 && !byTier.includes(0)) return
-    const isCalm = !this.#isDisturbed && this.#world.executor.getStatus().state !== 'paused'
+    // A guard with faults may hold what it has let in.
+    const isUsual = this.#world.faults === undefined
+    const isCalm = isUsual && !this.#isDisturbed && this.#world.executor.getStatus().state !== 'paused'
     this.#isDisturbed = false
     for (const seen of this.#world.seen) {
       const { handle, way, n } = seen
@@ -165,19 +175,17 @@ export class Laws {
     }
   }
 
-  status(status: ExecutorStatus): void {
+  /** At any moment, also in the middle of a step. */
+  books(status = this.#world.executor.getStatus()): void {
     const { total, byTier, maxBlocked, maxRetrying } = this.rules
     const { waiting, running, retrying, blocked, totals, waitingByPriority } = status
-    const { completed, failed, expired, cancelled, shed, admitted, rejected } = totals
+    const { completed, failed, expired, cancelled, shed, admitted } = totals
     const ended = completed + failed + expired + cancelled + shed
     if (admitted !== waiting + running + retrying + ended) {
       this.#broken(1, `${admitted} came in, ${waiting} wait, ${running} run, ${retrying} retry, ${ended} have ended`)
     }
-    const told = { completed, failed, expired, cancelled, shed, rejected, queued: admitted, joined: totals.joined }
-    for (const [event, times] of Object.entries(told)) {
-      const heard = this.#told[event as ExecutorEvent] ?? 0
-      if (heard !== times) this.#broken(1, `'${event}' was told ${heard} times, and counted ${times} times`)
-    }
+    if (waiting < 0 || running < 0 || retrying < 0)
+      this.#broken(1, `${waiting} wait, ${running} run, ${retrying} retry`)
     if (waiting > total) this.#broken(4, `${waiting} wait, of at most ${total}`)
     for (const [tier, priority] of priorities.entries()) {
       const most = byTier[tier] as number
@@ -187,11 +195,24 @@ export class Laws {
     const { maxChecking = total || DEFAULT_CHECKING } = this.#world.schedule.options
     if (status.checking > maxChecking) this.#broken(4, `${status.checking} are checked, of at most ${maxChecking}`)
     if (blocked > maxBlocked) this.#broken(4, `${blocked} are blocked, of at most ${maxBlocked}`)
+  }
+
+  status(status: ExecutorStatus): void {
+    this.books(status)
+    const { waiting, running, retrying, blocked, totals } = status
+    const { completed, failed, expired, cancelled, shed, admitted, rejected } = totals
+    const told = { completed, failed, expired, cancelled, shed, rejected, queued: admitted, joined: totals.joined }
+    for (const [event, times] of Object.entries(told)) {
+      const heard = this.#told[event as ExecutorEvent] ?? 0
+      if (heard !== times) this.#broken(1, `'${event}' was told ${heard} times, and counted ${times} times`)
+    }
     if (status.maxWorkers > this.#limit || status.maxWorkers < 1) this.#broken(5, `the limit is ${status.maxWorkers}`)
-    if (status.listenerErrors !== this.thrown)
-      this.#broken(10, `${this.thrown} errors, ${status.listenerErrors} counted`)
-    if (this.reported.length !== this.thrown)
-      this.#broken(10, `${this.thrown} errors, ${this.reported.length} reported`)
+    // What policies throw is reported, too.
+    const errors = this.#world.faults === undefined ? this.thrown : status.listenerErrors
+    if (status.listenerErrors !== errors) this.#broken(10, `${errors} errors, ${status.listenerErrors} counted`)
+    const unheard = this.#world.faults?.calledAt('QueuedExecutorOptions.onListenerError') ?? 0
+    if (this.reported.length !== errors - unheard)
+      this.#broken(10, `${errors} errors, ${this.reported.length} reported`)
     // Who asks for room counts as live: a guard is asked again in time.
     const isAsked = this.#world.promises.some(({ name, end }) => name === 'ready()' && end === '')
     const isQuiet = waiting + running + retrying + blocked + status.activeWorkers === 0 && !isAsked
@@ -210,11 +231,13 @@ export class Laws {
     if (left > 0 || status.state !== 'closed') this.#broken(9, `at the end it is ${status.state}, and ${left} are left`)
     for (const { name, end } of promises) if (end === '') this.#broken(6, `${name} is still open`)
     for (const signal of signals) {
-      if (getEventListeners(signal, 'abort').length > 0) this.#broken(9, 'a signal still has a listener')
+      if (getEventListeners(signal, 'abort').length > 0 && !this.#world.faults?.hasBadSignal)
+        this.#broken(9, 'a signal still has a listener')
     }
     for (const { n, way } of seen) if (!ways.test(way)) this.#broken(1, `${n} went the way '${way}'`)
     // One that is blocked has had its token when it came, and may come in later together with others.
-    if (schedule.policies.guards.includes('tokens') && this.rules.whenFull !== 'block') this.#checkRate()
+    if (schedule.faults === undefined && schedule.policies.guards.includes('tokens') && this.rules.whenFull !== 'block')
+      this.#checkRate()
   }
 
   #checkRate(): void {

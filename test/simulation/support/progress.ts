@@ -17,7 +17,8 @@ const QUIET_MS = 3_600_000
 
 export async function comesThrough(world: World): Promise<void> {
   const { clock, schedule } = world
-  const patienceMs = schedule.policies.guards.every((name) => name === 'scripted') ? 0 : GUARDED_MS
+  const isPrompt = schedule.faults === undefined && schedule.policies.guards.every((name) => name === 'scripted')
+  const patienceMs = isPrompt ? 0 : GUARDED_MS
   let stalledAt: number | undefined
   for (;;) {
     if (world.isPaused) world.act({ do: 'resume' })

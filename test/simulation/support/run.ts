@@ -6,7 +6,7 @@ import { Coverage } from './coverage.ts'
 import { generate } from './generate.ts'
 import { generateLarge } from './large.ts'
 import type { Schedule } from './schedule.ts'
-import { World } from './world.ts'
+import { endOf, World } from './world.ts'
 
 /** Among a million schedules, one in so many is a long one. */
 export const LARGE_EVERY = 200
@@ -84,18 +84,18 @@ export function play(schedule: Schedule, trace?: string[]): Promise<string> {
   return violationOf(new World(schedule, new Coverage(), trace))
 }
 
-async function violationOf(world: World): Promise<string> {
-  const hear = (reason: unknown): void => world.fail(`law 6: an unhandled rejection: ${reason}`)
-  const catches = (error: unknown): void => world.fail(`it throws, and nobody catches that: ${error}`)
+export async function violationOf(world: World): Promise<string> {
+  const hear = (reason: unknown): void => world.fail(`law 6: an unhandled rejection: ${endOf(reason)}`)
+  const hearThrown = (error: unknown): void => world.fail(`law 6: an uncaught exception: ${endOf(error)}`)
   process.on('unhandledRejection', hear)
-  process.on('uncaughtException', catches)
+  process.on('uncaughtException', hearThrown)
   try {
     await world.play()
   } catch (error) {
-    world.fail(`it throws: ${error}`)
+    world.fail(`it throws: ${endOf(error)}`)
   } finally {
     process.off('unhandledRejection', hear)
-    process.off('uncaughtException', catches)
+    process.off('uncaughtException', hearThrown)
   }
   return world.violation
 }

@@ -3,6 +3,7 @@
  */
 import type { ExecutorEvent, Priority } from 'triage-queue'
 import type { Bulk } from './bulk.ts'
+import type { Fault } from './faults.ts'
 
 /** What the executor does with one request. */
 export interface Work {
@@ -94,10 +95,18 @@ export interface Options {
 }
 
 export type OrderName =
-  | ('aging' | 'deadlines' | 'last in' | 'oldest' | 'weighted' | 'fair')
+  | ('told' | 'aging' | 'deadlines' | 'last in' | 'oldest' | 'weighted' | 'fair')
   /** One within another. */
   | `${'aging' | 'weighted'}, ${'strict' | 'deadlines' | 'last in' | 'fair'}`
-export type GuardName = 'scripted' | 'tokens' | 'waiting tokens' | 'codel' | 'deadline' | 'shedding' | 'breaker'
+export type GuardName =
+  | 'every'
+  | 'scripted'
+  | 'tokens'
+  | 'waiting tokens'
+  | 'codel'
+  | 'deadline'
+  | 'shedding'
+  | 'breaker'
 export type LimitName = 'shadow' | 'aimd' | 'vegas' | 'gradient2' | 'adaptive'
 
 /** By name, since a policy remembers: each run makes its own. */
@@ -108,6 +117,8 @@ export interface Policies {
   readonly schema?: 'sync' | 'async'
   /** After the nth failure in `retryMs · n` ms, up to two times. */
   readonly retryMs?: number
+  /** By the policy `backoff()`, which asks functions of its own. */
+  readonly backsOff?: boolean
 }
 
 export interface Schedule {
@@ -116,6 +127,8 @@ export interface Schedule {
   readonly policies: Policies
   readonly reactions: readonly Reaction[]
   readonly commands: readonly Command[]
+  /** What the functions of the user do, at which of their calls. Then the laws alone are looked at. */
+  readonly faults?: readonly Fault[]
 }
 
 export const COMMANDS = 40

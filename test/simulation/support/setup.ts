@@ -5,6 +5,7 @@ import {
   adaptive,
   aging,
   aimd,
+  backoff,
   circuitBreaker,
   codel,
   earliestDeadlineFirst,
@@ -25,6 +26,7 @@ import {
   weighted,
 } from 'triage-queue'
 import { isBulk } from './bulk.ts'
+import type { Faults } from './faults.ts'
 import type { Rules } from './rules.ts'
 import type { ByTier, GuardName, LimitName, OrderName, Schedule } from './schedule.ts'
 
@@ -56,14 +58,28 @@ const pairs = Object.fromEntries(
   ]),
 ) as { readonly [K in OrderName & `${string}, ${string}`]: () => OrderPolicy }
 
-const orders: { readonly [K in OrderName]: () => OrderPolicy } = {
+/** It wants to hear of everything. */
+const told: OrderPolicy = {
+  ...{ name: 'told', acrossTiers: true, rank: ({ tier, sequence }) => 10 * tier + sequence },
+  ...{ started() {}, left() {}, settled() {} },
+}
+
+/** The functions that policies are made with, as they are, or with faults. */
+type Wrap = <F extends (...args: never[]) => unknown>(name: string, original: F) => F
+const asItIs: Wrap = (_, original) => original
+
+const orders: { readonly [K in OrderName]: (wrap: Wrap) => OrderPolicy } = {
   ...pairs,
+  told: () => told,
   aging: () => aging(targets),
   deadlines: earliestDeadlineFirst,
   'last in': () => lastIn,
   oldest: () => oldest,
   weighted: () => weighted(),
-  fair: () => fairBy(keyOf),
+  fair: (wrap) => {
+    const of = { weight: wrap('FairByOptions.weight', () => 1), cost: wrap('FairByOptions.cost', () => 1) }
+    return fairBy(wrap('fairBy.key', keyOf), wrap === asItIs ? {} : of)
+  },
 }
 
 const scripted: Guard = {
@@ -74,35 +90,53 @@ const scripted: Guard = {
       : undefined,
 }
 
-const guards: { readonly [K in GuardName]: () => Guard } = {
-  scripted: () => scripted,
-  tokens: () => tokenBucket({ perSecond: PER_SECOND, burst: BURST, per: 'priority' }),
-  'waiting tokens': () => tokenBucket({ perSecond: PER_SECOND, burst: BURST, over: 'wait', per: keyOf }),
-  codel: () => codel({ targetMs: 300 }),
-  deadline: () => meetsDeadline(),
-  shedding: () => shedByPriority(),
-  breaker: () => circuitBreaker(),
+/** It wants to be asked everything, and to hear of everything. */
+const every: Guard = {
+  ...{ name: 'every', admit: () => undefined, drop: () => undefined, started() {}, settled() {} },
+  holdMs: ({ at }) => (at % 400 === 0 ? 5 : 0),
+  delayMs: ({ tier }) => (tier === 3 ? 30 : 0),
 }
 
-const limits: { readonly [K in LimitName]: (initial: number) => QueuedExecutorOptions['limit'] & object } = {
-  shadow: () => shadow(aimd({ initial: 1, min: 1, max: 5, timeoutMs: 500 })),
-  aimd: (initial) => aimd({ initial, min: 1, max: 6, timeoutMs: 500 }),
-  vegas: (initial) => vegas({ initial, min: 1, max: 6 }),
-  gradient2: (initial) => gradient2({ initial, min: 1, max: 6 }),
-  adaptive: (initial) => adaptive({ initial, min: 1, max: 6 }),
+const guards: { readonly [K in GuardName]: (wrap: Wrap) => Guard } = {
+  every: () => every,
+  scripted: () => scripted,
+  tokens: () => tokenBucket({ perSecond: PER_SECOND, burst: BURST, per: 'priority' }),
+  'waiting tokens': (wrap) =>
+    tokenBucket({ perSecond: PER_SECOND, burst: BURST, over: 'wait', per: wrap('TokenBucketOptions.per', keyOf) }),
+  codel: () => codel({ targetMs: 300 }),
+  deadline: () => meetsDeadline(),
+  shedding: (wrap) => shedByPriority(wrap === asItIs ? {} : { cohort: wrap('ShedByPriorityOptions.cohort', keyOf) }),
+  breaker: (wrap) =>
+    circuitBreaker(wrap === asItIs ? {} : { isFailure: wrap('CircuitBreakerOptions.isFailure', (ok) => !ok) }),
 }
+
+const limits: { readonly [K in LimitName]: (initial: number, wrap: Wrap) => QueuedExecutorOptions['limit'] & object } =
+  {
+    shadow: () => shadow(aimd({ initial: 1, min: 1, max: 5, timeoutMs: 500 })),
+    aimd: (initial, wrap) => {
+      const isDropped = wrap('LearningLimitOptions.isDropped', () => true)
+      return aimd({ initial, min: 1, max: 6, timeoutMs: 500, ...(wrap !== asItIs && { isDropped }) })
+    },
+    vegas: (initial, wrap) => {
+      const probes = { probeMultiplier: 1, random: wrap('VegasOptions.random', () => 0.5) }
+      return vegas({ initial, min: 1, max: 6, ...(wrap !== asItIs && probes) })
+    },
+    gradient2: (initial) => gradient2({ initial, min: 1, max: 6 }),
+    adaptive: (initial) => adaptive({ initial, min: 1, max: 6 }),
+  }
 export const MAX_LEARNED = 6
 
 /** By when a tier has its turn, under `aging`. */
 export const targetMs = (tier: number): number => TARGETS_MS[tier] as number
 
 /** Is each choice of its policies known beforehand, and not a matter of numbers? */
-export function isExact({ options, policies, reactions, commands }: Schedule): boolean {
+export function isExact({ options, policies, reactions, commands, faults }: Schedule): boolean {
   const { order, guards: named, limit, schema } = policies
   // Who of the blocked comes in beside one that is too heavy for the room there is, is not said.
   const isHeavy = commands.some((command) => command.do === 'arrive' && (command.cost ?? 1) > 1)
   return (
     !commands.some(isBulk) &&
+    faults === undefined &&
     !(isHeavy && (options.whenFull === 'block' || options.reserve !== undefined)) &&
     order !== 'fair' &&
     named.every((name) => name === 'scripted') &&
@@ -112,28 +146,36 @@ export function isExact({ options, policies, reactions, commands }: Schedule): b
   )
 }
 
-export function optionsOf({ options, policies }: Schedule): QueuedExecutorOptions<Payload> {
-  const { order, limit, schema, retryMs, guards: named } = policies
+export function optionsOf({ options, policies }: Schedule, faults?: Faults): QueuedExecutorOptions<Payload> {
+  const { order, limit, schema, retryMs, backsOff, guards: named } = policies
   const { concurrency, ...others } = options
-  const made = named.map((name) => guards[name]())
+  const wrap: Wrap = faults === undefined ? asItIs : (name, original) => faults.wrap(name, original)
+  const policy = <P extends object>(type: string, made: P): P => faults?.policy(type, made) ?? made
+  const made = named.map((name) => policy('Guard', guards[name](wrap)))
   return {
     ...(others as QueuedExecutorOptions<Payload>),
     // A limit policy decides in its place.
     ...(limit === undefined || limit === 'shadow' ? { concurrency } : undefined),
-    ...(order === undefined ? undefined : { order: orders[order]() }),
-    ...(limit === undefined ? undefined : { limit: limits[limit](concurrency) }),
-    ...(schema === undefined ? undefined : { schema: schemaOf(schema === 'async') }),
-    ...(retryMs === undefined ? undefined : { retry: retryOf(retryMs) }),
+    ...(order === undefined ? undefined : { order: policy('OrderPolicy', orders[order](wrap)) }),
+    ...(limit === undefined ? undefined : { limit: policy('LimitPolicy', limits[limit](concurrency, wrap)) }),
+    ...(schema === undefined ? undefined : { schema: schemaOf(schema === 'async', wrap) }),
+    ...(retryMs === undefined ? undefined : { retry: policy('RetryPolicy', retryOf(retryMs)) }),
+    ...(backsOff ? { retry: policy('RetryPolicy', backoffOf(wrap)) } : undefined),
     rateLimit: made.filter(({ name }) => name === 'tokenBucket'),
     overload: made.filter(({ name }) => name !== 'tokenBucket'),
   }
 }
 
-function schemaOf(isAsync: boolean): QueuedExecutorOptions<Payload>['schema'] & object {
+function backoffOf(wrap: Wrap): QueuedExecutorOptions['retry'] & object {
+  const [retryIf, random] = [wrap('BackoffOptions.retryIf', () => true), wrap('BackoffOptions.random', () => 0.5)]
+  return backoff({ baseMs: 50, budget: 1, retryIf, random })
+}
+
+function schemaOf(isAsync: boolean, wrap: Wrap): QueuedExecutorOptions<Payload>['schema'] & object {
   const look = (value: unknown): StandardResult<Payload> =>
     (value as Payload).refused === 'schema' ? { issues: [{ message: 'no' }] } : { value: value as Payload }
   const validate = (value: unknown) => (isAsync ? Promise.resolve(value).then(look) : look(value))
-  return { '~standard': { version: 1, vendor: 'simulation', validate } }
+  return { '~standard': { version: 1, vendor: 'simulation', validate: wrap('StandardSchema.~standard', validate) } }
 }
 
 function retryOf(retryMs: number): QueuedExecutorOptions['retry'] & object {

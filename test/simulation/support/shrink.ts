@@ -45,12 +45,13 @@ async function attempt(schedule: Schedule): Promise<Shrunk> {
 
 /** What is smaller: the greatest steps first. */
 function* candidates(schedule: Schedule): Generator<Schedule> {
-  const { commands, reactions, options, policies } = schedule
+  const { commands, reactions, options, policies, faults = [] } = schedule
   for (let size = Math.ceil(commands.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
     for (let from = 0; from < commands.length; from += size) {
       yield { ...schedule, commands: commands.toSpliced(from, size) }
     }
   }
+  for (const i of faults.keys()) yield { ...schedule, faults: faults.toSpliced(i, 1) }
   for (const i of reactions.keys()) yield { ...schedule, reactions: reactions.toSpliced(i, 1) }
   for (const name of Object.keys(options)) {
     if (name !== 'concurrency') yield { ...schedule, options: without(options, name) }
@@ -93,13 +94,14 @@ function without<T extends object>(all: T, name: string): T {
 
 /** A schedule and what happened in it, for people to read. */
 export function report({ schedule, violation, trace }: Shrunk): string {
-  const { seed, options, policies, reactions } = schedule
+  const { seed, options, policies, reactions, faults = [] } = schedule
   const infinite = (_: string, value: unknown): unknown => (value === Number.POSITIVE_INFINITY ? 'Infinity' : value)
   return [
     `seed ${seed}, ${schedule.commands.length} commands: ${violation || 'nothing goes wrong'}`,
     `options   ${JSON.stringify(options, infinite)}`,
     `policies  ${JSON.stringify(policies)}`,
     `reactions ${JSON.stringify(reactions)}`,
+    `faults    ${JSON.stringify(faults)}`,
     ...(trace.length > 2 * SHOWN ? [...trace.slice(0, SHOWN), '…', ...trace.slice(-SHOWN)] : trace),
   ].join('\n')
 }

@@ -3,11 +3,12 @@
  * instant of the time between two, the one is held against the other, and the laws against both.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { QueuedExecutor, type QueuedRequest } from 'triage-queue'
+import { QueuedExecutor, type QueuedRequest, type RunContext } from 'triage-queue'
 import { VirtualClock } from 'triage-queue/simulation'
 import { perform } from './actions.ts'
 import { compare } from './compare.ts'
 import type { Coverage } from './coverage.ts'
+import { Faults } from './faults.ts'
 import { Laws } from './laws.ts'
 import { Model } from './model.ts'
 import { comesThrough } from './progress.ts'
@@ -60,6 +61,8 @@ export class World {
   readonly laws: Laws
   /** Of a long schedule only: in place of the model. */
   readonly reference: Reference | undefined
+  /** The user's functions, when they are to have faults. */
+  readonly faults: Faults | undefined
   /** Undefined where a policy's choice is a matter of numbers, or when two things met that no rule puts in order. */
   model: Model | undefined
   readonly seen: Seen[] = []
@@ -80,6 +83,8 @@ export class World {
   stepsCompared = 0
   /** What went wrong first. */
   violation = ''
+  /** It was closed before its schedule was over. */
+  wasClosed = false
   readonly counts: Coverage
   readonly trace: string[] | undefined
 
@@ -89,14 +94,19 @@ export class World {
     this.trace = trace
     this.model = isExact(schedule) ? new Model(rulesOf(schedule), schedule.options.concurrency) : undefined
     this.laws = new Laws(this)
-    this.executor = new QueuedExecutor<Payload, unknown>((_request, run) => execute(this, run), {
-      ...optionsOf(schedule),
-      clock: this.clock,
-      random: () => 0.5,
-      onListenerError: (error) => this.laws.reported.push(error),
+    this.faults = schedule.faults && new Faults(this, schedule.faults)
+    const executor = (_request: Payload, run: RunContext) => execute(this, run)
+    const random = () => 0.5
+    const onListenerError = (error: unknown) => void this.laws.reported.push(error)
+    this.executor = new QueuedExecutor<Payload, unknown>(this.faults?.executor(executor) ?? executor, {
+      ...optionsOf(schedule, this.faults),
+      clock: this.faults?.clock(this.clock) ?? this.clock,
+      random: this.faults?.wrap('QueuedExecutorOptions.random', random) ?? random,
+      onListenerError: this.faults?.wrap('QueuedExecutorOptions.onListenerError', onListenerError) ?? onListenerError,
     })
     this.laws.listen(context)
     this.reference = canRefer(schedule) ? new Reference(this) : undefined
+    this.faults?.listen()
   }
 
   fail(what: string): void {
@@ -163,6 +173,7 @@ export class World {
 
   /** Lets all come through that can, closes the executor, lets go of whatever hangs, and waits for the last call. */
   async #end(): Promise<void> {
+    this.wasClosed = this.executor.getStatus().state.startsWith('clos')
     await comesThrough(this)
     this.act({ do: 'close', drain: true, graceMs: 50 })
     await this.pass(60)
@@ -202,6 +213,10 @@ export class World {
 
 /** In one word. */
 export function endOf(error: unknown): string {
-  const { code, message } = error as { code?: string; message: string }
-  return code ?? message
+  try {
+    const { code, message } = error as { code?: string; message: string }
+    return code ?? message
+  } catch {
+    return 'a proxy'
+  }
 }

@@ -1,0 +1,75 @@
+/**
+ * Where does the engine call code of its user? One list: what is injected, and what a test holds against the public types.
+ */
+import type { ExecutorEvent, RequestOptions } from 'triage-queue'
+
+/** Each event, so that a new one is missed by the compiler. */
+const events: { readonly [E in ExecutorEvent]: true } = {
+  ...{ queued: true, rejected: true, blocked: true, started: true, retrying: true, completed: true, failed: true },
+  ...{ expired: true, cancelled: true, shed: true, joined: true, full: true, idle: true, paused: true, resumed: true },
+  ...{ resized: true, stuck: true, closed: true, progress: true, selfWaiting: true },
+}
+export const eventNames = Object.keys(events) as ExecutorEvent[]
+
+const options: readonly Exclude<keyof RequestOptions, 'metadata'>[] = [
+  ...(['priority', 'id', 'signal', 'waitTimeoutMs', 'runTimeoutMs', 'timeoutMs'] as const),
+  ...(['cost', 'delayMs', 'startAt', 'after', 'onDuplicate'] as const),
+]
+
+/** What a call-out of each kind may do, and still all laws hold. */
+export type Kind =
+  | 'policy' // throws, answers whatever, a promise too, and calls the executor
+  | 'given' // the same, but for a promise: that would be the caller's own
+  | 'blind' // throws and calls the executor; what it answers is not looked at
+  | 'trusted' // throws and answers whatever, but must not call the executor: said where it is declared
+
+/** By the name under which it is declared: that of the interface, or of the function's options, and of the member. */
+export const callOuts: { readonly [name: string]: Kind } = {
+  'OrderPolicy.rank': 'policy',
+  'OrderPolicy.started': 'policy',
+  'OrderPolicy.left': 'policy',
+  'OrderPolicy.settled': 'policy',
+  'fairBy.key': 'policy',
+  'FairByOptions.weight': 'policy',
+  'FairByOptions.cost': 'policy',
+  'Guard.admit': 'policy',
+  'Guard.holdMs': 'policy',
+  'Guard.delayMs': 'policy',
+  'Guard.drop': 'policy',
+  'Guard.started': 'policy',
+  'Guard.settled': 'policy',
+  'TokenBucketOptions.per': 'policy',
+  'ShedByPriorityOptions.cohort': 'policy',
+  'CircuitBreakerOptions.isFailure': 'policy',
+  'RetryPolicy.delayMs': 'policy',
+  'BackoffOptions.retryIf': 'policy',
+  'BackoffOptions.random': 'policy',
+  'VegasOptions.random': 'policy',
+  'LimitPolicy.sample': 'policy',
+  'LimitPolicy.isDropped': 'policy',
+  'LearningLimitOptions.isDropped': 'policy',
+  'StandardSchema.~standard': 'policy',
+  'QueuedExecutorOptions.onListenerError': 'policy',
+  'QueuedExecutorOptions.random': 'trusted',
+  'Clock.now': 'trusted',
+  // What `batched()` makes of a function is one, too.
+  executor: 'given',
+  'response.then': 'given',
+  'signal.aborted': 'given',
+  'signal.reason': 'given',
+  'signal.addEventListener': 'given',
+  'signal.removeEventListener': 'given',
+  'after.result': 'given',
+  'payload.key': 'given',
+  'payload.refused': 'given',
+  ...Object.fromEntries(eventNames.map((event) => [`on ${event}`, 'policy'])),
+  ...Object.fromEntries(options.map((name) => [`RequestOptions.${name}`, 'given'])),
+  // By it the laws know the request.
+  'RequestOptions.metadata': 'blind',
+}
+
+/** What must neither throw nor call the executor: said where it is declared. */
+export const trusted: readonly string[] = [
+  ...['Clock.setTimeout', 'Clock.clearTimeout', 'Clock.defer'],
+  ...['Turns.came', 'Turns.started', 'Turns.left', 'Turns.at', 'Turns.countBefore'],
+]
