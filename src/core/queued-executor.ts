@@ -724,7 +724,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const rank = this.#rankOf(record)
     if (rank === undefined) return
     const isFreeStill = this.#slotIsFreeFor(record)
-    if (this.#capacity.bound(record.tier, isFreeStill, record.cost > 1) !== undefined) {
+    const bound = this.#capacity.bound(record.tier, isFreeStill, record.cost > 1)
+    if (bound !== undefined || record.status !== State.BLOCKED) {
       this.#queue.refuses(record, rank)
       return
     }
@@ -965,9 +966,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   /** Takes the request that is ranked first, for a slot that is there for it. */
   #next(): RequestRecord<Req, Res> | undefined {
     if (this.#paused || this.#yielding || this.#gate.heldUntil > 0) return undefined
-    if (this.#gate.asksAtStart && !this.#gate.letsStart()) return undefined
     // A guard that was asked may have paused it, or lowered the limit.
-    if (this.#paused || this.#slots.free < 0) return undefined
+    if (this.#gate.asksAtStart && (!this.#gate.letsStart() || this.#paused || this.#slots.free < 0)) return undefined
     const record = this.#turns.take()
     if (record === undefined) return undefined
     const { extras } = record

@@ -701,6 +701,32 @@ describe('a guard that is asked whether it would hold one, where nothing may wai
   })
 })
 
+test('a guard that aborts one that is blocked, while it is asked whether it would hold it: it does not come in', async () => {
+  for (const order of [ranked(({ sequence }) => sequence), undefined]) {
+    for (const nth of [1, 2, 3]) {
+      const caller = new AbortController()
+      let asked = Number.NEGATIVE_INFINITY
+      const holdMs = (): number => {
+        if (++asked === nth) caller.abort('enough')
+        return 0
+      }
+      const overload: Guard = { name: 'g', holdMs }
+      const options = { maxQueueSize: 'none', whenFull: 'block', overload, ...(order && { order }) } as const
+      const { gate, queue } = gated(options)
+      watch(queue.execute('first'))
+      await turn()
+      const end = watch(queue.execute('a', { signal: caller.signal }))
+      expect(queue.getStatus().blocked).toBe(1)
+      asked = 0
+      await gate.finish('first')
+      await gate.finishAll()
+      const status = queue.getStatus()
+      expect(['enough', 'fulfilled']).toContain(end.outcome)
+      expect([lost(status), status.blocked, status.activeWorkers]).toEqual([0, 0, 0])
+    }
+  }
+})
+
 describe('a policy that calls the executor while it is asked about one that is in', () => {
   test('and cancels or moves it while it is moved: nothing is moved twice', async () => {
     for (const does of ['cancel', 'move'] as const) {

