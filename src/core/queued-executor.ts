@@ -121,6 +121,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   readonly #timesAll: boolean
   /** Is no policy asked about a newcomer, and may requests of each priority wait? */
   readonly #isPlain: boolean
+  /** Is anything told that the slot of a run is not busy any more? */
+  readonly #hearsReturns: boolean
   // Run.
   readonly #slots: Slots<Req, Res>
   readonly #turns: Turns<RequestRecord<Req, Res>>
@@ -201,6 +203,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#events = events
     this.#tell = new Teller(events, timeline)
     this.#audit = settings.debug ? this.#makeAudit() : undefined
+    this.#hearsReturns = this.#audit !== undefined || turns.keepsSlots || order.settled !== undefined
     const record = withoutContext(new RequestRecord(undefined, NORMAL, { at: Number.NaN, owner: this.#owner }))
     record.more()
     this.#kept.push(record, new Run(record, record.arrived))
@@ -999,7 +1002,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     this.#running++
     if (record.attempt > 1) this.#held.left(record)
     else {
-      if (!this.#turns.seats.has(record)) this.#capacity.started()
+      if (this.#isPlain || !this.#turns.seats.has(record)) this.#capacity.started()
       // Asked as it is inlined: a number that a longer getter returns would be boxed for each request.
       this.#statistics.waited(record.tier, now - (extras === undefined ? record.enqueuedAt : record.timedFrom))
     }
@@ -1026,8 +1029,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         if (deadline < this.#alarm.dueAt) this.#alarm.setFor(deadline, startedAt)
       },
       settled: (record, ok, value, times, isFree) => {
-        if (isFree) this.#returned(own(record), times)
-        else if (!record.ended) this.#stays(own(record), times)
+        if (!isFree) this.#stays(own(record), times)
+        else if (this.#hearsReturns || this.#closing.isAskedByRuns) this.#returned(own(record), times)
         const state = ok ? State.COMPLETED : State.FAILED
         const outcome = (record.ended ? record.status : state) - State.COMPLETED
         const runMs = this.#timeline.now() - times.startedAt
@@ -1105,6 +1108,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   /** Its call has an answer, and its slot stays busy. */
   #stays(record: RequestRecord<Req, Res>, times: RunTimes): void {
+    if (record.ended) return
     // Its whole time goes on as well, though nobody waits for it any more.
     times.deadline = Math.min(times.deadline, this.#parties.wantedUntil(record))
     if (times.deadline < this.#alarm.dueAt) this.#alarm.setFor(times.deadline, this.#timeline.now())
@@ -1182,9 +1186,11 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   #conclude(record: RequestRecord<Req, Res>, state: State, value: unknown, from: State, times?: RunTimes): void {
     this.#retire(record, state, value)
-    if (from === State.WAITING) this.#left(record)
-    // Before anyone is told: a listener that submits must not pass those who are blocked.
-    if (from === State.WAITING || from === State.HELD) this.#room.made()
+    if (from < State.STARTING) {
+      if (from === State.WAITING) this.#left(record)
+      // Before anyone is told: a listener that submits must not pass those who are blocked.
+      this.#room.made()
+    }
     const isAbandoned = from === State.RUNNING && state > State.FAILED
     if (isAbandoned) {
       // Nobody waits for it any more, but when its time is over its slot is stuck.
