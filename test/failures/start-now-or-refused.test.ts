@@ -321,6 +321,9 @@ describe('with cost and reserved slots', () => {
         fc.integer({ min: 3, max: 6 }),
         fc.boolean(),
         async (burst, reserve, slots, lends) => {
+          // A priority that could never run is refused when the executor is made.
+          const reserved = priorities.reduce((sum, p) => sum + (reserve[p] ?? 0), 0)
+          fc.pre(lends || reserved < slots)
           const options = {
             concurrency: slots,
             reserve,

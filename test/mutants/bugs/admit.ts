@@ -96,7 +96,7 @@ export const whenAdmitted: readonly Mutant[] = [
     name: 'nobody who is blocked comes in when one that waits has ended',
     kind: 'ordering, capacity, fairness',
     file: 'src/core/queued-executor.ts',
-    find: 'if (from === State.WAITING || from === State.HELD) this.#room.made()',
+    find: '// Before anyone is told: a listener that submits must not pass those who are blocked.\n      this.#room.made()',
     replace: '',
   },
   {
@@ -173,8 +173,8 @@ export const whenAdmitted: readonly Mutant[] = [
     name: '`ready()` forgets those for whom there is no room yet',
     kind: 'lifecycle',
     file: 'src/core/admit/room-waiters.ts',
-    find: 'else this.#waiters.push(waiter)',
-    replace: '',
+    find: 'if (this.#waiters.has(waiter) && hasRoom(waiter.asked)) waiter.resolve()',
+    replace: 'if (hasRoom(waiter.asked)) waiter.resolve()\n        else this.#waiters.delete(waiter)',
   },
   {
     name: '`map()` has one more on its way than its window allows',

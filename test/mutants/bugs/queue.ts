@@ -127,7 +127,7 @@ export const whileQueued: readonly Mutant[] = [
     kind: 'ordering, capacity, fairness',
     file: 'src/core/queued-executor.ts',
     test: 'test/failures/ordering-and-capacity.test.ts',
-    find: 'this.#blocked.move(record, tier, record.enqueuedAt)',
+    find: 'this.#blocked.move(record, tier, record.timedFrom)',
     replace: '',
   },
   {

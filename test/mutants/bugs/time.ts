@@ -8,7 +8,7 @@ export const inTime: readonly Mutant[] = [
     name: 'a timeout is measured from when it was set, not from when the request came',
     kind: 'abort and timeouts',
     file: 'src/core/queue/time-limits.ts',
-    find: 'const dueAt = party.enqueuedAt + limitMs',
+    find: 'const dueAt = party.timedFrom + limitMs',
     replace: 'const dueAt = this.#timeline.now() + limitMs',
   },
   {
@@ -97,8 +97,8 @@ export const inTime: readonly Mutant[] = [
     name: 'the timer of an idle executor stays on',
     kind: 'lifecycle',
     file: 'src/core/settle/closing.ts',
-    find: 'if (this.#runs.unsettled === 0) this.#alarm.off()',
-    replace: 'if (this.#runs.unsettled === 0) this.#alarm.keepAlive(false)',
+    find: 'if (this.#runs.unsettled === 0 && !isAsked) this.#alarm.off()',
+    replace: 'if (this.#runs.unsettled === 0 && !isAsked) this.#alarm.keepAlive(false)',
   },
   {
     name: 'one that waits behind an abandoned call does not keep the process alive',

@@ -33,9 +33,9 @@ export const forWatchers: readonly Mutant[] = [
     kind: 're-entrancy and listeners',
     file: 'src/core/queued-executor.ts',
     test: 'test/laws/1-conservation.test.ts',
-    find: 'this.#retire(record, state, value)\n    if (from === State.WAITING) this.#left(record)',
+    find: 'this.#retire(record, state, value)\n    if (from < State.STARTING) {',
     replace:
-      'record.status = state\n    this.#tell.ended(record, value, from, times)\n    this.#retire(record, state, value)\n    if (from === State.WAITING) this.#left(record)',
+      'record.status = state\n    this.#tell.ended(record, value, from, times)\n    this.#retire(record, state, value)\n    if (from < State.STARTING) {',
   },
   {
     name: 'an admitted request is counted twice',
@@ -64,7 +64,7 @@ export const forWatchers: readonly Mutant[] = [
     kind: 'what is told and counted',
     file: 'src/core/queued-executor.ts',
     test: 'test/core/watch/readings.test.ts',
-    find: 'this.#statistics.waited(record.tier, Math.max(this.#timeline.now() - record.enqueuedAt, 0))',
+    find: 'this.#statistics.waited(record.tier, Math.max(this.#timeline.now() - record.timedFrom, 0))',
     replace: '',
   },
   {

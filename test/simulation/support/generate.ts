@@ -105,7 +105,7 @@ export function generate(seed: number): Schedule {
   // By dice of their own: so a schedule without faults is what it was before there were any.
   const others = new Dice(seed ^ 0x0fa0_17)
   return {
-    ...others.maybe(0.1, () => ({ faults: Array.from({ length: others.int(1, 3) }, () => faultOf(others)) })),
+    ...others.maybe(0.05, () => ({ faults: Array.from({ length: others.int(1, 3) }, () => faultOf(others)) })),
     seed,
     options,
     policies,
