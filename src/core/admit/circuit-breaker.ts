@@ -58,7 +58,10 @@ const BUCKETS = 10
 const atLeastOne = { expected: 'an integer of at least 1', fits: (value: unknown) => isCount(value, 1) }
 
 const rules = {
-  failureRatio: numberThat('a number greater than 0, and at most 1', (value) => value > 0 && value <= 1),
+  failureRatio: /* @__PURE__ */ numberThat(
+    'a number greater than 0, and at most 1',
+    (value) => value > 0 && value <= 1,
+  ),
   minimumRequests: atLeastOne,
   windowMs: positiveMs,
   openMs: positiveMs,

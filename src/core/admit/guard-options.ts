@@ -5,14 +5,17 @@ import { numberThat } from '../checks.ts'
 
 export { readGiven as readGuardOptions } from '../checks.ts'
 
-export const positiveMs = numberThat(
+export const positiveMs = /* @__PURE__ */ numberThat(
   'a finite number of ms greater than 0',
   (value) => value > 0 && Number.isFinite(value),
 )
 
-export const fromZero = numberThat('a finite number of at least 0', (value) => value >= 0 && Number.isFinite(value))
+export const fromZero = /* @__PURE__ */ numberThat(
+  'a finite number of at least 0',
+  (value) => value >= 0 && Number.isFinite(value),
+)
 
-export const msFromZero = numberThat(
+export const msFromZero = /* @__PURE__ */ numberThat(
   'a finite number of ms of at least 0',
   (value) => value >= 0 && Number.isFinite(value),
 )

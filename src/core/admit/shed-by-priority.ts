@@ -55,7 +55,7 @@ const COHORTS = 128
 const rules = {
   softFactor: fromZero,
   hardFactor: fromZero,
-  trickle: numberThat('a number from 0 to less than 1', (value) => value >= 0 && value < 1),
+  trickle: /* @__PURE__ */ numberThat('a number from 0 to less than 1', (value) => value >= 0 && value < 1),
   memory: { expected: 'an integer from 1 to 100_000', fits: (value: unknown) => isCount(value, 1) && value <= 100_000 },
   cohort: aFunction,
 }

@@ -56,14 +56,14 @@ export interface TokenBucketOptions {
 const ROUNDING = 1e-9
 
 // Not 0 in each ms either.
-const perSecondRule = numberThat(
+const perSecondRule = /* @__PURE__ */ numberThat(
   'a finite number greater than 0',
   (value) => value / 1_000 > 0 && Number.isFinite(value),
 )
 
 const rules = {
   perSecond: perSecondRule,
-  burst: numberThat('a finite number of at least 1', (value) => value >= 1 && Number.isFinite(value)),
+  burst: /* @__PURE__ */ numberThat('a finite number of at least 1', (value) => value >= 1 && Number.isFinite(value)),
   per: {
     expected: `'executor', 'priority' or a function`,
     fits: (value: unknown) => value === 'executor' || value === 'priority' || aFunction.fits(value),

@@ -120,7 +120,10 @@ export function agingBoundMs({ differenceMs, ahead, concurrency, runMs }: AgingL
   return differenceMs + Math.ceil((ahead + 1) / concurrency) * runMs
 }
 
-const rule = numberThat('a finite number of ms of at least 0', (value) => value >= 0 && Number.isFinite(value))
+const rule = /* @__PURE__ */ numberThat(
+  'a finite number of ms of at least 0',
+  (value) => value >= 0 && Number.isFinite(value),
+)
 
 const rules = { stepMs: rule, urgent: rule, high: rule, normal: rule, low: rule }
 

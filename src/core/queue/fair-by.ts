@@ -298,8 +298,11 @@ function isWithin(value: unknown, least: number, greatest: number): boolean {
 }
 
 const rules: { readonly [K in keyof FairByOptions]-?: OptionRule } = {
-  weight: { ...aFunction, expected: 'a function that returns a number' },
-  cost: { expected: `${COST}, or a function`, fits: (value) => typeof value === 'function' || isCost(value) },
+  weight: { expected: 'a function that returns a number', fits: (value) => aFunction.fits(value) },
+  cost: {
+    expected: 'a number greater than 0, at most 1000000, or a function',
+    fits: (value) => typeof value === 'function' || isCost(value),
+  },
   guessMs: {
     expected: 'a finite number of ms greater than 0',
     fits: (value) => Number.isFinite(value) && (value as number) > 0,

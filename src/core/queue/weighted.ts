@@ -107,7 +107,7 @@ function turnOf({ from, taken, stride }: TierTurns, index: number): number {
   return from + (taken + index + 1) * stride
 }
 
-const rule = numberThat(`a number from 1 to ${MAX_WEIGHT}`, (value) => value >= 1 && value <= MAX_WEIGHT)
+const rule = /* @__PURE__ */ numberThat('a number from 1 to 100', (value) => value >= 1 && value <= MAX_WEIGHT)
 
 const rules = { urgent: rule, high: rule, normal: rule, low: rule }
 

@@ -33,8 +33,8 @@ export interface AimdOptions extends LearningLimitOptions {
 const defaults = { initial: 20, min: 20, max: 200, backoff: 0.9, timeoutMs: 5_000 }
 
 const rules = {
-  backoff: numberThat('a number from 0.5 to less than 1', (value) => value >= 0.5 && value < 1),
-  timeoutMs: numberThat('a number of ms greater than 0, or Infinity', (value) => value > 0),
+  backoff: /* @__PURE__ */ numberThat('a number from 0.5 to less than 1', (value) => value >= 0.5 && value < 1),
+  timeoutMs: /* @__PURE__ */ numberThat('a number of ms greater than 0, or Infinity', (value) => value > 0),
 }
 
 /**

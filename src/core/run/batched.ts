@@ -35,7 +35,7 @@ interface Member<Req, Res> {
 
 const rules = {
   maxSize: { expected: 'an integer of at least 1', fits: (value: unknown) => isCount(value, 1) },
-  maxWaitMs: numberThat('a number of ms of at least 0', (ms) => ms >= 0),
+  maxWaitMs: /* @__PURE__ */ numberThat('a number of ms of at least 0', (ms) => ms >= 0),
   clock: {
     expected: 'a clock with setTimeout and clearTimeout',
     fits: (value: unknown) => {

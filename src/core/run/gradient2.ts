@@ -52,10 +52,13 @@ export interface Gradient2Options extends LearningLimitOptions {
 const defaults = { initial: 20, min: 20, max: 200, smoothing: 0.2, queueSize: 4, longWindow: 600, tolerance: 1.5 }
 
 const rules = {
-  smoothing: numberThat('a number greater than 0 and at most 1', (value) => value > 0 && value <= 1),
-  queueSize: integerFrom(0),
-  longWindow: integerFrom(1),
-  tolerance: numberThat('a number of at least 1', (value) => value >= 1 && value < Number.POSITIVE_INFINITY),
+  smoothing: /* @__PURE__ */ numberThat('a number greater than 0 and at most 1', (value) => value > 0 && value <= 1),
+  queueSize: /* @__PURE__ */ integerFrom(0),
+  longWindow: /* @__PURE__ */ integerFrom(1),
+  tolerance: /* @__PURE__ */ numberThat(
+    'a number of at least 1',
+    (value) => value >= 1 && value < Number.POSITIVE_INFINITY,
+  ),
 }
 
 /**

@@ -25,7 +25,12 @@ export function integerFrom(least: number): OptionRule {
   return { expected: `an integer of at least ${least}`, fits: (value) => isCount(value, least) }
 }
 
-const shared = { initial: integerFrom(1), min: integerFrom(1), max: integerFrom(1), isDropped: aFunction }
+const shared = {
+  initial: /* @__PURE__ */ integerFrom(1),
+  min: /* @__PURE__ */ integerFrom(1),
+  max: /* @__PURE__ */ integerFrom(1),
+  isDropped: aFunction,
+}
 
 /**
  * Options with their defaults. What is set to undefined is not set; a default for `initial` gives way to `min` and `max`.

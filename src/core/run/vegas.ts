@@ -80,11 +80,11 @@ const defaults = {
 }
 
 const rules = {
-  alpha: integerFrom(0),
-  beta: integerFrom(0),
-  threshold: integerFrom(0),
-  smoothing: numberThat('a number greater than 0 and at most 1', (value) => value > 0 && value <= 1),
-  probeMultiplier: integerFrom(1),
+  alpha: /* @__PURE__ */ integerFrom(0),
+  beta: /* @__PURE__ */ integerFrom(0),
+  threshold: /* @__PURE__ */ integerFrom(0),
+  smoothing: /* @__PURE__ */ numberThat('a number greater than 0 and at most 1', (value) => value > 0 && value <= 1),
+  probeMultiplier: /* @__PURE__ */ integerFrom(1),
   random: aFunction,
 }
 

@@ -81,7 +81,7 @@ export function backoff(options: BackoffOptions = {}): RetryPolicy {
   }
 }
 
-const fromZero = numberThat('a number of at least 0', (value) => value >= 0)
+const fromZero = /* @__PURE__ */ numberThat('a number of at least 0', (value) => value >= 0)
 
 const rules: { readonly [K in keyof BackoffOptions]-?: OptionRule } = {
   attempts: { expected: 'an integer of at least 1', fits: (value) => isCount(value, 1) },
