@@ -51,32 +51,30 @@ export function readGiven<O extends object>(
   options: unknown,
   rules: { readonly [K in keyof O]-?: OptionRule },
 ): O {
-  if (!isPlain(options)) throw new OptionsError(owner || 'options', 'an object', options)
-  const pathOf = (name: string): string => (owner === '' ? name : `${owner}.${name}`)
   const known = Object.keys(rules)
-  for (const name of Object.keys(options)) {
-    if (!known.includes(name)) throw unknownOption(pathOf(name), known, options[name])
-  }
+  requireOptions(owner, options, known)
   const read: Record<string, unknown> = {}
   for (const name of known) {
     const { expected, fits, parts } = rules[name as keyof O]
-    const given = options[name]
+    const given = (options as Record<string, unknown>)[name]
     if (given === undefined) continue
     const value = Array.isArray(given) ? [...given] : given
-    if (parts !== undefined && isPlain(value)) read[name] = readGiven(pathOf(name), value, parts)
+    if (parts !== undefined && isPlain(value)) read[name] = readGiven(pathOf(owner, name), value, parts)
     else if (fits(value)) read[name] = value
-    else throw new OptionsError(pathOf(name), expected, given)
+    else throw new OptionsError(pathOf(owner, name), expected, given)
   }
   return read as O
 }
 
+function pathOf(owner: string, name: string): string {
+  return owner === '' ? name : `${owner}.${name}`
+}
+
 /** @throws {OptionsError} unless they are an object, and none of them is unknown */
 export function requireOptions(owner: string, options: unknown, known: readonly string[]): void {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw new OptionsError(owner, 'an object', options)
-  }
-  for (const [name, value] of Object.entries(options)) {
-    if (!known.includes(name)) throw unknownOption(`${owner}.${name}`, known, value)
+  if (!isPlain(options)) throw new OptionsError(owner || 'options', 'an object', options)
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name)) throw unknownOption(pathOf(owner, name), known, options[name])
   }
 }
 

@@ -43,28 +43,27 @@ interface ErrorDetails {
   readonly retryAfterMs?: number | undefined
   readonly explain?: Explanation | undefined
   readonly cause?: unknown
+  /** Many are made at once. */
+  readonly stackless?: boolean
 }
+
+const STACKLESS: ErrorDetails = { stackless: true }
 
 const brand = Symbol.for('triage-queue.error')
 
 /**
- * Makes the errors of overload without a stack: thousands are made at once, a stack costs 10 µs and the rest 1.5, and it
- * would only show a timer, or the caller's own `execute()`. Under `--frozen-intrinsics` the limit can't be written;
- * then they carry one.
+ * Has the next error made without a stack, as those of overload are: thousands are made at once, a stack costs 10 µs and
+ * the rest 1.5, and it would only show a timer, or the caller's own `execute()`. Returns the limit to be restored; undefined
+ * under `--frozen-intrinsics`, where it can't be written: then they carry one.
  */
-const stackLimit = {
-  off(): number | undefined {
-    const limit = Error.stackTraceLimit
-    try {
-      Error.stackTraceLimit = 0
-    } catch {
-      return undefined
-    }
-    return limit
-  },
-  restore(limit: number | undefined): void {
-    if (limit !== undefined) Error.stackTraceLimit = limit
-  },
+function stacksOff(): number | undefined {
+  const limit = Error.stackTraceLimit
+  try {
+    Error.stackTraceLimit = 0
+  } catch {
+    return undefined
+  }
+  return limit
 }
 
 /** Every error of this package. */
@@ -90,7 +89,9 @@ export class TriageError extends Error {
   readonly explain: Explanation | undefined
 
   constructor(code: TriageErrorCode, message: string, subject?: ErrorSubject, about?: ErrorDetails) {
+    const limit = about?.stackless === true ? stacksOff() : undefined
     super(message, about?.cause === undefined ? undefined : { cause: about.cause })
+    if (limit !== undefined) Error.stackTraceLimit = limit
     this.code = code
     this.queue = subject?.queue
     this.requestId = subject?.requestId
@@ -154,7 +155,6 @@ export class QueueFullError extends NotAdmittedError {
         : `${startsLater ? 'It is to start later' : 'No slot is free'}, and nothing may wait${whose} (${option} is 'none')`
     const hint = retryAfterMs === undefined ? '' : `; retry in about ${retryAfterMs} ms`
     const freeSlot = startsLater ? 'one that starts at once' : 'one for which a slot is free'
-    const limit = stackLimit.off()
     super('TRIAGE_QUEUE_FULL', message + hint, subject, {
       retryAfterMs,
       explain: {
@@ -162,8 +162,8 @@ export class QueueFullError extends NotAdmittedError {
         compared: { bound, size, maxSize },
         wouldAdmit: maxSize > 0 ? `fewer than ${maxSize}` : freeSlot,
       },
+      stackless: true,
     })
-    stackLimit.restore(limit)
     this.bound = bound
     this.size = size
     this.maxSize = maxSize
@@ -173,15 +173,13 @@ export class QueueFullError extends NotAdmittedError {
 /** A guard has said no. */
 function refused(explain: Explanation): string {
   const compared = Object.entries(explain.compared).map(([what, value]) => `${what} ${value}`)
-  return `${explain.rule} (${compared.join(', ')}); it would admit ${explain.wouldAdmit}`
+  return `Refused by ${explain.rule} (${compared.join(', ')}); it would admit ${explain.wouldAdmit}`
 }
 
 /** A rate limit has no token for it (`rateLimit`). */
 export class RateLimitedError extends NotAdmittedError {
   constructor(explain: Explanation, subject?: ErrorSubject, retryAfterMs?: number) {
-    const limit = stackLimit.off()
-    super('TRIAGE_RATE_LIMITED', `Refused by ${refused(explain)}`, subject, { explain, retryAfterMs })
-    stackLimit.restore(limit)
+    super('TRIAGE_RATE_LIMITED', refused(explain), subject, { explain, retryAfterMs, stackless: true })
   }
 }
 
@@ -191,9 +189,7 @@ export class RateLimitedError extends NotAdmittedError {
  */
 export class OverloadedError extends NotAdmittedError {
   constructor(explain: Explanation, subject?: ErrorSubject, retryAfterMs?: number) {
-    const limit = stackLimit.off()
-    super('TRIAGE_OVERLOADED', `Refused by ${refused(explain)}`, subject, { explain, retryAfterMs })
-    stackLimit.restore(limit)
+    super('TRIAGE_OVERLOADED', refused(explain), subject, { explain, retryAfterMs, stackless: true })
   }
 }
 
@@ -250,13 +246,12 @@ export class WaitTimeoutError extends TriageError {
   readonly timeoutMs: number
 
   constructor(waitedMs: number, timeoutMs: number, subject?: ErrorSubject) {
-    const limit = stackLimit.off()
     super(
       'TRIAGE_WAIT_TIMEOUT',
       `No slot was free for it in time: waited ${round(waitedMs)} of at most ${timeoutMs} ms`,
       subject,
+      STACKLESS,
     )
-    stackLimit.restore(limit)
     this.waitedMs = waitedMs
     this.timeoutMs = timeoutMs
   }
@@ -268,11 +263,10 @@ export class ShedError extends TriageError {
   readonly displacedBy: Priority
 
   constructor(displacedBy: Priority, subject?: ErrorSubject, retryAfterMs?: number) {
-    const limit = stackLimit.off()
     super('TRIAGE_SHED', `Displaced from a full queue by a request of priority '${displacedBy}'`, subject, {
       retryAfterMs,
+      stackless: true,
     })
-    stackLimit.restore(limit)
     this.displacedBy = displacedBy
   }
 }
@@ -285,16 +279,12 @@ export class RunTimeoutError extends TriageError {
   readonly timeoutMs: number
 
   constructor(ranMs: number, timeoutMs: number, subject?: ErrorSubject) {
-    const limit = stackLimit.off()
     super(
       'TRIAGE_RUN_TIMEOUT',
       `The executor did not answer in time: ran ${round(ranMs)} ms, the timeout is ${timeoutMs} ms`,
-      {
-        ...subject,
-        started: true,
-      },
+      { ...subject, started: true },
+      STACKLESS,
     )
-    stackLimit.restore(limit)
     this.ranMs = ranMs
     this.timeoutMs = timeoutMs
   }
@@ -306,11 +296,10 @@ export class CancelledError extends TriageError {
   readonly reason: unknown
 
   constructor(reason?: unknown, subject?: ErrorSubject) {
-    const limit = stackLimit.off()
     super('TRIAGE_CANCELLED', reason === undefined ? 'Cancelled' : `Cancelled: ${describe(reason)}`, subject, {
       cause: reason,
+      stackless: true,
     })
-    stackLimit.restore(limit)
     this.reason = reason
   }
 }

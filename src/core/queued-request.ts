@@ -30,7 +30,7 @@ export type RequestState =
   | 'rejected'
 
 /** How an admitted request may end; each ends exactly once, as one of these. */
-export type Outcome = 'completed' | 'failed' | 'expired' | 'cancelled' | 'shed'
+export type Outcome = (typeof outcomes)[number]
 
 /** The states as small numbers, in the order of the path; all from `COMPLETED` on are ends. */
 export const State = {
@@ -54,6 +54,9 @@ export const State = {
 
 export type State = (typeof State)[keyof typeof State]
 
+/** In the order of their states. */
+export const outcomes = ['completed', 'failed', 'expired', 'cancelled', 'shed'] as const
+
 const stateNames: readonly RequestState[] = [
   'blocked',
   'blocked', // Not admitted yet, whatever the reason.
@@ -62,11 +65,7 @@ const stateNames: readonly RequestState[] = [
   'retrying',
   'running',
   'running',
-  'completed',
-  'failed',
-  'expired',
-  'cancelled',
-  'shed',
+  ...outcomes,
   'rejected',
 ]
 

@@ -5,13 +5,11 @@
  * asks that itself, before it has worked out what to say.
  */
 import type { Timeline } from '../clock.ts'
-import { type RepeatOptions, type RequestRecord, State } from '../queued-request.ts'
+import { type Outcome, outcomes, type RepeatOptions, type RequestRecord, State } from '../queued-request.ts'
 import type { Events, ExecutorEvent, ExecutorEvents, Failure, RequestEvent } from './events.ts'
 
 /** What an event about a request says besides what all of them say. */
 type More<E extends ExecutorEvent> = Omit<ExecutorEvents[E], keyof RequestEvent>
-
-const endEvents = ['completed', 'failed', 'expired', 'cancelled', 'shed'] as const
 
 export class Teller {
   readonly #events: Events
@@ -47,7 +45,7 @@ export class Teller {
    * object, since a number would be boxed for each request.
    */
   ended(record: RequestRecord, value: unknown, from: State, run: { readonly startedAt: number } | undefined): void {
-    const event = endEvents[record.status - State.COMPLETED] as (typeof endEvents)[number]
+    const event = outcomes[record.status - State.COMPLETED] as Outcome
     if (!this.#events.listened[event]) return
     const about = this.#about(record)
     const error = value
