@@ -15,6 +15,8 @@ export default defineConfig({
   removeNodeProtocol: false,
   // `import.meta.url` in CJS: optional peers are looked up from where this package is.
   shims: true,
+  // The same values, which a minifier makes `1/0` and `NaN` of.
+  define: { 'Number.POSITIVE_INFINITY': 'Infinity', 'Number.NaN': 'NaN' },
   sourcemap: true,
   clean: true,
 })
