@@ -232,6 +232,15 @@ export interface RecordOwner {
   named(record: RequestRecord, id: string): void
 }
 
+/** Settles a promise that exists already, if there is one, and then another. */
+export function tellsBoth<T>(first: ((end: T) => void) | undefined, second: (end: T) => void): (end: T) => void {
+  if (first === undefined) return second
+  return (end) => {
+    first(end)
+    second(end)
+  }
+}
+
 const TIER_BITS = 2
 const TIER_MASK = 3
 
@@ -438,8 +447,11 @@ export class RequestRecord<Req = unknown, Res = unknown> extends AsyncResource i
     if (extras.result === undefined) {
       const end = extras.left ?? this.status
       const { resolve, reject } = this
-      extras.result = this.promise()
-      if (resolve !== undefined) this.#alsoTell(resolve, reject as (reason: unknown) => void)
+      // The promise of `execute()` stays, when somebody else reads this one through `get(id)`.
+      extras.result = new Promise((resolveResult, rejectResult) => {
+        this.resolve = tellsBoth(resolve, resolveResult)
+        this.reject = tellsBoth(reject, rejectResult)
+      })
       if (end === State.COMPLETED) this.resolve?.(extras.value as never)
       else if (end > State.COMPLETED) this.reject?.(extras.value)
     }
@@ -449,19 +461,6 @@ export class RequestRecord<Req = unknown, Res = unknown> extends AsyncResource i
   /** Who submitted it has left; it goes on for others who share it. */
   get #hasLeft(): boolean {
     return this.extras?.left !== undefined
-  }
-
-  /** The promise of `execute()` stays, when somebody else reads `result` through `get(id)`. */
-  #alsoTell(resolveFirst: (value: never) => void, rejectFirst: (reason: unknown) => void): void {
-    const { resolve, reject } = this
-    this.resolve = (value) => {
-      resolveFirst(value)
-      resolve?.(value)
-    }
-    this.reject = (reason) => {
-      rejectFirst(reason)
-      reject?.(reason)
-    }
   }
 
   cancel(reason?: unknown): boolean {

@@ -8,6 +8,7 @@
  *                                     ↑   └ refused by a guard
  *                                     └──────┘ when the guard would let it in; nothing more is read until then
  */
+import { isCount } from '../checks.ts'
 import { soon } from '../clock.ts'
 import { OptionsError, OverloadedError, QueueClosedError, QueueFullError, RateLimitedError } from '../errors.ts'
 
@@ -27,7 +28,7 @@ export interface PullOptions {
 /** @throws {OptionsError} */
 export function requirePullOptions(ordered: unknown, window: unknown): void {
   if (typeof ordered !== 'boolean') throw new OptionsError('ordered', 'a boolean', ordered)
-  if (window !== undefined && !(Number.isInteger(window) && (window as number) >= 1)) {
+  if (window !== undefined && !isCount(window, 1)) {
     throw new OptionsError('window', 'an integer of at least 1', window)
   }
 }

@@ -13,6 +13,7 @@ import {
   type RunProgress,
   State,
   stateName,
+  tellsBoth,
 } from '../queued-request.ts'
 
 export class JoinedRequest<Req, Res> implements QueuedRequest<Req, Res> {
@@ -25,34 +26,34 @@ export class JoinedRequest<Req, Res> implements QueuedRequest<Req, Res> {
   waitTimeoutMs: number
   timeoutMs: number
   /** `submit()`'s promise that the request which it joined is admitted. */
-  admission: { resolve(handle: never): void; reject(error: unknown): void } | undefined = undefined
+  admission: { resolve(handle: never): void; reject(error: unknown): void } | undefined
   /** How it left, if it left before the request ended. */
   left: State | undefined = undefined
   readonly #leave: (joined: JoinedRequest<Req, Res>, reason: unknown) => boolean
   #endedAt: number | undefined = undefined
   #value: unknown = undefined
-  #resolve: ((value: never) => void) | undefined = undefined
-  #reject: ((reason: unknown) => void) | undefined = undefined
+  // Those of the promise of `execute()`, if it came by that.
+  #resolve: ((value: never) => void) | undefined
+  #reject: ((reason: unknown) => void) | undefined
   #result: Promise<Res> | undefined = undefined
 
   constructor(
     record: RequestRecord<Req, Res>,
-    from: {
-      metadata: unknown
-      enqueuedAt: number
-      signal: AbortSignal | undefined
-      waitTimeoutMs: number
-      timeoutMs: number
-    },
+    newcomer: RequestRecord<Req, Res>,
+    waitTimeoutMs: number,
+    timeoutMs: number,
     cancel: (joined: JoinedRequest<Req, Res>, reason: unknown) => boolean,
   ) {
     this.record = record
-    this.metadata = from.metadata
-    this.enqueuedAt = from.enqueuedAt
-    this.signal = from.signal
-    this.waitTimeoutMs = from.waitTimeoutMs
-    this.timeoutMs = from.timeoutMs
+    this.metadata = newcomer.metadata
+    this.enqueuedAt = newcomer.enqueuedAt
+    this.signal = newcomer.extras?.signal
+    this.waitTimeoutMs = waitTimeoutMs
+    this.timeoutMs = timeoutMs
+    this.admission = newcomer.extras?.admission
     this.#leave = cancel
+    this.#resolve = newcomer.resolve
+    this.#reject = newcomer.reject
   }
 
   get id(): string {
@@ -103,26 +104,13 @@ export class JoinedRequest<Req, Res> implements QueuedRequest<Req, Res> {
 
   get result(): Promise<Res> {
     if (this.#result === undefined) {
-      const [resolveFirst, rejectFirst] = [this.#resolve, this.#reject]
       this.#result = new Promise((resolve, reject) => {
-        this.#resolve = (value) => {
-          resolveFirst?.(value)
-          resolve(value)
-        }
-        this.#reject = (reason) => {
-          rejectFirst?.(reason)
-          reject(reason)
-        }
+        this.#resolve = tellsBoth(this.#resolve, resolve)
+        this.#reject = tellsBoth(this.#reject, reject)
       })
       if (this.#endedAt !== undefined) this.#tell()
     }
     return this.#result
-  }
-
-  /** Has a promise settled that exists already: that of `execute()`. */
-  deliverTo(resolve: (value: never) => void, reject: (reason: unknown) => void): void {
-    this.#resolve = resolve
-    this.#reject = reject
   }
 
   cancel(reason?: unknown): boolean {

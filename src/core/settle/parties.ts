@@ -104,18 +104,11 @@ export class Parties<Req, Res> {
 
   /** A second caller with the id of a live request shares its run. */
   join(twin: RequestRecord<Req, Res>, newcomer: RequestRecord<Req, Res>): void {
-    const { resolve, reject } = newcomer
-    // Whoever joins has an id.
-    const extras = newcomer.extras as Extras
     const joined = new JoinedRequest<Req, Res>(
       twin,
-      {
-        metadata: extras.metadata,
-        enqueuedAt: newcomer.enqueuedAt,
-        signal: extras.signal,
-        waitTimeoutMs: this.#limits.waitOf(newcomer),
-        timeoutMs: this.#limits.wholeOf(newcomer),
-      },
+      newcomer,
+      this.#limits.waitOf(newcomer),
+      this.#limits.wholeOf(newcomer),
       (party, reason) => this.leave(party, State.CANCELLED, new CancelledError(reason, subjectOf(twin))),
     )
     // Before it is let go of: so the signal itself is not asked again.
@@ -125,8 +118,6 @@ export class Parties<Req, Res> {
     const more = twin.more()
     more.joined ??= new Set()
     more.joined.add(joined)
-    if (resolve !== undefined) joined.deliverTo(resolve, reject as (reason: unknown) => void)
-    joined.admission = extras.admission
     this.#limits.set(joined, twin.status >= State.STARTING ? joined.timeoutMs : joined.waitUntil - joined.timedFrom)
     if (twin.status > State.BLOCKED) admittedJoined(joined)
   }
