@@ -727,6 +727,28 @@ test('a guard that aborts one that is blocked, while it is asked whether it woul
   }
 })
 
+test('a guard that makes room for one that is blocked, while it is asked whether it would hold it: it comes in once', async () => {
+  for (const nth of [1, 2, 3]) {
+    let asked = Number.NEGATIVE_INFINITY
+    const holdMs = (): number => {
+      if (++asked === nth) queue.concurrency = 3
+      return 0
+    }
+    const overload: Guard = { name: 'g', holdMs }
+    const { gate, queue } = gated({ maxQueueSize: 'none', whenFull: 'block', overload })
+    watch(queue.execute('first'))
+    await turn()
+    const end = watch(queue.execute('a'))
+    expect(queue.getStatus().blocked).toBe(1)
+    asked = 0
+    await gate.finish('first')
+    await gate.finishAll()
+    const status = queue.getStatus()
+    expect([end.outcome, gate.started]).toEqual(['fulfilled', ['first', 'a']])
+    expect([lost(status), status.blocked, status.activeWorkers]).toEqual([0, 0, 0])
+  }
+})
+
 describe('a policy that calls the executor while it is asked about one that is in', () => {
   test('and cancels or moves it while it is moved: nothing is moved twice', async () => {
     for (const does of ['cancel', 'move'] as const) {
