@@ -136,6 +136,8 @@ export class QueueFullError extends NotAdmittedError {
   readonly size: number
   /** The bound itself; 0 where nothing may wait (`maxQueueSize: 'none'`). */
   readonly maxSize: number
+  /** True: it is to start later, and nothing may wait. No room is ever room for it. */
+  readonly neverFits: boolean
 
   /** @param startsLater it has a delay, so that it would have to wait */
   constructor(
@@ -167,6 +169,7 @@ export class QueueFullError extends NotAdmittedError {
     this.bound = bound
     this.size = size
     this.maxSize = maxSize
+    this.neverFits = startsLater && maxSize === 0
   }
 }
 

@@ -303,9 +303,13 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     }
     const first = asking()
     if (first.cost > 1) this.#requireCost(first)
+    const neverFits = this.#neverFits(first)
     const target: PullTarget<Req, Res> = {
       window: () => window ?? 2 * this.#slots.limit,
-      room: (signal) => this.#room.until(first, signal, false),
+      room: (signal) => {
+        if (neverFits) return Promise.reject(this.#fullError('total', first))
+        return this.#room.until(first, signal, false)
+      },
       asksFirst: this.#gate.asksAtArrival && this.#settings.schema === undefined,
       ready: (request, signal) => this.#room.until(asking(request), signal),
       run: (request, isChecked, signal, { resolve, reject, refused }) => {
@@ -628,7 +632,9 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     try {
       rank = this.#queue.rankOf(record)
     } catch (error) {
-      this.#refuse(record, error)
+      // It may have come in meanwhile, by what the policy did before it has thrown: then it stays.
+      if (record.status > State.BLOCKED) this.#events.reportOf('queued', error)
+      else this.#refuse(record, error)
       return undefined
     }
     if (this.#stillComes(record)) return rank
@@ -698,8 +704,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     }
     if (rank !== undefined) this.#queue.refuses(record, rank)
     if (!comes || (rank !== undefined && !this.#stillComes(record))) return
-    const neverFits = this.#turns.seats.areFor(record.tier) && startsLater(record)
-    if (whenFull === 'block' && !neverFits) this.#block(record)
+    if (whenFull === 'block' && !this.#neverFits(record)) this.#block(record)
     else this.#refuse(record, this.#fullError(bound, record))
   }
 
@@ -887,6 +892,11 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     if (wasLive) this.#closing.rest()
   }
 
+  /** It is to start later, and nothing may wait. */
+  #neverFits(record: RequestRecord<Req, Res>): boolean {
+    return this.#turns.seats.areFor(record.tier) && startsLater(record)
+  }
+
   #fullError(bound: FullBound, record: RequestRecord<Req, Res>): QueueFullError {
     const subject = subjectOf(record)
     const retryAfterMs = this.#outlook.retryAfterMs(record.tier)
@@ -894,7 +904,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       const { size, max } = this.#checking
       return new QueueFullError(bound, size, max, subject, retryAfterMs)
     }
-    if (this.#turns.seats.areFor(record.tier) && startsLater(record)) {
+    if (this.#neverFits(record)) {
       return new QueueFullError(bound, 0, 0, subject, undefined, true)
     }
     return this.#capacity.fullError(bound, record.tier, this.#blocked.size, subject, retryAfterMs)

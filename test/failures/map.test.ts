@@ -785,3 +785,66 @@ function refusal(retryAfterMs: number | undefined) {
   const explain = { rule: 'closed', compared: { load: 1 }, wouldAdmit: 'less load' }
   return retryAfterMs === undefined ? explain : { ...explain, retryAfterMs }
 }
+
+describe('a web stream is read to its end', () => {
+  const sources: { readonly [name: string]: () => ReadableStream<string> } = {
+    'closed before it is read': () =>
+      new ReadableStream({
+        start(controller) {
+          controller.enqueue('a')
+          controller.enqueue('b')
+          controller.close()
+        },
+      }),
+    'closed with its last chunk': () => {
+      const left = ['a', 'b']
+      return new ReadableStream({
+        pull(controller) {
+          controller.enqueue(left.shift() as string)
+          if (left.length === 0) controller.close()
+        },
+      })
+    },
+    'closed after its last chunk': () => {
+      const left = ['a', 'b']
+      return new ReadableStream({
+        pull(controller) {
+          const next = left.shift()
+          if (next === undefined) controller.close()
+          else controller.enqueue(next)
+        },
+      })
+    },
+    'the readable side of a TransformStream': () => {
+      const { readable, writable } = new TransformStream<string, string>()
+      const writer = writable.getWriter()
+      void writer.write('a')
+      void writer.write('b')
+      void writer.close()
+      return readable
+    },
+  }
+  test.each(Object.entries(sources))('%s, and its lock is let go', async (_, make) => {
+    const queue = new QueuedExecutor<string, string>(async (name) => name)
+    const stream = make()
+    const got: string[] = []
+    for await (const name of queue.map(stream)) got.push(name)
+    expect([got, stream.locked]).toEqual([['a', 'b'], false])
+  })
+
+  test('also when it has nothing, and the body of a Response', async () => {
+    const queue = new QueuedExecutor<unknown, unknown>(async (chunk) => chunk)
+    const empty = new ReadableStream({ start: (controller) => controller.close() })
+    for await (const _ of queue.map(empty)) expect.unreachable()
+    const chunks: unknown[] = []
+    for await (const chunk of queue.map(new Response('abc').body as ReadableStream)) chunks.push(chunk)
+    expect(new TextDecoder().decode(chunks[0] as Uint8Array)).toBe('abc')
+  })
+})
+
+test('what is to start later never fits where nothing may wait: the iteration ends with that, and does not try for ever', async () => {
+  const { queue } = gated({ maxQueueSize: 'none' })
+  const end = watch(collect(queue.map(['a'], { delayMs: 5 }), []))
+  await turn()
+  expect([end.outcome, (end.error as { neverFits?: boolean }).neverFits]).toEqual(['TRIAGE_QUEUE_FULL', true])
+})

@@ -3,8 +3,10 @@
  */
 import fc from 'fast-check'
 import {
+  aging,
   circuitBreaker,
   codel,
+  earliestDeadlineFirst,
   type Guard,
   type Priority,
   priorities,
@@ -697,4 +699,21 @@ test('0 stays no bound', async () => {
   await turn()
   expect(new Set(codes(all))).toEqual(new Set([IN]))
   expect(queue.getStatus().maxQueueSize).toBeNull()
+})
+
+test('under two orders as one, a newcomer is tried where nobody stands yet', async () => {
+  for (const whenFull of ['reject', 'block'] as const) {
+    const order = aging({}, { within: earliestDeadlineFirst() })
+    const options = { concurrency: 3, order, whenFull, maxQueueSize: { total: 100, urgent: 'none' } } as const
+    const { gate, queue } = gated(options)
+    const all = [send(queue, 'runs', { priority: 'low' }), send(queue, 'wide', { priority: 'low', cost: 3 })]
+    await turn()
+    all.push(send(queue, 'urgent', { priority: 'urgent' }))
+    await turn()
+    await gate.finishAll()
+    const ends = all.map(({ outcome }) => outcome)
+    expect(ends.slice(0, 2)).toEqual(['fulfilled', 'fulfilled'])
+    expect(['fulfilled', 'TRIAGE_QUEUE_FULL']).toContain(ends[2])
+    expect(queue.getStatus()).toMatchObject({ waiting: 0, running: 0, blocked: 0 })
+  }
 })

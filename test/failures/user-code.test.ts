@@ -749,6 +749,27 @@ test('a guard that makes room for one that is blocked, while it is asked whether
   }
 })
 
+test('an order that lets one that is blocked in, and then throws about it: it is in, and the error is reported', async () => {
+  const reported: unknown[] = []
+  let isOn = false
+  const order = ranked(({ sequence }) => {
+    if (!isOn) return sequence
+    isOn = false
+    // Those who are blocked come in by that.
+    queue.concurrency = 2
+    throw new Error('broken')
+  })
+  const onListenerError = (error: unknown): unknown => reported.push(error)
+  const { gate, queue } = await busy({ order, maxQueueSize: 1, whenFull: 'block', debug: true, onListenerError })
+  const all = ['waits', 'blocked'].map((name) => watch(queue.execute(name)))
+  isOn = true
+  await gate.finish('busy 0')
+  await gate.finishAll()
+  await queue.close()
+  expect(all.map(({ state }) => state)).toEqual(['fulfilled', 'fulfilled'])
+  expect(reported).toMatchObject([{ message: 'broken' }])
+})
+
 describe('a policy that calls the executor while it is asked about one that is in', () => {
   test('and cancels or moves it while it is moved: nothing is moved twice', async () => {
     for (const does of ['cancel', 'move'] as const) {

@@ -270,9 +270,10 @@ export function pull<Req, Res>(
   return results
 }
 
-/** Is it a refusal that passes, for load or for a rate? */
+/** Is it a refusal that passes, for load or for a rate? One that starts later never fits where nothing may wait. */
 function isWaitedOut(error: unknown): boolean {
-  return error instanceof RateLimitedError || error instanceof OverloadedError || error instanceof QueueFullError
+  if (error instanceof QueueFullError) return !error.neverFits
+  return error instanceof RateLimitedError || error instanceof OverloadedError
 }
 
 type Next<T> = IteratorResult<T | PromiseLike<T>, unknown>
@@ -289,9 +290,18 @@ function open<T>(source: Source<T>): Opened<T> {
   // The iterator of a web stream could not cancel it while it is quiet.
   if (isFunction(parts.getReader)) {
     const reader = parts.getReader()
-    const release = (): void => reader.releaseLock()
-    reader.closed.then(release, release)
-    return { next: () => reader.read(), close: () => reader.cancel() }
+    return {
+      next: async () => {
+        const result = await reader.read()
+        // Not as soon as the stream is closed: what would answer that it is done, is a read that comes later.
+        if (result.done) reader.releaseLock()
+        return result
+      },
+      close: async () => {
+        await reader.cancel()
+        reader.releaseLock()
+      },
+    }
   }
   const iterator = parts[Symbol.asyncIterator]?.() ?? (source as Iterable<T>)[Symbol.iterator]()
   return {

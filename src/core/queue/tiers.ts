@@ -134,8 +134,13 @@ export class Tiers<E extends QueueEntry> {
     if (this.#turns === undefined) {
       return one.rank < other.rank || (one.rank === other.rank && one.sequence < other.sequence)
     }
-    const [turn, turnOfOther] = [this.#turns.at(one.tier, 0), this.#turns.at(other.tier, 0)]
+    const [turn, turnOfOther] = [this.#firstTurnOf(one.tier), this.#firstTurnOf(other.tier)]
     return turn < turnOfOther || (turn === turnOfOther && one.tier < other.tier)
+  }
+
+  /** Whoever is tried where nobody stands has not brought its turn yet: it comes after all. */
+  #firstTurnOf(tier: number): number {
+    return this.sizeAt(tier) === 0 ? Number.POSITIVE_INFINITY : (this.#turns as Turns).at(tier, 0)
   }
 
   /** Takes the entry that goes first: it starts. */
