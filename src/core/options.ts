@@ -102,7 +102,7 @@ export interface QueuedExecutorOptions<Req = unknown> {
   /** Checks (and may transform) each request before it is admitted: any Standard Schema, zod's among them. */
   schema?: StandardSchema<Req>
   /**
-   * How many requests an asynchronous `schema` may look at at a time; one more is refused with a `QueueFullError`,
+   * How many requests an asynchronous `schema` may check at a time; one more is refused with a `QueueFullError`,
    * `bound: 'checking'`, whatever `whenFull` says. They hold no room in the queue: that is taken when the check has passed,
    * in the order of arrival. 0 or Infinity: no bound.
    * @default the total of `maxQueueSize`; 10_000 where that is 'none'

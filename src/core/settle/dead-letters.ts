@@ -15,7 +15,7 @@ import type { NotRetried, RepeatOptions } from '../queued-request.ts'
 /** A request that has failed for good. */
 export interface DeadLetter<Req> {
   readonly id: string
-  /** The how-manieth letter with this id it is: 1, and 2 when it has been requeued and has failed again. */
+  /** How many letters this id has had, this one included: 1, and 2 when it was requeued and has failed again. */
   readonly generation: number
   readonly request: Req
   readonly priority: Priority
