@@ -608,7 +608,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     }
     const bound = this.#capacity.bound(record.tier, slotIsFree, record.cost > 1)
     if (bound !== undefined) this.#findsItFull(record, bound, whenFull, rank)
-    else if (this.#blocked.size > 0 && this.#room.wouldBePassed()) {
+    else if (this.#blocked.size > 0 && this.#room.wouldBePassed(record.tier)) {
       this.#findsItFull(record, 'total', whenFull, rank)
       // It may be the first of them.
       this.#room.made()
@@ -694,10 +694,13 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   }
 
   #findsItFull(record: RequestRecord<Req, Res>, bound: FullBound, whenFull: WhenFull, rank: number | undefined): void {
-    const victim = whenFull === 'shed' && bound === 'total' ? this.#victimOf(record) : undefined
-    // Where nothing may wait a guard was asked whether it holds this one.
-    const comes = !this.#turns.seats.isOn || this.#stillComes(record)
-    if (comes && victim !== undefined) {
+    const { seats } = this.#turns
+    const isShed = whenFull === 'shed' && bound === 'total'
+    // Where nothing may wait a guard is asked whether it holds this one.
+    const mayDisplace = isShed && (!seats.areFor(record.tier) || this.#mayStart(record))
+    const comes = !seats.isOn || this.#stillComes(record)
+    const victim = comes && mayDisplace ? this.#victimOf(record) : undefined
+    if (victim !== undefined) {
       if (rank === undefined && this.#mustRank(record)) this.#comesRanked(record, whenFull)
       else this.#displace(victim, record, rank)
       return
@@ -821,20 +824,28 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     // Listeners of either must find the one gone, and its place taken by the other.
     this.#take(victim)
     this.#retire(victim, State.SHED, error)
-    const slotIsFree = this.#turns.seats.areFor(record.tier) || this.#slotIsFreeFor(record)
-    // Its signal was let go of: whose methods those are, may have taken the place.
-    const bound = this.#capacity.bound(record.tier, slotIsFree, record.cost > 1)
-    if (bound !== undefined) this.#findsItFull(record, bound, 'reject', rank)
-    else if (this.#stillComes(record)) this.#enqueue(record, slotIsFree, rank)
+    this.#takesPlace(record, rank)
     this.#left(victim)
     this.#tell.ended(victim, error, State.WAITING, undefined)
   }
 
-  /** Who would make room for it. */
+  /** That of one that was shed. The signals of both were asked, and may have done anything: the bounds are looked at last. */
+  #takesPlace(record: RequestRecord<Req, Res>, rank: number | undefined): void {
+    if (!this.#stillComes(record)) {
+      if (rank !== undefined) this.#queue.refuses(record, rank)
+      return
+    }
+    const { tier, cost } = record
+    const slotIsFree = this.#turns.seats.areFor(tier) ? this.#turns.wouldStart(record) : this.#slotIsFreeFor(record)
+    const bound = this.#capacity.bound(tier, slotIsFree, cost > 1)
+    if (bound === undefined) this.#enqueue(record, slotIsFree, rank)
+    else this.#findsItFull(record, bound, 'reject', rank)
+  }
+
+  /** Which one would make room for it, if it may start. No code of the user runs in here. */
   #victimOf(record: RequestRecord<Req, Res>): RequestRecord<Req, Res> | undefined {
     const { seats } = this.#turns
     const startsNow = seats.areFor(record.tier)
-    if (startsNow && !this.#mayStart(record)) return undefined
     // Where others may wait, those that may not have slots of their own.
     const victim = this.#queue.youngestBelow(record.tier, startsNow ? undefined : (tier) => seats.areFor(tier))
     if (victim === undefined) return undefined
@@ -943,6 +954,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   #move(record: RequestRecord<Req, Res>, tier: number): boolean {
     if (record.status === State.BLOCKED) {
+      // Where nothing may wait it would never come in.
+      if (this.#turns.seats.areFor(tier) && startsLater(record)) return false
       this.#limits.keep(record)
       this.#blocked.move(record, tier, record.timedFrom)
       this.#room.made()
@@ -1267,7 +1280,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
       Math.min(
         this.#limits.nextDueAt,
         this.#held.nextDueAt,
-        this.#gate.heldUntil || Number.POSITIVE_INFINITY,
+        this.#gate.opensAt,
         this.#room.nextLookAt,
         this.#closing.graceAt,
         this.#selfWaiting.dueAt,
@@ -1310,6 +1323,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         this.#schedule()
       },
       refuse: (record: RequestRecord, error: unknown) => this.#refuse(own(record), error),
+      startsAtOnce: (tier: number) => this.#turns.seats.areFor(tier),
       /** One that has ended may still hold its slot, and hear of it. */
       end: (record: RequestRecord, state: State, error: unknown) =>
         void (this.#end(own(record), state, error) || this.#slots.abort(record, error, Number.POSITIVE_INFINITY)),
@@ -1337,8 +1351,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         this.resume()
       },
       rests: () => {
-        // Whoever comes next is asked about anew.
-        this.#gate.heldUntil = 0
+        this.#gate.forget()
         this.#selfWaiting.dueAt = Number.POSITIVE_INFINITY
         this.#pauses.forget()
       },

@@ -14,6 +14,7 @@ import {
   type QueuedExecutorOptions,
   QueueFullError,
   type RequestOptions,
+  tokenBucket,
 } from 'triage-queue'
 import { describe, expect, test } from 'vitest'
 import { gated, turn, watch } from './support.ts'
@@ -69,14 +70,12 @@ describe('nothing may wait', () => {
   })
 
   test('what is to start later is refused, also where callers wait for a slot, or a guard delays it', async () => {
-    const delays: Guard = { name: 'delays', delayMs: ({ request }) => (request === 'slow' ? 5 : 0) }
     for (const whenFull of ['reject', 'shed', 'block'] as const) {
-      const { clock, queue } = gated({ maxQueueSize: 'none', whenFull, rateLimit: delays })
+      const { clock, queue } = gated({ maxQueueSize: 'none', whenFull })
       const later: [string, RequestOptions][] = [
         ['a', { delayMs: 5 }],
         ['b', { startAt: new Date(Date.now() + 60_000) }],
         ['c', { after: [Promise.resolve()] }],
-        ['slow', {}],
       ]
       for (const [name, options] of later) {
         await expect(queue.execute(name, options)).rejects.toMatchObject({
@@ -90,6 +89,61 @@ describe('nothing may wait', () => {
       expect(now.outcome).toBe(IN)
     }
   })
+
+  test('what a guard would delay is refused by that guard, which says when and takes nothing', async () => {
+    const probes: boolean[] = []
+    const delays: Guard = {
+      name: 'delays',
+      delayMs: ({ request, probe }) => {
+        probes.push(probe)
+        return request === 'slow' ? 4.2 : 0
+      },
+    }
+    const { queue } = gated({ concurrency: 2, maxQueueSize: { urgent: 'none' }, rateLimit: delays })
+    await expect(queue.execute('slow', { priority: 'urgent' })).rejects.toMatchObject({
+      code: 'TRIAGE_RATE_LIMITED',
+      retryAfterMs: 5,
+      explain: {
+        rule: 'delays',
+        compared: { delayMs: 4.2, maxQueueSize: 'none' },
+        wouldAdmit: 'one that may start at once',
+      },
+    })
+    expect(probes).toEqual([true])
+    send(queue, 'quick', { priority: 'urgent' })
+    send(queue, 'slow')
+    expect(probes).toEqual([true, true, false, false])
+    expect(queue.getStatus()).toMatchObject({ running: 1, waiting: 1 })
+  })
+
+  test.each(['none', { low: 'none' }] as const)(
+    'a token that comes later is waited for outside, and not taken by each try (maxQueueSize %o)',
+    async (maxQueueSize) => {
+      const rateLimit = tokenBucket({ perSecond: 10, burst: 1, over: 'wait' })
+      const { clock, gate, queue } = gated({ concurrency: 4, maxQueueSize, rateLimit })
+      const offers = (async () => {
+        for (let sent = 0, tries = 1; sent < 3; tries++) {
+          const handle = queue.offer(`offer ${sent}`, { priority: 'low' })
+          expect(tries).toBeLessThan(10)
+          if (handle === undefined) await queue.ready('low')
+          else sent++
+        }
+      })()
+      const mapped = (async () => {
+        const answers: unknown[] = []
+        for await (const answer of queue.map(['map 0', 'map 1'], { priority: 'low' })) answers.push(answer)
+        return answers
+      })()
+      for (let at = 0; at < 500; at += 50) {
+        await clock.advance(50)
+        await gate.finishAll()
+      }
+      await offers
+      expect(await mapped).toHaveLength(2)
+      // One in each tenth of a second: no token was lost.
+      expect(gate.started).toHaveLength(5)
+    },
+  )
 
   test('it never tells that it is full', async () => {
     const { queue } = gated({ maxQueueSize: 'none' })
@@ -671,6 +725,35 @@ describe('guards that look at those whose turn has come', () => {
     expect(gate.started).toEqual(['a'])
   })
 
+  test('one that is blocked and would be held holds back no other', async () => {
+    let until = 50
+    const holds: Guard = {
+      name: 'holds',
+      holdMs: ({ request, at }) => (request === 'held' ? Math.max(until - at, 0) : 0),
+    }
+    const maxQueueSize = { total: 5, urgent: 'none' } as const
+    const { clock, gate, queue } = gated({
+      concurrency: 2,
+      maxQueueSize,
+      whenFull: 'block',
+      overload: holds,
+      debug: true,
+    })
+    send(queue, 'held', { priority: 'urgent' })
+    send(queue, 'other', { priority: 'low' })
+    await turn()
+    expect(gate.started).toEqual(['other'])
+    send(queue, 'urgent', { priority: 'urgent' })
+    await turn()
+    expect(gate.started).toEqual(['other', 'urgent'])
+    await gate.finishAll()
+    until = 0
+    await clock.advance(50)
+    expect(gate.started).toEqual(['other', 'urgent', 'held'])
+    await gate.finishAll()
+    expect(clock.timers).toBe(0)
+  })
+
   test('codel() has nobody to drop, and an open circuitBreaker() says why it refuses', async () => {
     const breaker = circuitBreaker({ minimumRequests: 1, openMs: 100, probes: 1 })
     const options = { concurrency: 2, maxQueueSize: 'none', overload: [codel(), breaker], debug: true } as const
@@ -715,5 +798,36 @@ test('under two orders as one, a newcomer is tried where nobody stands yet', asy
     expect(ends.slice(0, 2)).toEqual(['fulfilled', 'fulfilled'])
     expect(['fulfilled', 'TRIAGE_QUEUE_FULL']).toContain(ends[2])
     expect(queue.getStatus()).toMatchObject({ waiting: 0, running: 0, blocked: 0 })
+  }
+})
+
+test('one that would never start at once is not moved to where nothing may wait', async () => {
+  const options = { maxQueueSize: { total: 1, urgent: 'none' }, whenFull: 'block', onDuplicate: 'join-by-id' } as const
+  const { gate, queue } = gated(options)
+  const runs = send(queue, 'runs')
+  const waits = send(queue, 'waits')
+  const blocked = send(queue, 'later', { id: 'later', after: [Promise.resolve()] })
+  const joined = send(queue, 'later', { id: 'later', priority: 'urgent' })
+  await turn()
+  expect(queue.getStatus()).toMatchObject({ blocked: 1, blockedByPriority: { normal: 1 } })
+  expect(queue.get('later')?.setPriority('urgent')).toBe(false)
+  expect(queue.get('later')?.setPriority('high')).toBe(true)
+  await gate.finishAll()
+  expect(codes([runs, waits, blocked, joined])).toEqual(['fulfilled', 'fulfilled', 'fulfilled', 'fulfilled'])
+})
+
+test('one that finds its slot passes blocked ones of a lower priority, but not of a higher one', async () => {
+  for (const [none, comes] of [
+    ['urgent', true],
+    ['low', false],
+  ] as const) {
+    const maxQueueSize = { total: 1, [none]: 'none' }
+    const options = { concurrency: 4, maxQueueSize, whenFull: 'block', reserve: { normal: 1 }, debug: true } as const
+    const { gate, queue } = gated(options)
+    const all = ['first', 'blocked'].map((name) => send(queue, name, { priority: 'high' }))
+    expect(queue.getStatus().blocked).toBe(1)
+    expect(queue.offer('offered', { priority: none }) !== undefined).toBe(comes)
+    await gate.finishAll()
+    expect(codes(all)).toEqual(['fulfilled', 'fulfilled'])
   }
 })

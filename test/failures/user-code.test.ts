@@ -987,6 +987,33 @@ describe('a signal of anybody’s making', () => {
     expect([low.outcome, end.outcome, ends[0]?.outcome]).toEqual(['TRIAGE_SHED', 'TRIAGE_QUEUE_FULL', 'fulfilled'])
   })
 
+  test.each([0, 1, 2, 3, 4, 5])(
+    'that submits when it is asked whether it was aborted (%i): the bound holds',
+    async (nth) => {
+      for (const maxQueueSize of [1, 'none'] as const) {
+        const ends: { readonly outcome: unknown }[] = []
+        const options = made({})
+        let asked = 0
+        Object.defineProperty(options.signal, 'aborted', {
+          get: () => {
+            if (asked++ === nth) ends.push(watch(queue.execute('quick', { priority: 'high' })))
+            return false
+          },
+        })
+        const { gate, queue } = gated({ maxQueueSize, whenFull: 'shed' })
+        if (maxQueueSize === 1) await queue.submit('first')
+        if (maxQueueSize === 1) await turn()
+        ends.push(watch(queue.execute('low', { priority: 'low' })))
+        ends.push(watch(queue.execute('a', { ...options, priority: 'high' })))
+        expect(queue.getStatus().waiting).toBe(maxQueueSize === 1 ? 1 : 0)
+        await gate.finishAll()
+        const outcomes = ends.map(({ outcome }) => outcome)
+        expect(outcomes.filter((outcome) => outcome === 'fulfilled')).toHaveLength(1)
+        expect(outcomes).toContain('TRIAGE_SHED')
+      }
+    },
+  )
+
   test('whose methods close the executor when it is let go of: the one that displaces is refused', async () => {
     const options = made({ removeEventListener: () => void queue.close() })
     const { gate, queue } = await busy({ maxQueueSize: 1, whenFull: 'shed' })

@@ -17,6 +17,8 @@ import type { Outlook } from './outlook.ts'
 /** What it asks of the executor. */
 export interface GateHost {
   refuse(record: RequestRecord, error: unknown): void
+  /** May nothing of a tier wait? Then what comes in starts at once. */
+  startsAtOnce(tier: number): boolean
   /** The one whose turn it is; undefined: nobody's, now. */
   next(): RequestRecord | undefined
   end(record: RequestRecord, state: typeof State.SHED, error: unknown): void
@@ -38,6 +40,8 @@ export class Gate {
   readonly hearsEnds: boolean
   /** No request starts before: a guard holds them. 0: none does. */
   heldUntil = 0
+  /** When a guard is asked again about a blocked request that it would hold; Infinity: at no time. */
+  #asksAgainAt = Number.POSITIVE_INFINITY
 
   constructor(
     host: GateHost,
@@ -66,7 +70,7 @@ export class Gate {
     const outer = guards.begin()
     try {
       this.#outlook.describe(record, guards.question)
-      const refusal = guards.admits ? guards.refusal('admit') : undefined
+      const refusal = (guards.admits ? guards.refusal('admit') : undefined) ?? this.#delayRefusal(record)
       if (refusal !== undefined) {
         this.#host.refuse(record, this.#errorOf(record, refusal))
         return true
@@ -87,16 +91,27 @@ export class Gate {
    * @throws what the guard throws
    */
   refusalOf(record: RequestRecord): Refusal | undefined {
+    if (!this.asksAtArrival) return undefined
     const guards = this.#guards
-    if (!guards.admits) return undefined
     const outer = guards.begin()
     try {
       this.#outlook.describe(record, guards.question)
       guards.question.probe = true
-      return guards.refusal('admit')
+      return guards.refusal('admit') ?? this.#delayRefusal(record)
     } finally {
       guards.end(outer)
     }
+  }
+
+  /** A guard would delay it, and nothing may wait: asked before that guard takes anything. */
+  #delayRefusal(record: RequestRecord): Refusal | undefined {
+    const guards = this.#guards
+    if (!guards.delays || !this.#host.startsAtOnce(record.tier)) return undefined
+    const { probe } = guards.question
+    guards.question.probe = true
+    const refusal = guards.delayRefusal()
+    guards.question.probe = probe
+    return refusal
   }
 
   /** Would a guard hold one that is to start at once? Asked where nothing may wait: it is not let in, then. */
@@ -108,10 +123,11 @@ export class Gate {
     guards.question.probe = true
     const holdMs = guards.holdMs()
     guards.end(outer)
-    // A caller who is blocked until then is asked about again; anyone else comes anew.
+    // One that is blocked until then is asked about again; any other comes anew.
     if (holdMs > 0 && record.status === State.BLOCKED) {
-      this.heldUntil = this.#timeline.now() + holdMs
-      this.#alarm.setFor(this.heldUntil, this.#timeline.now())
+      const now = this.#timeline.now()
+      this.#asksAgainAt = Math.min(this.#asksAgainAt, now + holdMs)
+      this.#alarm.setFor(this.#asksAgainAt, now)
     }
     return holdMs > 0
   }
@@ -151,11 +167,23 @@ export class Gate {
     return undefined
   }
 
-  /** The alarm has rung. True: those who were held may start. */
+  /** When it is to be opened; Infinity: at no time. */
+  get opensAt(): number {
+    return Math.min(this.heldUntil || Number.POSITIVE_INFINITY, this.#asksAgainAt)
+  }
+
+  /** The alarm has rung. True: those who were held may start, or a guard is to be asked again about one that is blocked. */
   opens(now: number): boolean {
-    if (this.heldUntil === 0 || this.heldUntil > now) return false
-    this.heldUntil = 0
+    if (this.opensAt > now) return false
+    if (this.heldUntil <= now) this.heldUntil = 0
+    if (this.#asksAgainAt <= now) this.#asksAgainAt = Number.POSITIVE_INFINITY
     return true
+  }
+
+  /** Nothing is live: whoever comes next is asked about anew. */
+  forget(): void {
+    this.heldUntil = 0
+    this.#asksAgainAt = Number.POSITIVE_INFINITY
   }
 
   started(record: RequestRecord): void {

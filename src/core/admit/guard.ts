@@ -29,7 +29,10 @@ export interface GuardQuestion {
   recentRunMs: number
   /** For how much of `waitMs` the executor was paused, in ms. */
   pausedMs: number
-  /** True: it is only asked whether one would come in (`ready()`). Take nothing, and count nothing. */
+  /**
+   * True: it is only asked whether one would come in (`ready()`), or whether it would have to wait where nothing may
+   * (`maxQueueSize: 'none'`). Take nothing, and count nothing.
+   */
   probe: boolean
 }
 
@@ -60,7 +63,7 @@ export interface Guard {
   holdMs?(question: Readonly<GuardQuestion>): number
   /**
    * In how many ms may a newcomer come to the queue? 0, less or NaN: now. Meanwhile it counts as waiting. Infinity is refused,
-   * with an `OptionsError`.
+   * with an `OptionsError`. Where nothing may wait it is asked with `probe` first, and a delay is a refusal.
    */
   delayMs?(question: Readonly<GuardQuestion>): number
   /** Is it too late for one whose turn has come? It then ends as `shed`. Never asked about one that is tried again. */
@@ -175,6 +178,17 @@ export class Guards {
       if (delayMs > longest) longest = delayMs
     }
     return longest
+  }
+
+  /** The first delay of a newcomer, as a refusal: nothing may wait. */
+  delayRefusal(): Refusal | undefined {
+    for (const guard of this.#all) {
+      const delayMs = this.#msOf(guard, 'delayMs', guard.delayMs?.(this.question))
+      if (delayMs === 0) continue
+      const compared = { delayMs, maxQueueSize: 'none' }
+      return { rule: guard.name, compared, wouldAdmit: 'one that may start at once', retryAfterMs: Math.ceil(delayMs) }
+    }
+    return undefined
   }
 
   started(): void {

@@ -115,7 +115,7 @@ export function tokenBucket(options: TokenBucketOptions): Guard {
     delayMs(question) {
       const bucket = buckets.of(question)
       const delayMs = buckets.dueInMs(bucket)
-      bucket.tokens--
+      if (!question.probe) bucket.tokens--
       return delayMs
     },
   }

@@ -24,6 +24,7 @@ function made(others: Guard[], rates: Guard[] = []) {
   const gate = new Gate(
     {
       refuse: (record, error) => log.push(['refused', record.request, error]),
+      startsAtOnce: (tier) => tier === 0,
       next: () => line[0],
       end: (record, state, error) => {
         line.shift()

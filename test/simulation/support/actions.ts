@@ -30,7 +30,7 @@ export function perform(world: World, action: Action): void {
       const job = seen && model?.of(seen.caller)
       if (seen?.handle === undefined) return
       const may = job !== undefined && model?.move(job, action.tier)
-      const did = seen.handle.setPriority(priorities[action.tier] as 'low')
+      const did = setPriority(world, seen.handle, action.tier)
       if (did) world.counts.add('moved')
       if (model?.unsure === '' && may !== did) world.fail(`setPriority of ${seen.n} is ${did}, the model says ${may}`)
       return
@@ -77,6 +77,18 @@ export function perform(world: World, action: Action): void {
       Object.assign(world, { isClosing: true, isPaused: false })
       world.hand('close()', executor.close(action))
       return
+  }
+}
+
+/** What an order policy with faults throws is the caller's to deal with, and has changed nothing. */
+function setPriority(world: World, handle: Handle, tier: number): boolean {
+  const { priority } = handle
+  try {
+    return handle.setPriority(priorities[tier] as 'low')
+  } catch (error) {
+    if (!world.faults?.has('OrderPolicy.rank')) throw error
+    if (handle.priority !== priority) world.fail('setPriority() throws, and has changed the priority')
+    return false
   }
 }
 

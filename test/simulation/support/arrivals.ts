@@ -120,6 +120,8 @@ export class Arrivals extends Room {
   move(job: Job, tier: number): boolean {
     if (job.place === 'slot' || job.place === 'chosen' || job.place === 'gone') return false
     if (this.isSeated(job)) return job.tier === tier
+    // Where nothing may wait it would never come in.
+    if (job.place === 'blocked' && this.isNone(tier) && this.isLater(job)) return false
     const isFull = this.isTierFull(tier)
     if (isFull && job.tier !== tier && job.place !== 'blocked' && job.failures === 0) return false
     if (job.place === 'line' && job.tier !== tier) this.comesTo(tier)

@@ -111,14 +111,19 @@ export class Faults {
     }).length
   }
 
+  /** Is a call-out to have a fault? */
+  has(name: string): boolean {
+    return this.#faults.some(({ at }) => at === name)
+  }
+
   /** Has a signal kept its listener? */
   get hasBadSignal(): boolean {
-    return this.#faults.some(({ at }) => at === 'signal.removeEventListener')
+    return this.has('signal.removeEventListener')
   }
 
   /** May time have been told wrong? */
   get hasBadTime(): boolean {
-    return this.#faults.some(({ at }) => at === 'Clock.now')
+    return this.has('Clock.now')
   }
 
   /** The same function, with its faults. */
@@ -211,7 +216,9 @@ export class Faults {
   }
 
   #faultAt(name: string, call: number): Fault | undefined {
-    return this.#isBusy ? undefined : this.#faults.find((fault) => fault.at === name && fault.call === call)
+    // A policy may ask for a random number while the executor is made.
+    const isMade = (this.#world as Partial<World>).executor !== undefined
+    return this.#isBusy || !isMade ? undefined : this.#faults.find((fault) => fault.at === name && fault.call === call)
   }
 
   #call(name: string, original: () => unknown, call = this.#count(name)): unknown {

@@ -46,11 +46,15 @@ export class Seating extends Books {
       next.place = 'chosen'
     }
     const { place, rank, sequence } = job
+    const isOfItsTier = (other: Job): boolean => other.tier === job.tier && other !== job
     const isThere = this.jobs.includes(job)
     if (!isThere) this.jobs.push(job)
     // Its rank is not known yet: nobody of its own priority, or across priorities, is passed by it.
     Object.assign(job, { place: 'line', rank: Number.POSITIVE_INFINITY, sequence: Number.POSITIVE_INFINITY })
-    const would = super.pick() === job && !started.includes(job) && this.seated().every((other) => other === job)
+    // Where nobody of its priority stands it has brought that no turn yet, and comes after all.
+    const isLast = this.rules.weights !== undefined && ![...this.in('line'), ...started].some(isOfItsTier)
+    const first = isLast ? this.pickOf([...this.line().filter((other) => other !== job), job]) : super.pick()
+    const would = first === job && !started.includes(job) && this.seated().every((other) => other === job)
     Object.assign(job, { place, rank, sequence })
     if (!isThere) this.jobs = this.jobs.filter((other) => other !== job)
     for (const other of started) other.place = 'line'
