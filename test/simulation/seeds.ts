@@ -264,4 +264,33 @@ export const kept: readonly Kept[] = [
       arrive(normal, { passMs: 2_000 }),
     ],
   },
+  {
+    seed: 40_060_374,
+    was: 'one that is blocked and starts later is lifted to where nothing may wait, and never comes in',
+    cure: 'it keeps its priority',
+    commit: '7f9b376',
+    options: {
+      ...{ concurrency: 3, maxQueueSize: { total: 1, urgent: 'none', low: 5 } },
+      ...{ whenFull: 'block', onDuplicate: 'join-by-id' },
+    },
+    commands: [
+      then({ do: 'pause' }, -1),
+      arrive(high, { via: 'execute', id: 1, key: 1, passMs: -1 }),
+      arrive(normal, { via: 'execute', id: 0, after: 1, passMs: 901 }),
+      arrive(urgent, { via: 'execute', id: 0, passMs: 1_235 }),
+      then({ do: 'resume' }),
+    ],
+  },
+  {
+    seed: 40_105_639,
+    was: 'one that has its slot is refused, so as not to pass a blocked one of a lower priority',
+    cure: 'it passes those of its own priority and above no more, as one that is blocked',
+    commit: '7f9b376',
+    options: { concurrency: 3, maxQueueSize: { total: 1, urgent: 'none' }, whenFull: 'block', reserve: { low: 1 } },
+    commands: [
+      arrive(high, { via: 'offer', passMs: -1 }),
+      arrive(high, { passMs: -1 }),
+      arrive(urgent, { via: 'offer' }),
+    ],
+  },
 ]
