@@ -9,7 +9,7 @@
  */
 
 import type { Guard, Refusal } from '../core/admit/guard.ts'
-import { positiveMs, readGuardOptions, rounded } from '../core/admit/guard-options.ts'
+import { positiveMs, readGuardOptions, rounded } from '../core/admit/guards/guard-options.ts'
 import { aFunction, numberThat } from '../core/checks.ts'
 import { OptionsError } from '../core/errors.ts'
 import { type Priority, priorities } from '../core/priority.ts'

@@ -38,7 +38,7 @@ export const found: readonly Found[] = [
     cure: 'it is charged when it starts, and corrected when it has run',
     commit: '4c458da',
     by: 'reading, and then a test',
-    test: 'test/core/queue/fair-by-attempts.test.ts',
+    test: 'test/core/queue/orders/fair-by-attempts.test.ts',
   },
   {
     was: 'a newcomer passes one that takes several slots and is blocked',
@@ -59,6 +59,6 @@ export const found: readonly Found[] = [
     cure: 'it is told so only if that helps',
     commit: '2839929',
     by: 'mutants of the guards',
-    test: 'test/core/admit/meets-deadline.test.ts',
+    test: 'test/core/admit/guards/meets-deadline.test.ts',
   },
 ]

@@ -11,8 +11,8 @@ const root = join(import.meta.dirname, '../..')
 
 /** Those whose length is known: one item for each priority, or for each column of a terminal. */
 const bounded = [
+  'src/core/queue/orders/weighted.ts: Math.max(...read)',
   'src/core/queue/request-queue.ts: Math.max(...waits)',
-  'src/core/queue/weighted.ts: Math.max(...read)',
   'src/terminal/text.ts: Math.max(...values)',
   'src/terminal/view.ts: Math.max(...Object.values(oldestWaitMsByPriority))',
 ]

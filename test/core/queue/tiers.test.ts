@@ -3,8 +3,8 @@
  */
 import { describe, expect, test } from 'vitest'
 import { type OrderPolicy, type OrderQuestion, strict } from '../../../src/core/queue/order.ts'
+import { weighted } from '../../../src/core/queue/orders/weighted.ts'
 import { type QueueEntry, Tiers } from '../../../src/core/queue/tiers.ts'
-import { weighted } from '../../../src/core/queue/weighted.ts'
 
 class Entry implements QueueEntry {
   rank = 0

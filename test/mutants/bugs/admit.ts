@@ -68,7 +68,7 @@ export const whenAdmitted: readonly Mutant[] = [
     kind: 'ordering, capacity, fairness',
     file: 'src/core/queued-executor.ts',
     test: 'test/core/run/cost.test.ts',
-    find: 'else if (this.#blocked.size > 0 && this.#room.wouldBePassed()) {',
+    find: 'else if (this.#blocked.size > 0 && this.#room.wouldBePassed(record.tier)) {',
     replace: 'else if (this.#blocked.size < 0) {',
   },
   {

@@ -103,7 +103,7 @@ export const atTheEnd: readonly Mutant[] = [
   {
     name: 'one attempt too many',
     kind: 'retry, duplicates, dead letters',
-    file: 'src/core/settle/backoff.ts',
+    file: 'src/core/settle/retries/backoff.ts',
     test: 'test/core/settle/retry.test.ts',
     find: 'if (attempt >= attempts || ',
     replace: 'if (attempt > attempts || ',
@@ -111,7 +111,7 @@ export const atTheEnd: readonly Mutant[] = [
   {
     name: 'the delay of the fortieth attempt is 35 years',
     kind: 'retry, duplicates, dead letters',
-    file: 'src/core/settle/backoff.ts',
+    file: 'src/core/settle/retries/backoff.ts',
     test: 'test/core/settle/retry.test.ts',
     find: 'Math.min(baseMs * 2 ** (attempt - 1), maxMs)',
     replace: 'baseMs * 2 ** (attempt - 1)',

@@ -3,7 +3,7 @@
  * starves or stays where it was.
  */
 import { describe, expect, test } from 'vitest'
-import { adaptive } from '../../../../src/core/run/adaptive.ts'
+import { adaptive } from '../../../../src/core/run/limits/adaptive.ts'
 import { type Downstream, exponential, mean, simulate, steady, uniform } from './support/downstream.ts'
 
 const STEP_AT = 60_000

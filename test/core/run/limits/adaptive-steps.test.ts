@@ -6,8 +6,8 @@
  * limit of 7 counts from 169 ms (1.2 calls later) to 269 ms, and the first window of the search from 389 to 589 ms.
  */
 import { describe, expect, test } from 'vitest'
-import { type AdaptiveOptions, adaptive } from '../../../../src/core/run/adaptive.ts'
 import type { LimitSample } from '../../../../src/core/run/limit.ts'
+import { type AdaptiveOptions, adaptive } from '../../../../src/core/run/limits/adaptive.ts'
 
 type Calls = (at: number, limit: number) => Partial<LimitSample> & { runMs: number }
 

@@ -2,8 +2,8 @@
  * Does adaptive() find what the downstream can do, follow it, and not drift?
  */
 import { describe, expect, test } from 'vitest'
-import { adaptive } from '../../../../src/core/run/adaptive.ts'
-import { gradient2 } from '../../../../src/core/run/gradient2.ts'
+import { adaptive } from '../../../../src/core/run/limits/adaptive.ts'
+import { gradient2 } from '../../../../src/core/run/limits/gradient2.ts'
 import { seeded } from '../../../support/seeded.ts'
 import { bestFixed, type Downstream, exponential, mean, simulate, steady, uniform } from './support/downstream.ts'
 

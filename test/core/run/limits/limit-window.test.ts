@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { LimitSample } from '../../../../src/core/run/limit.ts'
-import { LimitWindow } from '../../../../src/core/run/limit-window.ts'
+import { LimitWindow } from '../../../../src/core/run/limits/limit-window.ts'
 
 const sample = (at: number, runMs: number, inflight = 1, dropped = false): LimitSample => ({
   at,

@@ -2,10 +2,10 @@
  * Do aimd, vegas and gradient2 give the numbers of Netflix's library, for the same samples?
  */
 import { expect, test } from 'vitest'
-import { aimd } from '../../../../src/core/run/aimd.ts'
-import { gradient2 } from '../../../../src/core/run/gradient2.ts'
 import type { LimitPolicy } from '../../../../src/core/run/limit.ts'
-import { vegas } from '../../../../src/core/run/vegas.ts'
+import { aimd } from '../../../../src/core/run/limits/aimd.ts'
+import { gradient2 } from '../../../../src/core/run/limits/gradient2.ts'
+import { vegas } from '../../../../src/core/run/limits/vegas.ts'
 import { seeded } from '../../../support/seeded.ts'
 import { AimdFormula, ExpAverageFormula, type Formula, Gradient2Formula, VegasFormula } from './support/formulas.ts'
 import { randomSamples, toSample } from './support/seeded.ts'

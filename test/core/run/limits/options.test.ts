@@ -3,12 +3,12 @@
  */
 import { fixed, isTriageError, OptionsError, QueuedExecutor } from 'triage-queue'
 import { expect, test } from 'vitest'
-import { adaptive } from '../../../../src/core/run/adaptive.ts'
-import { aimd } from '../../../../src/core/run/aimd.ts'
-import { gradient2 } from '../../../../src/core/run/gradient2.ts'
 import type { LimitPolicy } from '../../../../src/core/run/limit.ts'
-import { shadow } from '../../../../src/core/run/shadow.ts'
-import { vegas } from '../../../../src/core/run/vegas.ts'
+import { adaptive } from '../../../../src/core/run/limits/adaptive.ts'
+import { aimd } from '../../../../src/core/run/limits/aimd.ts'
+import { gradient2 } from '../../../../src/core/run/limits/gradient2.ts'
+import { shadow } from '../../../../src/core/run/limits/shadow.ts'
+import { vegas } from '../../../../src/core/run/limits/vegas.ts'
 
 type Make = (options?: object) => LimitPolicy
 

@@ -2,7 +2,7 @@
  * What a run takes usually, and how sure that is: each window is a mean, and the square of its relative standard error.
  */
 import { expect, test } from 'vitest'
-import { UsualRun } from '../../../../src/core/run/usual-run.ts'
+import { UsualRun } from '../../../../src/core/run/limits/usual-run.ts'
 
 const window = (runMs: number, inflight = 10, uncertainty = 0.02) => ({ runMs, inflight, uncertainty })
 

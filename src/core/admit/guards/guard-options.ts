@@ -1,0 +1,26 @@
+/**
+ * What may a guard be told? How each of them looks at its own options: once, when it is made. Step 2 of 7.
+ */
+import { numberThat } from '../../checks.ts'
+
+export { readGiven as readGuardOptions } from '../../checks.ts'
+
+export const positiveMs = /* @__PURE__ */ numberThat(
+  'a finite number of ms greater than 0',
+  (value) => value > 0 && Number.isFinite(value),
+)
+
+export const fromZero = /* @__PURE__ */ numberThat(
+  'a finite number of at least 0',
+  (value) => value >= 0 && Number.isFinite(value),
+)
+
+export const msFromZero = /* @__PURE__ */ numberThat(
+  'a finite number of ms of at least 0',
+  (value) => value >= 0 && Number.isFinite(value),
+)
+
+/** A number as an explanation shows it. */
+export function rounded(value: number): number {
+  return Math.round(value * 1_000) / 1_000
+}

@@ -1,0 +1,125 @@
+/**
+ * Who goes first, if each tier shall have its share? Tiers take turns by weight. Step 3 of 7.
+ *
+ * The model is stride scheduling on a virtual time V, the last turn that was taken. Each request that waits brings its tier
+ * a turn, one stride behind the one before it, and a tier that comes back from idle starts at V, not where it had stopped:
+ *
+ *     turn = max(V, last turn of the tier) + stride     stride = greatest weight / own weight
+ *
+ * So a tier that was idle has saved up nothing, and has lost nothing. The turns are the tier's, not the requests': whoever
+ * is first there takes the next one, and when a request leaves, those behind it move up. A place that was fixed at
+ * admission would go with the one who leaves, and a tier where most give up would be left far behind its share.
+ *
+ * Strides are between 1 and 100, so that after 10^12 requests turns are below 2^47, and rounded by less than a hundredth of
+ * a stride: nothing is ever counted from anew.
+ *
+ * @see Waldspurger and Weihl, "Stride Scheduling", MIT/LCS/TM-528, 1995
+ */
+import { numberThat, readGiven } from '../../checks.ts'
+import { OptionsError } from '../../errors.ts'
+import { type Priority, priorities, tierOf } from '../../priority.ts'
+import type { OrderPolicy, Turns } from '../order.ts'
+import { composed, readWithin, type WithinOptions } from './within.ts'
+
+/** The weight of each tier: a number from 1 to 100. One that is left out has its default. */
+export type Weights = { readonly [P in Priority]?: number }
+
+const DEFAULT_WEIGHTS = [8, 4, 2, 1]
+const MAX_WEIGHT = 100
+
+/**
+ * A share of the starts for each tier, in proportion to its weight: of 15 requests that start while all four tiers wait,
+ * 8 are URGENT, 4 HIGH, 2 NORMAL and 1 LOW. What a tier does not need, the others share. None can starve.
+ *
+ * It counts starts, each attempt of a request as one, not how long they run. Deterministic; one object serves one executor.
+ *
+ * `weighted({ … }, { within: fairBy(key) })`: the shares are those of the tiers, as before; who of a tier takes its turn is
+ * up to `within`, not first-in first-out. A request that is given another priority brings that tier a turn.
+ * @param weights default `{ urgent: 8, high: 4, normal: 2, low: 1 }`
+ * @throws {OptionsError}
+ */
+export function weighted(weights: Weights = {}, options: WithinOptions = {}): OrderPolicy {
+  const read = readWeights(weights)
+  const greatest = Math.max(...read)
+  const strides = read.map((weight) => greatest / weight)
+  return composed('weighted', new StrideTurns(strides), readWithin('weighted', options))
+}
+
+/** What is known of a tier: its turns are at `from + stride`, `from + 2 · stride` and so on. */
+interface TierTurns {
+  readonly stride: number
+  waiting: number
+  /** Where V was when it began to wait. */
+  from: number
+  /** How many turns it has taken since. */
+  taken: number
+}
+
+/** A turn is one stride behind the one before it. */
+export class StrideTurns implements Turns {
+  readonly #tiers: readonly TierTurns[]
+  #now: number
+
+  /** @param now where V stands */
+  constructor(strides: readonly number[], now = 0) {
+    this.#now = now
+    this.#tiers = strides.map((stride) => ({ stride, waiting: 0, from: 0, taken: 0 }))
+  }
+
+  came(tier: number): void {
+    const turns = this.#tiers[tier] as TierTurns
+    if (turns.waiting++ > 0) return
+    turns.from = this.#now
+    turns.taken = 0
+  }
+
+  started(tier: number): void {
+    const turns = this.#tiers[tier] as TierTurns
+    this.#now = Math.max(this.#now, turnOf(turns, 0))
+    turns.waiting--
+    turns.taken++
+  }
+
+  left(tier: number): void {
+    ;(this.#tiers[tier] as TierTurns).waiting--
+  }
+
+  at(tier: number, index: number): number {
+    return turnOf(this.#tiers[tier] as TierTurns, index)
+  }
+
+  countBefore(tier: number, turn: number, orEqual: boolean): number {
+    const turns = this.#tiers[tier] as TierTurns
+    const { stride, waiting, from, taken } = turns
+    const isBefore = (index: number): boolean => {
+      const own = turnOf(turns, index)
+      return own < turn || (orEqual && own === turn)
+    }
+    // The quotient is rounded, and may be off by one.
+    let count = Math.min(Math.max(Math.floor((turn - from) / stride) - taken, 0), waiting)
+    while (count < waiting && isBefore(count)) count++
+    while (count > 0 && !isBefore(count - 1)) count--
+    return count
+  }
+}
+
+function turnOf({ from, taken, stride }: TierTurns, index: number): number {
+  return from + (taken + index + 1) * stride
+}
+
+const rule = /* @__PURE__ */ numberThat('a number from 1 to 100', (value) => value >= 1 && value <= MAX_WEIGHT)
+
+const rules = { urgent: rule, high: rule, normal: rule, low: rule }
+
+function readWeights(weights: unknown): readonly number[] {
+  if (typeof weights !== 'object' || weights === null || Array.isArray(weights)) {
+    throw new OptionsError('weighted', 'an object with a weight for each tier', weights)
+  }
+  for (const name of Object.keys(weights)) {
+    if (tierOf(name) >= 0) continue
+    const expected = `left out, since there is no such tier (there are ${priorities.join(', ')})`
+    throw new OptionsError(`weighted.${name}`, expected, (weights as Record<string, unknown>)[name])
+  }
+  const read = readGiven<Weights>('weighted', weights, rules)
+  return priorities.map((priority, tier) => read[priority] ?? (DEFAULT_WEIGHTS[tier] as number))
+}

@@ -1,0 +1,55 @@
+/**
+ * Two orders as one: which tier is next, and who of it goes? Step 3 of 7.
+ *
+ * The model: each request that waits brings its tier a turn. The outer order knows when each turn is, and the tier with the
+ * first turn is next; the inner order knows who of that tier takes it. So tiers start in the sequence in which they would
+ * without an inner order, whoever it is that takes the turn, and the kth that starts of a tier has its kth turn. This is
+ * also how a position is counted: by the turn that a request would take, and by what has an earlier one.
+ *
+ * Not by the head of each tier: where the young go first (by deadline, or by key), the head is always young, and an order
+ * that looks at heads would let the whole tier wait for ever.
+ */
+import { type OptionRule, readGiven } from '../../checks.ts'
+import { OptionsError } from '../../errors.ts'
+import { bySequence, type OrderPolicy, type Turns } from '../order.ts'
+
+export interface WithinOptions {
+  /**
+   * Who of a tier goes when the tier has its turn: `earliestDeadlineFirst()`, `fairBy(…)`, or `strict()` for first-in
+   * first-out. An order that compares across tiers can't be within another.
+   * @default first-in first-out
+   */
+  within?: OrderPolicy
+}
+
+const anOrder: OptionRule = {
+  expected: 'an order policy',
+  fits: (value) => typeof (value as OrderPolicy | null)?.rank === 'function',
+}
+
+/**
+ * What was given as the second argument of `aging()` or `weighted()`.
+ * @throws {OptionsError}
+ */
+export function readWithin(owner: string, options: unknown): OrderPolicy | undefined {
+  const { within } = readGiven<WithinOptions>(owner, options, { within: anOrder })
+  if (within?.acrossTiers) {
+    const expected = 'an order within a tier, such as earliestDeadlineFirst() or fairBy(); what compares across tiers'
+    throw new OptionsError(`${owner}.within`, `${expected} can only be the outer one`, within.name)
+  }
+  return within
+}
+
+/** The order that `turns` and `inner` make together: first-in first-out without an inner one. */
+export function composed(name: string, turns: Turns, inner?: OrderPolicy): OrderPolicy {
+  if (inner === undefined) return { name, acrossTiers: true, turns, rank: bySequence }
+  return {
+    name: `${name}, then ${inner.name}`,
+    acrossTiers: true,
+    turns,
+    rank: (question) => inner.rank(question),
+    ...(inner.started && { started: inner.started.bind(inner) }),
+    ...(inner.left && { left: inner.left.bind(inner) }),
+    ...(inner.settled && { settled: inner.settled.bind(inner) }),
+  }
+}

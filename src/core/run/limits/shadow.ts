@@ -1,0 +1,26 @@
+/**
+ * Which limit would it set? Learn first, act later: the policy sees every sample, its answer is reported, and
+ * `concurrency` holds.
+ *
+ * What it reports is what it has seen: calls beyond `concurrency` never ran, so a limit much above it is no measurement,
+ * and one below it was never tried.
+ */
+import { OptionsError } from '../../errors.ts'
+import type { LimitPolicy } from '../limit.ts'
+
+/**
+ * The same policy, only reported: see `getStatus()`. The policy must not serve another executor.
+ * @throws {OptionsError} for what is no limit policy
+ */
+export function shadow(policy: LimitPolicy): LimitPolicy {
+  if (!isPolicy(policy)) throw new OptionsError('policy', 'a limit policy, such as adaptive()', policy)
+  const { name, initial } = policy
+  const observed: LimitPolicy = { name, initial, shadow: true, sample: (sample) => policy.sample(sample) }
+  return policy.isDropped === undefined
+    ? observed
+    : { ...observed, isDropped: (error) => policy.isDropped?.(error) ?? false }
+}
+
+function isPolicy(policy: unknown): boolean {
+  return typeof policy === 'object' && policy !== null && typeof (policy as Partial<LimitPolicy>).sample === 'function'
+}
