@@ -65,8 +65,8 @@ export const inGuards: readonly Mutant[] = [
     kind: 'limits and guards',
     file: 'src/core/admit/gate.ts',
     test: 'test/core/admit/guard.test.ts',
-    find: 'if (this.heldUntil === 0 || this.heldUntil > now) return false',
-    replace: 'if (this.heldUntil === 0 || this.heldUntil >= now) return false',
+    find: 'if (this.opensAt > now) return false',
+    replace: 'if (this.opensAt >= now) return false',
   },
   {
     name: 'a learned limit shrinks to nothing',
