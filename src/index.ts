@@ -25,7 +25,7 @@ export type {
   RequestOptions,
   WhenFull,
 } from './core/options.ts'
-export type { MapOptions } from './core/queued-executor.ts'
+export type { MapOptions } from './core/map.ts'
 export type { PullOptions, Source } from './core/admit/pull.ts'
 export type { Guard, GuardQuestion, Refusal } from './core/admit/guard.ts'
 export { type CircuitBreakerOptions, circuitBreaker } from './core/admit/guards/circuit-breaker.ts'

@@ -135,3 +135,21 @@ export function noAnswer(path: string, expected: string, answer: unknown): Optio
   hush(answer)
   return new OptionsError(path, expected, answer)
 }
+
+/** Of a signal that throws when it is asked nothing is known. */
+export function isAborted(signal: AbortSignal): boolean {
+  try {
+    return signal.aborted
+  } catch {
+    return false
+  }
+}
+
+/** Has a signal that was aborted said this? One that throws when it is asked has said nothing. */
+export function isReasonOf(signal: AbortSignal | undefined, error: unknown): boolean {
+  try {
+    return signal !== undefined && isAborted(signal) && signal.reason === error
+  } catch {
+    return false
+  }
+}

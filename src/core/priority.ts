@@ -20,6 +20,9 @@ export const priorities: readonly Priority[] = Object.freeze(Object.values(Prior
 /** How many tiers there are. */
 export const TIERS = 4
 
+/** The tier of a request that names no priority. */
+export const NORMAL = 2
+
 /** One value for each priority. */
 export type ByPriority<T> = { -readonly [P in Priority]: T }
 

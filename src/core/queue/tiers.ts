@@ -76,6 +76,11 @@ export class Tiers<E extends QueueEntry> {
     return !this.#isStrict
   }
 
+  /** Is the policy told of slots that come free? */
+  get hearsReturns(): boolean {
+    return this.#order.settled !== undefined
+  }
+
   /** The rank of a newcomer, who stands nowhere yet; or what the policy throws. */
   rankOf(entry: E): number {
     const sequence = ++this.#sequence

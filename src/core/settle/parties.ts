@@ -5,6 +5,7 @@
  * Each has a signal and timeouts of its own, and leaves without hurting the others; when the last one leaves, the request
  * itself is ended. As long as anyone is left it goes on, also when the one who submitted it has gone.
  */
+import { isAborted } from '../checks.ts'
 import type { Timeline } from '../clock.ts'
 import { CancelledError, RunTimeoutError, WaitTimeoutError } from '../errors.ts'
 import { type Extras, type RequestRecord, State, subjectOf } from '../queued-request.ts'
@@ -282,24 +283,6 @@ export class Parties<Req, Res> {
   #letGo(joined: JoinedRequest<Req, Res>): void {
     this.#limits.clear(joined)
     if (joined.signal !== undefined) this.#signals.delete(joined.signal, joined)
-  }
-}
-
-/** Of a signal that throws when it is asked nothing is known. */
-function isAborted(signal: AbortSignal): boolean {
-  try {
-    return signal.aborted
-  } catch {
-    return false
-  }
-}
-
-/** Has a signal that was aborted said this? One that throws when it is asked has said nothing. */
-export function isReasonOf(signal: AbortSignal | undefined, error: unknown): boolean {
-  try {
-    return signal !== undefined && isAborted(signal) && signal.reason === error
-  } catch {
-    return false
   }
 }
 

@@ -1,0 +1,290 @@
+/**
+ * How does a request come in? By the bounds, and with a rank, as soon as a policy was asked for it. Step 2 of 7.
+ *
+ *     newcomer ──▶ plain? ──▶ in                            nothing special about it, and no policy is asked
+ *         └──▶ itself? ──▶ guards? ──▶ room? ──▶ rank? ──▶ room still? ──▶ in
+ *                                        └ full: it displaces another, waits at the door (blocked), or is refused
+ *
+ * Guards, orders and signals are code of the user, and may do anything. So each is asked before anything changes, and all
+ * that was known before is looked at again: whether the request still comes, and the bounds, which are always last.
+ */
+import { type FullBound, QueueClosedError, ShedError } from '../errors.ts'
+import { priorityOf } from '../priority.ts'
+import { type Extras, type RequestRecord, State, subjectOf } from '../queued-request.ts'
+import type { Capacity } from './capacity.ts'
+import type { Duplicates } from './duplicates.ts'
+import type { Gate } from './gate.ts'
+import type { Openings } from './openings.ts'
+import type { Outlook } from './outlook.ts'
+import type { Refusals } from './refusals.ts'
+import type { BlockedLine, Room } from './room.ts'
+
+/** What to do about a newcomer for whom there is no room. */
+type WhenFull = 'reject' | 'block' | 'shed'
+
+/** What it acts on. */
+export interface AdmissionParts {
+  readonly isPlain: boolean
+  readonly blocked: BlockedLine<RequestRecord> & {
+    add(record: RequestRecord): void
+    delete(record: RequestRecord): void
+  }
+  readonly capacity: Capacity
+  readonly duplicates: Duplicates
+  readonly gate: Gate
+  readonly openings: Openings
+  readonly outlook: Outlook
+  readonly refusals: Refusals
+  readonly room: Room<RequestRecord>
+  readonly queue: {
+    readonly asksRanks: boolean
+    rankOf(record: RequestRecord): number
+    refuses(record: RequestRecord, rank: number): void
+    add(record: RequestRecord, rank?: number): void
+  }
+  readonly held: {
+    awaits(record: RequestRecord): boolean
+    add(record: RequestRecord): void
+    follow(record: RequestRecord): void
+  }
+  readonly slots: { readonly free: number }
+  readonly turns: {
+    readonly seats: { readonly isOn: boolean; areFor(tier: number): boolean; has(record: RequestRecord): boolean }
+    waits(record: RequestRecord): void
+    wouldStart(record: RequestRecord): boolean
+  }
+  readonly dispatch: { schedule(): void }
+  readonly endings: {
+    take(record: RequestRecord): void
+    retire(record: RequestRecord, state: State, value: unknown): void
+    left(record: RequestRecord): void
+  }
+  readonly lives: { begins(record: RequestRecord): void }
+  readonly parties: { admitted(record: RequestRecord, extras: Extras): void }
+  readonly closing: { readonly begun: boolean }
+  readonly statistics: { admits(tier: number): void }
+  readonly events: {
+    readonly listened: { readonly queued: boolean; readonly full: boolean }
+    reportOf(event: 'queued', error: unknown): void
+  }
+  readonly tell: {
+    of(record: RequestRecord, event: 'queued', more: { waiting: number }): void
+    of(record: RequestRecord, event: 'blocked', more: { blocked: number }): void
+    all(event: 'full', more: { waiting: number; maxQueueSize: number }): void
+    ended(record: RequestRecord, value: unknown, from: State, run: undefined): void
+  }
+  readonly audit: { admitted(record: RequestRecord): void } | undefined
+}
+
+export class Admission {
+  readonly #parts: AdmissionParts
+
+  constructor(parts: AdmissionParts) {
+    this.#parts = parts
+  }
+
+  admit(record: RequestRecord, whenFull: WhenFull): void {
+    const { extras } = record
+    const { blocked, duplicates, gate, isPlain } = this.#parts
+    if (extras === undefined && isPlain && blocked.size === 0 && this.#comesPlain(record)) return
+    if (extras !== undefined && !duplicates.comesForItself(record, extras)) return
+    if (gate.asksAtArrival && (gate.keepsOut(record) || !this.#stillComes(record))) return
+    this.#comesIn(record, whenFull, undefined)
+  }
+
+  /**
+   * The usual way in, for a request that has nothing special, where no policy is asked: what `#comesIn` and `#enqueue` come to
+   * then, in few enough steps for V8 to make one of them. False: there is no room.
+   */
+  #comesPlain(record: RequestRecord): boolean {
+    const { audit, capacity, dispatch, events, lives, openings, queue, slots, statistics } = this.#parts
+    const slotIsFree = openings.isSlotFree()
+    if (capacity.bound(record.tier, slotIsFree) !== undefined) return false
+    queue.add(record)
+    if (slotIsFree) capacity.reserved++
+    record.status = State.WAITING
+    statistics.admits(record.tier)
+    lives.begins(record)
+    if (audit !== undefined) audit.admitted(record)
+    if (slots.free > 0) dispatch.schedule()
+    if (events.listened.queued || events.listened.full) this.#tellQueued(record)
+    return true
+  }
+
+  /** By the bounds; with its rank, as soon as that was asked for. */
+  #comesIn(record: RequestRecord, whenFull: WhenFull, rank: number | undefined): void {
+    const { blocked, capacity, openings, queue, room, turns } = this.#parts
+    const slotIsFree = openings.isSlotFreeFor(record)
+    // Where nothing may wait a guard was asked whether it holds this one.
+    if (turns.seats.isOn && !this.#stillComes(record)) {
+      if (rank !== undefined) queue.refuses(record, rank)
+      return
+    }
+    const bound = capacity.bound(record.tier, slotIsFree, record.cost > 1)
+    if (bound !== undefined) this.#findsItFull(record, bound, whenFull, rank)
+    else if (blocked.size > 0 && room.wouldBePassed(record.tier)) {
+      this.#findsItFull(record, 'total', whenFull, rank)
+      // It may be the first of them.
+      room.made()
+    } else if (rank === undefined && this.#mustRank(record)) this.#comesRanked(record, whenFull)
+    else this.#enqueue(record, slotIsFree, rank)
+  }
+
+  /** Is a policy asked for its rank, before anything changes? One that starts later is ranked when its time has come. */
+  #mustRank(record: RequestRecord): boolean {
+    return this.#parts.queue.asksRanks && !this.#parts.held.awaits(record)
+  }
+
+  #comesRanked(record: RequestRecord, whenFull: WhenFull): void {
+    const rank = this.#rankOf(record)
+    if (rank !== undefined) this.#comesIn(record, whenFull, rank)
+  }
+
+  /** Its rank; undefined: the order policy has thrown, or it does not come in after all. */
+  #rankOf(record: RequestRecord): number | undefined {
+    const { events, queue, refusals } = this.#parts
+    let rank: number
+    try {
+      rank = queue.rankOf(record)
+    } catch (error) {
+      // It may have come in meanwhile, by what the policy did before it has thrown: then it stays.
+      if (record.status > State.BLOCKED) events.reportOf('queued', error)
+      else refusals.refuse(record, error)
+      return undefined
+    }
+    if (this.#stillComes(record)) return rank
+    queue.refuses(record, rank)
+    return undefined
+  }
+
+  /** A policy was asked, and may have closed the executor meanwhile, or submitted another request with its id. */
+  #stillComes(record: RequestRecord): boolean {
+    if (record.status === State.BLOCKED) return true
+    if (record.status > State.BLOCKED) return false
+    const { closing, duplicates, refusals } = this.#parts
+    if (closing.begun) {
+      refusals.refuse(record, new QueueClosedError(subjectOf(record)))
+      return false
+    }
+    return record.extras === undefined || duplicates.comesForItself(record, record.extras)
+  }
+
+  #findsItFull(record: RequestRecord, bound: FullBound, whenFull: WhenFull, rank: number | undefined): void {
+    const { openings, queue, refusals } = this.#parts
+    const { seats } = this.#parts.turns
+    const isShed = whenFull === 'shed' && bound === 'total'
+    // Where nothing may wait a guard is asked whether it holds this one.
+    const mayDisplace = isShed && (!seats.areFor(record.tier) || openings.mayStart(record))
+    const comes = !seats.isOn || this.#stillComes(record)
+    const victim = comes && mayDisplace ? openings.victimFor(record) : undefined
+    if (victim !== undefined) {
+      if (rank === undefined && this.#mustRank(record)) this.#comesRanked(record, whenFull)
+      else this.#displace(victim, record, rank)
+      return
+    }
+    if (rank !== undefined) queue.refuses(record, rank)
+    if (!comes || (rank !== undefined && !this.#stillComes(record))) return
+    if (whenFull === 'block' && !openings.neverFits(record)) this.#block(record)
+    else refusals.refuse(record, refusals.fullError(bound, record))
+  }
+
+  #displace(victim: RequestRecord, record: RequestRecord, rank: number | undefined): void {
+    const { endings, outlook, tell } = this.#parts
+    const error = new ShedError(priorityOf(record.tier), subjectOf(victim), outlook.retryAfterMs(victim.tier))
+    // Listeners of either must find the one gone, and its place taken by the other.
+    endings.take(victim)
+    endings.retire(victim, State.SHED, error)
+    this.#takesPlace(record, rank)
+    endings.left(victim)
+    tell.ended(victim, error, State.WAITING, undefined)
+  }
+
+  /** That of one that was shed. The signals of both were asked, and may have done anything: the bounds are looked at last. */
+  #takesPlace(record: RequestRecord, rank: number | undefined): void {
+    const { capacity, openings, queue, turns } = this.#parts
+    if (!this.#stillComes(record)) {
+      if (rank !== undefined) queue.refuses(record, rank)
+      return
+    }
+    const { tier, cost } = record
+    const slotIsFree = turns.seats.areFor(tier) ? turns.wouldStart(record) : openings.isSlotFreeFor(record)
+    const bound = capacity.bound(tier, slotIsFree, cost > 1)
+    if (bound === undefined) this.#enqueue(record, slotIsFree, rank)
+    else this.#findsItFull(record, bound, 'reject', rank)
+  }
+
+  #block(record: RequestRecord): void {
+    const { blocked, capacity, gate, lives, refusals, room, tell, turns } = this.#parts
+    if (blocked.size >= capacity.maxBlocked) {
+      refusals.refuse(record, refusals.fullError('blocked', record))
+      return
+    }
+    record.status = State.BLOCKED
+    blocked.add(record)
+    lives.begins(record)
+    tell.of(record, 'blocked', { blocked: blocked.size })
+    // A guard may hold it, and nothing else have it asked again when that is over.
+    if (gate.asksAtStart && turns.seats.isOn) room.made()
+  }
+
+  /** One that is blocked comes in, if a policy has nothing against it, and there is room still. */
+  letIn(record: RequestRecord, slotIsFree: boolean): void {
+    const { blocked, capacity, openings, queue } = this.#parts
+    // A guard may have been asked whether it holds this one.
+    if (record.status !== State.BLOCKED) return
+    if (!this.#mustRank(record)) {
+      blocked.delete(record)
+      this.#enqueue(record, slotIsFree, undefined)
+      return
+    }
+    const rank = this.#rankOf(record)
+    if (rank === undefined) return
+    const isFreeStill = openings.isSlotFreeFor(record)
+    const bound = capacity.bound(record.tier, isFreeStill, record.cost > 1)
+    if (bound !== undefined || record.status !== State.BLOCKED) {
+      queue.refuses(record, rank)
+      return
+    }
+    blocked.delete(record)
+    this.#enqueue(record, isFreeStill, rank)
+  }
+
+  /** @param rank that of a policy that was asked: nothing in here asks one */
+  #enqueue(record: RequestRecord, slotIsFree: boolean, rank: number | undefined): void {
+    const { audit, capacity, dispatch, events, held, lives, parties, queue, slots, statistics, turns } = this.#parts
+    const wasBlocked = record.status === State.BLOCKED
+    const isHeld = rank === undefined && (queue.asksRanks || held.awaits(record))
+    if (isHeld) held.add(record)
+    else {
+      queue.add(record, rank)
+      // Whatever has a seat has slots of its own.
+      if (!turns.seats.has(record)) {
+        if (slotIsFree) capacity.reserved++
+        else if (record.cost > 1) capacity.reserved = 0
+      }
+      this.stands(record)
+    }
+    statistics.admits(record.tier)
+    if (!wasBlocked) lives.begins(record)
+    if (audit !== undefined) audit.admitted(record)
+    if (slots.free > 0) dispatch.schedule()
+    const { extras } = record
+    if (extras !== undefined) parties.admitted(record, extras)
+    if (events.listened.queued || events.listened.full) this.#tellQueued(record)
+    if (isHeld) held.follow(record)
+  }
+
+  /** It stands in the queue. */
+  stands(record: RequestRecord): void {
+    record.status = State.WAITING
+    this.#parts.turns.waits(record)
+  }
+
+  #tellQueued(record: RequestRecord): void {
+    const { capacity, tell } = this.#parts
+    const { waiting, total } = capacity
+    tell.of(record, 'queued', { waiting })
+    // Looked at again: a listener may have made room.
+    if (capacity.waiting === total && total > 0) tell.all('full', { waiting, maxQueueSize: total })
+  }
+}

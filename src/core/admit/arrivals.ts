@@ -1,0 +1,132 @@
+/**
+ * What does a caller bring? Its options, and a payload that a schema may have to look at. Step 1 of 7.
+ *
+ * All that arrives is refused while the executor closes, and for bad options; through the promise of the request, never by
+ * throwing. A schema that is asynchronous keeps the request out of all numbers but `checking`, until its answer is there.
+ */
+import type { Alarm, Instant, Timeline } from '../clock.ts'
+import { InvalidRequestError, OptionsError, QueueClosedError } from '../errors.ts'
+import { type RequestRecord, State, subjectOf } from '../queued-request.ts'
+import type { Admission } from './admission.ts'
+import type { Checking } from './checking.ts'
+import type { Duplicates } from './duplicates.ts'
+import type { Refusals } from './refusals.ts'
+import { type Checked, check, type StandardSchema } from './schema.ts'
+
+type WhenFull = 'reject' | 'block' | 'shed'
+
+/** What it looks at, and acts on. */
+export interface ArrivalsParts {
+  readonly settings: {
+    readonly schema: StandardSchema<unknown> | undefined
+    readonly concurrency: number
+    readonly limit: { readonly shadow?: boolean } | undefined
+  }
+  /** Has each request a time limit that counts from its submission? */
+  readonly timesAll: boolean
+  readonly timeline: Timeline
+  readonly alarm: Alarm
+  readonly admission: Admission
+  readonly checking: Checking<RequestRecord>
+  readonly duplicates: Duplicates
+  readonly refusals: Refusals
+  readonly turns: { mostFor(tier: number, slots: number): number }
+  readonly lives: { begins(record: RequestRecord): void; ends(record: RequestRecord): void }
+  readonly closing: { readonly begun: boolean; rest(): void }
+  /** Arms the alarm for what is due next. */
+  setAlarm(now: number): void
+}
+
+export class Arrivals<O> {
+  readonly #parts: ArrivalsParts
+  readonly #read: (options: O, record: RequestRecord) => void
+
+  /** @param read puts the options of a request into its record, or throws */
+  constructor(parts: ArrivalsParts, read: (options: O, record: RequestRecord) => void) {
+    this.#parts = parts
+    this.#read = read
+  }
+
+  /** One burst is one instant; but a time limit counts from a reading of its own, however long the burst takes. */
+  instant(): Instant {
+    const { timeline, timesAll } = this.#parts
+    return timesAll ? timeline.reading() : timeline.instant()
+  }
+
+  /** False: there is something wrong with them, and it is refused. */
+  reads(record: RequestRecord, options: O): boolean {
+    const { refusals, timeline, timesAll } = this.#parts
+    try {
+      this.#read(options, record)
+      if (!timesAll && isTimed(record)) record.arrived = timeline.reading()
+      if (record.cost > 1) this.requireCost(record)
+      return true
+    } catch (error) {
+      refusals.refuse(record, error)
+      return false
+    }
+  }
+
+  /** What costs more than it can ever have would wait for ever. A limit that is learned says nothing about that. */
+  requireCost({ cost, tier }: RequestRecord): void {
+    const { concurrency, limit } = this.#parts.settings
+    if (limit !== undefined && limit.shadow !== true) return
+    const most = this.#parts.turns.mostFor(tier, concurrency)
+    if (cost > most) throw new OptionsError('cost', `at most ${most}, the slots that it can have`, cost)
+  }
+
+  arrive(record: RequestRecord, whenFull: WhenFull): void {
+    const { admission, closing, refusals, settings } = this.#parts
+    if (closing.begun) refusals.refuse(record, new QueueClosedError(subjectOf(record)))
+    else if (settings.schema === undefined) admission.admit(record, whenFull)
+    else this.#inspect(record, settings.schema, whenFull)
+  }
+
+  #inspect(record: RequestRecord, schema: StandardSchema<unknown>, whenFull: WhenFull): void {
+    const { alarm, checking, closing, duplicates, lives, refusals, setAlarm, timeline } = this.#parts
+    // Only an asynchronous one is ever busy; it is not even asked, then.
+    if (checking.size >= checking.max) {
+      refusals.refuse(record, refusals.fullError('checking', record))
+      return
+    }
+    const checked = check(schema, record.request)
+    if (!(checked instanceof Promise)) {
+      this.checked(record, checked, whenFull)
+      return
+    }
+    // While the schema looks at it, its signal and its timeouts count already, and close() refuses it.
+    if (!duplicates.listens(record)) return
+    record.status = State.CHECKING
+    lives.begins(record)
+    // No dispatch will arm the alarm for it.
+    if (!alarm.armed) setAlarm(timeline.now())
+    checking.add(record, checked, (result) => {
+      record.status = State.ARRIVING
+      const { extras } = record
+      const signal = extras?.signal
+      lives.ends(record)
+      // It goes on, and its signal counts as before.
+      if (extras !== undefined) extras.signal = signal
+      this.checked(record, result, whenFull)
+      closing.rest()
+    })
+  }
+
+  /** A schema has looked at it. */
+  checked(record: RequestRecord, checked: Checked<unknown>, whenFull: WhenFull): void {
+    const { admission, closing, duplicates, refusals } = this.#parts
+    if (closing.begun) refusals.refuse(record, new QueueClosedError(subjectOf(record)))
+    else if ('request' in checked) {
+      duplicates.becomes(record, checked.request)
+      admission.admit(record, whenFull)
+    } else if ('issues' in checked) {
+      refusals.refuse(record, new InvalidRequestError(checked.issues, subjectOf(record)))
+    } else refusals.refuse(record, checked.error)
+  }
+}
+
+/** Has it brought a time limit that counts from its submission, and not from when it may start? */
+function isTimed({ extras, enqueuedAt }: RequestRecord): boolean {
+  if (extras === undefined || (extras.later !== undefined && extras.later.startAt > enqueuedAt)) return false
+  return extras.waitTimeoutMs !== undefined || extras.timeoutMs !== undefined
+}

@@ -1,0 +1,359 @@
+/**
+ * What an executor is made of, and how its parts hang together. The public face is `queued-executor.ts`.
+ *
+ *     request ──▶ admit ──▶ queue ──▶ run ──▶ settle ──▶ watch
+ *
+ * | step | where | what |
+ * |---|---|---|
+ * | 1 arrive | `arrivals`, `duplicates` | options, schema, requests with the same id |
+ * | 2 admit | `admission`, `openings`, `refusals` | room, or refuse, block, shed |
+ * | 3 wait | `queue`, `held`, `moves` | in the queue, by rank |
+ * | 4 run | `dispatch`, `turns`, `slots` | in a slot |
+ * | 5 settle | `endings`, `retrying` | the only place where an admitted request ends |
+ * | 6 leave | `parties`, `lives`, `closing` | all who wait for it; the ways to end before the answer; the end of the whole |
+ * | 7 tell | `events`, `tell`, `statistics`, `audit` | who is told |
+ *
+ * A station knows no other: each part names what it needs, and is handed this whole. Code of the user may run in the middle of
+ * a step: an executor, a policy, a listener, a signal. So each step first brings all numbers and structures in order, and only
+ * then calls out; and after each call out it looks again.
+ */
+import { Admission } from './admit/admission.ts'
+import { Arrivals } from './admit/arrivals.ts'
+import { Capacity } from './admit/capacity.ts'
+import { Checking } from './admit/checking.ts'
+import { Duplicates } from './admit/duplicates.ts'
+import { Gate } from './admit/gate.ts'
+import { Openings } from './admit/openings.ts'
+import { Outlook } from './admit/outlook.ts'
+import { Pauses } from './admit/pauses.ts'
+import { Refusals } from './admit/refusals.ts'
+import { Room } from './admit/room.ts'
+import { requireConcurrency, requireTier } from './checks.ts'
+import { Alarm, inAnotherTurn, Timeline } from './clock.ts'
+import { QueueClosedError } from './errors.ts'
+import { type RequestOptions, readRequestOptions, type Settings } from './options.ts'
+import { NORMAL, type Priority } from './priority.ts'
+import { HeldBack } from './queue/held-back.ts'
+import { Moves } from './queue/moves.ts'
+import { Tiers } from './queue/tiers.ts'
+import { TimeLimits } from './queue/time-limits.ts'
+import { RequestRecord, State, subjectOf } from './queued-request.ts'
+import { Dispatch } from './run/dispatch.ts'
+import { Learner } from './run/learner.ts'
+import { Reserve } from './run/reserve.ts'
+import { Run } from './run/run-context.ts'
+import { SelfWaiting } from './run/self-waiting.ts'
+import { type Executor, Slots } from './run/slots.ts'
+import { Turns } from './run/turns.ts'
+import { Closing } from './settle/closing.ts'
+import { Endings } from './settle/endings.ts'
+import { Lives } from './settle/lives.ts'
+import { type HowItLeft, Parties, type Party } from './settle/parties.ts'
+import { Retrying } from './settle/retrying.ts'
+import { Audit } from './watch/audit.ts'
+import { Events, type ExecutorEvent } from './watch/events.ts'
+import { Statistics } from './watch/statistics.ts'
+import { type ExecutorStatus, statusOf } from './watch/status.ts'
+import { Teller } from './watch/teller.ts'
+import { withoutContext } from './without-context.ts'
+
+export class Engine {
+  readonly settings: Settings<unknown>
+  readonly timeline: Timeline
+  readonly alarm: Alarm
+  // Admit.
+  readonly gate: Gate
+  readonly outlook: Outlook
+  readonly pauses = new Pauses()
+  readonly capacity: Capacity
+  readonly room: Room<RequestRecord>
+  readonly blocked = new Tiers<RequestRecord>()
+  /** Those that an asynchronous schema looks at. */
+  readonly checking: Checking<RequestRecord>
+  readonly openings: Openings
+  readonly refusals: Refusals
+  readonly duplicates: Duplicates
+  readonly admission: Admission
+  readonly arrivals: Arrivals<RequestOptions>
+  /** Those of `map()` that read a source: told when it closes. */
+  readonly pulls = new Set<(error: unknown) => void>()
+  // Queue.
+  readonly queue: Tiers<RequestRecord>
+  readonly held: HeldBack<RequestRecord>
+  readonly limits: TimeLimits<Party<unknown, unknown>>
+  readonly moves: Moves
+  // Run.
+  readonly slots: Slots<unknown, unknown>
+  readonly turns: Turns<RequestRecord>
+  readonly learner: Learner | undefined
+  readonly selfWaiting: SelfWaiting
+  readonly dispatch: Dispatch
+  // Settle.
+  readonly parties: Parties<unknown, unknown>
+  readonly closing: Closing
+  readonly lives: Lives
+  readonly endings: Endings
+  readonly retrying: Retrying
+  // Watch.
+  readonly events: Events
+  readonly tell: Teller
+  readonly statistics = new Statistics()
+  /** With `debug` only. */
+  readonly audit: Audit | undefined
+  /** Has each request a time limit that counts from its submission? */
+  readonly timesAll: boolean
+  /** Is no policy asked about a newcomer, and may requests of each priority wait? */
+  readonly isPlain: boolean
+  /** Is anything told that the slot of a run is not busy any more? */
+  readonly hearsReturns: boolean
+  /** What a record asks of its executor. */
+  readonly #owner = {
+    name: '',
+    cancel: (record: RequestRecord, reason: unknown) => this.endings.cancel(record, reason),
+    setPriority: (record: RequestRecord, priority: Priority) => this.moves.move(record, requireTier(priority)),
+    position: (record: RequestRecord) => this.moves.position(record),
+    waitUntil: (record: RequestRecord) => record.timedFrom + this.limits.untilRunOf(record),
+    dueAt: (record: RequestRecord, startedAt: number) =>
+      Math.min(startedAt + this.limits.runOf(record), this.parties.wantedUntil(record)),
+    slots: () => this.slots,
+    watched: <T>(record: RequestRecord, promise: Promise<T>) => this.selfWaiting.watch(record, promise),
+    named: (record: RequestRecord, id: string) => this.parties.named(record, id),
+  }
+  // One of each kind that comes and goes is kept: when a collection finds none, V8 throws away the code made for it, and
+  // the first thousand requests after an idle moment take three times as long.
+  readonly #kept: object[] = []
+
+  constructor(executor: Executor<unknown, unknown>, settings: Settings<unknown>) {
+    const { clock, order, overload, rateLimits } = settings
+    const { statistics, pauses, blocked } = this
+    const host = this.#host()
+    this.settings = settings
+    this.#owner.name = settings.name
+    const timeline = new Timeline(clock, this.#owner)
+    const alarm = new Alarm(clock, timeline, (now) => this.#ring(now))
+    const limits = new TimeLimits<Party<unknown, unknown>>(settings, timeline, alarm)
+    const events = new Events(settings.onListenerError)
+    const queue = new Tiers<RequestRecord>(order, (error) => events.reportOf('started', error))
+    const dispatch = new Dispatch(this)
+    const slots = new Slots(executor, dispatch, settings.concurrency, settings.onStuck, settings.maxReplaced)
+    const turns = new Turns(new Reserve(settings.reserve, settings.lendReserve), queue, slots, settings.byTier)
+    const capacity = new Capacity(queue, settings.total, settings.byTier, settings.maxBlocked, turns.seats)
+    const random = () => events.jitter(settings.random)
+    const { running } = host
+    const outlook = new Outlook({ timeline, queue, capacity, slots, statistics, limits, pauses, running, random })
+    this.timeline = timeline
+    this.alarm = alarm
+    this.gate = new Gate(host, outlook, rateLimits, overload, timeline, alarm)
+    this.outlook = outlook
+    this.capacity = capacity
+    this.room = new Room(host, blocked, capacity, events, timeline)
+    this.checking = new Checking(settings.maxChecking)
+    this.openings = new Openings(this)
+    this.refusals = new Refusals(this)
+    this.duplicates = new Duplicates(this)
+    this.admission = new Admission(this)
+    this.arrivals = new Arrivals(this, readRequestOptions)
+    this.queue = queue
+    this.held = new HeldBack(host, queue, capacity, limits, timeline, alarm)
+    this.limits = limits
+    this.moves = new Moves(this)
+    this.slots = slots
+    this.turns = turns
+    this.learner = settings.limit === undefined ? undefined : new Learner(settings.limit, host, timeline)
+    this.selfWaiting = new SelfWaiting(host, slots, timeline, alarm)
+    this.dispatch = dispatch
+    this.parties = new Parties<unknown, unknown>(host, limits, timeline)
+    this.closing = new Closing(host, slots, timeline, alarm)
+    this.lives = new Lives(this)
+    this.endings = new Endings(this)
+    this.retrying = new Retrying(this)
+    this.events = events
+    this.tell = new Teller(events, timeline)
+    this.audit = settings.debug ? this.#makeAudit() : undefined
+    this.timesAll = settings.waitLimitMs.some(Number.isFinite)
+    this.isPlain = !queue.asksRanks && !turns.seats.isOn && !this.gate.asksAtArrival
+    this.hearsReturns = this.audit !== undefined || turns.keepsSlots || queue.hearsReturns
+    const record = withoutContext(new RequestRecord(undefined, NORMAL, { at: Number.NaN, owner: this.#owner }))
+    record.more()
+    this.#kept.push(record, new Run(record, record.arrived))
+  }
+
+  pause(): void {
+    if (this.dispatch.paused || this.closing.begun) return
+    this.dispatch.paused = true
+    this.pauses.begin(this.timeline.now())
+    this.tell.all('paused', {})
+  }
+
+  resume(): void {
+    if (!this.dispatch.paused) return
+    this.dispatch.paused = false
+    this.pauses.end(this.timeline.now())
+    this.dispatch.schedule()
+    this.room.made()
+    this.tell.all('resumed', {})
+  }
+
+  resize(to: number): void {
+    const from = this.slots.limit
+    this.slots.limit = to
+    this.turns.refit()
+    this.dispatch.schedule()
+    this.room.made()
+    if (from !== to) this.tell.all('resized', { from, to })
+  }
+
+  status(): ExecutorStatus {
+    return statusOf({
+      settings: this.settings,
+      state: this.closing.closed ? 'closed' : this.closing.begun ? 'closing' : this.dispatch.paused ? 'paused' : 'open',
+      now: this.timeline.now(),
+      running: this.dispatch.running,
+      retrying: this.held.retrying,
+      checking: this.checking.size,
+      limit: this.learner === undefined ? null : this.learner.status(),
+      listenerErrors: this.events.errors,
+      capacity: this.capacity,
+      blocked: this.blocked,
+      queue: this.queue,
+      slots: this.slots,
+      seats: this.turns.seats,
+      statistics: this.statistics,
+    })
+  }
+
+  /** The alarm: answers all whose time is over, and sets itself for the next. */
+  #ring(now: number): void {
+    const { closing, gate, held, limits, room, selfWaiting, slots } = this
+    for (let due = limits.takeDue(now); due !== undefined; due = limits.takeDue(now)) this.parties.expire(due, now)
+    held.release(now)
+    if (gate.opens(now)) {
+      this.dispatch.schedule()
+      if (this.turns.seats.isOn) room.made()
+    }
+    const nextRunDueAt = slots.sweep(now)
+    if (nextRunDueAt < this.alarm.dueAt) this.alarm.setFor(nextRunDueAt, now)
+    closing.ring(now)
+    selfWaiting.ring(now)
+    room.ring(now)
+    if (!closing.closed && !(closing.isIdle() && room.asking === 0)) this.setAlarm(now)
+  }
+
+  /** Arms the alarm for the earliest of all deadlines; if there is none, it still keeps the process alive. */
+  readonly setAlarm = (now: number): void => {
+    const { closing, gate, held, limits, room, selfWaiting } = this
+    this.alarm.setFor(
+      Math.min(limits.nextDueAt, held.nextDueAt, gate.opensAt, room.nextLookAt, closing.graceAt, selfWaiting.dueAt),
+      now,
+    )
+  }
+
+  readonly inAnotherTurn = (callback: () => void): void => {
+    const { clock } = this.settings
+    if (clock.defer === undefined) inAnotherTurn(callback)
+    else clock.defer(callback)
+  }
+
+  /** What the stations ask of us, each through a small interface that it declares. */
+  #host() {
+    return {
+      /** Those included whose slots are held beyond their answers. */
+      running: () => this.dispatch.running + this.slots.held,
+      /** Those who have been admitted, and have no slot. */
+      waiting: () => [...this.queue.entries(), ...this.held.records()],
+      startedAt: (record: RequestRecord) => this.slots.timesOf(record)?.startedAt,
+      keepsSlots: () => this.turns.keepsSlots && this.turns.seats.isOn,
+      slotIsFreeFor: (record: RequestRecord) => this.openings.isSlotFreeFor(record),
+      next: () => (this.dispatch.paused ? undefined : this.turns.next()),
+      nothingCanStart: () => {
+        const { free } = this.slots
+        if (free <= 0) return true
+        return this.held.size + this.checking.size === 0 && this.turns.first(free) === undefined
+      },
+      selfWaits: (run: Run, awaited: RequestRecord) => {
+        const { limit } = this.slots
+        const warning = `Each run of '${this.settings.name}' (concurrency ${limit}) awaits a request of this same queue, and no slot is left for these. Give what a run awaits a queue of its own.`
+        process.emitWarning(warning, { type: 'TriageQueueWarning', code: 'TRIAGE_SELF_WAITING' })
+        this.tell.of(Run.recordOf(run), 'selfWaiting', { awaits: awaited.id, concurrency: limit })
+      },
+      letIn: (record: RequestRecord, slotIsFree: boolean) => this.admission.letIn(record, slotIsFree),
+      stands: (record: RequestRecord) => {
+        this.admission.stands(record)
+        this.dispatch.schedule()
+      },
+      refuse: (record: RequestRecord, error: unknown) => this.refusals.refuse(record, error),
+      startsAtOnce: (tier: number) => this.turns.seats.areFor(tier),
+      /** One that has ended may still hold its slot, and hear of it. */
+      end: (record: RequestRecord, state: State, error: unknown) =>
+        void (this.endings.end(record, state, error) || this.slots.abort(record, error, Number.POSITIVE_INFINITY)),
+      abandon: (record: RequestRecord, reason: unknown) => this.slots.abort(record, reason, Number.POSITIVE_INFINITY),
+      finish: (record: RequestRecord, how: HowItLeft, error: unknown) => this.endings.finish(record, how, error),
+      isWanted: (record: RequestRecord) => this.parties.isWanted(record),
+      refusalOf: (record: RequestRecord) => this.gate.refusalOf(record),
+      lookAt: (at: number) => {
+        this.alarm.keepAlive(true)
+        this.alarm.setFor(at, this.timeline.now())
+      },
+      isAsked: () => this.room.asking > 0,
+      nobodyAsks: () => this.closing.rest(),
+      inAnotherTurn: (callback: () => void) => this.inAnotherTurn(callback),
+      closedError: () => new QueueClosedError({ queue: this.settings.name }),
+      setLimit: (limit: number) => {
+        if (limit !== this.slots.limit) this.resize(requireConcurrency(limit))
+      },
+      shut: () => {
+        this.room.shut()
+        for (const record of [...this.checking.records(), ...this.blocked.entries()]) {
+          if (record.status < State.WAITING) this.refusals.refuse(record, new QueueClosedError(subjectOf(record)))
+        }
+        for (const closed of this.pulls) closed(new QueueClosedError({ queue: this.settings.name }))
+        this.resume()
+      },
+      rests: () => {
+        this.gate.forget()
+        this.selfWaiting.dueAt = Number.POSITIVE_INFINITY
+        this.pauses.forget()
+      },
+      guard: (policy: () => void, event: ExecutorEvent) => this.events.guard(policy, event),
+      report: (event: ExecutorEvent, error: unknown) => this.events.reportOf(event, error),
+      quiet: () => {
+        if (this.audit !== undefined) this.audit.rests()
+      },
+      idle: () => this.tell.all('idle', {}),
+      closed: () => {
+        if (this.audit !== undefined) this.audit.closed()
+        this.tell.all('closed', {})
+      },
+    }
+  }
+
+  #makeAudit(): Audit {
+    const queue = this.queue
+    return new Audit({
+      numbers: () => {
+        const { waiting, total, maxBlocked, reserved } = this.capacity
+        const { admitted, completed, failed, expired, cancelled, shed } = this.statistics.totals()
+        return {
+          ...{ admitted, ended: completed + failed + expired + cancelled + shed },
+          ...{ waiting, maxQueueSize: total, running: this.dispatch.running + reserved + this.turns.seats.size },
+          ...{ retrying: this.held.retrying, maxRetrying: this.settings.maxRetrying },
+          ...{ blocked: this.blocked.size, maxBlocked },
+          ...{ slots: this.slots.limit, substitutes: this.slots.replaced, now: this.timeline.now() },
+        }
+      },
+      queued: () => queue.entries() as Iterable<RequestRecord>,
+      // Slots that are kept for a priority are not for those before it; whose turn it was is known only until it starts.
+      goesBefore: (one, other) => {
+        const isKnown = !this.turns.keepsSlots && this.settings.order.turns === undefined
+        return isKnown && queue.goesBefore(one, other)
+      },
+      held: () => ({
+        timers: Number(this.alarm.armed),
+        deadlines: this.limits.size,
+        ...this.parties.held(),
+        reservations: this.capacity.reserved + this.turns.seats.slots,
+      }),
+      state: () => ({ ...this.status(), workers: this.slots.health() }),
+    })
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * `map()`: the requests of a source, pulled through an executor. How fast a source may be read is in `admit/pull.ts`; this is
+ * what pulling needs of an executor.
+ */
+import {
+  type PullOptions,
+  type PullTarget,
+  pull,
+  requirePullOptions,
+  requireSource,
+  type Source,
+} from './admit/pull.ts'
+import { requireOptions } from './checks.ts'
+import type { Engine } from './engine.ts'
+import { type RequestOptions, readRequestOptions } from './options.ts'
+import { NORMAL } from './priority.ts'
+import { RequestRecord, State } from './queued-request.ts'
+
+/** What `map()` may be told: the options of each request, and how to pull. */
+export type MapOptions = PullOptions & Omit<RequestOptions, 'id' | 'onDuplicate'>
+
+const mapOptions = Object.keys({
+  ...{ ordered: 0, window: 0, priority: 0, signal: 0, waitTimeoutMs: 0, runTimeoutMs: 0, timeoutMs: 0 },
+  ...{ metadata: 0, cost: 0, delayMs: 0, startAt: 0, after: 0 },
+} satisfies { [K in keyof Required<MapOptions>]: 0 })
+
+/** @throws {OptionsError} at once */
+export function mapOver<Req, Res>(
+  engine: Engine,
+  requests: Source<Req>,
+  options: MapOptions,
+): AsyncGenerator<Res, void, undefined> {
+  requireSource(requests)
+  requireOptions('map', options, mapOptions)
+  // Each is read once, own or inherited.
+  const given: MapOptions = Object.fromEntries(mapOptions.map((name) => [name, options[name as keyof MapOptions]]))
+  const { ordered = true, window, ...each } = given
+  requirePullOptions(ordered, window)
+  return pull(requests, targetOf<Req, Res>(engine, window, each), ordered, each.signal)
+}
+
+function targetOf<Req, Res>(
+  { arrivals, gate, openings, pulls, refusals, room, settings, slots }: Engine,
+  window: number | undefined,
+  each: RequestOptions,
+): PullTarget<Req, Res> {
+  const made = (request?: Req): RequestRecord => new RequestRecord(request, NORMAL, arrivals.instant())
+  /** One that is only asked about. */
+  const asking = (request?: Req): RequestRecord => {
+    const record = made(request)
+    readRequestOptions(each, record)
+    return record
+  }
+  const first = asking()
+  if (first.cost > 1) arrivals.requireCost(first)
+  const neverFits = openings.neverFits(first)
+  return {
+    window: () => window ?? 2 * slots.limit,
+    room: (signal) =>
+      neverFits ? Promise.reject(refusals.fullError('total', first)) : room.until(first, signal, false),
+    asksFirst: gate.asksAtArrival && settings.schema === undefined,
+    ready: (request, signal) => room.until(asking(request), signal),
+    run: (request, isChecked, signal, { resolve, reject, refused }) => {
+      const record = made(request)
+      record.resolve = resolve
+      record.reject = (error) => {
+        if (record.status === State.REJECTED) refused(error, record.request as Req)
+        else reject(error)
+      }
+      if (!arrivals.reads(record, { ...each, signal })) return
+      if (isChecked) arrivals.checked(record, { request }, 'block')
+      else arrivals.arrive(record, 'block')
+    },
+    hears: (closed) => {
+      pulls.add(closed)
+      return () => void pulls.delete(closed)
+    },
+  }
+}

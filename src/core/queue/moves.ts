@@ -1,0 +1,95 @@
+/**
+ * Another priority, for a request that waits. Step 3 of 7.
+ *
+ * It then stands where it would stand had it come with that priority: with a rank of its own there, and its timeouts stay
+ * those that it came with. The order policy is asked for that rank before anything changes; what it throws is the caller's
+ * to deal with.
+ */
+import { type RequestRecord, State, startsLater } from '../queued-request.ts'
+import type { HeldBack } from './held-back.ts'
+import type { Tiers } from './tiers.ts'
+import type { TimeLimits } from './time-limits.ts'
+
+/** What it acts on. */
+export interface MovesParts {
+  readonly queue: Tiers<RequestRecord>
+  /** Those that are not admitted yet. */
+  readonly blocked: Tiers<RequestRecord>
+  readonly held: HeldBack<RequestRecord>
+  readonly limits: Pick<TimeLimits<RequestRecord>, 'keep'>
+  readonly capacity: {
+    readonly byTier: readonly number[]
+    sizeAt(tier: number): number
+    returns(tier: number, by: 1 | -1): void
+  }
+  readonly room: { made(): void }
+  readonly turns: {
+    readonly seats: { areFor(tier: number): boolean; has(record: RequestRecord): boolean }
+  }
+  readonly dispatch: { schedule(): void }
+}
+
+export class Moves {
+  readonly #parts: MovesParts
+
+  constructor(parts: MovesParts) {
+    this.#parts = parts
+  }
+
+  /** How many would start before it; undefined when it does not stand in the queue. */
+  position(record: RequestRecord): number | undefined {
+    return record.status === State.WAITING ? this.#parts.queue.countBefore(record) : undefined
+  }
+
+  /** False: it waits no more, or there is no place for it. */
+  move(record: RequestRecord, tier: number): boolean {
+    if (record.status === State.BLOCKED) return this.#moveBlocked(record, tier)
+    if (record.status !== State.WAITING && record.status !== State.HELD) return false
+    if (tier === record.tier) return true
+    const { held, limits, queue, room, turns } = this.#parts
+    // It has its slots already, and maybe those that are kept for its priority.
+    if (turns.seats.has(record)) return false
+    if (!this.#hasPlaceAt(record, tier)) return false
+    const { tier: from, rank: oldRank, status } = record
+    // One that starts later is ranked when its time has come.
+    const isRanked = status === State.WAITING || record.attempt > 1
+    const rank = isRanked ? queue.rankIn(tier, record) : record.rank
+    if (isRanked && (record.status !== status || record.tier !== from || !this.#hasPlaceAt(record, tier))) {
+      queue.left(record, tier, rank)
+      return false
+    }
+    limits.keep(record)
+    queue.moveTo(tier, record, rank)
+    if (status === State.HELD) held.moved(record, from)
+    else this.#moved(record, from)
+    if (isRanked) queue.left(record, from, oldRank)
+    room.made()
+    return true
+  }
+
+  #moveBlocked(record: RequestRecord, tier: number): boolean {
+    const { blocked, limits, room, turns } = this.#parts
+    // Where nothing may wait it would never come in.
+    if (turns.seats.areFor(tier) && startsLater(record)) return false
+    limits.keep(record)
+    blocked.move(record, tier, record.timedFrom)
+    room.made()
+    return true
+  }
+
+  #moved({ attempt, tier }: RequestRecord, from: number): void {
+    const { capacity, dispatch } = this.#parts
+    if (attempt > 1) {
+      capacity.returns(from, -1)
+      capacity.returns(tier, 1)
+    }
+    // What is first now may have a slot that the first one could not have.
+    dispatch.schedule()
+  }
+
+  /** A priority with a bound of its own may be full. */
+  #hasPlaceAt({ attempt }: RequestRecord, tier: number): boolean {
+    const { capacity } = this.#parts
+    return attempt > 1 || capacity.sizeAt(tier) < (capacity.byTier[tier] as number)
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * Once more? A run that has failed may back off before another attempt. Step 5 of 7.
+ *
+ * The policy is asked last: what can't be tried again must not use up its budget. Its answer is looked at with care, since it
+ * is code of the user, and may have ended the request, or closed the executor.
+ */
+import { noAnswer } from '../checks.ts'
+import type { Timeline } from '../clock.ts'
+import type { RequestRecord } from '../queued-request.ts'
+import type { Closing } from './closing.ts'
+import type { Parties } from './parties.ts'
+import type { RetryPolicy } from './retry.ts'
+
+/** What it acts on. */
+export interface RetryingParts {
+  readonly settings: { readonly retry: RetryPolicy | undefined; readonly maxRetrying: number }
+  readonly timeline: Timeline
+  readonly parties: Parties<unknown, unknown>
+  readonly closing: Closing
+  readonly held: {
+    readonly retrying: number
+    addAgain(record: RequestRecord, error: unknown, dueAt: number, now: number): void
+  }
+  readonly dispatch: { running: number }
+  readonly statistics: { retries: number; totals(): { readonly admitted: number } }
+  readonly events: { guard(policy: () => void, event: 'retrying'): void }
+  readonly tell: {
+    of(record: RequestRecord, event: 'retrying', more: { attempt: number; error: unknown; delayMs: number }): void
+  }
+  readonly audit: { retries(record: RequestRecord): void } | undefined
+}
+
+export class Retrying {
+  readonly #parts: RetryingParts
+
+  constructor(parts: RetryingParts) {
+    this.#parts = parts
+  }
+
+  /** Has a run that failed back off before another attempt; false: it has failed for good. */
+  tries(record: RequestRecord, error: unknown): boolean {
+    const { audit, dispatch, held, parties, settings, statistics, tell, timeline } = this.#parts
+    const { retry } = settings
+    if (retry === undefined || !this.#may(record)) return false
+    if (held.retrying >= settings.maxRetrying) {
+      record.later().notRetried = 'full'
+      return false
+    }
+    const now = timeline.now()
+    const { attempt } = record
+    const dueAt = now + this.#delayMs(retry, record, error, now)
+    // Looked at again: the policy may have ended it.
+    if (!this.#may(record) || !(dueAt >= now)) return false
+    // What would be over, for all who wait for it, before its turn has failed now.
+    if (!parties.waitAgain(record, dueAt)) return false
+    dispatch.running--
+    statistics.retries++
+    held.addAgain(record, error, dueAt, now)
+    if (audit !== undefined) audit.retries(record)
+    tell.of(record, 'retrying', { attempt, error, delayMs: dueAt - now })
+    return true
+  }
+
+  #may(record: RequestRecord): boolean {
+    // Closed without drain, nothing waits any more.
+    return !record.ended && this.#parts.closing.drains
+  }
+
+  /** NaN: not again. */
+  #delayMs(retry: RetryPolicy, { attempt, tier, timedFrom }: RequestRecord, error: unknown, now: number): number {
+    const { events, statistics } = this.#parts
+    const { admitted } = statistics.totals()
+    let delayMs: number | undefined
+    events.guard(() => {
+      delayMs = msOf(retry.delayMs({ attempt, error, tier, elapsedMs: now - timedFrom, admitted }))
+    }, 'retrying')
+    return delayMs ?? Number.NaN
+  }
+}
+
+/** @throws {OptionsError} for what is no time, such as the promise of a policy that is asynchronous by mistake */
+function msOf(answer: number | undefined): number | undefined {
+  if (answer === undefined || typeof answer === 'number') return answer
+  throw noAnswer('retry.delayMs', 'a function that returns a number of ms, or undefined', answer)
+}
