@@ -58,54 +58,54 @@ import { Teller } from './watch/teller.ts'
 import { withoutContext } from './without-context.ts'
 
 export class Engine {
-  readonly settings: Settings<unknown>
-  readonly timeline: Timeline
-  readonly alarm: Alarm
+  declare readonly settings: Settings<unknown>
+  declare readonly timeline: Timeline
+  declare readonly alarm: Alarm
   // Admit.
-  readonly gate: Gate
-  readonly outlook: Outlook
+  declare readonly gate: Gate
+  declare readonly outlook: Outlook
   readonly pauses = new Pauses()
-  readonly capacity: Capacity
-  readonly room: Room<RequestRecord>
+  declare readonly capacity: Capacity
+  declare readonly room: Room<RequestRecord>
   readonly blocked = new Tiers<RequestRecord>()
   /** Those that an asynchronous schema looks at. */
-  readonly checking: Checking<RequestRecord>
-  readonly openings: Openings
-  readonly refusals: Refusals
-  readonly duplicates: Duplicates
-  readonly admission: Admission
-  readonly arrivals: Arrivals<RequestOptions>
+  declare readonly checking: Checking<RequestRecord>
+  declare readonly openings: Openings
+  declare readonly refusals: Refusals
+  declare readonly duplicates: Duplicates
+  declare readonly admission: Admission
+  declare readonly arrivals: Arrivals<RequestOptions>
   /** Those of `map()` that read a source: told when it closes. */
   readonly pulls = new Set<(error: unknown) => void>()
   // Queue.
-  readonly queue: Tiers<RequestRecord>
-  readonly held: HeldBack<RequestRecord>
-  readonly limits: TimeLimits<Party<unknown, unknown>>
-  readonly moves: Moves
+  declare readonly queue: Tiers<RequestRecord>
+  declare readonly held: HeldBack<RequestRecord>
+  declare readonly limits: TimeLimits<Party<unknown, unknown>>
+  declare readonly moves: Moves
   // Run.
-  readonly slots: Slots<unknown, unknown>
-  readonly turns: Turns<RequestRecord>
-  readonly learner: Learner | undefined
-  readonly selfWaiting: SelfWaiting
-  readonly dispatch: Dispatch
+  declare readonly slots: Slots<unknown, unknown>
+  declare readonly turns: Turns<RequestRecord>
+  declare readonly learner: Learner | undefined
+  declare readonly selfWaiting: SelfWaiting
+  declare readonly dispatch: Dispatch
   // Settle.
-  readonly parties: Parties<unknown, unknown>
-  readonly closing: Closing
-  readonly lives: Lives
-  readonly endings: Endings
-  readonly retrying: Retrying
+  declare readonly parties: Parties<unknown, unknown>
+  declare readonly closing: Closing
+  declare readonly lives: Lives
+  declare readonly endings: Endings
+  declare readonly retrying: Retrying
   // Watch.
-  readonly events: Events
-  readonly tell: Teller
+  declare readonly events: Events
+  declare readonly tell: Teller
   readonly statistics = new Statistics()
   /** With `debug` only. */
-  readonly audit: Audit | undefined
+  declare readonly audit: Audit | undefined
   /** Has each request a time limit that counts from its submission? */
-  readonly timesAll: boolean
+  declare readonly timesAll: boolean
   /** Is no policy asked about a newcomer, and may requests of each priority wait? */
-  readonly isPlain: boolean
+  declare readonly isPlain: boolean
   /** Is anything told that the slot of a run is not busy any more? */
-  readonly hearsReturns: boolean
+  declare readonly hearsReturns: boolean
   /** What a record asks of its executor. */
   readonly #owner = {
     name: '',

@@ -97,17 +97,19 @@ export class Admission {
    * then, in few enough steps for V8 to make one of them. False: there is no room.
    */
   #comesPlain(record: RequestRecord): boolean {
-    const { audit, capacity, dispatch, events, lives, openings, queue, slots, statistics } = this.#parts
-    const slotIsFree = openings.isSlotFree()
+    const parts = this.#parts
+    const { capacity } = parts
+    const slotIsFree = parts.openings.isSlotFree()
     if (capacity.bound(record.tier, slotIsFree) !== undefined) return false
-    queue.add(record)
+    parts.queue.add(record)
     if (slotIsFree) capacity.reserved++
     record.status = State.WAITING
-    statistics.admits(record.tier)
-    lives.begins(record)
-    if (audit !== undefined) audit.admitted(record)
-    if (slots.free > 0) dispatch.schedule()
-    if (events.listened.queued || events.listened.full) this.#tellQueued(record)
+    parts.statistics.admits(record.tier)
+    parts.lives.begins(record)
+    if (parts.audit !== undefined) parts.audit.admitted(record)
+    if (parts.slots.free > 0) parts.dispatch.schedule()
+    const { listened } = parts.events
+    if (listened.queued || listened.full) this.#tellQueued(record)
     return true
   }
 

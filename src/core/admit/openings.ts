@@ -38,9 +38,8 @@ export class Openings {
    */
   isSlotFree(): boolean {
     const { capacity, dispatch, slots, turns } = this.#parts
-    return (
-      !dispatch.paused && turns.areForAnyone && slots.free > capacity.reserved + capacity.returned + turns.seats.slots
-    )
+    if (dispatch.paused || !turns.areForAnyone) return false
+    return slots.free > capacity.reserved + capacity.returned + turns.seats.slots
   }
 
   isSlotFreeFor(record: RequestRecord): boolean {

@@ -115,32 +115,32 @@ export class Dispatch implements PoolHost {
 
   /** Takes the request that is ranked first, for a slot that is there for it. */
   next(): RequestRecord | undefined {
-    const { audit, capacity, gate, held, isPlain, limits, parties, queue, room, slots, statistics, timeline, turns } =
-      this.#parts
+    const parts = this.#parts
+    const { gate, turns } = parts
     if (this.paused || this.#isYielding || gate.heldUntil > 0) return undefined
     // A guard that was asked may have paused it, or lowered the limit.
-    if (gate.asksAtStart && (!gate.letsStart() || this.paused || slots.free < 0)) return undefined
+    if (gate.asksAtStart && (!gate.letsStart() || this.paused || parts.slots.free < 0)) return undefined
     const record = turns.take()
     if (record === undefined) return undefined
     const { extras } = record
-    const now = timeline.now()
+    const now = parts.timeline.now()
     record.status = State.STARTING
     this.running++
-    if (record.attempt > 1) held.left(record)
+    if (record.attempt > 1) parts.held.left(record)
     else {
-      if (isPlain || !turns.seats.has(record)) capacity.started()
+      if (parts.isPlain || !turns.seats.has(record)) parts.capacity.started()
       // Asked as it is inlined: a number that a longer getter returns would be boxed for each request.
-      statistics.waited(record.tier, now - (extras === undefined ? record.enqueuedAt : record.timedFrom))
+      parts.statistics.waited(record.tier, now - (extras === undefined ? record.enqueuedAt : record.timedFrom))
     }
-    if (audit !== undefined) audit.starts(record, turns.seats.has(record))
+    if (parts.audit !== undefined) parts.audit.starts(record, turns.seats.has(record))
     if (extras !== undefined) {
       if (!extras.isShared) extras.startedAt = now
-      parties.starts(record, extras)
-    } else if (record.deadline !== undefined) limits.change(record, limits.wholeOf(record))
+      parts.parties.starts(record, extras)
+    } else if (record.deadline !== undefined) parts.limits.change(record, parts.limits.wholeOf(record))
     // Policies hear of it when all numbers are right: they may do anything.
-    queue.started(record)
+    parts.queue.started(record)
     if (gate.hearsStarts) gate.started(record)
-    room.made()
+    parts.room.made()
     // What starts may have held back others: they may have a slot now that they could not have before.
     if (turns.keepsSlots) this.schedule()
     return record
@@ -148,22 +148,24 @@ export class Dispatch implements PoolHost {
 
   /** It is about to be called. False: a listener, or one of an earlier event in the same burst, has ended it. */
   begin(record: RequestRecord, times: RunTimes): boolean {
-    const { audit, endings, events, limits, tell, timeline, turns } = this.#parts
-    times.startedAt = timeline.now()
-    times.deadline = times.startedAt + limits.runOf(record)
-    if (events.listened.started && record.status === State.STARTING) {
-      const { timedFrom, enqueuedAt, attempt } = record
-      const waitMs = timeline.now() - timedFrom
-      tell.of(record, 'started', { waitMs, delayMs: timedFrom - enqueuedAt, attempt })
-    }
+    const parts = this.#parts
+    times.startedAt = parts.timeline.now()
+    times.deadline = times.startedAt + parts.limits.runOf(record)
+    if (parts.events.listened.started && record.status === State.STARTING) this.#tellStarted(record)
     if (record.status !== State.STARTING) {
-      turns.gaveBack(record)
-      endings.left(record)
+      parts.turns.gaveBack(record)
+      parts.endings.left(record)
       return false
     }
     record.status = State.RUNNING
-    if (audit !== undefined) audit.called(record)
+    if (parts.audit !== undefined) parts.audit.called(record)
     return true
+  }
+
+  #tellStarted(record: RequestRecord): void {
+    const { tell, timeline } = this.#parts
+    const { timedFrom, enqueuedAt, attempt } = record
+    tell.of(record, 'started', { waitMs: timeline.now() - timedFrom, delayMs: timedFrom - enqueuedAt, attempt })
   }
 
   began({ deadline, startedAt }: RunTimes): void {
@@ -172,19 +174,19 @@ export class Dispatch implements PoolHost {
   }
 
   settled(record: RequestRecord, ok: boolean, value: unknown, times: RunTimes, isFree: boolean): void {
-    const { closing, endings, gate, hearsReturns, learner, retrying, statistics, timeline } = this.#parts
-    if (!isFree) endings.stays(record, times)
-    else if (hearsReturns || closing.isAskedByRuns) this.#returned(record, times)
+    const parts = this.#parts
+    if (!isFree) parts.endings.stays(record, times)
+    else if (parts.hearsReturns || parts.closing.isAskedByRuns) this.#returned(record, times)
     const state = ok ? State.COMPLETED : State.FAILED
     const outcome = (record.ended ? record.status : state) - State.COMPLETED
-    const runMs = timeline.now() - times.startedAt
-    statistics.ran(outcome, record.tier, runMs, isFree)
-    if (gate.hearsEnds && !record.ended) gate.settled(record, ok, runMs, ok ? undefined : value)
-    if (learner !== undefined && !record.ended) {
-      learner.learn(runMs, times.inflight, ok ? undefined : { error: value })
+    const runMs = parts.timeline.now() - times.startedAt
+    parts.statistics.ran(outcome, record.tier, runMs, isFree)
+    if (parts.gate.hearsEnds && !record.ended) parts.gate.settled(record, ok, runMs, ok ? undefined : value)
+    if (parts.learner !== undefined && !record.ended) {
+      parts.learner.learn(runMs, times.inflight, ok ? undefined : { error: value })
     }
-    if (!ok && retrying.tries(record, value)) return
-    endings.end(record, state, value, times)
+    if (!ok && parts.retrying.tries(record, value)) return
+    parts.endings.end(record, state, value, times)
   }
 
   freed(record: RequestRecord, times: RunTimes): void {

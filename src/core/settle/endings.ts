@@ -93,18 +93,18 @@ export class Endings {
   }
 
   #conclude(record: RequestRecord, state: State, value: unknown, from: State, times: Times | undefined): void {
-    const { closing, room, slots, tell, timeline } = this.#parts
+    const parts = this.#parts
     this.retire(record, state, value)
     if (from < State.STARTING) {
       if (from === State.WAITING) this.left(record)
       // Before anyone is told: a listener that submits must not pass those that are blocked.
-      room.made()
+      parts.room.made()
     }
     const isAbandoned = from === State.RUNNING && state > State.FAILED
     if (isAbandoned) this.#abandon(record, state, value)
-    tell.ended(record, value, from, times)
-    if (isAbandoned && state === State.EXPIRED) slots.overdue(record, timeline.now())
-    if (closing.live === 0) closing.rest()
+    parts.tell.ended(record, value, from, times)
+    if (isAbandoned && state === State.EXPIRED) parts.slots.overdue(record, parts.timeline.now())
+    if (parts.closing.live === 0) parts.closing.rest()
   }
 
   /** Nobody waits for its run any more, but when its time is over its slot is stuck. */
@@ -123,13 +123,13 @@ export class Endings {
 
   /** The books: it has ended, and nothing refers to it. Only its signal and the `then` of its answer are asked in here. */
   retire(record: RequestRecord, state: State, value: unknown): void {
-    const { audit, lives, parties, statistics } = this.#parts
+    const parts = this.#parts
     record.status = state
-    statistics.end(state - State.COMPLETED, record.tier)
-    if (record.extras !== undefined) parties.ended(record, value)
-    lives.ends(record)
-    parties.answer(record, value)
-    if (audit !== undefined) audit.ended(record)
+    parts.statistics.end(state - State.COMPLETED, record.tier)
+    if (record.extras !== undefined) parts.parties.ended(record, value)
+    parts.lives.ends(record)
+    parts.parties.answer(record, value)
+    if (parts.audit !== undefined) parts.audit.ended(record)
   }
 
   /** Its call has an answer, and its slot stays busy. */

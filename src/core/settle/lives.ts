@@ -29,22 +29,22 @@ export class Lives {
 
   /** Somebody waits for its end from now on. */
   begins(record: RequestRecord): void {
-    const { closing, limits, parties, settings } = this.#parts
-    const isFirst = closing.live++ === 0
+    const parts = this.#parts
+    const isFirst = parts.closing.live++ === 0
     const { extras } = record
-    if (extras !== undefined) parties.lives(record, extras)
+    if (extras !== undefined) parts.parties.lives(record, extras)
     else {
-      const limitMs = settings.waitLimitMs[record.tier] as number
-      if (limitMs !== Number.POSITIVE_INFINITY) limits.set(record, limitMs)
+      const limitMs = parts.settings.waitLimitMs[record.tier] as number
+      if (limitMs !== Number.POSITIVE_INFINITY) parts.limits.set(record, limitMs)
     }
     if (isFirst) this.#wakes()
   }
 
   /** Nobody waits for its end any more. */
   ends(record: RequestRecord): void {
-    const { closing, parties } = this.#parts
-    closing.live--
-    if (record.extras !== undefined || record.deadline !== undefined) parties.unlink(record)
+    const parts = this.#parts
+    parts.closing.live--
+    if (record.extras !== undefined || record.deadline !== undefined) parts.parties.unlink(record)
   }
 
   /** Something is live again. */

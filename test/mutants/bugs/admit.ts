@@ -29,10 +29,10 @@ export const whenAdmitted: readonly Mutant[] = [
   {
     name: 'an asynchronous schema looks at one more than it may',
     kind: 'ordering, capacity, fairness',
-    file: 'src/core/queued-executor.ts',
+    file: 'src/core/admit/arrivals.ts',
     test: 'test/failures/checking.test.ts',
-    find: 'this.#checking.size >= this.#checking.max',
-    replace: 'this.#checking.size > this.#checking.max',
+    find: 'checking.size >= checking.max',
+    replace: 'checking.size > checking.max',
   },
   {
     name: 'those whose checks end in one go come in by how many microtasks they take',
@@ -66,10 +66,10 @@ export const whenAdmitted: readonly Mutant[] = [
   {
     name: 'a newcomer passes those who are blocked',
     kind: 'ordering, capacity, fairness',
-    file: 'src/core/queued-executor.ts',
+    file: 'src/core/admit/admission.ts',
     test: 'test/core/run/cost.test.ts',
-    find: 'else if (this.#blocked.size > 0 && this.#room.wouldBePassed(record.tier)) {',
-    replace: 'else if (this.#blocked.size < 0) {',
+    find: 'else if (blocked.size > 0 && room.wouldBePassed(record.tier)) {',
+    replace: 'else if (blocked.size < 0) {',
   },
   {
     name: 'of the blocked, the least urgent come in first',
@@ -88,15 +88,15 @@ export const whenAdmitted: readonly Mutant[] = [
   {
     name: 'one more is blocked than `maxBlocked` allows',
     kind: 'ordering, capacity, fairness',
-    file: 'src/core/queued-executor.ts',
-    find: 'if (this.#blocked.size >= maxBlocked)',
-    replace: 'if (this.#blocked.size > maxBlocked)',
+    file: 'src/core/admit/admission.ts',
+    find: 'if (blocked.size >= capacity.maxBlocked)',
+    replace: 'if (blocked.size > capacity.maxBlocked)',
   },
   {
     name: 'nobody who is blocked comes in when one that waits has ended',
     kind: 'ordering, capacity, fairness',
-    file: 'src/core/queued-executor.ts',
-    find: '// Before anyone is told: a listener that submits must not pass those who are blocked.\n      this.#room.made()',
+    file: 'src/core/settle/endings.ts',
+    find: '// Before anyone is told: a listener that submits must not pass those that are blocked.\n      parts.room.made()',
     replace: '',
   },
   {
@@ -116,29 +116,29 @@ export const whenAdmitted: readonly Mutant[] = [
   {
     name: 'one who was shed gets no answer',
     kind: 'ordering, capacity, fairness',
-    file: 'src/core/queued-executor.ts',
-    find: 'this.#retire(victim, State.SHED, error)',
+    file: 'src/core/admit/admission.ts',
+    find: 'endings.retire(victim, State.SHED, error)',
     replace: '',
   },
   {
     name: 'a newcomer whose own bound is reached sheds another, and comes in',
     kind: 'ordering, capacity, fairness',
-    file: 'src/core/queued-executor.ts',
+    file: 'src/core/admit/admission.ts',
     find: `whenFull === 'shed' && bound === 'total'`,
     replace: `whenFull === 'shed'`,
   },
   {
     name: 'a listener of `shed` finds the place free that was just taken',
     kind: 're-entrancy and listeners',
-    file: 'src/core/queued-executor.ts',
+    file: 'src/core/admit/admission.ts',
     test: 'test/failures/re-entrancy-and-listeners.test.ts',
-    find: 'this.#retire(victim, State.SHED, error)\n',
-    replace: 'this.#retire(victim, State.SHED, error)\n    this.#tell.ended(victim, error, State.WAITING, undefined)\n',
+    find: 'endings.retire(victim, State.SHED, error)\n',
+    replace: 'endings.retire(victim, State.SHED, error)\n    tell.ended(victim, error, State.WAITING, undefined)\n',
   },
   {
     name: 'one is displaced for a newcomer about whom the order then throws',
     kind: 're-entrancy and listeners',
-    file: 'src/core/queued-executor.ts',
+    file: 'src/core/admit/admission.ts',
     test: 'test/failures/user-code.test.ts',
     find: 'if (rank === undefined && this.#mustRank(record)) this.#comesRanked(record, whenFull)\n      else this.#displace',
     replace: `if (rank === undefined && this.#mustRank(record)) {
@@ -157,7 +157,7 @@ export const whenAdmitted: readonly Mutant[] = [
   {
     name: 'one is refused twice, by its signal and by a guard that has aborted it',
     kind: 're-entrancy and listeners',
-    file: 'src/core/queued-executor.ts',
+    file: 'src/core/admit/refusals.ts',
     test: 'test/failures/user-code.test.ts',
     find: '// A policy that was asked may have ended it meanwhile.\n    if (record.ended) return',
     replace: '',
@@ -166,8 +166,8 @@ export const whenAdmitted: readonly Mutant[] = [
     name: '`offer()` blocks instead of answering at once',
     kind: 'ordering, capacity, fairness',
     file: 'src/core/queued-executor.ts',
-    find: `this.#settings.whenFull === 'block' ? 'reject' : this.#settings.whenFull`,
-    replace: 'this.#settings.whenFull',
+    find: "settings.whenFull === 'block' ? 'reject' : settings.whenFull",
+    replace: 'settings.whenFull',
   },
   {
     name: '`ready()` forgets those for whom there is no room yet',
@@ -193,8 +193,8 @@ export const whenAdmitted: readonly Mutant[] = [
   {
     name: 'a request that the schema has repaired goes on as it came',
     kind: 'options and requests',
-    file: 'src/core/queued-executor.ts',
-    find: 'record.request = checked.request',
+    file: 'src/core/admit/duplicates.ts',
+    find: 'record.request = request',
     replace: '',
   },
   {

@@ -102,9 +102,9 @@ export const inGuards: readonly Mutant[] = [
   {
     name: 'a guard hears of those who were cancelled as if they had failed',
     kind: 'limits and guards',
-    file: 'src/core/queued-executor.ts',
+    file: 'src/core/run/dispatch.ts',
     test: 'test/core/admit/guard.test.ts',
-    find: 'if (this.#gate.hearsEnds && !record.ended) this.#gate',
-    replace: 'if (this.#gate.hearsEnds) this.#gate',
+    find: 'if (parts.gate.hearsEnds && !record.ended) parts.gate',
+    replace: 'if (parts.gate.hearsEnds) parts.gate',
   },
 ]

@@ -38,7 +38,7 @@ export const inRuns: readonly Mutant[] = [
   {
     name: 'a run that has timed out ends once more when its call settles',
     kind: 'executor outcome',
-    file: 'src/core/queued-executor.ts',
+    file: 'src/core/settle/endings.ts',
     find: 'if (from >= State.COMPLETED || from < State.WAITING) return false',
     replace: 'if (from < State.WAITING) return false',
   },
@@ -75,10 +75,10 @@ export const inRuns: readonly Mutant[] = [
   {
     name: 'one that a listener of its own start has cancelled runs all the same',
     kind: 're-entrancy and listeners',
-    file: 'src/core/queued-executor.ts',
+    file: 'src/core/run/dispatch.ts',
     test: 'test/failures/re-entrancy-and-listeners.test.ts',
-    find: 'if (record.status !== State.STARTING) {\n      this.#turns',
-    replace: 'if (record.status < State.STARTING) {\n      this.#turns',
+    find: 'if (record.status !== State.STARTING) {',
+    replace: 'if (record.status < State.STARTING) {',
   },
   {
     name: 'a smaller concurrency changes nothing',
@@ -97,9 +97,9 @@ export const inRuns: readonly Mutant[] = [
   {
     name: 'a paused executor goes on as its slots are handed over',
     kind: 'lifecycle',
-    file: 'src/core/queued-executor.ts',
-    find: 'if (this.#paused || this.#yielding || this.#gate.heldUntil > 0) return undefined',
-    replace: 'if (this.#yielding || this.#gate.heldUntil > 0) return undefined',
+    file: 'src/core/run/dispatch.ts',
+    find: 'if (this.paused || this.#isYielding || gate.heldUntil > 0) return undefined',
+    replace: 'if (this.#isYielding || gate.heldUntil > 0) return undefined',
   },
   {
     name: 'a run that took several slots gives back only its own',
@@ -139,15 +139,15 @@ export const inRuns: readonly Mutant[] = [
   {
     name: 'reserves do not give way to a smaller limit',
     kind: 'ordering, capacity, fairness',
-    file: 'src/core/queued-executor.ts',
-    find: 'this.#turns.refit()',
+    file: 'src/core/engine.ts',
+    find: 'this.turns.refit()',
     replace: '',
   },
   {
     name: 'a stuck run counts for its priority as one that runs',
     kind: 'ordering, capacity, fairness',
-    file: 'src/core/queued-executor.ts',
-    find: 'this.#turns.sticks(record)',
+    file: 'src/core/run/dispatch.ts',
+    find: 'turns.sticks(record)',
     replace: '',
   },
   {
@@ -175,8 +175,8 @@ export const inRuns: readonly Mutant[] = [
   {
     name: 'a dispatch starts one of a burst, and forgets the others',
     kind: 're-entrancy and listeners',
-    file: 'src/core/queued-executor.ts',
-    find: 'while (this.#slots.free > 0 && this.#queue.size > 0 && this.#slots.fill());',
-    replace: 'if (this.#slots.free > 0 && this.#queue.size > 0) this.#slots.fill()',
+    file: 'src/core/run/dispatch.ts',
+    find: 'while (slots.free > 0 && queue.size > 0 && slots.fill());',
+    replace: 'if (slots.free > 0 && queue.size > 0) slots.fill()',
   },
 ]

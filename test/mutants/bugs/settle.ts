@@ -38,7 +38,7 @@ export const atTheEnd: readonly Mutant[] = [
   {
     name: 'a duplicate of one that runs already runs, too',
     kind: 'retry, duplicates, dead letters',
-    file: 'src/core/queued-executor.ts',
+    file: 'src/core/admit/duplicates.ts',
     find: 'if (twin === undefined) return true',
     replace: 'if (twin === undefined || twin.status >= State.RUNNING) return true',
   },
@@ -59,24 +59,24 @@ export const atTheEnd: readonly Mutant[] = [
   {
     name: 'one who joins with a higher priority does not lift the request',
     kind: 'ordering, capacity, fairness',
-    file: 'src/core/queued-executor.ts',
-    find: "if (newcomer.tier < twin.tier) this.#events.guard(() => void this.#move(twin, newcomer.tier), 'joined')",
+    file: 'src/core/admit/duplicates.ts',
+    find: "if (newcomer.tier < twin.tier) events.guard(() => void moves.move(twin, newcomer.tier), 'joined')",
     replace: '',
   },
   {
     name: 'what the order throws about a join that lifts is thrown to the one who joins',
     kind: 're-entrancy and listeners',
-    file: 'src/core/queued-executor.ts',
+    file: 'src/core/admit/duplicates.ts',
     test: 'test/failures/user-code.test.ts',
-    find: "this.#events.guard(() => void this.#move(twin, newcomer.tier), 'joined')",
-    replace: 'this.#move(twin, newcomer.tier)',
+    find: "events.guard(() => void moves.move(twin, newcomer.tier), 'joined')",
+    replace: 'moves.move(twin, newcomer.tier)',
   },
   {
     name: 'one that a retry policy has cancelled backs off all the same',
     kind: 're-entrancy and listeners',
-    file: 'src/core/queued-executor.ts',
+    file: 'src/core/settle/retrying.ts',
     test: 'test/failures/user-code.test.ts',
-    find: 'if (!this.#mayRetry(record) || !(dueAt >= now)) return false',
+    find: 'if (!this.#may(record) || !(dueAt >= now)) return false',
     replace: 'if (!(dueAt >= now)) return false',
   },
   {
@@ -96,9 +96,9 @@ export const atTheEnd: readonly Mutant[] = [
   {
     name: 'one that backs off still counts as running',
     kind: 'retry, duplicates, dead letters',
-    file: 'src/core/queued-executor.ts',
-    find: 'this.#running--\n    this.#statistics.retries++',
-    replace: 'this.#statistics.retries++',
+    file: 'src/core/settle/retrying.ts',
+    find: 'dispatch.running--\n    statistics.retries++',
+    replace: 'statistics.retries++',
   },
   {
     name: 'one attempt too many',
@@ -133,9 +133,9 @@ export const atTheEnd: readonly Mutant[] = [
   {
     name: 'a run that was cancelled is tried again',
     kind: 'retry, duplicates, dead letters',
-    file: 'src/core/queued-executor.ts',
-    find: 'return !record.ended && this.#closing.drains',
-    replace: 'return this.#closing.drains',
+    file: 'src/core/settle/retrying.ts',
+    find: 'return !record.ended && this.#parts.closing.drains',
+    replace: 'return this.#parts.closing.drains',
   },
   {
     name: 'dead letters are kept without end',
@@ -147,16 +147,16 @@ export const atTheEnd: readonly Mutant[] = [
   {
     name: 'close() forgets those who are blocked',
     kind: 'lifecycle',
-    file: 'src/core/queued-executor.ts',
-    find: '[...this.#checking.records(), ...this.#blocked.entries()]',
-    replace: '[...this.#checking.records()]',
+    file: 'src/core/engine.ts',
+    find: '[...this.checking.records(), ...this.blocked.entries()]',
+    replace: '[...this.checking.records()]',
   },
   {
     name: 'close() forgets those who start later, and those who back off',
     kind: 'lifecycle',
-    file: 'src/core/queued-executor.ts',
-    find: '[...this.#queue.entries(), ...this.#held.records()]',
-    replace: '[...this.#queue.entries()]',
+    file: 'src/core/engine.ts',
+    find: '[...this.queue.entries(), ...this.held.records()]',
+    replace: '[...this.queue.entries()]',
   },
   {
     name: 'close() that a run awaits waits for that run',
@@ -176,7 +176,7 @@ export const atTheEnd: readonly Mutant[] = [
   {
     name: 'a paused executor never comes to its end',
     kind: 'lifecycle',
-    file: 'src/core/queued-executor.ts',
+    file: 'src/core/engine.ts',
     find: 'this.resume()\n',
     replace: '',
   },
@@ -190,9 +190,9 @@ export const atTheEnd: readonly Mutant[] = [
   {
     name: 'a closed executor admits',
     kind: 'lifecycle',
-    file: 'src/core/queued-executor.ts',
-    find: 'if (this.#closing.begun) this.#refuse(record, new QueueClosedError(subjectOf(record)))\n    else if (schema',
-    replace: 'if (schema',
+    file: 'src/core/admit/arrivals.ts',
+    find: 'if (closing.begun) refusals.refuse(record, new QueueClosedError(subjectOf(record)))\n    else if (settings.schema',
+    replace: 'if (settings.schema',
   },
   {
     name: 'idle() never resolves',

@@ -21,9 +21,9 @@ export const inTime: readonly Mutant[] = [
   {
     name: 'a default wait timeout ends a request in its slot',
     kind: 'abort and timeouts',
-    file: 'src/core/queued-executor.ts',
+    file: 'src/core/run/dispatch.ts',
     test: 'test/failures/abort-and-timeouts.test.ts',
-    find: 'else if (record.deadline !== undefined) this.#limits.change(record, this.#limits.wholeOf(record))',
+    find: 'else if (record.deadline !== undefined) parts.limits.change(record, parts.limits.wholeOf(record))',
     replace: '',
   },
   {
@@ -44,8 +44,8 @@ export const inTime: readonly Mutant[] = [
   {
     name: 'no alarm is set for the end of a run',
     kind: 'abort and timeouts',
-    file: 'src/core/queued-executor.ts',
-    find: 'if (deadline < this.#alarm.dueAt) this.#alarm.setFor(deadline, startedAt)',
+    file: 'src/core/run/dispatch.ts',
+    find: 'if (deadline < alarm.dueAt) alarm.setFor(deadline, startedAt)',
     replace: '',
   },
   {

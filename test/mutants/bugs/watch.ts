@@ -31,11 +31,11 @@ export const forWatchers: readonly Mutant[] = [
   {
     name: 'an end is told twice, once before the books are right',
     kind: 're-entrancy and listeners',
-    file: 'src/core/queued-executor.ts',
+    file: 'src/core/settle/endings.ts',
     test: 'test/laws/1-conservation.test.ts',
-    find: 'this.#retire(record, state, value)\n    if (from < State.STARTING) {',
+    find: 'this.retire(record, state, value)\n    if (from < State.STARTING) {',
     replace:
-      'record.status = state\n    this.#tell.ended(record, value, from, times)\n    this.#retire(record, state, value)\n    if (from < State.STARTING) {',
+      'record.status = state\n    parts.tell.ended(record, value, from, times)\n    this.retire(record, state, value)\n    if (from < State.STARTING) {',
   },
   {
     name: 'an admitted request is counted twice',
@@ -62,9 +62,9 @@ export const forWatchers: readonly Mutant[] = [
   {
     name: 'the wait of one that was to start later, and leaves, is not counted',
     kind: 'what is told and counted',
-    file: 'src/core/queued-executor.ts',
+    file: 'src/core/settle/endings.ts',
     test: 'test/core/watch/readings.test.ts',
-    find: 'this.#statistics.waited(record.tier, Math.max(this.#timeline.now() - record.timedFrom, 0))',
+    find: 'statistics.waited(record.tier, Math.max(timeline.now() - record.timedFrom, 0))',
     replace: '',
   },
   {
@@ -78,9 +78,9 @@ export const forWatchers: readonly Mutant[] = [
   {
     name: '`full` is told although a listener has made room',
     kind: 'what is told and counted',
-    file: 'src/core/queued-executor.ts',
+    file: 'src/core/admit/admission.ts',
     test: 'test/core/watch/events.test.ts',
-    find: 'if (this.#capacity.waiting === total && total > 0) this.#tell',
-    replace: 'if (waiting === total && total > 0) this.#tell',
+    find: 'if (capacity.waiting === total && total > 0) tell',
+    replace: 'if (waiting === total && total > 0) tell',
   },
 ]
