@@ -347,12 +347,15 @@ export class Engine {
         const isKnown = !this.turns.keepsSlots && this.settings.order.turns === undefined
         return isKnown && queue.goesBefore(one, other)
       },
-      held: () => ({
-        timers: Number(this.alarm.armed),
-        deadlines: this.limits.size,
-        ...this.parties.held(),
-        reservations: this.capacity.reserved + this.turns.seats.slots,
-      }),
+      held: () =>
+        this.closing.isQuiet()
+          ? {
+              timers: Number(this.alarm.armed),
+              deadlines: this.limits.size,
+              ...this.parties.held(),
+              reservations: this.capacity.reserved + this.turns.seats.slots,
+            }
+          : {},
       state: () => ({ ...this.status(), workers: this.slots.health() }),
     })
   }

@@ -126,6 +126,11 @@ export class Closing {
     return this.live === 0 && this.#runs.unsettled === 0
   }
 
+  /** Is nothing live, does no call go on, and does nobody ask to be told when there is room? */
+  isQuiet(): boolean {
+    return this.live === 0 && this.#runs.active === 0 && !this.#host.isAsked()
+  }
+
   /** Resolves when it is idle. */
   idle(): Promise<void> {
     return new Promise((resolve) => {
@@ -147,7 +152,7 @@ export class Closing {
       const isAsked = this.#host.isAsked()
       if (this.#runs.unsettled === 0 && !isAsked) this.#alarm.off()
       else this.#alarm.keepAlive(isAsked)
-      if (this.#runs.active === 0 && !isAsked) {
+      if (this.isQuiet()) {
         this.#timeline.reset()
         this.#host.quiet()
       }

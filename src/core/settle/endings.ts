@@ -126,10 +126,10 @@ export class Endings {
     const parts = this.#parts
     record.status = state
     parts.statistics.end(state - State.COMPLETED, record.tier)
+    if (parts.audit !== undefined) parts.audit.ended(record)
     if (record.extras !== undefined) parts.parties.ended(record, value)
     parts.lives.ends(record)
     parts.parties.answer(record, value)
-    if (parts.audit !== undefined) parts.audit.ended(record)
   }
 
   /** Its call has an answer, and its slot stays busy. */

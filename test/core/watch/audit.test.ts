@@ -155,8 +155,10 @@ describe('an audit', () => {
     ],
     [11, 'time that runs backwards', ({ numbers, admit }) => [admit(), numbers.now--, admit()]],
   ]
-  test.each(ways)('sees law %d broken by %s, once, and shows the state', (law, _name, way) => {
+  test.each(ways)('sees law %d broken by %s, once, and shows the state', async (law, _name, way) => {
     way(audited())
+    // What is held at rest is looked at once more, a microtask later.
+    await undefined
     expect(broken).toMatchObject([{ code: 'TRIAGE_INVARIANT', name: 'InvariantError', law, state: { shown: 'state' } }])
     expect(broken[0]?.message).toMatch(/^Law \d+ is broken: \w.{9,}/)
   })
@@ -181,6 +183,15 @@ describe('an audit', () => {
     const fine = audited([record(2, 2), older, later, record(3, 0)])
     fine.start(fine.admit(record(2, 1)))
     expect(broken).toHaveLength(3)
+  })
+
+  test('has nothing to say of what is held in the middle of a step, and not a microtask later', async () => {
+    const { audit, held } = audited()
+    held.ids++
+    audit.rests()
+    held.ids--
+    await undefined
+    expect(broken).toEqual([])
   })
 
   test('lets run alone what takes more slots than there are, also beside calls that have substitutes', () => {
@@ -314,6 +325,30 @@ describe('the option debug', () => {
       expect(broken).toEqual([])
     },
   )
+
+  const methods = ['addEventListener', 'removeEventListener'] as const
+  test.each(methods)('finds nothing wrong where `%s` of a signal submits another, and cancels it', async (method) => {
+    const queue = new QueuedExecutor(() => 1, { concurrency: 1, maxQueueSize: 3, debug: true })
+    const comesAndGoes = (): void => {
+      const handle = queue.offer('b', { id: 'b' })
+      expect([handle?.state, handle?.cancel()]).toEqual(['waiting', true])
+    }
+    const signal = { aborted: false, addEventListener() {}, removeEventListener() {}, [method]: comesAndGoes }
+    const first = await queue.submit('a', { signal: signal as unknown as AbortSignal })
+    first.cancel()
+    await queue.execute('c')
+    await queue.close()
+    expect(broken).toEqual([])
+  })
+
+  test('finds nothing wrong where reading the answer submits another', async () => {
+    const queue = new QueuedExecutor(() => answer, { concurrency: 1, debug: true })
+    let reads = 0
+    const answer = Object.defineProperty({}, 'then', { get: () => void (++reads === 2 && queue.offer('b')) })
+    await queue.execute('a')
+    await queue.close()
+    expect([reads > 2, queue.getStatus().totals.completed, broken]).toEqual([true, 2, []])
+  })
 
   test('shows what the executor has left behind when it rests', async () => {
     vi.spyOn(TimeLimits.prototype, 'clear').mockImplementation(() => {})
