@@ -81,6 +81,20 @@ describe('how many are looked at', () => {
     }
   })
 
+  test('is bounded whatever a signal calls when it is listened to', async () => {
+    for (const first of ['submits', 'closes']) {
+      const { queue, send, pass } = checked({ maxChecking: 1 })
+      const others: { readonly outcome: unknown }[] = []
+      const does = () => void (first === 'submits' ? others.push(send('b')) : queue.close())
+      const signal = { aborted: false, addEventListener: does, removeEventListener() {} }
+      const end = send('a', { signal })
+      expect(queue.getStatus().checking).toBe(others.length)
+      for (const name of ['a', 'b']) pass(name)
+      await turn()
+      expect(end.outcome).toBe(first === 'submits' ? 'TRIAGE_QUEUE_FULL' : 'TRIAGE_QUEUE_CLOSED')
+    }
+  })
+
   test('offer() answers that there is no room', () => {
     const { queue, send } = checked({ maxChecking: 1 })
     expect(() => queue.offer('a')).toThrow("Option 'schema'")

@@ -1022,6 +1022,40 @@ describe('a signal of anybody’s making', () => {
     await gate.finishAll()
     expect([low.outcome, end.outcome]).toEqual(['TRIAGE_SHED', 'TRIAGE_QUEUE_CLOSED'])
   })
+
+  test.each(['addEventListener', 'aborted'] as const)(
+    'whose `%s` closes the executor: its request does not come in, nor is it blocked for ever',
+    async (member) => {
+      for (const maxQueueSize of [1, 2]) {
+        const { gate, queue } = await busy({ maxQueueSize, whenFull: 'block', maxBlocked: 1 })
+        const waits = watch(queue.execute('waits'))
+        const options = made({})
+        const get = () => {
+          queue.close()
+          return member === 'aborted' ? false : () => {}
+        }
+        Object.defineProperty(options.signal, member, { get })
+        const end = watch(queue.execute('a', options))
+        await turn()
+        await gate.finishAll()
+        expect([waits.value, end.outcome]).toEqual(['waits', 'TRIAGE_QUEUE_CLOSED'])
+      }
+    },
+  )
+
+  test('whose methods have the last of the others leave, when the first of them does: the request has ended', async () => {
+    const { gate, queue } = await busy({ debug: true })
+    const options = made({ removeEventListener: () => joined.cancel() })
+    const first = await queue.submit('a', { ...options, id: 'a' })
+    const joined = await queue.submit('a', { id: 'a' })
+    const ends = [watch(first.result), watch(joined.result)]
+    expect([first.cancel(), first.state, joined.state, queue.get('a')]).toEqual([
+      ...[true, 'cancelled', 'cancelled', undefined],
+    ])
+    await gate.finishAll()
+    expect([gate.started, queue.getStatus().totals.cancelled]).toEqual([['busy 0'], 1])
+    expect(ends.map(({ outcome }) => outcome)).toEqual(['TRIAGE_CANCELLED', 'TRIAGE_CANCELLED'])
+  })
 })
 
 test('an answer whose `then` is a getter finds a request that has ended, with that very answer', async () => {

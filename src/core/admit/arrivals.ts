@@ -83,19 +83,17 @@ export class Arrivals<O> {
   }
 
   #inspect(record: RequestRecord, schema: StandardSchema<unknown>, whenFull: WhenFull): void {
-    const { alarm, checking, closing, duplicates, lives, refusals, setAlarm, timeline } = this.#parts
+    const { alarm, checking, closing, duplicates, lives, setAlarm, timeline } = this.#parts
     // Only an asynchronous one is ever busy; it is not even asked, then.
-    if (checking.size >= checking.max) {
-      refusals.refuse(record, refusals.fullError('checking', record))
-      return
-    }
+    if (this.#isBusyChecking(record)) return
     const checked = check(schema, record.request)
     if (!(checked instanceof Promise)) {
       this.checked(record, checked, whenFull)
       return
     }
     // While the schema looks at it, its signal and its timeouts count already, and close() refuses it.
-    if (!duplicates.listens(record)) return
+    // Asked again: the schema, and the signal, may have submitted others.
+    if (!duplicates.listens(record) || this.#isBusyChecking(record)) return
     record.status = State.CHECKING
     lives.begins(record)
     // No dispatch will arm the alarm for it.
@@ -110,6 +108,14 @@ export class Arrivals<O> {
       this.checked(record, result, whenFull)
       closing.rest()
     })
+  }
+
+  /** Are as many looked at as may be? Then it is refused. */
+  #isBusyChecking(record: RequestRecord): boolean {
+    const { checking, refusals } = this.#parts
+    const isBusy = checking.size >= checking.max
+    if (isBusy) refusals.refuse(record, refusals.fullError('checking', record))
+    return isBusy
   }
 
   /** A schema has looked at it. */

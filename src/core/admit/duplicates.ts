@@ -40,16 +40,17 @@ export class Duplicates {
     record.request = request
   }
 
-  /** Its signal will be heard; false: it was aborted already, and the request is refused. */
+  /** Its signal will be heard; false: it was aborted already, or has closed the executor, and the request is refused. */
   listens(record: RequestRecord): boolean {
     const signal = record.extras?.signal
     if (signal === undefined) return true
-    const { parties, refusals } = this.#parts
+    const { closing, parties, refusals } = this.#parts
     try {
       if (!signal.aborted) parties.hears(record, signal)
       // Asked again: it may be anybody's object, and do anything when it is listened to.
-      if (!signal.aborted) return record.status === State.ARRIVING
-      refusals.refuse(record, signal.reason)
+      if (signal.aborted) refusals.refuse(record, signal.reason)
+      else if (closing.begun) refusals.refuse(record, new QueueClosedError(subjectOf(record)))
+      return record.status === State.ARRIVING
     } catch (error) {
       refusals.refuse(record, error)
     }

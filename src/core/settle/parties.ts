@@ -257,7 +257,6 @@ export class Parties<Req, Res> {
     if (extras?.joined === undefined || extras.joined.size === 0) return this.#host.finish(record, state, error)
     if (extras.left !== undefined) return false
     this.#limits.clear(record)
-    this.#unhear(record, extras)
     extras.left = state
     extras.endedAt = this.#timeline.now()
     extras.value = error
@@ -266,6 +265,8 @@ export class Parties<Req, Res> {
     record.reject = undefined
     extras.admission?.reject(error)
     extras.admission = undefined
+    // Last: its signal may have the others leave, too.
+    this.#unhear(record, extras)
     return true
   }
 
