@@ -104,10 +104,14 @@ export function generate(seed: number): Schedule {
   const hurts = dice.chance(0.15)
   // By dice of their own: so a schedule without faults is what it was before there were any.
   const others = new Dice(seed ^ 0x0fa0_17)
+  const faults = others.maybe(0.05, () => ({
+    faults: Array.from({ length: others.int(1, 3) }, () => faultOf(others)),
+  }))
   return {
-    ...others.maybe(0.05, () => ({ faults: Array.from({ length: others.int(1, 3) }, () => faultOf(others)) })),
+    ...faults,
     seed,
-    options,
+    // With faults, some keep the second set of books, too: it must find nothing wrong in the middle of a step.
+    options: faults !== undefined && others.chance(0.5) ? { ...options, debug: true } : options,
     policies,
     reactions: hurts ? Array.from({ length: dice.int(1, 4) }, () => reactionOf(dice, features)) : [],
     commands: Array.from({ length: COMMANDS }, (_, i) =>

@@ -1,6 +1,7 @@
 /**
  * Many schedules, one after another; and one of them, with all that happens in it.
  */
+import { InvariantError } from 'triage-queue'
 import { isBulk } from './bulk.ts'
 import { Coverage } from './coverage.ts'
 import { generate } from './generate.ts'
@@ -86,7 +87,9 @@ export function play(schedule: Schedule, trace?: string[]): Promise<string> {
 
 export async function violationOf(world: World): Promise<string> {
   const hear = (reason: unknown): void => world.fail(`law 6: an unhandled rejection: ${endOf(reason)}`)
-  const hearThrown = (error: unknown): void => world.fail(`law 6: an uncaught exception: ${endOf(error)}`)
+  const hearThrown = (error: unknown): void => {
+    world.fail(error instanceof InvariantError ? error.message : `law 6: an uncaught exception: ${endOf(error)}`)
+  }
   process.on('unhandledRejection', hear)
   process.on('uncaughtException', hearThrown)
   try {

@@ -92,6 +92,7 @@ export interface Options {
   readonly onDuplicate?: 'join' | 'join-by-id' | 'reject'
   readonly reserve?: { readonly [P in Priority]?: number }
   readonly lendReserve?: boolean
+  readonly debug?: boolean
 }
 
 export type OrderName =
