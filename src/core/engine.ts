@@ -51,6 +51,7 @@ import { Lives } from './settle/lives.ts'
 import { type HowItLeft, Parties, type Party } from './settle/parties.ts'
 import { Retrying } from './settle/retrying.ts'
 import { Audit } from './watch/audit.ts'
+import { auditedOf } from './watch/audited.ts'
 import { Events, type ExecutorEvent } from './watch/events.ts'
 import { Statistics } from './watch/statistics.ts'
 import { type ExecutorStatus, statusOf } from './watch/status.ts'
@@ -169,7 +170,7 @@ export class Engine {
     this.retrying = new Retrying(this)
     this.events = events
     this.tell = new Teller(events, timeline)
-    this.audit = settings.debug ? this.#makeAudit() : undefined
+    this.audit = settings.debug ? new Audit(auditedOf(this)) : undefined
     this.timesAll = settings.waitLimitMs.some(Number.isFinite)
     this.isPlain = !queue.asksRanks && !turns.seats.isOn && !this.gate.asksAtArrival
     this.hearsReturns = this.audit !== undefined || turns.keepsSlots || queue.hearsReturns
@@ -325,38 +326,5 @@ export class Engine {
         this.tell.all('closed', {})
       },
     }
-  }
-
-  #makeAudit(): Audit {
-    const queue = this.queue
-    return new Audit({
-      numbers: () => {
-        const { waiting, total, maxBlocked, reserved } = this.capacity
-        const { admitted, completed, failed, expired, cancelled, shed } = this.statistics.totals()
-        return {
-          ...{ admitted, ended: completed + failed + expired + cancelled + shed },
-          ...{ waiting, maxQueueSize: total, running: this.dispatch.running + reserved + this.turns.seats.size },
-          ...{ retrying: this.held.retrying, maxRetrying: this.settings.maxRetrying },
-          ...{ blocked: this.blocked.size, maxBlocked },
-          ...{ slots: this.slots.limit, substitutes: this.slots.replaced, now: this.timeline.now() },
-        }
-      },
-      queued: () => queue.entries() as Iterable<RequestRecord>,
-      // Slots that are kept for a priority are not for those before it; whose turn it was is known only until it starts.
-      goesBefore: (one, other) => {
-        const isKnown = !this.turns.keepsSlots && this.settings.order.turns === undefined
-        return isKnown && queue.goesBefore(one, other)
-      },
-      held: () =>
-        this.closing.isQuiet()
-          ? {
-              timers: Number(this.alarm.armed),
-              deadlines: this.limits.size,
-              ...this.parties.held(),
-              reservations: this.capacity.reserved + this.turns.seats.slots,
-            }
-          : {},
-      state: () => ({ ...this.status(), workers: this.slots.health() }),
-    })
   }
 }
