@@ -1015,12 +1015,18 @@ describe('a signal of anybody’s making', () => {
   )
 
   test('whose methods close the executor when it is let go of: the one that displaces is refused', async () => {
-    const options = made({ removeEventListener: () => void queue.close() })
-    const { gate, queue } = await busy({ maxQueueSize: 1, whenFull: 'shed' })
-    const low = watch(queue.execute('low', { ...options, priority: 'low' }))
-    const end = watch(queue.execute('a', { priority: 'high' }))
-    await gate.finishAll()
-    expect([low.outcome, end.outcome]).toEqual(['TRIAGE_SHED', 'TRIAGE_QUEUE_CLOSED'])
+    const left: unknown[] = []
+    const order = ranked(() => 0, { left: ({ request }) => void left.push(request) })
+    for (const more of [{}, { order }]) {
+      const options = made({ removeEventListener: () => void queue.close() })
+      const { gate, queue } = await busy({ maxQueueSize: 1, whenFull: 'shed', ...more })
+      const low = watch(queue.execute('low', { ...options, priority: 'low' }))
+      const end = watch(queue.execute('a', { priority: 'high' }))
+      await gate.finishAll()
+      expect([low.outcome, end.outcome]).toEqual(['TRIAGE_SHED', 'TRIAGE_QUEUE_CLOSED'])
+    }
+    // The rank of the one that does not come in is free, too.
+    expect(left).toEqual(['a', 'low'])
   })
 
   test.each(['addEventListener', 'aborted'] as const)(
