@@ -63,12 +63,10 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
    * `TriageError`: see `code`.
    */
   execute(request: Req, options?: RequestOptions): Promise<Res> {
-    const { arrivals, selfWaiting, settings } = this.#engine
+    const { arrivals, selfWaiting } = this.#engine
     const record = new RequestRecord<Req, Res>(request, NORMAL, arrivals.instant())
     const promise = record.promise()
-    if (options === undefined || arrivals.reads(known(record), options)) {
-      arrivals.arrive(known(record), settings.whenFull)
-    }
+    arrivals.comes(known(record), options)
     return this.#mayBeInside(record) ? selfWaiting.watch(known(record), promise) : promise
   }
 
@@ -82,15 +80,13 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
    * `await submit()` in a loop is backpressure.
    */
   submit(request: Req, options?: RequestOptions): Promise<QueuedRequest<Req, Res>> {
-    const { arrivals, selfWaiting, settings } = this.#engine
+    const { arrivals, selfWaiting } = this.#engine
     const record = new RequestRecord<Req, Res>(request, NORMAL, arrivals.instant())
     const extras = record.more()
     extras.kept = true
     const promise = new Promise<QueuedRequest<Req, Res>>((resolve, reject) => {
       extras.admission = { resolve, reject }
-      if (options === undefined || arrivals.reads(known(record), options)) {
-        arrivals.arrive(known(record), settings.whenFull)
-      }
+      arrivals.comes(known(record), options)
     })
     return this.#mayBeInside(record) ? selfWaiting.watch(known(record), promise, State.WAITING) : promise
   }

@@ -19,6 +19,7 @@ type WhenFull = 'reject' | 'block' | 'shed'
 export interface ArrivalsParts {
   readonly settings: {
     readonly schema: StandardSchema<unknown> | undefined
+    readonly whenFull: WhenFull
     readonly concurrency: number
     readonly limit: { readonly shadow?: boolean } | undefined
   }
@@ -51,6 +52,11 @@ export class Arrivals<O> {
   instant(): Instant {
     const { timeline, timesAll } = this.#parts
     return timesAll ? timeline.reading() : timeline.instant()
+  }
+
+  /** With its options, if it has some. */
+  comes(record: RequestRecord, options: O | undefined): void {
+    if (options === undefined || this.reads(record, options)) this.arrive(record, this.#parts.settings.whenFull)
   }
 
   /** False: there is something wrong with them, and it is refused. */
