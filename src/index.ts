@@ -13,7 +13,8 @@ export type {
   RequestState,
   RunProgress,
 } from './core/queued-request.ts'
-export type { Executor, StuckPolicy, WorkerHealth } from './core/run/slots.ts'
+export type { WorkerHealth } from './core/run/slot.ts'
+export type { Executor, StuckPolicy } from './core/run/slots.ts'
 export type { RunContext } from './core/run/run-context.ts'
 
 // Say how it shall behave.

@@ -18,6 +18,18 @@ export class Aside {
   /** The call has fulfilled, and only they keep the slot busy. */
   isAnswered = false
   progress: RunProgress | undefined = undefined
+
+  /** @param over called when the last promise has settled, and the call was answered before */
+  hold(promise: Promise<unknown>, over: () => void): void {
+    this.holds++
+    const done = (): void => {
+      if (--this.holds === 0 && this.isAnswered) over()
+    }
+    promise.then(done, () => {
+      this.hasFailed = true
+      done()
+    })
+  }
 }
 
 /** A promise for whatever has a `then`, which is read and called once. */

@@ -8,7 +8,8 @@
 import { type Alarm, type Instant, soon, type Timeline } from '../clock.ts'
 import { type Extras, type RequestRecord, type RunProgress, State } from '../queued-request.ts'
 import type { Learner } from './learner.ts'
-import type { PoolHost, RunTimes, Slots } from './slots.ts'
+import type { PoolHost, RunTimes } from './pool-host.ts'
+import type { Slots } from './slots.ts'
 import type { Turns } from './turns.ts'
 
 /** What it acts on. */

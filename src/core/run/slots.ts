@@ -12,74 +12,23 @@
  *
  * A slot is handed over, not freed and taken again: when its call settles it asks for the next request while it still
  * counts as busy, and no newcomer can get in between.
+ *
+ * The file is long, but it is one idea: all methods move the same few numbers (`active`, `free`, `stuck`, `held`), and a plain
+ * run goes through nothing else. A single slot is in `slot.ts`, what they ask of their host in `pool-host.ts`.
  */
-import type { AsyncResource } from 'node:async_hooks'
-import type { Instant } from '../clock.ts'
 import { OptionsError } from '../errors.ts'
 import type { RequestRecord, RunOwner, RunProgress } from '../queued-request.ts'
-import { Aside, adopt, readProgress } from './aside.ts'
+import { type Aside, adopt, readProgress } from './aside.ts'
 import { hasNoContext, Marks } from './inside.ts'
+import type { PoolHost, RunTimes } from './pool-host.ts'
 import { Run, type RunContext } from './run-context.ts'
+import { asideOf, healthOf, Slot, type WorkerHealth, widthOf } from './slot.ts'
 
 /** The user's function behind the queue. What it throws or rejects with reaches the caller untouched. */
 export type Executor<Req, Res> = (request: Req, run: RunContext) => Res | PromiseLike<Res>
 
 /** What to do about a slot whose run is over its deadline and has not settled. */
 export type StuckPolicy = 'hold' | 'replace'
-
-/** One slot, as it is now. */
-export interface WorkerHealth {
-  readonly slot: number
-  /** False while its run is over its deadline and has not settled. */
-  readonly healthy: boolean
-  /** Calls that have settled, and how many of them with an error, or with one in what held the slot. */
-  readonly totalProcessed: number
-  readonly totalErrors: number
-  /** The id of the request that it runs, or whose answer is still being read (`run.holdUntil()`), or null. */
-  readonly currentRequest: string | null
-  /** Since when it has run it, in ms on the executor's clock, or null. */
-  readonly since: number | null
-  /** How far that has come, by `run.progress()`, or null. */
-  readonly progress: RunProgress | null
-}
-
-/** Whoever feeds the pool: the executor, which knows the queue and the callers. */
-export interface PoolHost {
-  /** The next request for a slot that is about to be free; undefined: none now. */
-  next(): RequestRecord | undefined
-  /** A request is about to run: fills in its times. False: it has been ended meanwhile, and must not run. */
-  begin(record: RequestRecord, times: RunTimes): boolean
-  /** Its executor was called, and has not answered yet. */
-  began(times: RunTimes): void
-  /** Its call has settled. The slot is still held: for the next one, or, if it is not free, until this one is `freed`. */
-  settled(record: RequestRecord, ok: boolean, value: unknown, times: RunTimes, isFree: boolean): void
-  freed(record: RequestRecord, times: RunTimes): void
-  /** Its executor says how far it has come. */
-  progressed?(record: RequestRecord, progress: RunProgress): void
-  /** A slot was let go. */
-  vacated(): void
-  /** A run that took several slots has given back all but its own; without it, none takes several. */
-  widened?(): void
-  /** A run is over its deadline, and its call has not settled: answer its caller. */
-  overdue(record: RequestRecord, startedAt: number, now: number): void
-  /** So its slot is stuck, until the call settles. */
-  stuck(record: RequestRecord, slot: number, startedAt: number, now: number): void
-  /** Enough has run in a row: go on in another turn of the event loop. */
-  pauseForOthers(): void
-  /** A synchronous run may have taken any time: the instant of this burst is over. */
-  passed(): void
-  /** The instant of this burst, and its time. */
-  instant(): Instant
-  now(): number
-}
-
-/** When a run began, and when it must be over, in ms on the clock. Handed on as an object: numbers would be boxed. */
-export interface RunTimes {
-  startedAt: number
-  deadline: number
-  /** How many calls ran when it began, itself included. */
-  inflight: number
-}
 
 /** For how long synchronous executors may keep the event loop to themselves, in ms. */
 const TURN_MS = 10
@@ -89,33 +38,6 @@ const TURN_RUNS = 10_000
 
 // Looked up once: a promise with a `then` of its own making must not be able to settle twice.
 const { then } = Promise.prototype
-
-class Slot implements RunTimes {
-  readonly index: number
-  /** What it runs; the run knows the record. One reference, since writing one into an old object costs 10 ns. */
-  run: Run | undefined = undefined
-  startedAt = 0
-  deadline = Number.POSITIVE_INFINITY
-  inflight = 0
-  stuck = false
-  /** What only some runs have. */
-  aside: Aside | undefined = undefined
-  /** The other slots that its run takes, and the one whose run takes this one. */
-  others: Slot[] | undefined = undefined
-  lentTo: Slot | undefined = undefined
-  /** Its bare mark, for the runs of submitters without a context. */
-  mark: AsyncResource | undefined = undefined
-  processed = 0
-  errors = 0
-  readonly fulfilled: (value: unknown) => void
-  readonly rejected: (error: unknown) => void
-
-  constructor(index: number, settled: (slot: Slot, ok: boolean, value: unknown) => void) {
-    this.index = index
-    this.fulfilled = (value) => settled(this, true, value)
-    this.rejected = (error) => settled(this, false, error)
-  }
-}
 
 /** The slots of an executor; `WorkerPool` offers them without a queue. */
 export class Slots<Req, Res> implements RunOwner {
@@ -229,14 +151,7 @@ export class Slots<Req, Res> implements RunOwner {
     }
     const settled = adopt(promise)
     const aside = asideOf(slot)
-    aside.holds++
-    const done = (): void => {
-      if (--aside.holds === 0 && aside.isAnswered) this.#letGo(slot, aside)
-    }
-    settled.then(done, () => {
-      aside.hasFailed = true
-      done()
-    })
+    aside.hold(settled, () => this.#letGo(slot, aside))
   }
 
   progress(run: object, fraction: number, message: string | undefined): void {
@@ -281,9 +196,9 @@ export class Slots<Req, Res> implements RunOwner {
   }
 
   health(): WorkerHealth[] {
-    const health = this.#all.map((slot) => this.#healthOf(slot))
+    const health = this.#all.map(healthOf)
     for (let slot = health.length; slot < this.#limit; slot++) {
-      health.push(this.#healthOf(new Slot(slot, this.#settle)))
+      health.push(healthOf(new Slot(slot, this.#settle)))
     }
     // Slots beyond a limit that was lowered are shown for as long as they are busy.
     return health.filter((slot) => slot.slot < this.#limit || slot.currentRequest !== null)
@@ -328,19 +243,6 @@ export class Slots<Req, Res> implements RunOwner {
     const replaced = Math.min(this.stuck, this.maxReplaced)
     this.free += replaced - this.replaced
     this.replaced = replaced
-  }
-
-  #healthOf(slot: Slot): WorkerHealth {
-    const { run, stuck, startedAt, aside } = slot.lentTo ?? slot
-    return {
-      slot: slot.index,
-      healthy: !stuck,
-      totalProcessed: slot.processed,
-      totalErrors: slot.errors,
-      currentRequest: run === undefined ? null : run.id,
-      since: run === undefined ? null : startedAt,
-      progress: aside?.progress ?? null,
-    }
   }
 
   #work(slot: Slot, first: RequestRecord): void {
@@ -493,16 +395,6 @@ export class Slots<Req, Res> implements RunOwner {
     this.#idle.push(slot)
     this.#host.vacated()
   }
-}
-
-function asideOf(slot: Slot): Aside {
-  slot.aside ??= new Aside()
-  return slot.aside
-}
-
-/** How many slots its run takes. */
-function widthOf({ others }: Slot): number {
-  return others === undefined ? 1 : 1 + others.length
 }
 
 const pending = Symbol('pending')

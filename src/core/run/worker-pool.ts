@@ -6,7 +6,9 @@ import { Alarm, type Clock, systemClock, Timeline } from '../clock.ts'
 import { OptionsError, QueueFullError, RunTimeoutError } from '../errors.ts'
 import type { Priority } from '../priority.ts'
 import { type RecordOwner, RequestRecord, State } from '../queued-request.ts'
-import { type Executor, type PoolHost, Slots, type StuckPolicy, type WorkerHealth } from './slots.ts'
+import type { PoolHost } from './pool-host.ts'
+import type { WorkerHealth } from './slot.ts'
+import { type Executor, Slots, type StuckPolicy } from './slots.ts'
 
 export interface WorkerPoolOptions {
   /** How many calls may run at once: an integer of at least 1. */

@@ -30,7 +30,7 @@ export const inRuns: readonly Mutant[] = [
   {
     name: 'a rejection with undefined is an answer',
     kind: 'executor outcome',
-    file: 'src/core/run/slots.ts',
+    file: 'src/core/run/slot.ts',
     test: 'test/failures/executor-outcome.test.ts',
     find: 'settled(this, false, error)',
     replace: 'settled(this, error === undefined, error)',
