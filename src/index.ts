@@ -5,14 +5,8 @@
 // Put a function behind a queue.
 export { QueuedExecutor } from './core/queued-executor.ts'
 export { Priority, priorities } from './core/priority.ts'
-export type {
-  NotRetried,
-  Outcome,
-  QueuedRequest,
-  RepeatOptions,
-  RequestState,
-  RunProgress,
-} from './core/queued-request.ts'
+export type { NotRetried, QueuedRequest, RepeatOptions, RunProgress } from './core/queued-request.ts'
+export type { Outcome, RequestState } from './core/request-state.ts'
 export type { WorkerHealth } from './core/run/slot.ts'
 export type { Executor, StuckPolicy } from './core/run/slots.ts'
 export type { RunContext } from './core/run/run-context.ts'

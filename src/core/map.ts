@@ -14,7 +14,8 @@ import { requireOptions } from './checks.ts'
 import type { Engine } from './engine.ts'
 import { type RequestOptions, readRequestOptions } from './options.ts'
 import { NORMAL } from './priority.ts'
-import { RequestRecord, State } from './queued-request.ts'
+import { RequestRecord } from './request-record.ts'
+import { State } from './request-state.ts'
 
 /** What `map()` may be told: the options of each request, and how to pull. */
 export type MapOptions = PullOptions & Omit<RequestOptions, 'id' | 'onDuplicate'>

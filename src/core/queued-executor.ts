@@ -25,7 +25,9 @@ import {
   type Settings,
 } from './options.ts'
 import { NORMAL, type Priority } from './priority.ts'
-import { type QueuedRequest, RequestRecord, State, subjectOf } from './queued-request.ts'
+import type { QueuedRequest } from './queued-request.ts'
+import { RequestRecord, subjectOf } from './request-record.ts'
+import { State } from './request-state.ts'
 import { hasNoContext } from './run/inside.ts'
 import type { WorkerHealth } from './run/slot.ts'
 import type { Executor } from './run/slots.ts'

@@ -10,7 +10,7 @@ import {
 import { describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { readRequestOptions, readSettings } from '../../src/core/options.ts'
-import { RequestRecord } from '../../src/core/queued-request.ts'
+import { RequestRecord } from '../../src/core/request-record.ts'
 
 const executor = (request: unknown): unknown => request
 

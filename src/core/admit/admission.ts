@@ -10,7 +10,9 @@
  */
 import { type FullBound, QueueClosedError, ShedError } from '../errors.ts'
 import { priorityOf } from '../priority.ts'
-import { type Extras, type RequestRecord, State, subjectOf } from '../queued-request.ts'
+import type { Extras } from '../request-extras.ts'
+import { type RequestRecord, subjectOf } from '../request-record.ts'
+import { State } from '../request-state.ts'
 import type { Capacity } from './capacity.ts'
 import type { Duplicates } from './duplicates.ts'
 import type { Gate } from './gate.ts'

@@ -6,7 +6,8 @@
  */
 import type { Alarm, Instant, Timeline } from '../clock.ts'
 import { InvalidRequestError, OptionsError, QueueClosedError } from '../errors.ts'
-import { type RequestRecord, State, subjectOf } from '../queued-request.ts'
+import { type RequestRecord, subjectOf } from '../request-record.ts'
+import { State } from '../request-state.ts'
 import type { Admission } from './admission.ts'
 import type { Checking } from './checking.ts'
 import type { Duplicates } from './duplicates.ts'

@@ -5,7 +5,9 @@
  * policy, which may have aborted the signal, or submitted another request with the same id.
  */
 import { DuplicateRequestError, QueueClosedError } from '../errors.ts'
-import { type Extras, type RequestRecord, State, subjectOf } from '../queued-request.ts'
+import type { Extras } from '../request-extras.ts'
+import { type RequestRecord, subjectOf } from '../request-record.ts'
+import { State } from '../request-state.ts'
 import type { Refusals } from './refusals.ts'
 import { isSame } from './same-request.ts'
 

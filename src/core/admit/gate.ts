@@ -10,7 +10,8 @@
  */
 import type { Alarm, Timeline } from '../clock.ts'
 import { OverloadedError, RateLimitedError } from '../errors.ts'
-import { type RequestRecord, State, subjectOf } from '../queued-request.ts'
+import { type RequestRecord, subjectOf } from '../request-record.ts'
+import { State } from '../request-state.ts'
 import { type Guard, Guards, type Refusal } from './guard.ts'
 import type { Outlook } from './outlook.ts'
 

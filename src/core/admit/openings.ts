@@ -4,7 +4,7 @@
  * Three answers: a free slot that no other request was promised; where nothing may wait, whether it would start in the
  * dispatch of this burst; and, for a full queue that sheds, which request would make room for it.
  */
-import { type RequestRecord, startsLater } from '../queued-request.ts'
+import { type RequestRecord, startsLater } from '../request-record.ts'
 import type { Capacity } from './capacity.ts'
 import type { Gate } from './gate.ts'
 

@@ -2,7 +2,7 @@
  * How does it look for a newcomer? What guards may look at, and when one who was refused may try again. Step 2 of 7.
  */
 import type { Timeline } from '../clock.ts'
-import type { RequestRecord } from '../queued-request.ts'
+import type { RequestRecord } from '../request-record.ts'
 import type { GuardQuestion } from './guard.ts'
 
 /** What it needs to know of the whole. */

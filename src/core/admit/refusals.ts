@@ -6,7 +6,8 @@
  */
 import { isReasonOf } from '../checks.ts'
 import { type FullBound, OptionsError, QueueFullError, reasonOf } from '../errors.ts'
-import { type RequestRecord, State, subjectOf } from '../queued-request.ts'
+import { type RequestRecord, subjectOf } from '../request-record.ts'
+import { State } from '../request-state.ts'
 import type { Capacity } from './capacity.ts'
 import type { Checking } from './checking.ts'
 import type { Openings } from './openings.ts'

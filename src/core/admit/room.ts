@@ -13,7 +13,7 @@
 import { soon, type Timeline } from '../clock.ts'
 import type { FullBound, QueueClosedError } from '../errors.ts'
 import { TIERS } from '../priority.ts'
-import { type RequestRecord, startsLater } from '../queued-request.ts'
+import { type RequestRecord, startsLater } from '../request-record.ts'
 import type { Capacity } from './capacity.ts'
 import { RoomWaiters } from './room-waiters.ts'
 

@@ -9,7 +9,9 @@
  */
 import type { Alarm, Timeline } from '../clock.ts'
 import { CancelledError } from '../errors.ts'
-import { type Later, type RequestRecord, State, startsLater, subjectOf } from '../queued-request.ts'
+import type { Later } from '../request-extras.ts'
+import { type RequestRecord, startsLater, subjectOf } from '../request-record.ts'
+import { State } from '../request-state.ts'
 import { type Deadline, Deadlines } from './deadlines.ts'
 import type { Tiers } from './tiers.ts'
 import type { TimeLimits } from './time-limits.ts'

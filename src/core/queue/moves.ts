@@ -5,7 +5,8 @@
  * those that it came with. The order policy is asked for that rank before anything changes; what it throws is the caller's
  * to deal with.
  */
-import { type RequestRecord, State, startsLater } from '../queued-request.ts'
+import { type RequestRecord, startsLater } from '../request-record.ts'
+import { State } from '../request-state.ts'
 import type { HeldBack } from './held-back.ts'
 import type { Tiers } from './tiers.ts'
 import type { TimeLimits } from './time-limits.ts'

@@ -9,7 +9,7 @@
  * that of the whole. That of the run is the slots' own: there are only as many as slots, and the pool looks over them.
  */
 import type { Alarm, Timeline } from '../clock.ts'
-import type { RequestRecord } from '../queued-request.ts'
+import type { RequestRecord } from '../request-record.ts'
 import { type Deadline, Deadlines } from './deadlines.ts'
 
 /** Who may have a deadline: a request, or a caller who shares one. */

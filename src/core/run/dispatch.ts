@@ -6,7 +6,10 @@
  * while a guard holds all starts, and while others have their turn of the event loop.
  */
 import { type Alarm, type Instant, soon, type Timeline } from '../clock.ts'
-import { type Extras, type RequestRecord, type RunProgress, State } from '../queued-request.ts'
+import type { RunProgress } from '../queued-request.ts'
+import type { Extras } from '../request-extras.ts'
+import type { RequestRecord } from '../request-record.ts'
+import { State } from '../request-state.ts'
 import type { Learner } from './learner.ts'
 import type { PoolHost, RunTimes } from './pool-host.ts'
 import type { Slots } from './slots.ts'

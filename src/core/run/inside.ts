@@ -10,7 +10,7 @@
  * each time.
  */
 import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
-import type { RequestRecord } from '../queued-request.ts'
+import type { RequestRecord } from '../request-record.ts'
 
 type Invoke<A, B> = (a: A, b: B) => unknown
 

@@ -5,7 +5,8 @@
  * (`worker-pool.ts`).
  */
 import type { Instant } from '../clock.ts'
-import type { RequestRecord, RunProgress } from '../queued-request.ts'
+import type { RunProgress } from '../queued-request.ts'
+import type { RequestRecord } from '../request-record.ts'
 
 /** Whoever feeds the pool: the executor, which knows the queue and the callers. */
 export interface PoolHost {

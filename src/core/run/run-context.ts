@@ -3,7 +3,7 @@
  */
 import type { Instant } from '../clock.ts'
 import type { Priority } from '../priority.ts'
-import type { RequestRecord } from '../queued-request.ts'
+import type { RequestRecord } from '../request-record.ts'
 
 /** The second argument of an executor. */
 export interface RunContext {

@@ -10,7 +10,8 @@
  * must last: a crawler that submits what it has found, and goes on, is not warned of.
  */
 import type { Alarm, Timeline } from '../clock.ts'
-import { type RequestRecord, State } from '../queued-request.ts'
+import type { RequestRecord } from '../request-record.ts'
+import { State } from '../request-state.ts'
 import type { Run } from './run-context.ts'
 
 /** What it needs to know of the slots. */

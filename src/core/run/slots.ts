@@ -17,7 +17,8 @@
  * run goes through nothing else. A single slot is in `slot.ts`, what they ask of their host in `pool-host.ts`.
  */
 import { OptionsError } from '../errors.ts'
-import type { RequestRecord, RunOwner, RunProgress } from '../queued-request.ts'
+import type { RunProgress } from '../queued-request.ts'
+import type { RequestRecord, RunOwner } from '../request-record.ts'
 import { type Aside, adopt, readProgress } from './aside.ts'
 import { hasNoContext, Marks } from './inside.ts'
 import type { PoolHost, RunTimes } from './pool-host.ts'

@@ -4,7 +4,7 @@
  * Mostly the head of the queue. Where slots are kept for priorities it is the head of those who may have this one, and where
  * runs take several slots it may be nobody's turn: what is free is saved for the one that goes first, and nobody overtakes it.
  */
-import type { RequestRecord } from '../queued-request.ts'
+import type { RequestRecord } from '../request-record.ts'
 import type { Reserve } from './reserve.ts'
 import { type SeatQueue, Seats } from './seats.ts'
 

@@ -10,7 +10,8 @@
  */
 import type { Alarm, Timeline } from '../clock.ts'
 import { CancelledError } from '../errors.ts'
-import { type RequestRecord, State, subjectOf } from '../queued-request.ts'
+import { type RequestRecord, subjectOf } from '../request-record.ts'
+import { State } from '../request-state.ts'
 
 /** What it needs to know of the slots. */
 export interface Runs {

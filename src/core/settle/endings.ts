@@ -9,7 +9,8 @@
  */
 import type { Alarm, Timeline } from '../clock.ts'
 import { CancelledError, RunTimeoutError } from '../errors.ts'
-import { type RequestRecord, State, subjectOf } from '../queued-request.ts'
+import { type RequestRecord, subjectOf } from '../request-record.ts'
+import { State } from '../request-state.ts'
 import type { Closing } from './closing.ts'
 import type { Lives } from './lives.ts'
 import type { HowItLeft, Parties } from './parties.ts'

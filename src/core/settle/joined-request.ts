@@ -5,16 +5,9 @@
  * hurting the others. When the last one leaves, the request itself is ended.
  */
 import type { Priority } from '../priority.ts'
-import {
-  type NotRetried,
-  type QueuedRequest,
-  type RequestRecord,
-  type RequestState,
-  type RunProgress,
-  State,
-  stateName,
-  tellsBoth,
-} from '../queued-request.ts'
+import type { NotRetried, QueuedRequest, RunProgress } from '../queued-request.ts'
+import { type RequestRecord, tellsBoth } from '../request-record.ts'
+import { type RequestState, State, stateName } from '../request-state.ts'
 
 export class JoinedRequest<Req, Res> implements QueuedRequest<Req, Res> {
   readonly record: RequestRecord<Req, Res>

@@ -3,7 +3,8 @@
  * process is kept alive. Step 6 of 7.
  */
 import type { Alarm, Timeline } from '../clock.ts'
-import type { Extras, RequestRecord } from '../queued-request.ts'
+import type { Extras } from '../request-extras.ts'
+import type { RequestRecord } from '../request-record.ts'
 import type { Closing } from './closing.ts'
 
 /** What it acts on. */

@@ -8,7 +8,9 @@
 import { isAborted } from '../checks.ts'
 import type { Timeline } from '../clock.ts'
 import { CancelledError, RunTimeoutError, WaitTimeoutError } from '../errors.ts'
-import { type Extras, type RequestRecord, State, subjectOf } from '../queued-request.ts'
+import type { Extras } from '../request-extras.ts'
+import { type RequestRecord, subjectOf } from '../request-record.ts'
+import { State } from '../request-state.ts'
 import { JoinedRequest } from './joined-request.ts'
 import { Signals } from './signals.ts'
 

@@ -6,7 +6,7 @@
  */
 import { noAnswer } from '../checks.ts'
 import type { Timeline } from '../clock.ts'
-import type { RequestRecord } from '../queued-request.ts'
+import type { RequestRecord } from '../request-record.ts'
 import type { Closing } from './closing.ts'
 import type { Parties } from './parties.ts'
 import type { RetryPolicy } from './retry.ts'

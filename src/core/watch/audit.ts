@@ -10,7 +10,7 @@
  */
 import { soon } from '../clock.ts'
 import { InvariantError } from '../errors.ts'
-import type { RequestRecord } from '../queued-request.ts'
+import type { RequestRecord } from '../request-record.ts'
 
 /** The engine's own numbers. */
 export interface AuditedNumbers {

@@ -1,7 +1,7 @@
 /**
  * What the audit looks at, in an executor: its numbers, its queue, and what it holds. With `debug` only. Step 7 of 7.
  */
-import type { RequestRecord } from '../queued-request.ts'
+import type { RequestRecord } from '../request-record.ts'
 import type { Audited } from './audit.ts'
 import type { Statistics } from './statistics.ts'
 

@@ -5,7 +5,9 @@
  * asks that itself, before it has worked out what to say.
  */
 import type { Timeline } from '../clock.ts'
-import { type Outcome, outcomes, type RepeatOptions, type RequestRecord, State } from '../queued-request.ts'
+import type { RepeatOptions } from '../queued-request.ts'
+import type { RequestRecord } from '../request-record.ts'
+import { type Outcome, outcomes, State } from '../request-state.ts'
 import type { Events, ExecutorEvent, ExecutorEvents, Failure, RequestEvent } from './events.ts'
 
 /** What an event about a request says besides what all of them say. */

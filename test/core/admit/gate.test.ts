@@ -5,7 +5,8 @@ import type { Guard, GuardQuestion } from 'triage-queue'
 import { describe, expect, test } from 'vitest'
 import { Gate } from '../../../src/core/admit/gate.ts'
 import { type Clock, Timeline } from '../../../src/core/clock.ts'
-import { RequestRecord, State } from '../../../src/core/queued-request.ts'
+import { RequestRecord } from '../../../src/core/request-record.ts'
+import { State } from '../../../src/core/request-state.ts'
 
 const no = { rule: 'no', compared: { n: 1 }, wouldAdmit: 'another one' }
 

@@ -5,7 +5,7 @@ import { VirtualClock } from 'triage-queue/simulation'
 import { describe, expect, test } from 'vitest'
 import { Alarm, Timeline } from '../../../src/core/clock.ts'
 import { type Timed, TimeLimits, type Timeouts } from '../../../src/core/queue/time-limits.ts'
-import { RequestRecord } from '../../../src/core/queued-request.ts'
+import { RequestRecord } from '../../../src/core/request-record.ts'
 
 const never = Number.POSITIVE_INFINITY
 const forAll = (ms: number) => [ms, ms, ms, ms]

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { describe, expect, test } from 'vitest'
-import { RequestRecord } from '../../../src/core/queued-request.ts'
+import { RequestRecord } from '../../../src/core/request-record.ts'
 import { hasNoContext, Marks } from '../../../src/core/run/inside.ts'
 
 const owner = {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { RequestRecord } from '../../../src/core/queued-request.ts'
+import { RequestRecord } from '../../../src/core/request-record.ts'
 import { Run } from '../../../src/core/run/run-context.ts'
 
 const owner = {

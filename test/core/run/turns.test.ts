@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { RequestRecord } from '../../../src/core/queued-request.ts'
+import type { RequestRecord } from '../../../src/core/request-record.ts'
 import { Reserve } from '../../../src/core/run/reserve.ts'
 import { Turns } from '../../../src/core/run/turns.ts'
 

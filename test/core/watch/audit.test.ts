@@ -8,7 +8,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import { type Instant, Timeline } from '../../../src/core/clock.ts'
 import { Tiers } from '../../../src/core/queue/tiers.ts'
 import { TimeLimits } from '../../../src/core/queue/time-limits.ts'
-import { RequestRecord } from '../../../src/core/queued-request.ts'
+import { RequestRecord } from '../../../src/core/request-record.ts'
 import { Audit, type AuditedNumbers } from '../../../src/core/watch/audit.ts'
 import { collectBroken } from '../../support/broken.ts'
 

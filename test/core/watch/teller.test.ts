@@ -5,7 +5,8 @@ import { type ExecutorEvents, QueuedExecutor, type QueuedExecutorOptions } from 
 import { VirtualClock } from 'triage-queue/simulation'
 import { expect, test, vi } from 'vitest'
 import { Timeline } from '../../../src/core/clock.ts'
-import { RequestRecord, State } from '../../../src/core/queued-request.ts'
+import { RequestRecord } from '../../../src/core/request-record.ts'
+import { State } from '../../../src/core/request-state.ts'
 import { Events } from '../../../src/core/watch/events.ts'
 import { Teller } from '../../../src/core/watch/teller.ts'
 

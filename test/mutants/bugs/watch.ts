@@ -70,7 +70,7 @@ export const forWatchers: readonly Mutant[] = [
   {
     name: '`started` is true for one that never ran',
     kind: 'what is told and counted',
-    file: 'src/core/queued-request.ts',
+    file: 'src/core/request-record.ts',
     test: 'test/core/admit/guard.test.ts',
     find: 'started: record.attempt > 1 || (record.status >= State.RUNNING && record.status < State.SHED)',
     replace: 'started: record.attempt > 1 || record.status >= State.WAITING',

@@ -2,14 +2,8 @@
  * The record of a request: what it keeps for itself, what it shares with others, and what it says before it has anything.
  */
 import { describe, expect, test } from 'vitest'
-import {
-  type RecordOwner,
-  RequestRecord,
-  type RequestState,
-  State,
-  startsLater,
-  subjectOf,
-} from '../../src/core/queued-request.ts'
+import { type RecordOwner, RequestRecord, startsLater, subjectOf } from '../../src/core/request-record.ts'
+import { type RequestState, State } from '../../src/core/request-state.ts'
 
 const NORMAL = 2
 

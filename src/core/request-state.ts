@@ -1,0 +1,69 @@
+/**
+ * The states of a request, and the words for them.
+ *
+ *     blocked ─▶ waiting ─▶ running ─▶ completed | failed
+ *        │          │ ▲        ├─────▶ expired | cancelled
+ *        │          │ └─ retrying ───▶ expired | cancelled
+ *        │          └────────────────▶ expired | cancelled | shed
+ *        └───────────────────────────▶ (refused: it was never admitted)
+ *
+ * Inside, a state is a number. There are more numbers than words, since a caller need not know each step.
+ */
+
+/** Where a request is, or how it ended. */
+export type RequestState =
+  | 'blocked'
+  | 'waiting'
+  | 'retrying'
+  | 'running'
+  | 'completed'
+  | 'failed'
+  | 'expired'
+  | 'cancelled'
+  | 'shed'
+  | 'rejected'
+
+/** How an admitted request may end; each ends exactly once, as one of these. */
+export type Outcome = (typeof outcomes)[number]
+
+/** The states as small numbers, in the order of the path; all from `COMPLETED` on are ends. */
+export const State = {
+  ARRIVING: 0,
+  /** An asynchronous schema looks at it. */
+  CHECKING: 1,
+  BLOCKED: 2,
+  WAITING: 3,
+  /** It is out of the queue until its time comes: it has failed and backs off, or is not to start yet. */
+  HELD: 4,
+  /** It has its slot, and its executor is about to be called. */
+  STARTING: 5,
+  RUNNING: 6,
+  COMPLETED: 7,
+  FAILED: 8,
+  EXPIRED: 9,
+  CANCELLED: 10,
+  SHED: 11,
+  REJECTED: 12,
+} as const
+
+export type State = (typeof State)[keyof typeof State]
+
+/** In the order of their states. */
+export const outcomes = ['completed', 'failed', 'expired', 'cancelled', 'shed'] as const
+
+const stateNames: readonly RequestState[] = [
+  'blocked',
+  'blocked', // Not admitted yet, whatever the reason.
+  'blocked',
+  'waiting',
+  'retrying',
+  'running',
+  'running',
+  ...outcomes,
+  'rejected',
+]
+
+/** The word for a state. */
+export function stateName(state: State): RequestState {
+  return stateNames[state] as RequestState
+}
