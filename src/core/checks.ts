@@ -40,6 +40,12 @@ export function isPlain(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+/** Is it an object with these methods? Its prototype may have them. */
+export function hasMethods(value: unknown, ...names: string[]): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return names.every((name) => typeof (value as Record<string, unknown>)[name] === 'function')
+}
+
 /**
  * Options that are what they must be, each read once, own or inherited: what was checked is what is used, whatever a getter
  * answers the next time. What is set to undefined is not set. Arrays are copied.

@@ -12,8 +12,9 @@ import {
 } from './admit/pull.ts'
 import { requireOptions } from './checks.ts'
 import type { Engine } from './engine.ts'
-import { type RequestOptions, readRequestOptions } from './options.ts'
+import type { RequestOptions } from './options.ts'
 import { NORMAL } from './priority.ts'
+import { readRequestOptions } from './request-options.ts'
 import { RequestRecord } from './request-record.ts'
 import { State } from './request-state.ts'
 

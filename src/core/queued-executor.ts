@@ -16,21 +16,16 @@ import {
   RateLimitedError,
 } from './errors.ts'
 import { type MapOptions, mapOver } from './map.ts'
-import {
-  type CloseOptions,
-  type QueuedExecutorOptions,
-  type RequestOptions,
-  readCloseOptions,
-  readSettings,
-  type Settings,
-} from './options.ts'
+import type { CloseOptions, QueuedExecutorOptions, RequestOptions } from './options.ts'
 import { NORMAL, type Priority } from './priority.ts'
 import type { QueuedRequest } from './queued-request.ts'
+import { readCloseOptions } from './request-options.ts'
 import { RequestRecord, subjectOf } from './request-record.ts'
 import { State } from './request-state.ts'
 import { hasNoContext } from './run/inside.ts'
 import type { WorkerHealth } from './run/slot.ts'
 import type { Executor } from './run/slots.ts'
+import { readSettings, type Settings } from './settings.ts'
 import type { JoinedRequest } from './settle/joined-request.ts'
 import type { ExecutorEvent, Listener } from './watch/events.ts'
 import type { ExecutorHistograms } from './watch/statistics.ts'

@@ -9,8 +9,9 @@ import {
 } from 'triage-queue'
 import { describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
-import { readRequestOptions, readSettings } from '../../src/core/options.ts'
+import { readRequestOptions } from '../../src/core/request-options.ts'
 import { RequestRecord } from '../../src/core/request-record.ts'
+import { readSettings } from '../../src/core/settings.ts'
 
 const executor = (request: unknown): unknown => request
 

@@ -5,7 +5,8 @@
  *
  *     4  src/<subpath>/**                                  work on the executor handed to them
  *     3  src/index.ts                                      the public names
- *     2  src/core/{options,engine,map,queued-executor}.ts   know the order of the stations
+ *     2  src/core/{options,settings,request-options}.ts, src/core/{engine,map,queued-executor}.ts
+ *                                                          know the order of the stations
  *     1  src/core/{admit,queue,run,settle,watch}/**        the stations
  *     0  src/core/*.ts                                     the words that all stations share
  *
@@ -15,7 +16,14 @@
 import ts from 'typescript'
 
 const STATIONS = new Set(['admit', 'queue', 'run', 'settle', 'watch'])
-const EXECUTOR_FILES = new Set(['options.ts', 'engine.ts', 'map.ts', 'queued-executor.ts'])
+const EXECUTOR_FILES = new Set([
+  'options.ts',
+  'settings.ts',
+  'request-options.ts',
+  'engine.ts',
+  'map.ts',
+  'queued-executor.ts',
+])
 const CORE_PACKAGES = new Set(['node:async_hooks', 'eventemitter3'])
 
 /** @param files source text by path, relative to the repository and with `/`: `src/core/clock.ts` */

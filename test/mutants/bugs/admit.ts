@@ -216,14 +216,14 @@ export const whenAdmitted: readonly Mutant[] = [
   {
     name: 'a timeout of 0 ms is one',
     kind: 'options and requests',
-    file: 'src/core/options.ts',
+    file: 'src/core/settings.ts',
     find: `return typeof value === 'number' && value > 0`,
     replace: `return typeof value === 'number' && value >= 0`,
   },
   {
     name: 'a timeout is read from the options once more after it was checked',
     kind: 'options and requests',
-    file: 'src/core/options.ts',
+    file: 'src/core/request-options.ts',
     find: 'record.limit(waitTimeoutMs, runTimeoutMs, timeoutMs)',
     replace: 'record.limit(options.waitTimeoutMs, options.runTimeoutMs, options.timeoutMs)',
   },

@@ -1,0 +1,223 @@
+/**
+ * The options of an executor as the engine reads them: checked, complete, by tier. They are looked at once, when it is made.
+ *
+ * They are checked by a small table, not by zod: even `zod/mini` is 4.3 kB (of 16) and some ms at each start of each service,
+ * for some twenty options. The tests hold the table against a zod schema of the same options.
+ */
+import type { Guard } from './admit/guard.ts'
+import type { StandardSchema } from './admit/schema.ts'
+import {
+  aFunction,
+  hasMethods,
+  isCount,
+  isPlain,
+  type OptionRule,
+  readGiven,
+  requireConcurrency,
+  wordList,
+} from './checks.ts'
+import { type Clock, systemClock } from './clock.ts'
+import { OptionsError } from './errors.ts'
+import type { OnDuplicate, QueuedExecutorOptions, QueueSize, WhenFull } from './options.ts'
+import { priorities } from './priority.ts'
+import { type OrderPolicy, strict } from './queue/order.ts'
+import type { LimitPolicy } from './run/limit.ts'
+import { keepSomeOut } from './run/reserve.ts'
+import type { StuckPolicy } from './run/slots.ts'
+import type { RetryPolicy } from './settle/retry.ts'
+import type { ListenerErrorHandler } from './watch/events.ts'
+
+/** The options as the engine reads them: complete, and by tier. */
+export interface Settings<Req> {
+  readonly name: string
+  readonly concurrency: number
+  /** 0: nothing may wait; no bound is Infinity. */
+  readonly total: number
+  readonly byTier: readonly number[]
+  /** Where 0 was given, which asks for no bound: `'maxQueueSize.low'`. */
+  readonly zeroSizes: readonly string[]
+  readonly whenFull: WhenFull
+  readonly maxBlocked: number
+  readonly waitTimeoutMs: readonly number[]
+  readonly runTimeoutMs: readonly number[]
+  readonly timeoutMs: readonly number[]
+  /** The smaller of the wait's and the whole request's. */
+  readonly waitLimitMs: readonly number[]
+  readonly onStuck: StuckPolicy
+  readonly maxReplaced: number
+  readonly schema: StandardSchema<Req> | undefined
+  readonly maxChecking: number
+  readonly onDuplicate: OnDuplicate
+  readonly order: OrderPolicy
+  readonly limit: LimitPolicy | undefined
+  readonly reserve: readonly number[]
+  readonly lendReserve: boolean
+  readonly retry: RetryPolicy | undefined
+  readonly maxRetrying: number
+  readonly rateLimits: readonly Guard[]
+  readonly overload: readonly Guard[]
+  readonly clock: Clock
+  readonly onListenerError: ListenerErrorHandler | undefined
+  readonly random: () => number
+  readonly debug: boolean
+}
+
+const DEFAULT_QUEUE_SIZE = 10_000
+const DEFAULT_BLOCKED = 10_000
+const DEFAULT_CONCURRENCY = 10
+const DEFAULT_RUN_TIMEOUT_MS = 300_000
+
+/** It may also be an object with one such value for each of these. */
+function orEach(names: readonly string[], rule: OptionRule): OptionRule {
+  return { ...rule, parts: Object.fromEntries(names.map((name) => [name, rule])) }
+}
+
+export const timeout: OptionRule = { expected: 'a number of ms greater than 0, or Infinity', fits: isTimeout }
+const timeouts = orEach(['default', ...priorities], timeout)
+const slots: OptionRule = {
+  expected: 'an object with a number of slots for each priority',
+  fits: (value) => isCount(value, 0),
+}
+const bound: OptionRule = {
+  expected: 'an integer of at least 0, or Infinity',
+  fits: (value) => value === Number.POSITIVE_INFINITY || isCount(value, 0),
+}
+const yesOrNo: OptionRule = { expected: 'a boolean', fits: (value) => typeof value === 'boolean' }
+const oneOf = (...words: string[]): OptionRule => ({
+  expected: wordList(words),
+  fits: (value) => words.includes(value as string),
+})
+
+export const duplicateRule = oneOf('join', 'join-by-id', 'reject')
+
+const rules: { readonly [K in keyof QueuedExecutorOptions]-?: OptionRule } = {
+  name: { expected: 'a string that is not empty', fits: isName },
+  concurrency: { expected: 'an integer of at least 1', fits: (value) => isCount(value, 1) },
+  maxQueueSize: orEach(['total', ...priorities], {
+    expected: "an integer of at least 0, Infinity, or 'none'",
+    fits: (value) => value === 'none' || bound.fits(value),
+  }),
+  whenFull: oneOf('reject', 'block', 'shed'),
+  maxBlocked: bound,
+  waitTimeoutMs: timeouts,
+  runTimeoutMs: timeouts,
+  timeoutMs: timeouts,
+  onStuck: oneOf('hold', 'replace'),
+  maxReplaced: { expected: 'an integer of at least 0', fits: (value) => isCount(value, 0) },
+  schema: { expected: "a Standard Schema, with a '~standard' property", fits: isSchema },
+  maxChecking: bound,
+  onDuplicate: duplicateRule,
+  limit: { expected: 'a limit policy, such as adaptive()', fits: (value) => hasMethods(value, 'sample') },
+  reserve: { ...orEach(priorities, slots), fits: () => false },
+  lendReserve: yesOrNo,
+  rateLimit: { expected: 'a rate limit, such as tokenBucket(), or an array of them', fits: areGuards },
+  overload: { expected: 'a guard, such as codel(), or an array of them', fits: areGuards },
+  retry: { expected: 'a retry policy, such as backoff()', fits: (value) => hasMethods(value, 'delayMs') },
+  maxRetrying: bound,
+  order: { expected: 'an order policy, such as strict()', fits: (value) => hasMethods(value, 'rank') },
+  clock: {
+    expected: 'a clock with now, setTimeout and clearTimeout',
+    fits: (value) => hasMethods(value, 'now', 'setTimeout', 'clearTimeout'),
+  },
+  onListenerError: aFunction,
+  random: aFunction,
+  debug: yesOrNo,
+}
+
+/**
+ * Options with their defaults. What is set to undefined is not set.
+ * @throws {OptionsError} that names the option, what it must be, and what it is
+ */
+export function readSettings<Req>(options: QueuedExecutorOptions<Req> = {}): Settings<Req> {
+  const given = readGiven<QueuedExecutorOptions<Req>>('', options, rules)
+  const { limit } = given
+  const decides = limit !== undefined && limit.shadow !== true
+  if (decides && given.concurrency !== undefined) {
+    throw new OptionsError('concurrency', 'left out, since `limit` decides', given.concurrency)
+  }
+  const concurrency = decides ? requireConcurrency(limit.initial) : (given.concurrency ?? DEFAULT_CONCURRENCY)
+  const size = partsOf(given.maxQueueSize, 'total') as Record<string, QueueSize | undefined>
+  const total = sizeOf(size.total ?? DEFAULT_QUEUE_SIZE)
+  // For what goes by it; where nothing may wait that is no measure.
+  const atMost = total || DEFAULT_QUEUE_SIZE
+  const waitTimeoutMs = byTier(given.waitTimeoutMs, Number.POSITIVE_INFINITY)
+  const timeoutMs = byTier(given.timeoutMs, Number.POSITIVE_INFINITY)
+  return {
+    name: given.name ?? 'triage',
+    concurrency,
+    total,
+    byTier: priorities.map((priority) => (total === 0 ? 0 : sizeOf(size[priority] ?? Number.POSITIVE_INFINITY))),
+    zeroSizes: Object.keys(size).flatMap((part) =>
+      size[part] !== 0 ? [] : part === 'total' ? 'maxQueueSize' : `maxQueueSize.${part}`,
+    ),
+    whenFull: given.whenFull ?? 'reject',
+    maxBlocked: unbounded(given.maxBlocked ?? DEFAULT_BLOCKED),
+    waitTimeoutMs,
+    runTimeoutMs: byTier(given.runTimeoutMs, DEFAULT_RUN_TIMEOUT_MS),
+    timeoutMs,
+    waitLimitMs: timeoutMs.map((ms, tier) => Math.min(ms, waitTimeoutMs[tier] as number)),
+    onStuck: given.onStuck ?? 'hold',
+    maxReplaced: given.maxReplaced ?? concurrency,
+    schema: given.schema,
+    maxChecking: unbounded(given.maxChecking ?? atMost),
+    onDuplicate: given.onDuplicate ?? 'join',
+    order: given.order ?? strict(),
+    limit,
+    reserve: floorsOf(given.reserve, concurrency, given.lendReserve ?? false),
+    lendReserve: given.lendReserve ?? false,
+    retry: given.retry,
+    maxRetrying: unbounded(given.maxRetrying ?? atMost),
+    rateLimits: [given.rateLimit ?? []].flat(),
+    overload: [given.overload ?? []].flat(),
+    clock: given.clock ?? systemClock,
+    onListenerError: given.onListenerError,
+    random: given.random ?? (() => Math.random()),
+    debug: given.debug ?? process.env.TRIAGE_DEBUG === '1',
+  }
+}
+
+function floorsOf(reserve: QueuedExecutorOptions['reserve'] = {}, concurrency: number, lend: boolean): number[] {
+  const floors = priorities.map((priority) => reserve[priority] ?? 0)
+  const all = floors.reduce((sum, floor) => sum + floor, 0)
+  if (all > concurrency) throw new OptionsError('reserve', `at most ${concurrency} slots in all (concurrency)`, reserve)
+  if (!lend && keepSomeOut(floors, concurrency)) {
+    const none = priorities.filter((_, tier) => floors[tier] === 0).join(', ')
+    const expected = `fewer than ${concurrency} slots in all (concurrency), since without one ${none} would never run`
+    throw new OptionsError('reserve', expected, reserve)
+  }
+  return floors
+}
+
+export function isTimeout(value: unknown): boolean {
+  return typeof value === 'number' && value > 0
+}
+
+function isName(value: unknown): boolean {
+  return typeof value === 'string' && value !== ''
+}
+
+function areGuards(value: unknown): boolean {
+  return [value].flat().every((each) => isPlain(each) && isName(each.name))
+}
+
+function isSchema(value: unknown): boolean {
+  return hasMethods((value as { '~standard'?: unknown } | null)?.['~standard'], 'validate')
+}
+
+function sizeOf(size: QueueSize): number {
+  return size === 'none' ? 0 : unbounded(size)
+}
+
+function unbounded(size: number): number {
+  return size === 0 ? Number.POSITIVE_INFINITY : size
+}
+
+/** The parts of an option that may also be one value, which then is that of one of them. */
+function partsOf(value: unknown, whole: string): Record<string, number | undefined> {
+  return isPlain(value) ? (value as Record<string, number | undefined>) : { [whole]: value as number | undefined }
+}
+
+function byTier(value: unknown, otherwise: number): number[] {
+  const parts = partsOf(value, 'default')
+  return priorities.map((priority) => parts[priority] ?? parts.default ?? otherwise)
+}
