@@ -4,54 +4,35 @@
  * It is a heap of ranks in the sense of the abstract data type: the smallest leaves first, anything can leave from the
  * middle, and a rank may change. Its body is four sorted lines (see tier.ts), since ranks mostly only grow within a
  * priority: adding and taking the first are O(1) then, all else is O(log n) plus one shift within a small block.
+ *
+ * `questions.ts` asks the policy and tells it; `strict()` is not even asked.
  */
-import { isThenable, noAnswer } from '../checks.ts'
 import { type ByPriority, byPriority, TIERS } from '../priority.ts'
-import { bySequence, type OrderPolicy, type OrderQuestion, strict, type Turns } from './order.ts'
+import { bySequence, type OrderPolicy, strict, type Turns } from './order.ts'
+import { type Questioned, Questions } from './questions.ts'
 import { type Ranked, Tier } from './tier.ts'
 
 /** What waits: a request with its place. */
-export interface QueueEntry extends Ranked {
+export interface QueueEntry extends Ranked, Questioned {
   tier: number
-  /** When it was submitted or, if that was later, when it might start. */
-  readonly timedFrom: number
-  readonly request: unknown
-  readonly metadata?: unknown
-  /** When its time is over if it still waits; without it, never. */
-  readonly waitUntil?: number
-  /** How many slots its run takes; without it, 1. */
-  readonly cost?: number
-  /** Which attempt it waits for; without it, the first. */
-  readonly attempt?: number
 }
 
 export class Tiers<E extends QueueEntry> {
   readonly #tiers: readonly Tier<E>[] = Array.from({ length: TIERS }, () => new Tier<E>())
   readonly #order: OrderPolicy
-  readonly #report: ((error: unknown) => void) | undefined
+  readonly #questions: Questions
   readonly #across: boolean
   readonly #turns: Turns | undefined
   readonly #isStrict: boolean
-  readonly #question: OrderQuestion = {
-    tier: 0,
-    sequence: 0,
-    admittedAt: 0,
-    deadline: Number.POSITIVE_INFINITY,
-    cost: 1,
-    attempt: 1,
-    request: undefined,
-    metadata: undefined,
-  }
   #sequence = 0
   /** That of the newcomer whose rank was asked for last. */
   #asked = 0
   #size = 0
-  #hasTold = false
 
   /** @param report is told what the policy throws when it is told something; its ranks are the caller's to deal with */
   constructor(order: OrderPolicy = strict(), report?: (error: unknown) => void) {
     this.#order = order
-    this.#report = report
+    this.#questions = new Questions(order, report)
     this.#across = order.acrossTiers === true
     this.#turns = order.turns
     this.#isStrict = order.rank === bySequence
@@ -84,7 +65,7 @@ export class Tiers<E extends QueueEntry> {
   /** The rank of a newcomer, who stands nowhere yet; or what the policy throws. */
   rankOf(entry: E): number {
     const sequence = ++this.#sequence
-    const rank = this.#ask(entry, entry.tier, sequence, entry.timedFrom)
+    const rank = this.#questions.rank(entry, entry.tier, sequence, entry.timedFrom)
     this.#asked = sequence
     return rank
   }
@@ -114,18 +95,20 @@ export class Tiers<E extends QueueEntry> {
   /** Tells the order policy that an entry starts. */
   started(entry: E): void {
     if (this.#order.started !== undefined) {
-      this.#tell(entry, entry.tier, entry.sequence, (it) => this.#order.started?.(it, entry.rank))
+      this.#questions.tell(entry, entry.tier, entry.sequence, (it) => this.#order.started?.(it, entry.rank))
     }
   }
 
   /** Tells the order policy that the slot of one that had started is free. */
   settled(entry: E, runMs: number): void {
-    this.#tell(entry, entry.tier, entry.sequence, (it) => this.#order.settled?.(it, entry.rank, runMs))
+    this.#questions.tell(entry, entry.tier, entry.sequence, (it) => this.#order.settled?.(it, entry.rank, runMs))
   }
 
   /** Tells the order policy that an entry will not start, or not with this rank. */
   left(entry: E, tier = entry.tier, rank = entry.rank, sequence = entry.sequence): void {
-    if (this.#order.left !== undefined) this.#tell(entry, tier, sequence, (it) => this.#order.left?.(it, rank))
+    if (this.#order.left !== undefined) {
+      this.#questions.tell(entry, tier, sequence, (it) => this.#order.left?.(it, rank))
+    }
   }
 
   /** The entry that goes first. */
@@ -205,7 +188,7 @@ export class Tiers<E extends QueueEntry> {
 
   /** The rank that an entry would have in another tier; or what the policy throws. */
   rankIn(tier: number, entry: E, admittedAt = entry.timedFrom): number {
-    return this.#isStrict ? entry.sequence : this.#ask(entry, tier, entry.sequence, admittedAt)
+    return this.#isStrict ? entry.sequence : this.#questions.rank(entry, tier, entry.sequence, admittedAt)
   }
 
   /** Moves an entry to another tier, with its rank there. The policy is not told yet. */
@@ -273,58 +256,6 @@ export class Tiers<E extends QueueEntry> {
       if (line.size > 0) return line
     }
     return undefined
-  }
-
-  #tell(entry: E, tier: number, sequence: number, policy: (question: OrderQuestion) => unknown): void {
-    try {
-      const answer = policy(this.#fill(entry, tier, sequence, entry.timedFrom))
-      // One that is asynchronous, though nothing awaits it.
-      if (isThenable(answer)) answer.then(undefined, (error: unknown) => this.#report?.(error))
-    } catch (error) {
-      if (this.#report === undefined) throw error
-      this.#report(error)
-    } finally {
-      this.#forget()
-    }
-  }
-
-  #ask(entry: E, tier: number, sequence: number, admittedAt: number): number {
-    try {
-      const rank: unknown = this.#order.rank(this.#fill(entry, tier, sequence, admittedAt))
-      // A rank that compares with nothing would be lost in a sorted line.
-      return typeof rank === 'number' && !Number.isNaN(rank) ? rank : this.#noRank(rank)
-    } finally {
-      this.#forget()
-    }
-  }
-
-  #fill(entry: E, tier: number, sequence: number, admittedAt: number): OrderQuestion {
-    const question = this.#question
-    question.tier = tier
-    question.sequence = sequence
-    question.admittedAt = admittedAt
-    question.deadline = entry.waitUntil ?? Number.POSITIVE_INFINITY
-    question.cost = entry.cost ?? 1
-    question.attempt = entry.attempt ?? 1
-    question.request = entry.request
-    question.metadata = entry.metadata
-    return question
-  }
-
-  /** The last one asked about must not be kept alive. */
-  #forget(): void {
-    this.#question.request = undefined
-    this.#question.metadata = undefined
-  }
-
-  /** What is no number ranks last; a policy that is asynchronous by mistake is told of it, once. */
-  #noRank(rank: unknown): number {
-    if (typeof rank === 'object' && rank !== null) {
-      const error = noAnswer('order.rank', 'a function that returns a number', rank)
-      if (!this.#hasTold) this.#report?.(error)
-      this.#hasTold = true
-    }
-    return Number.POSITIVE_INFINITY
   }
 
   #place(entry: E, rank: number): void {

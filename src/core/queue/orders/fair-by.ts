@@ -20,6 +20,8 @@
  * The ranks of those who wait can't be corrected. So the unit is the mean of recent runs, not a fixed G as in Kubernetes,
  * which ranks anew at each start.
  *
+ * The keys of a tier, and which of their requests wait, are in `flows.ts`.
+ *
  * @see Goyal, Vin and Cheng, "Start-time Fair Queuing", SIGCOMM 1996; with several slots: Jin, Chase and Kaur, SFQ(D),
  *   SIGMETRICS 2004
  * @see https://github.com/kubernetes/enhancements/tree/master/keps/sig-api-machinery/1040-priority-and-fairness (the guess)
@@ -28,6 +30,7 @@ import { aFunction, isCount, isPlain, noAnswer, type OptionRule, readGiven } fro
 import { OptionsError } from '../../errors.ts'
 import { priorities } from '../../priority.ts'
 import type { OrderPolicy, OrderQuestion } from '../order.ts'
+import { Flows, startOf } from './flows.ts'
 
 export interface FairByOptions<Req = unknown, Meta = unknown> {
   /**
@@ -169,97 +172,6 @@ class FairBy implements OrderPolicy {
     }
     return cost / weight
   }
-}
-
-/** What is known of one key. */
-interface Flow {
-  /** Up to which virtual time it has used its share. */
-  finish: number
-  /** The last of its requests that wait. */
-  last: Place | undefined
-}
-
-/** A request that waits for its first start, between those of its key that came before and after it. */
-interface Place {
-  readonly flow: Flow
-  readonly rank: number
-  /** By how much it has moved F, and by how much up to V before that. */
-  readonly charge: number
-  lift: number
-  before: Place | undefined
-  after: Place | undefined
-}
-
-/** The keys of one tier, and its virtual time. */
-class Flows {
-  now = 0
-  readonly #maxKeys: number
-  readonly #byKey = new Map<string, Flow>()
-  /** By sequence. */
-  readonly #waiting = new Map<number, Place>()
-  #sweepAt: number
-
-  constructor(maxKeys: number) {
-    this.#maxKeys = maxKeys
-    this.#sweepAt = Math.min(maxKeys, 64)
-  }
-
-  find(key: string): Flow | undefined {
-    return this.#byKey.get(key)
-  }
-
-  of(key: string): Flow {
-    let flow = this.#byKey.get(key)
-    if (flow === undefined) {
-      if (this.#byKey.size >= this.#sweepAt) this.#sweep()
-      flow = { finish: this.now, last: undefined }
-      this.#byKey.set(key, flow)
-    }
-    return flow
-  }
-
-  waits(sequence: number, place: Place): void {
-    this.#waiting.set(sequence, place)
-    place.flow.last = place
-    if (place.before !== undefined) place.before.after = place
-  }
-
-  /** It waits no more. Undefined: it did not, or not for its first start. */
-  leaves(sequence: number): Place | undefined {
-    const place = this.#waiting.get(sequence)
-    if (place === undefined) return undefined
-    this.#waiting.delete(sequence)
-    const { flow, before, after } = place
-    if (before !== undefined) before.after = after
-    if (after !== undefined) after.before = before
-    else flow.last = before
-    return place
-  }
-
-  /** At most once for as many new keys as are left after it, so that a key costs O(1) in the long run. */
-  #sweep(): void {
-    this.#forgetPast()
-    if (this.#byKey.size >= this.#maxKeys) {
-      const ends = Float64Array.from(this.#byKey.values(), pastFrom).sort()
-      this.now = Math.max(this.now, ends[ends.length >> 1] as number)
-      this.#forgetPast()
-    }
-    this.#sweepAt = Math.min(this.#maxKeys, Math.max(64, 2 * this.#byKey.size))
-  }
-
-  #forgetPast(): void {
-    for (const [key, flow] of this.#byKey) if (pastFrom(flow) <= this.now) this.#byKey.delete(key)
-  }
-}
-
-/** From when on a key is like one that was never seen. */
-function pastFrom({ finish, last }: Flow): number {
-  return last === undefined ? finish : Math.max(finish, last.rank)
-}
-
-/** Where a key goes on. One that still has requests waiting is not idle: what corrections gave back to it is not lost. */
-function startOf({ finish, last }: Flow, { now }: Flows): number {
-  return last !== undefined && last.rank > now ? finish : Math.max(finish, now)
 }
 
 /** How long is a run? Either what was said, or the mean of recent ones. */
