@@ -21,7 +21,8 @@ export type {
   WhenFull,
 } from './core/options.ts'
 export type { MapOptions } from './core/map.ts'
-export type { PullOptions, Source } from './core/admit/pull.ts'
+export type { PullOptions } from './core/admit/pull.ts'
+export type { Source } from './core/admit/source.ts'
 export type { Guard, GuardQuestion, Refusal } from './core/admit/guard.ts'
 export { type CircuitBreakerOptions, circuitBreaker } from './core/admit/guards/circuit-breaker.ts'
 export { type CodelOptions, codel } from './core/admit/guards/codel.ts'
@@ -58,12 +59,9 @@ export {
   CancelledError,
   type DuplicateReason,
   DuplicateRequestError,
-  type ErrorSubject,
-  type Explanation,
   type FullBound,
   InvalidRequestError,
   InvariantError,
-  isTriageError,
   NotAdmittedError,
   OptionsError,
   OverloadedError,
@@ -73,10 +71,15 @@ export {
   type RequestIssue,
   RunTimeoutError,
   ShedError,
-  TriageError,
-  type TriageErrorCode,
   WaitTimeoutError,
 } from './core/errors.ts'
+export {
+  type ErrorSubject,
+  type Explanation,
+  isTriageError,
+  TriageError,
+  type TriageErrorCode,
+} from './core/triage-error.ts'
 
 // Look on.
 export type { ExecutorState, ExecutorStatus } from './core/watch/status.ts'

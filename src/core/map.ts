@@ -2,14 +2,8 @@
  * `map()`: the requests of a source, pulled through an executor. How fast a source may be read is in `admit/pull.ts`; this is
  * what pulling needs of an executor.
  */
-import {
-  type PullOptions,
-  type PullTarget,
-  pull,
-  requirePullOptions,
-  requireSource,
-  type Source,
-} from './admit/pull.ts'
+import { type PullOptions, type PullTarget, pull, requirePullOptions } from './admit/pull.ts'
+import { requireSource, type Source } from './admit/source.ts'
 import { requireOptions } from './checks.ts'
 import type { Engine } from './engine.ts'
 import type { RequestOptions } from './options.ts'

@@ -3,7 +3,7 @@
  *
  *     request ──▶ admit ──▶ queue ──▶ run ──▶ settle ──▶ watch
  */
-import type { Source } from './admit/pull.ts'
+import type { Source } from './admit/source.ts'
 import { requireConcurrency, requireOptions, requireTier } from './checks.ts'
 import { Engine } from './engine.ts'
 import {

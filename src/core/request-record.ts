@@ -9,11 +9,11 @@
  */
 import { AsyncResource, executionAsyncId } from 'node:async_hooks'
 import type { Instant } from './clock.ts'
-import type { ErrorSubject } from './errors.ts'
 import { type Priority, priorityOf } from './priority.ts'
 import type { NotRetried, QueuedRequest, RunProgress } from './queued-request.ts'
 import { Extras, Later } from './request-extras.ts'
 import { type RequestState, State, stateName } from './request-state.ts'
+import type { ErrorSubject } from './triage-error.ts'
 
 /** What a run asks of the slots that it belongs to, and a record about its run. */
 export interface RunOwner {

@@ -6,7 +6,9 @@
  * when it is five seconds old, when the executor closes, or at dispose. There is no timer: these moments are events, and
  * those that only serve to notice them are listened to only while there is something to say.
  */
-import { OptionsError, stackOf } from '../core/errors.ts'
+
+import { stackOf } from '../core/any-value.ts'
+import { OptionsError } from '../core/errors.ts'
 import type { ExecutorEvent, ExecutorEvents, Listener } from '../core/watch/events.ts'
 import type { ExecutorStatus } from '../core/watch/status.ts'
 import { Kind, TokenBucket } from './limiter.ts'

@@ -2,7 +2,7 @@
  * What went wrong, in the words of the conventions? Anything can be thrown, with getters that throw themselves; a watcher
  * must survive it.
  */
-import { describe } from '../core/errors.ts'
+import { describe } from '../core/any-value.ts'
 import { isTriageError } from '../index.ts'
 
 /** An error as a span shows it. */

@@ -19,7 +19,8 @@ import {
   WaitTimeoutError,
 } from 'triage-queue'
 import { expect, describe as group, test } from 'vitest'
-import { describe, reasonOf, stackOf } from '../../src/core/errors.ts'
+import { describe, stackOf } from '../../src/core/any-value.ts'
+import { reasonOf } from '../../src/core/errors.ts'
 
 const subject = { requestId: 'r1', priority: 'low', started: true } as const
 const explain = { rule: 'tokenBucket', compared: { tokens: 0, cost: 2 }, wouldAdmit: 'at least 2 tokens' }

@@ -18,8 +18,10 @@
  * A bound of 0 says that nothing may wait: whoever comes in has its slot, as the one who asks has found out, and counts as
  * waiting nowhere.
  */
-import { type ErrorSubject, type FullBound, QueueFullError } from '../errors.ts'
+
+import { type FullBound, QueueFullError } from '../errors.ts'
 import { TIERS } from '../priority.ts'
+import type { ErrorSubject } from '../triage-error.ts'
 
 /** What the bounds are compared with. */
 export interface Queued {

@@ -5,7 +5,7 @@
  * so that one guard object serves one executor. Each question is optional, and what no guard asks costs nothing.
  */
 import { isThenable, noAnswer } from '../checks.ts'
-import type { Explanation } from '../errors.ts'
+import type { Explanation } from '../triage-error.ts'
 
 /** What a guard may look at. One object is used again for every question: read it, don't keep it. */
 export interface GuardQuestion {

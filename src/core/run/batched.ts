@@ -5,9 +5,11 @@
  * for many. A batch is called when it is full, or `maxWaitMs` after its first request has started. So `concurrency` is how
  * many requests may be on their way: for two full batches of 32 at a time, 64.
  */
+
+import { describe } from '../any-value.ts'
 import { aFunction, isCount, numberThat, requireOptions } from '../checks.ts'
 import { type Clock, MAX_DELAY_MS, soon, systemClock } from '../clock.ts'
-import { describe, OptionsError } from '../errors.ts'
+import { OptionsError } from '../errors.ts'
 import type { RunContext } from './run-context.ts'
 
 /** The answer for one request of a batch: itself, or that it has failed alone. */

@@ -5,8 +5,8 @@
  * still told. An event object is built only when someone listens.
  */
 import { EventEmitter } from 'eventemitter3'
+import { describe, stackOf } from '../any-value.ts'
 import { isThenable, shareOf } from '../checks.ts'
-import { describe, stackOf } from '../errors.ts'
 import type { Priority } from '../priority.ts'
 import type { NotRetried, RepeatOptions } from '../queued-request.ts'
 

@@ -2,7 +2,8 @@
  * Pulling, with the target in the hand of the test: when it reads the source, what it holds, and how it ends.
  */
 import { describe, expect, test } from 'vitest'
-import { type PullTarget, pull, requirePullOptions, type Source } from '../../../src/core/admit/pull.ts'
+import { type PullTarget, pull, requirePullOptions } from '../../../src/core/admit/pull.ts'
+import type { Source } from '../../../src/core/admit/source.ts'
 
 /** A target whose runs end when the test says so. */
 function made({ window = 2, ordered = true, room = true } = {}) {
