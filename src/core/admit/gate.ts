@@ -177,7 +177,8 @@ export class Gate {
   opens(now: number): boolean {
     if (this.opensAt > now) return false
     if (this.heldUntil <= now) this.heldUntil = 0
-    if (this.#asksAgainAt <= now) this.#asksAgainAt = Number.POSITIVE_INFINITY
+    // All that are blocked are asked about now.
+    this.#asksAgainAt = Number.POSITIVE_INFINITY
     return true
   }
 

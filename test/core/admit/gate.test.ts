@@ -124,6 +124,28 @@ describe('a newcomer', () => {
   })
 })
 
+test('one that is blocked and would be held is asked about again, and that opens nothing for the others', () => {
+  const holdMs = ({ request }: Readonly<GuardQuestion>) => (request === 'blocked' ? 10 : 25)
+  const { gate, log, line, record } = made([{ name: 'g', holdMs }])
+  const blocked = record('blocked')
+  expect(gate.holds(blocked)).toBe(true)
+  expect(gate.opensAt).toBe(Number.POSITIVE_INFINITY)
+  blocked.status = State.BLOCKED
+  expect(gate.holds(blocked)).toBe(true)
+  expect([gate.heldUntil, gate.opensAt]).toEqual([0, 110])
+  line.push(record('next'))
+  expect(gate.letsStart()).toBe(false)
+  expect(log).toEqual([
+    ['alarm', 110, 100],
+    ['alarm', 125, 100],
+  ])
+  expect(gate.opens(109)).toBe(false)
+  expect(gate.opens(110)).toBe(true)
+  expect([gate.heldUntil, gate.opensAt]).toEqual([125, 125])
+  expect(gate.opens(125)).toBe(true)
+  expect([gate.heldUntil, gate.opensAt]).toEqual([0, Number.POSITIVE_INFINITY])
+})
+
 describe('the next one', () => {
   test('starts when there is one, and nobody says no', () => {
     const { gate, line, record } = made([{ name: 'g', holdMs: () => 0, drop: () => undefined }])
