@@ -326,6 +326,14 @@ describe('the option debug', () => {
     },
   )
 
+  test('finds nothing wrong where one is on its way in as the last one ends, and runs a microtask later', async () => {
+    const queue = new QueuedExecutor(async (name) => name, { concurrency: 1, debug: true })
+    const comesAndGoes = (): void => void queue.offer('b', { id: 'b' })?.cancel()
+    const signal = { aborted: false, addEventListener: comesAndGoes, removeEventListener() {} }
+    expect(await queue.execute('a', { signal: signal as unknown as AbortSignal })).toBe('a')
+    expect(broken).toEqual([])
+  })
+
   const methods = ['addEventListener', 'removeEventListener'] as const
   test.each(methods)('finds nothing wrong where `%s` of a signal submits another, and cancels it', async (method) => {
     const queue = new QueuedExecutor(() => 1, { concurrency: 1, maxQueueSize: 3, debug: true })
