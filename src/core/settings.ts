@@ -19,7 +19,7 @@ import {
 import { type Clock, systemClock } from './clock.ts'
 import { OptionsError } from './errors.ts'
 import type { OnDuplicate, QueuedExecutorOptions, QueueSize, WhenFull } from './options.ts'
-import { priorities } from './priority.ts'
+import { type Priority, priorities } from './priority.ts'
 import { type OrderPolicy, strict } from './queue/order.ts'
 import type { LimitPolicy } from './run/limit.ts'
 import { keepSomeOut } from './run/reserve.ts'
@@ -36,6 +36,8 @@ export interface Settings<Req> {
   readonly byTier: readonly number[]
   /** Where 0 was given, which asks for no bound: `'maxQueueSize.low'`. */
   readonly zeroSizes: readonly string[]
+  /** Priorities that were given a bound although nothing may wait at all. */
+  readonly unusedSizes: readonly Priority[]
   readonly whenFull: WhenFull
   readonly maxBlocked: number
   readonly waitTimeoutMs: readonly number[]
@@ -148,8 +150,9 @@ export function readSettings<Req>(options: QueuedExecutorOptions<Req> = {}): Set
     total,
     byTier: priorities.map((priority) => (total === 0 ? 0 : sizeOf(size[priority] ?? Number.POSITIVE_INFINITY))),
     zeroSizes: Object.keys(size).flatMap((part) =>
-      size[part] !== 0 ? [] : part === 'total' ? 'maxQueueSize' : `maxQueueSize.${part}`,
+      size[part] !== 0 || total === 0 ? [] : part === 'total' ? 'maxQueueSize' : `maxQueueSize.${part}`,
     ),
+    unusedSizes: priorities.filter((priority) => total === 0 && (size[priority] ?? 'none') !== 'none'),
     whenFull: given.whenFull ?? 'reject',
     maxBlocked: unbounded(given.maxBlocked ?? DEFAULT_BLOCKED),
     waitTimeoutMs,

@@ -164,14 +164,14 @@ test('as many may be retried at a time as may wait in all, unless it is said', (
 test("'none' is a bound of 0, of all or of a priority; what is 0 was asked for, and is remembered", () => {
   const never = Number.POSITIVE_INFINITY
   const sizes: [QueuedExecutorOptions['maxQueueSize'], object][] = [
-    ['none', { total: 0, byTier: [0, 0, 0, 0], zeroSizes: [] }],
+    ['none', { total: 0, byTier: [0, 0, 0, 0], zeroSizes: [], unusedSizes: [] }],
     [
-      { total: 'none', low: 5 },
-      { total: 0, byTier: [0, 0, 0, 0], zeroSizes: [] },
+      { total: 'none', low: 5, normal: 0, high: 'none' },
+      { total: 0, byTier: [0, 0, 0, 0], zeroSizes: [], unusedSizes: ['normal', 'low'] },
     ],
     [
       { total: 9, low: 'none', high: 3 },
-      { total: 9, byTier: [never, 3, never, 0], zeroSizes: [] },
+      { total: 9, byTier: [never, 3, never, 0], zeroSizes: [], unusedSizes: [] },
     ],
     [
       { low: 'none', high: 0 },

@@ -2,7 +2,7 @@
  * What have I configured, and can it work? An executor's options in words, with their defaults, and what is odd about
  * them. Step 7 of 7.
  */
-import { priorities } from '../priority.ts'
+import { type Priority, priorities } from '../priority.ts'
 
 interface Named {
   readonly name: string
@@ -16,6 +16,7 @@ export interface Describable {
     readonly total: number
     readonly byTier: readonly number[]
     readonly zeroSizes: readonly string[]
+    readonly unusedSizes: readonly Priority[]
     readonly whenFull: 'reject' | 'block' | 'shed'
     readonly maxBlocked: number
     readonly waitTimeoutMs: readonly number[]
@@ -51,6 +52,7 @@ export interface Description {
 
 /** From how many runs on a typical one is known. */
 const ENOUGH_RUNS = 20
+const LOW = priorities.length - 1
 
 /**
  * The effective configuration in words, with warnings: `console.log(String(describe(executor)))`. Ask again when it has run
@@ -93,7 +95,7 @@ function linesOf({ settings, concurrency }: Describable): string[] {
       ? `Nothing may wait: a request starts at once, or ${whenFull === 'block' ? 'its caller waits for a slot' : 'is refused'}.`
       : `${capital([size(total), ...bounds].join(', '))} may wait; ${full[whenFull]}.`,
     `Order: ${order.name}${order.acrossTiers ? ', across priorities' : ', by priority first'}.`,
-    `A request may wait ${times(settings.waitTimeoutMs)}, run ${times(settings.runTimeoutMs)}, and take ${times(settings.timeoutMs)} in all.`,
+    timesOf(settings),
     settings.onStuck === 'hold'
       ? 'A slot whose call outlives its timeout is held until the call settles.'
       : `A slot whose call outlives its timeout has a substitute, up to ${settings.maxReplaced} at a time.`,
@@ -122,7 +124,12 @@ function warningsOf(executor: Describable): string[] {
   const { settings, concurrency } = executor
   const { order, total, byTier, waitTimeoutMs, runTimeoutMs, timeoutMs } = settings
   const warnings: string[] = []
-  if (order.name === 'strict') {
+  const hasSlot = hasOwnSlot(executor, LOW)
+  if (settings.whenFull === 'block' && byTier[LOW] === 0 && !hasSlot) {
+    warnings.push(
+      'blocked callers come in by priority: low starves for as long as there are others; reserve: { low: 1 } gives it a slot of its own',
+    )
+  } else if (!hasSlot && order.name === 'strict' && mayWait(settings, LOW)) {
     warnings.push('with strict order, low starves for as long as there is anything else; aging() bounds its wait')
   }
   if (concurrency > total && total > 0) {
@@ -133,6 +140,9 @@ function warningsOf(executor: Describable): string[] {
   if (total === Number.POSITIVE_INFINITY) warnings.push('the queue is unbounded: under overload it takes all memory')
   for (const option of settings.zeroSizes) {
     warnings.push(`${option} is 0: 0 means unlimited; 'none' means that nothing waits`)
+  }
+  for (const priority of settings.unusedSizes) {
+    warnings.push(`maxQueueSize.${priority} never counts, since maxQueueSize.total is 'none'`)
   }
   const { runByPriority } = executor.getStatus()
   for (const [tier, priority] of priorities.entries()) {
@@ -161,6 +171,32 @@ function warningsOf(executor: Describable): string[] {
     }
   }
   return warnings
+}
+
+/** Is a slot kept for a tier, or lent and given back, with the slots that there are now? */
+function hasOwnSlot({ settings, concurrency }: Describable, tier: number): boolean {
+  const { reserve, lendReserve } = settings
+  const sum = reserve.reduce((all, floor) => all + floor, 0)
+  if (reserve[tier] === 0 || sum > concurrency) return false
+  return sum < concurrency || lendReserve || !reserve.includes(0)
+}
+
+/** Does any request of a tier ever wait, be it to come in or to run once more? */
+function mayWait({ byTier, whenFull, retry }: Describable['settings'], tier: number): boolean {
+  return byTier[tier] !== 0 || whenFull === 'block' || retry !== undefined
+}
+
+/** Each time as it can be at most, the others being what they are. */
+function timesOf(settings: Describable['settings']): string {
+  const { timeoutMs, retry } = settings
+  const waits = settings.waitTimeoutMs.map((ms, tier) =>
+    mayWait(settings, tier) ? Math.min(ms, timeoutMs[tier] as number) : 0,
+  )
+  const runs = settings.runTimeoutMs.map((ms, tier) => Math.min(ms, timeoutMs[tier] as number))
+  const all = timeoutMs.map((ms, tier) =>
+    retry === undefined ? Math.min(ms, (waits[tier] as number) + (runs[tier] as number)) : ms,
+  )
+  return `A request may wait ${times(waits)}, run ${times(runs)}, and take ${times(all)} in all.`
 }
 
 /** One value, or one for each priority. */

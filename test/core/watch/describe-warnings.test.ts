@@ -21,6 +21,7 @@ function of(
       total: 10,
       byTier: [never, never, never, never],
       zeroSizes: [],
+      unusedSizes: [],
       whenFull: 'reject',
       maxBlocked: 5,
       waitTimeoutMs: [50, 50, 50, 50],
@@ -105,6 +106,28 @@ group('a warning begins where it should', () => {
     expect(of({ order: { name: 'strict', acrossTiers: false } }).warnings).toEqual([
       expect.stringMatching(/^with strict order, low starves/),
     ])
+  })
+
+  test('low does not starve where it has a slot of its own, or where it never waits', () => {
+    const strict = { name: 'strict', acrossTiers: false }
+    const retry = { name: 'again' }
+    const none = [never, never, never, 0]
+    const starves = expect.stringMatching(/^with strict order, low starves/)
+    const blocked = expect.stringMatching(/^blocked callers come in by priority: low starves/)
+    expect(of({ order: strict, reserve: [0, 0, 0, 1] }).warnings).toEqual([])
+    expect(of({ order: strict, reserve: [1, 0, 0, 0] }).warnings).toEqual([starves])
+    // With fewer slots than are reserved, the least urgent give way first.
+    expect(of({ order: strict, reserve: [2, 0, 0, 1] }, { concurrency: 3 }).warnings).toContainEqual(starves)
+    expect(of({ order: strict, reserve: [2, 0, 0, 1], lendReserve: true }, { concurrency: 3 }).warnings).toEqual([])
+    expect(of({ order: strict, reserve: [2, 0, 0, 1], lendReserve: true }, { concurrency: 2 }).warnings).toEqual([
+      starves,
+    ])
+    expect(of({ order: strict, reserve: [1, 1, 1, 1] }, { concurrency: 4 }).warnings).toEqual([])
+    expect(of({ order: strict, byTier: none }).warnings).toEqual([])
+    expect(of({ order: strict, byTier: none, retry }).warnings).toEqual([starves])
+    expect(of({ order: strict, whenFull: 'block' }).warnings).toEqual([starves])
+    expect(of({ byTier: none, whenFull: 'block' }).warnings).toEqual([blocked])
+    expect(of({ byTier: none, whenFull: 'block', reserve: [0, 0, 0, 1] }).warnings).toEqual([])
   })
 
   test('a wait that never counts', () => {

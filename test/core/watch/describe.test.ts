@@ -63,22 +63,49 @@ test('a limit that is only looked at, and whose slots are whose', () => {
   )
 })
 
-test('where nothing may wait, it says so, and warns of nothing', () => {
+test('where nothing may wait, it says so, and warns of nothing but of blocked callers and of bounds that never count', () => {
   const saysOf = (options: QueuedExecutorOptions<number>) => {
     const { lines, warnings } = describeExecutor(new QueuedExecutor(executor, { concurrency: 8, ...options }))
-    return [lines[1], warnings.length]
+    return [lines[1], ...warnings]
   }
   const refused = 'Nothing may wait: a request starts at once, or is refused.'
-  expect(saysOf({ maxQueueSize: 'none' })).toEqual([refused, 1])
-  expect(saysOf({ maxQueueSize: 'none', whenFull: 'shed' })).toEqual([refused, 1])
+  const blocked = 'Nothing may wait: a request starts at once, or its caller waits for a slot.'
+  const starves =
+    'blocked callers come in by priority: low starves for as long as there are others; reserve: { low: 1 } gives it a slot of its own'
+  const unused = (part: string) => `maxQueueSize.${part} never counts, since maxQueueSize.total is 'none'`
+  expect(saysOf({ maxQueueSize: 'none' })).toEqual([refused])
+  expect(saysOf({ maxQueueSize: 'none', whenFull: 'shed' })).toEqual([refused])
+  expect(saysOf({ maxQueueSize: { total: 'none', low: 'none' } })).toEqual([refused])
   expect(saysOf({ maxQueueSize: { total: 'none', low: 5 }, whenFull: 'block' })).toEqual([
-    'Nothing may wait: a request starts at once, or its caller waits for a slot.',
-    1,
+    blocked,
+    starves,
+    unused('low'),
   ])
+  expect(saysOf({ maxQueueSize: 'none', whenFull: 'block', reserve: { low: 1 } })).toEqual([blocked])
+  const { warnings } = describeExecutor(
+    new QueuedExecutor(executor, { maxQueueSize: { total: 'none', high: 0, low: Number.POSITIVE_INFINITY } }),
+  )
+  expect(warnings).toEqual([unused('high'), unused('low')])
   expect(saysOf({ maxQueueSize: { total: 50, low: 'none', high: 3 } })).toEqual([
     'At most 50, 3 of them high, none of them low may wait; one more is refused.',
-    1,
   ])
+})
+
+test('a request may wait only for as long as there is anything to wait for, and until its time is over', () => {
+  const timesOf = (options: QueuedExecutorOptions<number>) =>
+    describeExecutor(new QueuedExecutor(executor, options)).lines[3]
+  const retry = { name: 'again', delayMs: () => 1 }
+  expect(timesOf({ maxQueueSize: 'none' })).toBe('A request may wait 0 ms, run 300000 ms, and take 300000 ms in all.')
+  expect(timesOf({ maxQueueSize: 'none', retry })).toBe(
+    'A request may wait for ever, run 300000 ms, and take for ever in all.',
+  )
+  expect(timesOf({ maxQueueSize: 'none', whenFull: 'block' })).toBe(
+    'A request may wait for ever, run 300000 ms, and take for ever in all.',
+  )
+  expect(timesOf({ maxQueueSize: { low: 'none' }, runTimeoutMs: 50 })).toBe(
+    'A request may wait (urgent for ever, high for ever, normal for ever, low 0 ms), run 50 ms, and take (urgent for ever, high for ever, normal for ever, low 50 ms) in all.',
+  )
+  expect(timesOf({ timeoutMs: 2_000 })).toBe('A request may wait 2000 ms, run 2000 ms, and take 2000 ms in all.')
 })
 
 test('a schema that may look at any number is checked, and no more is said', () => {
