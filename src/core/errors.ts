@@ -213,8 +213,14 @@ export class OptionsError extends TriageError {
   /** What was given. */
   readonly received: unknown
 
-  constructor(path: string, expected: string, received: unknown, subject?: ErrorSubject) {
-    super('TRIAGE_INVALID_OPTIONS', `Option '${path}' must be ${expected}, but is ${describe(received)}`, subject)
+  constructor(
+    path: string,
+    expected: string,
+    received: unknown,
+    subject?: ErrorSubject,
+    message = `Option '${path}' must be ${expected}, but is ${describe(received)}`,
+  ) {
+    super('TRIAGE_INVALID_OPTIONS', message, subject)
     this.path = path
     this.expected = expected
     this.received = received

@@ -504,7 +504,8 @@ describe('what holds', () => {
     const { queue, stream } = streaming()
     await queue.execute('a')
     const { run } = stream('a')
-    const late = { code: 'TRIAGE_INVALID_OPTIONS', path: 'holdUntil' }
+    const message = 'run.holdUntil() was called too late: call it before the executor has answered'
+    const late = { code: 'TRIAGE_INVALID_OPTIONS', path: 'holdUntil', message }
     const hold = () => run.holdUntil(Promise.resolve())
     expect(hold).toThrow(expect.objectContaining(late))
     await stream('a').end()

@@ -72,7 +72,8 @@ export function batched<Req, Res>(
   if (!aFunction.fits(fn)) throw new OptionsError('batched', aFunction.expected, fn)
   requireOptions('batched', options, Object.keys(rules))
   const { maxSize, maxWaitMs = 0, clock = systemClock } = options
-  for (const [name, value] of Object.entries({ maxSize, maxWaitMs, clock })) {
+  // What may be left out comes first: where it is there and wrong, it is named rather than what is missing.
+  for (const [name, value] of Object.entries({ maxWaitMs, clock, maxSize })) {
     const { expected, fits } = rules[name as keyof typeof rules]
     if (!fits(value)) throw new OptionsError(`batched.${name}`, expected, value)
   }

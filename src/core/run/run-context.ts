@@ -32,7 +32,7 @@ export interface RunContext {
    * Keeps the slot busy until `promise` has settled, though the call is answered before: the answer is a stream, and the
    * slot is free when the stream has been read. `runTimeoutMs` and `timeoutMs` go on until then. Of several promises, all
    * must settle. Nothing is held for a call that fails.
-   * @throws {OptionsError} for what is no promise, and when the call has settled already
+   * @throws {OptionsError} for what is no promise, and when the executor has answered already
    */
   holdUntil(promise: PromiseLike<unknown>): void
   /**

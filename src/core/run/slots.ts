@@ -148,7 +148,9 @@ export class Slots<Req, Res> implements RunOwner {
   holdUntil(run: object, promise: PromiseLike<unknown>): void {
     const slot = this.#slotRunning(run)
     if (slot === undefined || slot.aside?.isAnswered === true) {
-      throw new OptionsError('holdUntil', 'called before the call has settled', 'called later')
+      const inTime = 'before the executor has answered'
+      const message = `run.holdUntil() was called too late: call it ${inTime}`
+      throw new OptionsError('holdUntil', `called ${inTime}`, promise, undefined, message)
     }
     const settled = adopt(promise)
     const aside = asideOf(slot)

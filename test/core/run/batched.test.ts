@@ -195,6 +195,8 @@ describe('batched()', () => {
   test.each([
     [{ maxSize: 0 }, "Option 'batched.maxSize' must be an integer of at least 1, but is 0"],
     [{ maxSize: 2.5 }, "Option 'batched.maxSize' must be an integer of at least 1, but is 2.5"],
+    [{ maxWaitMs: -1 }, "Option 'batched.maxWaitMs' must be a number of ms of at least 0, but is -1"],
+    [{ maxSize: 0, clock: {} }, "Option 'batched.clock' must be a clock with setTimeout and clearTimeout, but is {}"],
     [{ maxSize: 2, maxWaitMs: -1 }, "Option 'batched.maxWaitMs' must be a number of ms of at least 0, but is -1"],
     [{ maxSize: 2, maxWaitMs: '5' }, "Option 'batched.maxWaitMs' must be a number of ms of at least 0, but is '5'"],
     [

@@ -109,11 +109,12 @@ class CircuitBreaker implements Guard {
   admit({ at, ahead }: Readonly<GuardQuestion>): Refusal | undefined {
     const state = this.#stateAt(at)
     if (state === 'closed') return undefined
-    if (state === 'open') {
-      return this.#refusal('one that comes when it is half-open', Math.max(Math.ceil(this.#leftMs(at)), 1))
-    }
+    const leftMs = Math.max(Math.ceil(this.#leftMs(at)), 1)
+    if (state === 'open') return this.#refusal(`one that comes in ${leftMs} ms, when it is half-open`, leftMs)
     if (ahead < this.#options.probes - this.#started) return undefined
-    return this.#refusal('one that comes when the calls that are tried have succeeded')
+    return this.#refusal(
+      `one that comes when the calls that are tried have succeeded; in ${leftMs} ms others are tried`,
+    )
   }
 
   holdMs({ at, recentRunMs }: Readonly<GuardQuestion>): number {

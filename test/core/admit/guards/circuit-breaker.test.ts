@@ -32,7 +32,7 @@ describe('closed', () => {
     expect(admit(100)).toEqual({
       rule: 'circuitBreaker',
       compared: { state: 'open', failed: 2, of: 4, ratio: 0.5 },
-      wouldAdmit: 'one that comes when it is half-open',
+      wouldAdmit: 'one that comes in 500 ms, when it is half-open',
       retryAfterMs: 500,
     })
     expect([admit(599.5)?.retryAfterMs, holdMs(599.5)]).toEqual([1, 0.5])
@@ -131,7 +131,7 @@ describe('half-open', () => {
     expect(admit(500, { ahead: 2 })).toStrictEqual({
       rule: 'circuitBreaker',
       compared: { state: 'half-open', failed: 4, of: 4, ratio: 1 },
-      wouldAdmit: 'one that comes when the calls that are tried have succeeded',
+      wouldAdmit: 'one that comes when the calls that are tried have succeeded; in 500 ms others are tried',
     })
     start(500)
     expect([holdMs(500), admit(500, { ahead: 0 })]).toEqual([0, undefined])
