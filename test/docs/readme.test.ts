@@ -1,6 +1,6 @@
 /** Each TypeScript fence of these pages runs as it stands, and each `// =>` in it is true. */
 import { execFile } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -35,6 +35,19 @@ describe.each(['README.md', 'docs/policies.md'])('%s', (page) => {
 
   test('has fences to run', () => {
     expect(fences.length).toBeGreaterThanOrEqual(5)
+  })
+
+  test('its fences are sound TypeScript', { timeout: 120_000 }, async () => {
+    const typed = join(folder, `${basename(page)}-types`)
+    mkdirSync(typed)
+    for (const [i, code] of fences.entries()) writeFileSync(join(typed, `${i + 1}.mts`), code)
+    writeFileSync(join(typed, 'tsconfig.json'), JSON.stringify({ extends: '../../tsconfig.json', include: ['*.mts'] }))
+    const { stdout } = await promisify(execFile)(join(root, 'node_modules/.bin/tsc'), ['-p', typed, '--listFiles'], {
+      cwd: root,
+    }).catch(({ stdout, stderr }) => {
+      throw new Error(`${stdout}${stderr}`)
+    })
+    expect(stdout.split('\n').filter((file) => file.startsWith(typed))).toHaveLength(fences.length)
   })
 
   test.each(fences.map((code, i) => [i + 1, code.split('\n', 1)[0], code] as const))(
