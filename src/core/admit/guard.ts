@@ -2,7 +2,9 @@
  * May it come in, may it start now, is it too late for it? What guards are asked beside the bounds. Step 2 of 7.
  *
  * Policies decide, the executor acts: a guard is synchronous and works on numbers; what it must remember it keeps itself,
- * so that one guard object serves one executor. Each question is optional, and what no guard asks costs nothing.
+ * so that one guard object serves one executor. Each method is optional, and what no guard has costs nothing.
+ *
+ * How to write one: docs/write-a-policy.md.
  */
 import { isThenable, noAnswer } from '../checks.ts'
 import type { Explanation } from '../triage-error.ts'
@@ -36,7 +38,10 @@ export interface GuardQuestion {
   probe: boolean
 }
 
-/** Why a guard says no; what is missing of `retryAfterMs` is estimated from the pace of recent runs. */
+/**
+ * Why a guard says no. `rule` is the guard's own name: by it a refusal of `rateLimit` is a `RateLimitedError`, any other an
+ * `OverloadedError`. Without `retryAfterMs` that is estimated from the pace of recent runs.
+ */
 export interface Refusal extends Explanation {
   readonly retryAfterMs?: number
 }
@@ -52,13 +57,14 @@ export interface Guard {
   /** What `describe()` calls it. */
   readonly name: string
   /**
-   * May a newcomer come in? Asked once for each request, before the bounds, and by `ready()` with `probe`; undefined: as far as
-   * this guard goes.
+   * May a newcomer come in? Asked once for each request, before the bounds, and by `ready()` and `map()` with `probe`;
+   * undefined: as far as this guard goes. The queue may be full after all, and the guard does not hear of that.
    */
   admit?(question: Readonly<GuardQuestion>): Refusal | undefined
   /**
-   * In how many ms may the next one start? 0, less or NaN: now. Nothing starts meanwhile, of whatever priority. Infinity: it is
-   * asked again after a second.
+   * In how many ms may the next one start? 0, less or NaN: now. Nothing starts meanwhile, of whatever priority, and it is not
+   * asked again before. Infinity: it is asked again after a second. It may be asked often for one start: take nothing here, but
+   * in `started`.
    */
   holdMs?(question: Readonly<GuardQuestion>): number
   /**
@@ -68,11 +74,11 @@ export interface Guard {
   delayMs?(question: Readonly<GuardQuestion>): number
   /** Is it too late for one whose turn has come? It then ends as `shed`. Never asked about one that is tried again. */
   drop?(question: Readonly<GuardQuestion>): Refusal | undefined
-  /** One starts. */
+  /** One starts: told of each attempt. */
   started?(question: Readonly<GuardQuestion>): void
   /**
-   * One that had started has its answer: that of the executor, its error, or a `RunTimeoutError`. Not told of those who were
-   * cancelled: that says nothing about the executor.
+   * One that had started has its answer: that of the executor, its error, or a `RunTimeoutError`. Told of each attempt, but not
+   * of requests that were cancelled: that says nothing about the executor. So starts and ends can't be counted against each other.
    */
   settled?(question: Readonly<GuardQuestion>, ok: boolean, runMs: number, error?: unknown): void
 }

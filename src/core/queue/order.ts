@@ -1,9 +1,11 @@
 /**
- * Who goes first? An order policy answers with a rank: a number fixed at admission; the smallest starts first.
+ * Who goes first? An order policy answers with a rank: a number fixed at admission; the smallest starts first. Step 3 of 7.
  *
  * Policies decide, the queue acts: a policy is synchronous and works on numbers only; it owns no timer and no promise.
  * What it must remember (a virtual time, the last rank of a key) it keeps itself, so that one policy object serves one
  * executor.
+ *
+ * How to write one: docs/write-a-policy.md.
  */
 
 /** What a policy may look at. One object is used again for every question: read it, don't keep it. */
@@ -28,9 +30,10 @@ export interface OrderQuestion {
 /**
  * An order of requests, given through the option `order`.
  *
- * What `rank` throws about a newcomer refuses that one with this very error; `setPriority()` throws it, and nothing has changed;
- * where another caller's join would lift a request, it is reported, and the request keeps its priority. What the other methods
- * throw is reported, as what a listener throws (`onListenerError`). Each of them may call the executor.
+ * What `rank` throws depends on why it was asked. A newcomer is refused with this very error. One that was to start later is
+ * cancelled, with the error as `cause`. `setPriority()` throws it, and nothing has changed. Where another caller's join would lift
+ * a request, it is reported, and the request keeps its priority. What the other methods throw is reported, as what a listener
+ * throws (`onListenerError`). Each of them may call the executor.
  */
 export interface OrderPolicy {
   /** What `getStatus()` calls it. */
@@ -43,8 +46,9 @@ export interface OrderPolicy {
   /** By when a request of each tier should have its turn, in ms since it came; for `describe()`. */
   readonly targetsMs?: readonly number[]
   /**
-   * The rank of a request: a number, smaller goes first; equal ranks go by `sequence`. Asked at admission, and again,
-   * with the admission's own sequence and time, when the request is given another priority. What is no number ranks last.
+   * The rank of a request: a number, smaller goes first; equal ranks go by `sequence`. Asked when the request comes to the queue,
+   * and again, with the same sequence and time, when it is given another priority. What is no number ranks last; a promise is
+   * reported as well, once.
    */
   rank(question: Readonly<OrderQuestion>): number
   /**
@@ -55,8 +59,8 @@ export interface OrderPolicy {
   /** Told when a request of this rank starts: each attempt of it. */
   started?(question: Readonly<OrderQuestion>, rank: number): void
   /**
-   * Told when a request that had this rank leaves the queue, and has never started: it was cancelled, has expired, was shed,
-   * or has another rank from now on.
+   * Told when a rank is free again: its request was cancelled, has expired or was shed before it was called, has another rank
+   * from now on, or has not come in after all. It may follow `started`, when a listener ends the request before its call.
    */
   left?(question: Readonly<OrderQuestion>, rank: number): void
   /**

@@ -1,8 +1,10 @@
 /**
- * How many calls may run at once? A limit policy answers with a number, and learns from each call that has settled.
+ * How many calls may run at once? A limit policy answers with a number, and learns from each call that has settled. Step 4 of 7.
  *
  * Policies decide, the slots act: a policy is arithmetic on samples; it owns no timer and no promise. The names and the
  * split between arithmetic and enforcement are those of Netflix's concurrency-limits.
+ *
+ * How to write one: docs/write-a-policy.md.
  *
  * @see https://github.com/Netflix/concurrency-limits
  */
@@ -20,20 +22,20 @@ export interface LimitSample {
 }
 
 /**
- * A concurrency limit, given through the option `limit`. One policy object serves one executor. What it throws is reported, as what
- * a listener throws, and teaches nothing; so is an answer that is no number.
+ * A concurrency limit, given through the option `limit`. One policy object serves one executor. What it throws is reported, as
+ * what a listener throws, and the limit stays; so is an answer that is no number. NaN and Infinity change nothing either.
  */
 export interface LimitPolicy {
   /** What `getStatus()` calls it. */
   readonly name: string
-  /** The limit to begin with. */
+  /** The limit to begin with: an integer of at least 1. */
   readonly initial: number
   /** True: the limit it answers with is only reported, and `concurrency` holds. */
   readonly shadow?: boolean
   /**
    * Learns, and answers with the limit from now on; what is no integer is rounded down, and never below 1. Called for
-   * calls that succeeded, and for those that were `dropped`. A call that was cancelled, or that failed for a reason of
-   * its own, teaches nothing.
+   * calls that succeeded, and for those that were `dropped`, each attempt. A call that was cancelled, or that failed for a
+   * reason of its own, teaches nothing.
    */
   sample(sample: Readonly<LimitSample>): number
   /** Is an error of the executor a sign of overload? A run timeout always is. Without this, no error is. */

@@ -8,7 +8,7 @@
  * Whom to refuse follows from who has come lately, as in Uber's Cinnamon. Each has a standing: its tier, and in it one of 128
  * cohorts, by a stable hash of its caller. A newcomer is refused if the part of the last 1,000 that stands below it is less
  * than the ratio: so that part is refused of what comes, from the bottom up. A caller who is refused is refused again
- * while it lasts, and the others notice nothing; all of them a little would be none of them well.
+ * while it lasts, and the others notice nothing; were each caller refused a little, none would be served well.
  *
  * Only those who wait *before* a newcomer count, its own tier and those above. What waits below does not delay it: a flood of
  * LOW never keeps URGENT out, and URGENT is the last to be refused. Slots that are free are taken off.

@@ -3,7 +3,7 @@
  *
  * The model: a bucket holds up to `burst` tokens, and gains `perSecond` of them a second; each newcomer takes one. In any
  * stretch of time no more than `burst + perSecond · seconds` come in. The bucket is one number, brought up to date when it
- * is asked: no timer. What it gains is the product of the time since the last question, and so no error of rounding grows.
+ * is asked, by the time since the last question: no timer.
  *
  * With `over: 'wait'` the number may be negative: so many tokens are promised already, each to one request, in the order in
  * which they came. A promise is not taken back: a request that is cancelled meanwhile leaves its token unused, and those

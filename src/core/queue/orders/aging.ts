@@ -39,7 +39,7 @@ const DEFAULT_TARGETS_MS = [0, 1_000, 5_000, 30_000]
  *
  * `aging({ … }, { within: fairBy(key) })`: a tier has its turns when its requests are due, and `within` says who of it takes
  * each. Then the bound is that of the turn, so that no tier can starve: its kth start is as early as with `aging` alone.
- * How long a single request waits is up to `within`. Whoever leaves takes the turn along that he has brought.
+ * How long a single request waits is up to `within`. A request that leaves takes the turn along that it has brought.
  * @throws {OptionsError}
  */
 export function aging(targets: AgingTargets | AgingStep = {}, options: WithinOptions = {}): OrderPolicy {
@@ -74,7 +74,7 @@ class DueTurns implements Turns {
 
   left(tier: number, admittedAt: number): void {
     const line = this.#line(tier)
-    // Somebody else may have taken it: he has left a later one.
+    // Another request may have taken it, and has left a later one.
     const index = line.countBefore(placeOf(this.#dueAt(tier, admittedAt), false))
     line.remove(line.at(Math.min(index, line.size - 1)) as Ranked)
   }

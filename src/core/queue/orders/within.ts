@@ -2,12 +2,12 @@
  * Two orders as one: which tier is next, and who of it goes? Step 3 of 7.
  *
  * The model: each request that waits brings its tier a turn. The outer order knows when each turn is, and the tier with the
- * first turn is next; the inner order knows who of that tier takes it. So tiers start in the sequence in which they would
- * without an inner order, whoever it is that takes the turn, and the kth that starts of a tier has its kth turn. This is
- * also how a position is counted: by the turn that a request would take, and by what has an earlier one.
+ * first turn is next; the inner order knows which request of that tier takes it. So the tiers start in the same sequence as
+ * without an inner order, and the kth request that starts of a tier has the tier's kth turn. This is also how a position is
+ * counted: by the turn that a request would take, and by what has an earlier one.
  *
- * Not by the head of each tier: where the young go first (by deadline, or by key), the head is always young, and an order
- * that looks at heads would let the whole tier wait for ever.
+ * The outer order does not look at the head of each tier. Where young requests go first (by deadline, or by key), the head is
+ * always young, and the whole tier would wait for ever.
  */
 import { type OptionRule, readGiven } from '../../checks.ts'
 import { OptionsError } from '../../errors.ts'

@@ -1,5 +1,5 @@
 /**
- * How many calls may run? As many as the downstream can work on at once, found out by looking. The limit we recommend.
+ * How many calls may run? As many as the downstream can work on at once, found out by trying. The limit we recommend. Step 4 of 7.
  *
  * The model. A downstream that works on c calls at once answers in a time r while at most c are in flight; with L > c
  * of them, L − c queue inside it, a call takes r · L / c, and throughput does not grow any more. So
@@ -34,8 +34,9 @@
  * The constants are from sweeps in simulation, over capacities from 1 to 200, steady to exponential run times, and
  * downstreams that only queue or that also become less efficient: of those in which twice the capacity in flight makes
  * all calls half as long again it reaches 95 to 99 % of the best fixed limit's goodput, with exponential run times 80
- * to 95 %. From a capacity that collapses to a twentieth and has no timeout, it needs more than 30 s there. A veto by the slope of latency over inflight
- * (failsafe-go, Cinnamon) changed nothing there that the ceiling and the probes do not, and is left out.
+ * to 95 %. When the capacity collapses to a twentieth and nothing times out, it needs more than 30 s to follow. A veto by
+ * the slope of latency over inflight (failsafe-go, Cinnamon) was tried: it changed nothing that the ceiling and the probes
+ * do not, and is left out.
  *
  * @see https://github.com/failsafe-go/failsafe-go (adaptivelimiter: the cap)
  * @see https://www.uber.com/blog/cinnamon-auto-tuner-adaptive-concurrency-in-the-wild (windows of 50)

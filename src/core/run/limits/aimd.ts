@@ -1,5 +1,5 @@
 /**
- * Additive increase, multiplicative decrease: how many calls may run, judged by overload alone, as TCP Reno does.
+ * How many calls may run, judged by overload alone? Additive increase, multiplicative decrease, as TCP Reno. Step 4 of 7.
  *
  *     dropped, or slower than the timeout    L ← L · backoff
  *     at least half of L was in use          L ← L + 1

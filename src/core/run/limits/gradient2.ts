@@ -1,5 +1,5 @@
 /**
- * How many calls may run, judged by the trend of latency: the last run against a long average.
+ * How many calls may run, judged by the trend of latency? The last run against a long average. Step 4 of 7.
  *
  *     long   exponential average over `longWindow` samples, factor 2 / (n + 1); of the first ten their plain mean
  *            while long / run > 2, long ← 0.95 · long: back to normal after a time of overload

@@ -1,5 +1,5 @@
 /**
- * What do some dozens of calls in a row say? Sums over the samples between two decisions of `adaptive()`.
+ * What do some dozens of calls in a row say? Sums over the samples between two decisions. A part of `adaptive()`.
  */
 import type { LimitSample } from '../limit.ts'
 

@@ -1,6 +1,6 @@
 /**
- * Which limit would it set? Learn first, act later: the policy sees every sample, its answer is reported, and
- * `concurrency` holds.
+ * Which limit would it set? Learn first, act later: the policy sees every sample, its answer is only shown (`getStatus()`),
+ * and `concurrency` holds. Step 4 of 7.
  *
  * What it reports is what it has seen: calls beyond `concurrency` never ran, so a limit much above it is no measurement,
  * and one below it was never tried.

@@ -1,6 +1,6 @@
 /**
  * What does a call take lately, and how sure is that? The mean of the windows since the limit has moved, or the
- * downstream has changed.
+ * downstream has changed. A part of `adaptive()`.
  */
 
 /** The mean is of the last windows, of about so many. */

@@ -1,5 +1,5 @@
 /**
- * How many calls may run, judged by the queue in the downstream, as TCP Vegas does.
+ * How many calls may run, judged by the queue in the downstream? As TCP Vegas does it. Step 4 of 7.
  *
  * The shortest run seen is taken for the time without any queue; what a run took longer than that, it has queued:
  *
