@@ -6,8 +6,9 @@ import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
-import type { Case, Outcome, Trial } from './case.ts'
+import type { Case } from './case.ts'
 import { Results } from './results.ts'
+import type { Outcome, Trial } from './trial.ts'
 
 const LIMIT_MS = 120_000
 

@@ -1,7 +1,7 @@
 /**
  * What was measured? The outcomes of all rounds, and their medians and spreads.
  */
-import type { Outcome, Trial } from './case.ts'
+import type { Outcome, Trial } from './trial.ts'
 
 /** A median and its quartiles. */
 export interface Spread {

@@ -5,11 +5,12 @@
 import { getEventListeners } from 'node:events'
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import type { RequestOptions } from '../../src/index.ts'
-import type { Case, Outcome } from '../case.ts'
+import type { Case } from '../case.ts'
 import { checkAnswer, type Job } from '../job.ts'
 import { library } from '../library.ts'
 import { burst, costOf, heapBytes, quick } from '../measure.ts'
 import { number, table } from '../table.ts'
+import type { Outcome } from '../trial.ts'
 
 const { QueuedExecutor, priorities } = library
 const VARIANT = 'acceptance'

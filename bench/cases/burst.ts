@@ -1,11 +1,12 @@
 /**
  * What does a request cost when very many come at once, over four priorities at random? And how does that grow?
  */
-import type { Case, Trial } from '../case.ts'
+import type { Case } from '../case.ts'
 import { CONCURRENCY, isOrdered, type Job, jobsOfFourTiers, tasks } from '../job.ts'
 import { burst, type Cost, meanCost, quick, warmUp } from '../measure.ts'
 import { loadPeer, roundsOf, US } from '../peers/index.ts'
 import { short, table, times, withSpread } from '../table.ts'
+import type { Trial } from '../trial.ts'
 
 const SIZES = quick ? [1_000, 10_000, 100_000] : [1_000, 10_000, 100_000, 1_000_000]
 const LONG = 1_000_000

@@ -5,11 +5,12 @@
 import { getEventListeners } from 'node:events'
 import { setImmediate } from 'node:timers/promises'
 import type { QueuedRequest, RequestOptions } from '../../src/index.ts'
-import type { Case, Outcome } from '../case.ts'
+import type { Case } from '../case.ts'
 import { CONCURRENCY, type Job, jobsOfFourTiers, randomInts, tasks } from '../job.ts'
 import { library, requestEvents } from '../library.ts'
 import { burst, collectGarbage, costOf, meanCost, quick, warmUp } from '../measure.ts'
 import { number, short, table, withRange, withSpread } from '../table.ts'
+import type { Outcome } from '../trial.ts'
 
 const WAITING = 100_000
 const OPERATIONS = quick ? 5_000 : 20_000

@@ -2,11 +2,12 @@
  * What does one more request cost a busy queue? 64 submitters, 10 slots, and a task that takes no time, one turn of the
  * event loop, or is synchronous.
  */
-import type { Case, Trial } from '../case.ts'
+import type { Case } from '../case.ts'
 import { CONCURRENCY, type TaskKind } from '../job.ts'
 import { closedLoopOf, SUBMITTERS } from '../measure.ts'
 import { loadPeer, roundsOf, US } from '../peers/index.ts'
 import { table, times, withSpread } from '../table.ts'
+import type { Trial } from '../trial.ts'
 
 const titles: { readonly [K in TaskKind]: string } = {
   trivial: 'a trivial async task',

@@ -3,11 +3,12 @@
  * service does between two requests.
  */
 import { setTimeout } from 'node:timers/promises'
-import type { Case, Trial } from '../case.ts'
+import type { Case } from '../case.ts'
 import { CONCURRENCY, checkAnswer, type Job, jobsOfOneTier } from '../job.ts'
 import { quick, warmUp } from '../measure.ts'
 import { loadPeer, roundsOf } from '../peers/index.ts'
 import { number, table } from '../table.ts'
+import type { Trial } from '../trial.ts'
 
 const SAMPLES = quick ? 200 : 1_000
 const IDLE = 'idle'

@@ -2,11 +2,12 @@
  * What does a waiting request weigh? Its promise is included, the request itself is not.
  */
 import { setImmediate } from 'node:timers/promises'
-import type { Case, Trial } from '../case.ts'
+import type { Case } from '../case.ts'
 import { checkAnswer, type Job, jobsOfOneTier } from '../job.ts'
 import { burst, heapBytes, quick } from '../measure.ts'
 import { loadPeer } from '../peers/index.ts'
 import { number, short, table } from '../table.ts'
+import type { Trial } from '../trial.ts'
 
 const SIZES = quick ? [100_000] : [100_000, 1_000_000]
 

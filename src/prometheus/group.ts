@@ -23,10 +23,9 @@ export class Group {
   static on(registry: MetricsRegistry, prefix: string): Group {
     const present = families.map(({ name }) => registry.getSingleMetric(prefix + name))
     for (const metric of present) {
+      const group = metric instanceof Metric ? metric.group : undefined
       // One that came here by `Registry.merge` belongs to another registry.
-      if (metric instanceof Metric && metric.group.registry === registry && metric.group.prefix === prefix) {
-        return metric.group
-      }
+      if (group instanceof Group && group.registry === registry && group.prefix === prefix) return group
     }
     const taken = present.findIndex((metric) => metric !== undefined)
     if (taken < 0) return new Group(registry, prefix)

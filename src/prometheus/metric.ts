@@ -3,8 +3,8 @@
  * text, `get()` for JSON, from which a cluster's processes are summed up.
  */
 import type { HistogramFamily, NumberFamily } from './families.ts'
-import type { Group } from './group.ts'
-import type { Sample } from './member.ts'
+import type { Member, Sample } from './member.ts'
+import type { MetricsRegistry } from './options.ts'
 
 /** What is handed over: by prom-client's own metrics too. */
 interface Exposition<Value> {
@@ -17,8 +17,15 @@ interface Exposition<Value> {
 
 type JsonSample = Omit<Sample, 'sharedLabels' | 'labels'> & { labels: { [name: string]: string | number } }
 
+/** Who shares it, and where. */
+interface Sharing {
+  readonly registry: MetricsRegistry
+  readonly prefix: string
+  readonly members: ReadonlySet<Member>
+}
+
 export class Metric {
-  readonly group: Group
+  readonly group: Sharing
   readonly help: string
   readonly type: 'gauge' | 'counter' | 'histogram'
   readonly aggregator: 'sum' | 'max'
@@ -27,7 +34,7 @@ export class Metric {
   readonly #name: string
   #isForOpenMetrics = false
 
-  constructor(group: Group, family: NumberFamily | HistogramFamily, index: number) {
+  constructor(group: Sharing, family: NumberFamily | HistogramFamily, index: number) {
     this.group = group
     this.help = family.help
     this.type = family.type

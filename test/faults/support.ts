@@ -2,8 +2,9 @@
  * Every fault of a schedule: at each call-out that it comes to, at its first calls and the last, all that can go wrong.
  */
 import { Coverage } from '../simulation/support/coverage.ts'
-import { doesOf, type Fault } from '../simulation/support/faults.ts'
+import { doesOf } from '../simulation/support/faults.ts'
 import { violationOf } from '../simulation/support/run.ts'
+import type { Fault } from '../simulation/support/schedule.ts'
 import { World } from '../simulation/support/world.ts'
 import { type Named, schedules } from './schedules.ts'
 

@@ -4,8 +4,7 @@
  * What a seed stands for changes with the generator, so the schedule itself is kept, and the seed only says where it came
  * from.
  */
-import type { Burst } from './support/bulk.ts'
-import type { Action, Arrive, Command, Options, Policies, Work } from './support/schedule.ts'
+import type { Action, Arrive, Burst, Command, Options, Policies, Work } from './support/schedule.ts'
 
 export interface Kept {
   readonly seed: number

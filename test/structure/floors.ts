@@ -90,7 +90,8 @@ function problemOf(
   return undefined
 }
 
-function resolve(from: string, specifier: string): string {
+/** @param specifier a relative one */
+export function resolve(from: string, specifier: string): string {
   const parts = from.split('/').slice(0, -1)
   for (const part of specifier.split('/')) {
     if (part === '..') parts.pop()
@@ -100,7 +101,7 @@ function resolve(from: string, specifier: string): string {
 }
 
 /** Everything that names another module: imports, re-exports, `import()`, `import('…')` in a type, `require()`. */
-function specifiersOf(source: ts.SourceFile): Set<string> {
+export function specifiersOf(source: ts.SourceFile): Set<string> {
   const found = new Set<string>()
   const add = (node: ts.Node | undefined) => {
     if (node !== undefined && ts.isStringLiteralLike(node)) found.add(node.text)

@@ -6,22 +6,7 @@
  * youngest one, `urgent` ones excepted, that waits or is blocked; `pause` and `resize` do and undo in turn.
  */
 import type { Model } from './model.ts'
-
-export const SLOTS = 2
-export const WAIT_MS = 10
-export const RUN_MS = 20
-export const URGENT = 0
-export const NORMAL = 2
-export const LOW = 3
-
-export type WhenFull = 'reject' | 'block' | 'shed'
-
-export interface Setting {
-  readonly whenFull: WhenFull
-  readonly maxQueueSize: number
-  readonly maxBlocked: number
-  readonly onStuck: 'hold' | 'replace'
-}
+import { LOW, NORMAL, URGENT } from './setting.ts'
 
 export const commands = [
   'urgent',
@@ -80,9 +65,4 @@ export function perform(model: Model, command: Command): void {
 /** Does it submit a request? */
 export function isRequest(command: Command): boolean {
   return command === 'urgent' || command === 'low' || command === 'wide'
-}
-
-/** Every other call fails. */
-export function fails(n: number): boolean {
-  return n % 2 === 1
 }

@@ -5,9 +5,10 @@
  * with substitutes for stuck slots. It takes some minutes.
  */
 import { afterAll, expect, test } from 'vitest'
-import { type Command, commands, type WhenFull } from './commands.ts'
+import { type Command, commands } from './commands.ts'
 import type { Tree } from './interleavings.ts'
 import { playAll } from './play.ts'
+import type { WhenFull } from './setting.ts'
 
 const PATIENCE_MS = 1_200_000
 const isLarge = process.env.EXHAUSTIVE === 'large'

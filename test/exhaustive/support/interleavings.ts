@@ -7,8 +7,9 @@
  * - An answer is a microtask, and nothing before: what it could as well come after, it comes after.
  * - Where nobody ever found the queue full, all bounds and all modes are the same: `onlyFull` leaves those out.
  */
-import { type Command, changes, perform, type Setting } from './commands.ts'
+import { type Command, changes, perform } from './commands.ts'
 import { Model } from './model.ts'
+import type { Setting } from './setting.ts'
 
 /** What happens before a command: nothing, so that it is in the same burst; one microtask of each; or all there are. */
 export type When = 'in the same burst' | 'a microtask later' | 'when all is settled'

@@ -3,8 +3,9 @@
  *
  * It knows of the program only what matters to the interleaving: which microtasks are on their way, and in which order.
  */
-import { fails, LOW, NORMAL, RUN_MS, type Setting, SLOTS, URGENT, WAIT_MS } from './commands.ts'
+
 import { inOrder, type ModelCall, type Modelled } from './modelled.ts'
+import { fails, LOW, NORMAL, RUN_MS, type Setting, SLOTS, URGENT, WAIT_MS } from './setting.ts'
 
 export class Model {
   readonly setting: Setting

@@ -2,10 +2,11 @@
  * Plays interleavings on an executor and on the model, and holds the one against the other after every command.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { type Command, changes, isRequest, perform, SLOTS } from './commands.ts'
+import { type Command, changes, isRequest, perform } from './commands.ts'
 import { interleavings, type Move, nameOf, pass, type Tree } from './interleavings.ts'
 import { Model } from './model.ts'
 import type { ModelCall } from './modelled.ts'
+import { SLOTS } from './setting.ts'
 import { World } from './world.ts'
 
 /** More than it takes until a microtask of a microtask has answered a caller. */

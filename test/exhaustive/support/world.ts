@@ -2,10 +2,11 @@
  * One executor on a clock moved by hand, and what was seen of it while an interleaving was played.
  */
 import { QueuedExecutor, type RequestEvent } from 'triage-queue'
-import { type Command, fails, RUN_MS, SLOTS, WAIT_MS } from './commands.ts'
+import type { Command } from './commands.ts'
 import { HandClock } from './hand-clock.ts'
 import type { Tree } from './interleavings.ts'
 import type { Model } from './model.ts'
+import { fails, RUN_MS, SLOTS, WAIT_MS } from './setting.ts'
 
 const events = [
   'queued',

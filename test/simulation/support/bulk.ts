@@ -1,54 +1,12 @@
 /**
- * Many at once, as plain data: a long schedule is made of a dozen of these, so that it can be printed, kept and shrunk.
+ * Many at once: what a burst is made of, and who is meant by each.
  */
 import { priorities } from 'triage-queue'
-import { arrive } from './actions.ts'
+import { arrive } from './arrive.ts'
 import { Dice } from './dice.ts'
-import type { Arrive, Work } from './schedule.ts'
-import type { Seen, World } from './world.ts'
-
-/** Requests that come at one instant. The first of them are the same, however many there are. */
-export interface Burst {
-  readonly do: 'burst'
-  readonly count: number
-  readonly seed: number
-  readonly tiers: readonly number[]
-  readonly keys: number
-  readonly kinds: readonly Work['kind'][]
-  /** The longest run. */
-  readonly ms: number
-  /** How many of them, from 0 to 1, have what follows. */
-  readonly share: number
-  readonly waitTimeoutMs?: number
-  /** Their wait timeouts are up to so much longer. */
-  readonly spreadMs?: number
-  readonly signal?: number
-  /** The longest delay. */
-  readonly delayMs?: number
-  readonly maxCost?: number
-  /** Each has a handle. */
-  readonly hasHandles?: boolean
-  /** All have one id. */
-  readonly isShared?: true
-}
-
-/** The same to each of those who are live, in the order in which they came: or to each `every`th, from one part to another. */
-export interface Each {
-  readonly do: 'each'
-  readonly does: 'cancel' | 'setPriority'
-  /** From 0 to 1. */
-  readonly from: number
-  readonly to: number
-  readonly every: number
-  readonly backwards: boolean
-  readonly tiers: readonly number[]
-}
-
-export type Bulk = Burst | Each
-
-export function isBulk(action: { readonly do: string }): action is Bulk {
-  return action.do === 'burst' || action.do === 'each'
-}
+import type { Arrive, Bulk, Burst, Each } from './schedule.ts'
+import type { Seen } from './seen.ts'
+import type { World } from './world.ts'
 
 export function performBulk(world: World, bulk: Bulk): void {
   if (bulk.do === 'each') each(world, bulk)

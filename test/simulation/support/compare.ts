@@ -4,7 +4,8 @@
 import type { ExecutorStatus } from 'triage-queue'
 import type { Model } from './model.ts'
 import type { Job } from './rules.ts'
-import type { Seen, World } from './world.ts'
+import type { Seen } from './seen.ts'
+import type { World } from './world.ts'
 
 /** `getStatus()` sorts durations, and costs more than all else: it is looked at now and then. */
 const STATUS_EVERY = 8

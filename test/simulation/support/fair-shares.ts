@@ -1,7 +1,19 @@
 /**
  * What has each key used of its share? The formulas of `fairBy()` on plain arrays, for few keys, none of which is forgotten.
  */
-import type { Waiting } from './reference.ts'
+import type { Seen } from './seen.ts'
+
+export interface Waiting {
+  readonly seen: Seen
+  tier: number
+  rank: number
+  sequence: number
+  failures: number
+  startedAt: number
+  /** Its times count from then. */
+  readonly from: number
+  readonly deadline: number
+}
 
 /** One that waits, and what it has changed. */
 interface Place {

@@ -4,15 +4,8 @@
  */
 import type { Clock } from 'triage-queue'
 import { callOuts, eventNames } from './call-outs.ts'
-import type { Action, Arrive } from './schedule.ts'
+import type { Action, Arrive, Fault } from './schedule.ts'
 import type { World } from './world.ts'
-
-/** At the nth call of which call-out, what does it do? */
-export interface Fault {
-  readonly at: string
-  readonly call: number
-  readonly does: string
-}
 
 const newcomer = (more: Partial<Arrive>): Arrive => ({
   ...({ do: 'arrive', via: 'submit', tier: 0, key: 0, work: { kind: 'returns', ms: 1, times: 1 } } as const),

@@ -6,13 +6,14 @@
 import { type ExecutorEvent, type Priority, priorities } from 'triage-queue'
 import { callOuts } from './call-outs.ts'
 import { Dice } from './dice.ts'
-import { doesOf, type Fault } from './faults.ts'
+import { doesOf } from './faults.ts'
 import {
   type Action,
   type Arrive,
   type ByTier,
   COMMANDS,
   type Command,
+  type Fault,
   type GuardName,
   IDS,
   type LimitName,

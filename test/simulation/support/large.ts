@@ -2,9 +2,8 @@
  * A long schedule from one seed: thousands of live requests, of which many leave, expire, move and start at once, under every
  * order and every pair of them.
  */
-import type { Bulk, Burst, Each } from './bulk.ts'
 import { Dice } from './dice.ts'
-import type { Command, Options, OrderName, Schedule, Work } from './schedule.ts'
+import type { Bulk, Burst, Command, Each, Options, OrderName, Schedule, Work } from './schedule.ts'
 
 const inner = ['strict', 'deadlines', 'last in', 'fair'] as const
 const orders: readonly (OrderName | undefined)[] = [

@@ -11,11 +11,11 @@ import {
   priorities,
   type RunContext,
 } from 'triage-queue'
-import { isBulk } from './bulk.ts'
 import type { Rules } from './rules.ts'
-import type { Action, Reaction } from './schedule.ts'
+import { type Action, isBulk, type Reaction } from './schedule.ts'
+import type { Seen } from './seen.ts'
 import { BURST, MAX_LEARNED, PER_SECOND, rulesOf } from './setup.ts'
-import type { Seen, World } from './world.ts'
+import type { World } from './world.ts'
 
 /** Each event, and the letter that stands for it in the way of a request; what happens beside its way has none. */
 const letters: { readonly [E in ExecutorEvent]: string } = {

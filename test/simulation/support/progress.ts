@@ -8,7 +8,8 @@
  */
 import { type Priority, priorities } from 'triage-queue'
 import { keptOf } from './books.ts'
-import type { Seen, World } from './world.ts'
+import type { Seen } from './seen.ts'
+import type { World } from './world.ts'
 
 /** For how long a guard may hold what else might start, in ms: tokens come at two a second, a breaker opens after 30 s. */
 const GUARDED_MS = 120_000

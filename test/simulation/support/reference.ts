@@ -5,25 +5,13 @@
  * Sorted arrays, and the formula of each order on plain numbers.
  */
 import { type ExecutorEvents, priorities } from 'triage-queue'
-import { isBulk } from './bulk.ts'
-import { FairShares } from './fair-shares.ts'
+import { FairShares, type Waiting } from './fair-shares.ts'
 import type { Rules } from './rules.ts'
-import type { OrderName, Schedule } from './schedule.ts'
+import { isBulk, type OrderName, type Schedule } from './schedule.ts'
+import type { Seen } from './seen.ts'
 import { rulesOf, targetMs } from './setup.ts'
 import { Shares } from './shares.ts'
-import type { Seen, World } from './world.ts'
-
-export interface Waiting {
-  readonly seen: Seen
-  tier: number
-  rank: number
-  sequence: number
-  failures: number
-  startedAt: number
-  /** Its times count from then. */
-  readonly from: number
-  readonly deadline: number
-}
+import type { World } from './world.ts'
 
 /** One that is not in the line: until its time has come. */
 interface Held {

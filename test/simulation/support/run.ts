@@ -2,12 +2,12 @@
  * Many schedules, one after another; and one of them, with all that happens in it.
  */
 import { InvariantError } from 'triage-queue'
-import { isBulk } from './bulk.ts'
 import { Coverage } from './coverage.ts'
 import { generate } from './generate.ts'
 import { generateLarge } from './large.ts'
-import type { Schedule } from './schedule.ts'
-import { endOf, World } from './world.ts'
+import { isBulk, type Schedule } from './schedule.ts'
+import { endOf } from './seen.ts'
+import { World } from './world.ts'
 
 /** Among a million schedules, one in so many is a long one. */
 export const LARGE_EVERY = 200

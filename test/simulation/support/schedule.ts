@@ -2,8 +2,6 @@
  * What happens to an executor, as plain data, so that it can be shrunk and printed.
  */
 import type { ExecutorEvent, Priority } from 'triage-queue'
-import type { Bulk } from './bulk.ts'
-import type { Fault } from './faults.ts'
 
 /** What the executor does with one request. */
 export interface Work {
@@ -48,6 +46,52 @@ export interface Arrive {
   /** What the scripted guard and the schema say. */
   readonly refused?: 'guard' | 'schema'
   readonly work: Work
+}
+
+/**
+ * Requests that come at one instant, as plain data: a long schedule is made of a dozen of these and of `Each`, so that it can
+ * be printed, kept and shrunk. The first of them are the same, however many there are.
+ */
+export interface Burst {
+  readonly do: 'burst'
+  readonly count: number
+  readonly seed: number
+  readonly tiers: readonly number[]
+  readonly keys: number
+  readonly kinds: readonly Work['kind'][]
+  /** The longest run. */
+  readonly ms: number
+  /** How many of them, from 0 to 1, have what follows. */
+  readonly share: number
+  readonly waitTimeoutMs?: number
+  /** Their wait timeouts are up to so much longer. */
+  readonly spreadMs?: number
+  readonly signal?: number
+  /** The longest delay. */
+  readonly delayMs?: number
+  readonly maxCost?: number
+  /** Each has a handle. */
+  readonly hasHandles?: boolean
+  /** All have one id. */
+  readonly isShared?: true
+}
+
+/** The same to each of those who are live, in the order in which they came: or to each `every`th, from one part to another. */
+export interface Each {
+  readonly do: 'each'
+  readonly does: 'cancel' | 'setPriority'
+  /** From 0 to 1. */
+  readonly from: number
+  readonly to: number
+  readonly every: number
+  readonly backwards: boolean
+  readonly tiers: readonly number[]
+}
+
+export type Bulk = Burst | Each
+
+export function isBulk(action: { readonly do: string }): action is Bulk {
+  return action.do === 'burst' || action.do === 'each'
 }
 
 /** What may happen at any moment, also inside a listener or a call. */
@@ -120,6 +164,13 @@ export interface Policies {
   readonly retryMs?: number
   /** By the policy `backoff()`, which asks functions of its own. */
   readonly backsOff?: boolean
+}
+
+/** At the nth call of which call-out, what does it do? */
+export interface Fault {
+  readonly at: string
+  readonly call: number
+  readonly does: string
 }
 
 export interface Schedule {

@@ -25,10 +25,9 @@ import {
   vegas,
   weighted,
 } from 'triage-queue'
-import { isBulk } from './bulk.ts'
 import type { Faults } from './faults.ts'
 import type { Rules } from './rules.ts'
-import type { ByTier, GuardName, LimitName, OrderName, Schedule } from './schedule.ts'
+import { type ByTier, type GuardName, isBulk, type LimitName, type OrderName, type Schedule } from './schedule.ts'
 
 /** What is handed to the executor: equal for some, so that they may join each other. Which request it is, the metadata says. */
 export interface Payload {

@@ -1,9 +1,8 @@
 /**
  * Makes a schedule that fails as small as it can, as long as it fails in the same way.
  */
-import { isBulk } from './bulk.ts'
 import { play } from './run.ts'
-import type { Command, Schedule } from './schedule.ts'
+import { type Command, isBulk, type Schedule } from './schedule.ts'
 
 /** Two violations are of one kind when they differ in numbers only. */
 const kindOf = (violation: string): string => violation.replace(/[\d.]+/g, 'n').replace(/'[^']*'/g, 'word')

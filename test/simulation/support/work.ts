@@ -5,7 +5,8 @@
 import type { RunContext } from 'triage-queue'
 import type { Job } from './rules.ts'
 import type { Work } from './schedule.ts'
-import { context, type Seen, type World } from './world.ts'
+import { context, type Seen } from './seen.ts'
+import type { World } from './world.ts'
 
 /** The executor itself: its calls, as the schedule has them. */
 export function execute(world: World, run: RunContext): unknown {

@@ -2,8 +2,7 @@
  * One schedule happens to a real executor on a virtual clock, and to the model beside it. After every step, and at every
  * instant of the time between two, the one is held against the other, and the laws against both.
  */
-import { AsyncLocalStorage } from 'node:async_hooks'
-import { QueuedExecutor, type QueuedRequest, type RunContext } from 'triage-queue'
+import { QueuedExecutor, type RunContext } from 'triage-queue'
 import { VirtualClock } from 'triage-queue/simulation'
 import { perform } from './actions.ts'
 import { compare } from './compare.ts'
@@ -13,46 +12,13 @@ import { Laws } from './laws.ts'
 import { Model } from './model.ts'
 import { comesThrough } from './progress.ts'
 import { canRefer, Reference } from './reference.ts'
-import type { Caller } from './rules.ts'
-import { type Action, type Arrive, type Schedule, SIGNALS } from './schedule.ts'
+import { type Action, type Schedule, SIGNALS } from './schedule.ts'
+import { context, endOf, type Handed, type Seen } from './seen.ts'
 import { isExact, optionsOf, type Payload, rulesOf } from './setup.ts'
 import { execute } from './work.ts'
 
-export type Handle = QueuedRequest<Payload, unknown>
-
-/** A promise that was handed out, and what became of it. */
-export interface Handed {
-  readonly name: string
-  /** '' while it is open. */
-  end: string
-}
-
-/** One request as it is seen from outside. */
-export interface Seen {
-  readonly n: number
-  readonly arrive: Arrive
-  readonly caller: Caller
-  handle: Handle | undefined
-  /** Of `submit()`: that it is admitted. */
-  admission: Handed | undefined
-  answer: Handed | undefined
-  /** Its call has not settled, and can be let go. */
-  release: (() => void) | undefined
-  attempts: number
-  /** Its call has not settled. */
-  isInCall: boolean
-  /** When it may be tried again. */
-  backAt: number
-  /** Its events, one letter each. */
-  way: string
-  /** It has ended, and was found to be so. */
-  isDone: boolean
-}
-
 /** No schedule comes near it. */
 const MAX_STEPS = 10_000
-/** Who has submitted: what executor and listeners must find. */
-export const context = new AsyncLocalStorage<number>()
 
 export class World {
   readonly schedule: Schedule
@@ -208,15 +174,5 @@ export class World {
     )
     this.promises.push(handed)
     return handed
-  }
-}
-
-/** In one word. */
-export function endOf(error: unknown): string {
-  try {
-    const { code, message } = error as { code?: string; message: string }
-    return code ?? message
-  } catch {
-    return 'a proxy'
   }
 }
