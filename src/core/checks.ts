@@ -13,6 +13,20 @@ export function isCount(value: unknown, least: number): value is number {
   return Number.isInteger(value) && (value as number) >= least
 }
 
+export function isPlain(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+export function isFunction<T>(value: T): value is T & ((...args: never[]) => unknown) {
+  return typeof value === 'function'
+}
+
+/** Whatever has them will do: an object, also one that can be called. */
+export function hasMethods(value: unknown, ...names: string[]): boolean {
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false
+  return names.every((name) => isFunction((value as Record<string, unknown>)[name]))
+}
+
 /** What one option must be. */
 export interface OptionRule {
   readonly expected: string
@@ -21,7 +35,13 @@ export interface OptionRule {
   readonly parts?: { readonly [part: string]: OptionRule }
 }
 
-export const aFunction: OptionRule = { expected: 'a function', fits: (value) => typeof value === 'function' }
+export const aFunction: OptionRule = { expected: 'a function', fits: isFunction }
+
+export const yesOrNo: OptionRule = { expected: 'a boolean', fits: (value) => typeof value === 'boolean' }
+
+export function oneOf(...words: readonly string[]): OptionRule {
+  return { expected: wordList(words), fits: (value) => words.includes(value as string) }
+}
 
 /**
  * A number that `fits`, NaN never. Where a module calls it as it loads, it calls it `@__PURE__`: then a bundler drops the
@@ -34,16 +54,6 @@ export function numberThat(expected: string, fits: (value: number) => boolean): 
 /** The error for an option that does not exist. */
 export function unknownOption(path: string, known: readonly string[], value: unknown): OptionsError {
   return new OptionsError(path, `left out, since there is no such option (there are ${known.join(', ')})`, value)
-}
-
-export function isPlain(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-/** Is it an object with these methods? Its prototype may have them. */
-export function hasMethods(value: unknown, ...names: string[]): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  return names.every((name) => typeof (value as Record<string, unknown>)[name] === 'function')
 }
 
 /**

@@ -12,9 +12,10 @@ import {
   isCount,
   isPlain,
   type OptionRule,
+  oneOf,
   readGiven,
   requireConcurrency,
-  wordList,
+  yesOrNo,
 } from './checks.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { OptionsError } from './errors.ts'
@@ -84,11 +85,6 @@ const bound: OptionRule = {
   expected: 'an integer of at least 0, or Infinity',
   fits: (value) => value === Number.POSITIVE_INFINITY || isCount(value, 0),
 }
-const yesOrNo: OptionRule = { expected: 'a boolean', fits: (value) => typeof value === 'boolean' }
-const oneOf = (...words: string[]): OptionRule => ({
-  expected: wordList(words),
-  fits: (value) => words.includes(value as string),
-})
 
 export const duplicateRule = oneOf('join', 'join-by-id', 'reject')
 

@@ -6,8 +6,8 @@
  * when it is five seconds old, when the executor closes, or at dispose. There is no timer: these moments are events, and
  * those that only serve to notice them are listened to only while there is something to say.
  */
-
 import { stackOf } from '../core/any-value.ts'
+import { hasMethods } from '../core/checks.ts'
 import { OptionsError } from '../core/errors.ts'
 import type { ExecutorEvent, ExecutorEvents, Listener } from '../core/watch/events.ts'
 import type { ExecutorStatus } from '../core/watch/status.ts'
@@ -39,10 +39,7 @@ const SUMMARY_MS = 5_000
  * @throws {OptionsError}
  */
 export function logTo(executor: Logged, logger: Logger, options?: LogOptions): LogDisposer {
-  const { on, off, getStatus } = (executor ?? {}) as Partial<Logged>
-  if (![on, off, getStatus].every((method) => typeof method === 'function')) {
-    throw new OptionsError('executor', 'a QueuedExecutor', executor)
-  }
+  if (!hasMethods(executor, 'on', 'off', 'getStatus')) throw new OptionsError('executor', 'a QueuedExecutor', executor)
   const settings = readLogOptions(logger, options)
   const log = new Log(executor, settings, new Writer(writeTo(logger, settings.shape)))
   const dispose = (): void => log.dispose()

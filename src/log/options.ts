@@ -1,8 +1,7 @@
 /**
  * What may be chosen about the log, and what is wrong with it?
  */
-import { isCount, unknownOption, wordList } from '../core/checks.ts'
-import { OptionsError } from '../core/errors.ts'
+import { aFunction, isCount, numberThat, type OptionRule, oneOf, readGiven } from '../core/checks.ts'
 import { type LogEvent, lines, logEvents } from './lines.ts'
 import { type Logger, type LogLevel, type LogShape, logLevels, requireLogger, shapeOf } from './logger.ts'
 
@@ -49,35 +48,24 @@ export interface LogSettings {
   readonly redact: LogOptions['redact']
 }
 
-const known: readonly (keyof LogOptions)[] = ['shape', 'levels', 'perSecond', 'burst', 'redact']
+const level = oneOf(...logLevels)
+
+const rules: { readonly [K in keyof LogOptions]-?: OptionRule } = {
+  shape: oneOf('pino', 'console'),
+  levels: {
+    expected: 'an object',
+    fits: () => false,
+    parts: Object.fromEntries(logEvents.map((event) => [event, level])),
+  },
+  perSecond: numberThat('a number greater than 0, or Infinity', (value) => value > 0),
+  burst: { expected: 'an integer of at least 1', fits: (value) => isCount(value, 1) },
+  redact: aFunction,
+}
 
 /** @throws {OptionsError} that names the option, what it must be, and what it is */
 export function readLogOptions(logger: Logger, options: LogOptions = {}): LogSettings {
-  requireObject('options', options, known)
-  const { shape, levels: given = {}, perSecond = 10, burst = 20, redact } = options
-  requireObject('levels', given, logEvents)
+  const { shape, levels: given = {}, perSecond = 10, burst = 20, redact } = readGiven<LogOptions>('', options, rules)
   const levels = Object.fromEntries(logEvents.map((event) => [event, given[event] ?? lines[event].level]))
-  for (const [event, level] of Object.entries(levels)) {
-    if (!logLevels.includes(level)) throw new OptionsError(`levels.${event}`, wordList(logLevels), level)
-  }
   requireLogger(logger, Object.values(levels))
-  if (shape !== undefined && shape !== 'pino' && shape !== 'console') {
-    throw new OptionsError('shape', wordList(['pino', 'console']), shape)
-  }
-  if (!(typeof perSecond === 'number' && perSecond > 0)) {
-    throw new OptionsError('perSecond', 'a number greater than 0, or Infinity', perSecond)
-  }
-  if (!isCount(burst, 1)) throw new OptionsError('burst', 'an integer of at least 1', burst)
-  if (redact !== undefined && typeof redact !== 'function') throw new OptionsError('redact', 'a function', redact)
   return { shape: shape ?? shapeOf(logger), levels: levels as LogSettings['levels'], perSecond, burst, redact }
-}
-
-function requireObject(path: string, value: unknown, names: readonly string[]): void {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new OptionsError(path, 'an object', value)
-  }
-  for (const [name, each] of Object.entries(value)) {
-    if (names.includes(name)) continue
-    throw unknownOption(path === 'options' ? name : `${path}.${name}`, names, each)
-  }
 }

@@ -4,6 +4,7 @@
  * An error is kept until the listener is done, and then leaves it: so it is reported like that of any listener. A logger
  * that fails at every line is reported at the first; the next report is due after a line has worked.
  */
+import { isThenable } from '../core/checks.ts'
 import type { Fields, LogLevel, Write } from './logger.ts'
 
 export class Writer {
@@ -58,8 +59,4 @@ export class Writer {
       throw error
     }
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
 }

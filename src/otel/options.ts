@@ -3,7 +3,7 @@
  */
 
 import type { Attributes, Meter, MeterProvider, Tracer, TracerProvider } from '@opentelemetry/api'
-import { isPlain, type OptionRule, readGiven } from '../core/checks.ts'
+import { hasMethods, isPlain, type OptionRule, readGiven, yesOrNo } from '../core/checks.ts'
 import { type Clock, OptionsError, systemClock } from '../index.ts'
 import type { Watched } from './watched.ts'
 
@@ -46,7 +46,7 @@ const rules: { readonly [K in keyof OtelOptions]-?: OptionRule } = {
     fits: (value) => value === false || hasMethods(value, 'createHistogram', 'addBatchObservableCallback'),
   },
   meterProvider: { expected: 'a MeterProvider', fits: (value) => hasMethods(value, 'getMeter') },
-  histograms: { expected: 'a boolean', fits: (value) => typeof value === 'boolean' },
+  histograms: yesOrNo,
   attributes: {
     expected: 'an object of strings, numbers, booleans, or arrays of these',
     fits: (value) => isPlain(value) && Object.values(value).every(isAttribute),
@@ -67,11 +67,6 @@ export function readOptions(options: OtelOptions = {}): OtelOptions & { readonly
 export function requireWatched(executor: Watched): Watched {
   if (hasMethods(executor, 'on', 'off', 'get', 'getStatus')) return executor
   throw new OptionsError('executor', 'a QueuedExecutor', executor)
-}
-
-function hasMethods(value: unknown, ...names: string[]): boolean {
-  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false
-  return names.every((name) => typeof (value as Record<string, unknown>)[name] === 'function')
 }
 
 function isAttribute(value: unknown): boolean {

@@ -9,8 +9,8 @@
  */
 
 import type { Guard, Refusal } from '../core/admit/guard.ts'
-import { positiveMs, readGuardOptions, rounded } from '../core/admit/guards/guard-options.ts'
-import { aFunction, numberThat } from '../core/checks.ts'
+import { positiveMs, rounded } from '../core/admit/guards/guard-options.ts'
+import { aFunction, numberThat, readGiven } from '../core/checks.ts'
 import { OptionsError } from '../core/errors.ts'
 import { type Priority, priorities } from '../core/priority.ts'
 import { type PressureReadings, processReadings, type Reading } from './monitor.ts'
@@ -69,7 +69,7 @@ const rules = {
  * @throws {OptionsError}
  */
 export function pressure(options: PressureOptions): Guard {
-  const given = readGuardOptions<PressureOptions>('pressure', options, rules)
+  const given = readGiven<PressureOptions>('pressure', options, rules)
   const { sampleIntervalMs = 100, exempt = [] } = given
   const limits = (Object.keys(maxima) as Reading[]).flatMap((reading) => {
     const max = given[maxima[reading]]

@@ -1,6 +1,7 @@
 /**
  * Which series is it? The labels of one executor, and the sets that they make with a series' own.
  */
+import { isPlain } from '../core/checks.ts'
 import { OptionsError } from '../core/errors.ts'
 
 /** One label set. Kept and never changed: prom-client remembers the text of each set that it has seen. */
@@ -10,9 +11,7 @@ const ours = ['queue', 'priority', 'reason', 'outcome', 'le']
 
 /** @throws {OptionsError} */
 export function readLabels(labels: unknown): Labels {
-  if (typeof labels !== 'object' || labels === null || Array.isArray(labels)) {
-    throw new OptionsError('labels', 'an object of names and values', labels)
-  }
+  if (!isPlain(labels)) throw new OptionsError('labels', 'an object of names and values', labels)
   const read: Record<string, string> = {}
   for (const [name, value] of Object.entries(labels)) {
     if (!/^(?!__)[a-zA-Z_][a-zA-Z0-9_]*$/.test(name)) {

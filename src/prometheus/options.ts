@@ -1,7 +1,7 @@
 /**
  * What may be chosen? Everything is looked at before anything is registered.
  */
-import { unknownOption } from '../core/checks.ts'
+import { hasMethods, type OptionRule, readGiven, yesOrNo } from '../core/checks.ts'
 import { OptionsError } from '../core/errors.ts'
 import type { ExecutorEvent, ExecutorHistograms, ExecutorStatus, Listener } from '../index.ts'
 import { type Bounds, readBuckets } from './buckets.ts'
@@ -83,37 +83,37 @@ export interface Settings {
   readonly traces: TraceApi | undefined
 }
 
-const names = ['registry', 'prefix', 'labels', 'buckets', 'exemplars']
+const rules: { readonly [K in keyof PrometheusOptions]-?: OptionRule } = {
+  registry: {
+    expected: 'a Registry of prom-client',
+    fits: (value) =>
+      hasMethods(value, 'registerMetric', 'getSingleMetric', 'removeSingleMetric') &&
+      typeof (value as MetricsRegistry).contentType === 'string',
+  },
+  prefix: {
+    expected: 'letters, digits, _ and :, without a digit in front',
+    fits: (value) => typeof value === 'string' && /^([a-zA-Z_:][a-zA-Z0-9_:]*)?$/.test(value),
+  },
+  // These two are looked at where they are read.
+  labels: { expected: '', fits: () => true },
+  buckets: { expected: '', fits: () => true },
+  exemplars: yesOrNo,
+}
 
 /** @throws {OptionsError} that names the option, what it must be, and what it is */
 export function readOptions(executor: ObservedExecutor, options: PrometheusOptions = {}): Settings {
   if (!hasMethods(executor, 'getStatus', 'getHistograms', 'on', 'off')) {
     throw new OptionsError('executor', 'a QueuedExecutor', executor)
   }
-  if (typeof options !== 'object' || options === null) throw new OptionsError('options', 'an object', options)
-  for (const name of Object.keys(options)) {
-    if (!names.includes(name)) throw unknownOption(name, names, options[name as keyof PrometheusOptions])
-  }
-  const { registry, prefix = 'triage_', labels = {}, buckets = {}, exemplars = false } = options
-  if (typeof prefix !== 'string' || !/^([a-zA-Z_:][a-zA-Z0-9_:]*)?$/.test(prefix)) {
-    throw new OptionsError('prefix', 'letters, digits, _ and :, without a digit in front', prefix)
-  }
-  if (typeof exemplars !== 'boolean') throw new OptionsError('exemplars', 'a boolean', exemplars)
+  const given = readGiven<PrometheusOptions>('', options, rules)
+  const { registry, prefix = 'triage_', labels = {}, buckets = {}, exemplars = false } = given
   return {
     prefix,
     labels: readLabels(labels),
     bounds: readBuckets(buckets),
-    registry: registry === undefined ? globalRegistry() : checked(registry),
+    registry: registry ?? globalRegistry(),
     traces: exemplars ? traceApi() : undefined,
   }
-}
-
-function checked(registry: MetricsRegistry): MetricsRegistry {
-  const isOne =
-    hasMethods(registry, 'registerMetric', 'getSingleMetric', 'removeSingleMetric') &&
-    typeof registry.contentType === 'string'
-  if (!isOne) throw new OptionsError('registry', 'a Registry of prom-client', registry)
-  return registry
 }
 
 function globalRegistry(): MetricsRegistry {
@@ -126,9 +126,4 @@ function traceApi(): TraceApi {
   const api = installed<{ trace: TraceApi }>('@opentelemetry/api')
   if (api !== undefined) return api.trace
   throw new OptionsError('exemplars', 'false where @opentelemetry/api is not installed', true)
-}
-
-function hasMethods(value: unknown, ...methods: string[]): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  return methods.every((name) => typeof (value as Record<string, unknown>)[name] === 'function')
 }

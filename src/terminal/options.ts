@@ -2,9 +2,8 @@
  * What may be chosen about the view, and what is wrong with it?
  */
 
-import { unknownOption } from '../core/checks.ts'
+import { hasMethods, numberThat, type OptionRule, readGiven, yesOrNo } from '../core/checks.ts'
 import { type Clock, systemClock } from '../core/clock.ts'
-import { OptionsError } from '../core/errors.ts'
 
 /** What the view needs of a stream: `process.stdout` and `process.stderr` have it, and so has any writable stream. */
 export interface WatchStream {
@@ -55,45 +54,37 @@ export interface WatchSettings {
   readonly clock: Clock
 }
 
-const known: readonly (keyof WatchOptions)[] = ['stream', 'intervalMs', 'plainIntervalMs', 'colors', 'clock']
-
 /** The longest delay of Node's timers. */
 const MAX_INTERVAL_MS = 2 ** 31 - 1
 
+const interval = numberThat(
+  `a number of ms from 1 to ${MAX_INTERVAL_MS}`,
+  (value) => value >= 1 && value <= MAX_INTERVAL_MS,
+)
+
+const rules: { readonly [K in keyof WatchOptions]-?: OptionRule } = {
+  stream: { expected: 'a writable stream', fits: (value) => hasMethods(value, 'write') },
+  intervalMs: interval,
+  plainIntervalMs: interval,
+  colors: yesOrNo,
+  clock: {
+    expected: 'a clock with now, setTimeout and clearTimeout',
+    fits: (value) => hasMethods(value, 'now', 'setTimeout', 'clearTimeout'),
+  },
+}
+
 /** @throws {OptionsError} that names the option, what it must be, and what it is */
 export function readWatchOptions(options: WatchOptions = {}): WatchSettings {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw new OptionsError('options', 'an object', options)
-  }
-  for (const [name, value] of Object.entries(options)) {
-    if ((known as readonly string[]).includes(name)) continue
-    throw unknownOption(name, known, value)
-  }
-  const { stream = process.stdout, intervalMs = 250, plainIntervalMs = 5_000, colors, clock = systemClock } = options
-  requireMethods('stream', 'a writable stream', stream, 'write')
-  requireMethods('clock', 'a clock with now, setTimeout and clearTimeout', clock, 'now', 'setTimeout', 'clearTimeout')
-  requireInterval('intervalMs', intervalMs)
-  requireInterval('plainIntervalMs', plainIntervalMs)
-  if (colors !== undefined && typeof colors !== 'boolean') throw new OptionsError('colors', 'a boolean', colors)
+  const given = readGiven<WatchOptions>('', options, rules)
+  const { stream = process.stdout, intervalMs = 250, plainIntervalMs = 5_000, clock = systemClock } = given
   const isLive = stream.isTTY === true && process.env.TERM !== 'dumb'
   return {
     stream,
     isLive,
     intervalMs: isLive ? intervalMs : plainIntervalMs,
-    colors: colors ?? hasColors(stream),
+    colors: given.colors ?? hasColors(stream),
     clock,
   }
-}
-
-/** @throws {OptionsError} */
-export function requireMethods(path: string, expected: string, value: unknown, ...names: string[]): void {
-  const has = (name: string): boolean => typeof (value as Record<string, unknown>)[name] === 'function'
-  if (typeof value !== 'object' || value === null || !names.every(has)) throw new OptionsError(path, expected, value)
-}
-
-function requireInterval(path: string, ms: unknown): void {
-  if (typeof ms === 'number' && ms >= 1 && ms <= MAX_INTERVAL_MS) return
-  throw new OptionsError(path, `a number of ms from 1 to ${MAX_INTERVAL_MS}`, ms)
 }
 
 /** @see https://no-color.org */

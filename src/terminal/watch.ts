@@ -5,9 +5,11 @@
  * watched. A frame that is the same as the last is not written, and none is written to a stream that can't keep up.
  */
 import { styleText } from 'node:util'
+import { hasMethods } from '../core/checks.ts'
+import { OptionsError } from '../core/errors.ts'
 import type { ExecutorEvent, Listener } from '../core/watch/events.ts'
 import type { ExecutorStatus } from '../core/watch/status.ts'
-import { readWatchOptions, requireMethods, type WatchOptions, type WatchSettings } from './options.ts'
+import { readWatchOptions, type WatchOptions, type WatchSettings } from './options.ts'
 import { facts, plainLine } from './plain.ts'
 import { Rate } from './rate.ts'
 import { Screen } from './screen.ts'
@@ -32,7 +34,7 @@ export type WatchDisposer = (() => void) & Disposable
  * @throws {OptionsError}
  */
 export function watch(executor: Watched, options?: WatchOptions): WatchDisposer {
-  requireMethods('executor', 'a QueuedExecutor', executor, 'on', 'off', 'getStatus')
+  if (!hasMethods(executor, 'on', 'off', 'getStatus')) throw new OptionsError('executor', 'a QueuedExecutor', executor)
   const viewer = new Viewer(executor, readWatchOptions(options))
   const dispose = (): void => viewer.stop()
   return Object.assign(dispose, { [Symbol.dispose]: dispose })

@@ -3,6 +3,7 @@
  *
  * A stream is more than its iterator: while it is quiet, only the stream itself can be closed.
  */
+import { isFunction } from '../checks.ts'
 import { OptionsError } from '../errors.ts'
 
 /** Any source of requests: an array, a set, a generator, a stream of Node or of the web. Promises of requests are awaited. */
@@ -64,8 +65,4 @@ export function open<T>(source: Source<T>): Opened<T> {
       return iterator.return?.()
     },
   }
-}
-
-function isFunction<T>(value: T): value is T & ((...args: never[]) => unknown) {
-  return typeof value === 'function'
 }

@@ -15,9 +15,9 @@
  *
  * @see https://learn.microsoft.com/azure/architecture/patterns/circuit-breaker
  */
-import { aFunction, isCount, isYes, numberThat } from '../../checks.ts'
+import { aFunction, isCount, isYes, numberThat, readGiven } from '../../checks.ts'
 import type { Guard, GuardQuestion, Refusal } from '../guard.ts'
-import { positiveMs, readGuardOptions, rounded } from './guard-options.ts'
+import { positiveMs, rounded } from './guard-options.ts'
 
 export interface CircuitBreakerOptions {
   /**
@@ -74,7 +74,7 @@ const rules = {
  * @throws {OptionsError}
  */
 export function circuitBreaker(options: CircuitBreakerOptions = {}): Guard {
-  const given = readGuardOptions<CircuitBreakerOptions>('circuitBreaker', options, rules)
+  const given = readGiven<CircuitBreakerOptions>('circuitBreaker', options, rules)
   return new CircuitBreaker({
     failureRatio: 0.5,
     minimumRequests: 20,

@@ -19,9 +19,10 @@
  * @see https://queue.acm.org/detail.cfm?id=2209336 (Nichols and Jacobson, 2012)
  * @see https://github.com/facebook/folly/blob/main/folly/executors/Codel.cpp
  */
+import { readGiven } from '../../checks.ts'
 import { TIERS } from '../../priority.ts'
 import type { Guard, GuardQuestion, Refusal } from '../guard.ts'
-import { fromZero, positiveMs, readGuardOptions, rounded } from './guard-options.ts'
+import { fromZero, positiveMs, rounded } from './guard-options.ts'
 
 export interface CodelOptions {
   /**
@@ -48,7 +49,7 @@ const RUNS_PER_INTERVAL = 2
  * @throws {OptionsError}
  */
 export function codel(options: CodelOptions = {}): Guard {
-  const given = readGuardOptions<CodelOptions>('codel', options, {
+  const given = readGiven<CodelOptions>('codel', options, {
     targetMs: positiveMs,
     intervalMs: positiveMs,
     scale: fromZero,

@@ -1,9 +1,7 @@
 /**
- * What may a guard be told? How each of them looks at its own options: once, when it is made. Step 2 of 7.
+ * What may a guard be told, and how is a number of it shown? Step 2 of 7.
  */
 import { numberThat } from '../../checks.ts'
-
-export { readGiven as readGuardOptions } from '../../checks.ts'
 
 export const positiveMs = /* @__PURE__ */ numberThat(
   'a finite number of ms greater than 0',

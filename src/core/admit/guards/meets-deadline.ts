@@ -16,8 +16,9 @@
  * a run alone would make late: were all of those refused because runs were slow once, nobody would ever learn that they
  * are fast again.
  */
+import { readGiven } from '../../checks.ts'
 import type { Guard, GuardQuestion, Refusal } from '../guard.ts'
-import { msFromZero, readGuardOptions, rounded } from './guard-options.ts'
+import { msFromZero, rounded } from './guard-options.ts'
 
 export interface MeetsDeadlineOptions {
   /**
@@ -33,7 +34,7 @@ export interface MeetsDeadlineOptions {
  * @throws {OptionsError}
  */
 export function meetsDeadline(options: MeetsDeadlineOptions = {}): Guard {
-  const { marginMs = 0 } = readGuardOptions<MeetsDeadlineOptions>('meetsDeadline', options, { marginMs: msFromZero })
+  const { marginMs = 0 } = readGiven<MeetsDeadlineOptions>('meetsDeadline', options, { marginMs: msFromZero })
 
   /** By how many ms it would be late, at least 0; it is in time when less, or NaN: there is nothing to tell it by. */
   const lateMs = ({ at, deadline, recentRunMs }: Readonly<GuardQuestion>, waitMs: number): number =>

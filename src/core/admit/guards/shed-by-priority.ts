@@ -18,11 +18,11 @@
  * @see https://www.uber.com/blog/cinnamon-using-century-old-tech-to-build-a-mean-load-shedder/
  * @see https://failsafe-go.dev/execution-prioritization/
  */
-import { aFunction, isCount, noAnswer, numberThat } from '../../checks.ts'
+import { aFunction, isCount, noAnswer, numberThat, readGiven } from '../../checks.ts'
 import { OptionsError } from '../../errors.ts'
 import { TIERS } from '../../priority.ts'
 import type { Guard, GuardQuestion, Refusal } from '../guard.ts'
-import { fromZero, readGuardOptions, rounded } from './guard-options.ts'
+import { fromZero, rounded } from './guard-options.ts'
 
 export interface ShedByPriorityOptions {
   /**
@@ -65,7 +65,7 @@ const rules = {
  * @throws {OptionsError}
  */
 export function shedByPriority(options: ShedByPriorityOptions = {}): Guard {
-  const given = readGuardOptions<ShedByPriorityOptions>('shedByPriority', options, rules)
+  const given = readGiven<ShedByPriorityOptions>('shedByPriority', options, rules)
   const { softFactor = 2, hardFactor = 1.5 * softFactor, trickle = 0.01, memory = 1_000, cohort } = given
   if (!(hardFactor > softFactor)) {
     throw new OptionsError('shedByPriority.hardFactor', `greater than softFactor (${softFactor})`, hardFactor)

@@ -11,11 +11,11 @@
  *
  * A token is taken before the bounds are looked at: what is then refused for want of room has had its token.
  */
-import { aFunction, isCount, noAnswer, numberThat } from '../../checks.ts'
+import { aFunction, isCount, noAnswer, numberThat, readGiven } from '../../checks.ts'
 import { OptionsError } from '../../errors.ts'
 import { priorities } from '../../priority.ts'
 import type { Guard, GuardQuestion, Refusal } from '../guard.ts'
-import { msFromZero, readGuardOptions, rounded } from './guard-options.ts'
+import { msFromZero, rounded } from './guard-options.ts'
 
 /** Which bucket a request takes its token from: any string, such as its tenant. */
 export type BucketKey = (request: unknown, metadata: unknown) => string
@@ -79,7 +79,7 @@ const rules = {
  * @throws {OptionsError}
  */
 export function tokenBucket(options: TokenBucketOptions): Guard {
-  const given = readGuardOptions<TokenBucketOptions>('tokenBucket', options, rules)
+  const given = readGiven<TokenBucketOptions>('tokenBucket', options, rules)
   const { perSecond, per = 'executor', over = 'refuse', maxDelayMs = 10_000, maxKeys = 10_000 } = given
   if (perSecond === undefined) throw new OptionsError('tokenBucket.perSecond', perSecondRule.expected, undefined)
   if (over === 'refuse' && given.maxDelayMs !== undefined) {

@@ -9,7 +9,7 @@
  * The outer order does not look at the head of each tier. Where young requests go first (by deadline, or by key), the head is
  * always young, and the whole tier would wait for ever.
  */
-import { type OptionRule, readGiven } from '../../checks.ts'
+import { hasMethods, type OptionRule, readGiven } from '../../checks.ts'
 import { OptionsError } from '../../errors.ts'
 import { bySequence, type OrderPolicy, type Turns } from '../order.ts'
 
@@ -24,7 +24,7 @@ export interface WithinOptions {
 
 const anOrder: OptionRule = {
   expected: 'an order policy',
-  fits: (value) => typeof (value as OrderPolicy | null)?.rank === 'function',
+  fits: (value) => hasMethods(value, 'rank'),
 }
 
 /**

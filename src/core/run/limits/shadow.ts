@@ -5,6 +5,7 @@
  * What it reports is what it has seen: calls beyond `concurrency` never ran, so a limit much above it is no measurement,
  * and one below it was never tried.
  */
+import { hasMethods } from '../../checks.ts'
 import { OptionsError } from '../../errors.ts'
 import type { LimitPolicy } from '../limit.ts'
 
@@ -13,14 +14,10 @@ import type { LimitPolicy } from '../limit.ts'
  * @throws {OptionsError} for what is no limit policy
  */
 export function shadow(policy: LimitPolicy): LimitPolicy {
-  if (!isPolicy(policy)) throw new OptionsError('policy', 'a limit policy, such as adaptive()', policy)
+  if (!hasMethods(policy, 'sample')) throw new OptionsError('policy', 'a limit policy, such as adaptive()', policy)
   const { name, initial } = policy
   const observed: LimitPolicy = { name, initial, shadow: true, sample: (sample) => policy.sample(sample) }
   return policy.isDropped === undefined
     ? observed
     : { ...observed, isDropped: (error) => policy.isDropped?.(error) ?? false }
-}
-
-function isPolicy(policy: unknown): boolean {
-  return typeof policy === 'object' && policy !== null && typeof (policy as Partial<LimitPolicy>).sample === 'function'
 }
