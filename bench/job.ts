@@ -1,6 +1,7 @@
 /**
  * What is the work? The same request objects and the same tasks for every peer.
  */
+import { seeded } from '../test/support/seeded.ts'
 
 /** One request. The answer to it is its value plus one. */
 export interface Job {
@@ -41,15 +42,10 @@ export function jobsOfFourTiers(count: number): Job[] {
   return Array.from({ length: count }, (_, index) => ({ index, value: (index * 7) % 1_000, tier: next() }))
 }
 
-/** Integers below a limit, the same sequence at every call (mulberry32). */
+/** Integers below a limit, the same sequence at every call. */
 export function randomInts(limit: number): () => number {
-  let state = SEED
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % limit
-  }
+  const random = seeded(SEED)
+  return () => ((random() * 2 ** 32) >>> 0) % limit
 }
 
 /** @throws {Error} that names the first answer that is wrong */

@@ -16,6 +16,7 @@ import {
 import { prometheus } from 'triage-queue/prometheus'
 import { VirtualClock } from 'triage-queue/simulation'
 import { expect, test } from 'vitest'
+import { seeded } from '../support/seeded.ts'
 import { Exposition } from './exposition.ts'
 
 const endings: readonly Outcome[] = ['completed', 'failed', 'expired', 'cancelled', 'shed']
@@ -26,15 +27,6 @@ interface Work {
   /** It goes on when its signal is aborted. */
   readonly isDeaf: boolean
   readonly fitness: 'fit' | 'unfit' | 'breaks the schema'
-}
-
-/** Numbers from 0 to 1, the same ones each time. */
-function seeded(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return state / 2 ** 32
-  }
 }
 
 /** What the events say, which the engine counts nowhere. */

@@ -9,10 +9,11 @@ import { expect, test } from 'vitest'
 
 const root = join(import.meta.dirname, '../..')
 
-/** Those whose length is known: one item for each priority, or for each column of a terminal. */
+/** Those whose length is known: one item for each priority, for each column of a terminal, or for each level of a log. */
 const bounded = [
   'src/core/queue/orders/weighted.ts: Math.max(...read)',
   'src/core/queue/request-queue.ts: Math.max(...waits)',
+  'src/log/options.ts: oneOf(...logLevels)',
   'src/terminal/text.ts: Math.max(...values)',
   'src/terminal/view.ts: Math.max(...Object.values(oldestWaitMsByPriority))',
 ]

@@ -6,17 +6,6 @@
  */
 import type { VirtualClock } from '../../src/simulation/index.ts'
 
-/** Numbers from 0 to 1, the same for the same seed (mulberry32). */
-export function seeded(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let word = Math.imul(state ^ (state >>> 15), 1 | state)
-    word = (word + Math.imul(word ^ (word >>> 7), 61 | word)) ^ word
-    return ((word ^ (word >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
 /** Calls `arrive` at random times, on average so often a second, between two times in ms. */
 export function arrivals(
   clock: VirtualClock,

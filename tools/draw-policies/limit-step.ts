@@ -6,7 +6,8 @@
  */
 import { adaptive, gradient2, type LimitPolicy, QueuedExecutor } from '../../src/index.ts'
 import { VirtualClock } from '../../src/simulation/index.ts'
-import { seeded, spread } from './arrivals.ts'
+import { seeded } from '../../test/support/seeded.ts'
+import { spread } from './arrivals.ts'
 import { draw } from './chart.ts'
 import { mean, type Point, quantile, sample } from './sampling.ts'
 import { colours } from './series.ts'

@@ -17,7 +17,8 @@ import {
   shedByPriority,
 } from '../../src/index.ts'
 import { VirtualClock } from '../../src/simulation/index.ts'
-import { arrivals, seeded, spread } from './arrivals.ts'
+import { seeded } from '../../test/support/seeded.ts'
+import { arrivals, spread } from './arrivals.ts'
 import { draw } from './chart.ts'
 import { Stretches } from './sampling.ts'
 import { colours, type Series } from './series.ts'

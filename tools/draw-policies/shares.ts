@@ -3,7 +3,8 @@
  */
 import { type Priority, priorities, QueuedExecutor, weighted } from '../../src/index.ts'
 import { VirtualClock } from '../../src/simulation/index.ts'
-import { seeded, spread } from './arrivals.ts'
+import { seeded } from '../../test/support/seeded.ts'
+import { spread } from './arrivals.ts'
 import { draw } from './chart.ts'
 import { mean, Stretches } from './sampling.ts'
 import { byPriority } from './series.ts'

@@ -3,7 +3,8 @@
  */
 import { aging, agingBoundMs, type OrderPolicy, priorities, QueuedExecutor, strict } from '../../src/index.ts'
 import { VirtualClock } from '../../src/simulation/index.ts'
-import { arrivals, seeded, spread } from './arrivals.ts'
+import { seeded } from '../../test/support/seeded.ts'
+import { arrivals, spread } from './arrivals.ts'
 import { draw } from './chart.ts'
 import { type Point, sample } from './sampling.ts'
 import { byPriority } from './series.ts'

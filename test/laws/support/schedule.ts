@@ -5,6 +5,7 @@
  */
 import fc from 'fast-check'
 import { type ExecutorEvent, type Priority, priorities, type QueuedExecutorOptions } from 'triage-queue'
+import { eventNames } from '../../support/event-names.ts'
 
 /** What the executor does with one request. */
 export interface Work {
@@ -99,30 +100,6 @@ export type Feature =
 
 export const SIGNALS = 3
 const IDS = 3
-
-const everyEvent: Record<ExecutorEvent, true> = {
-  queued: true,
-  rejected: true,
-  blocked: true,
-  started: true,
-  retrying: true,
-  progress: true,
-  completed: true,
-  failed: true,
-  expired: true,
-  cancelled: true,
-  shed: true,
-  joined: true,
-  full: true,
-  idle: true,
-  paused: true,
-  resumed: true,
-  resized: true,
-  stuck: true,
-  selfWaiting: true,
-  closed: true,
-}
-export const events = Object.keys(everyEvent) as ExecutorEvent[]
 
 const priority = fc.constantFrom(...priorities)
 const which = fc.nat(30)
@@ -235,7 +212,7 @@ export function schedules(...without: Feature[]): fc.Arbitrary<Schedule> {
   )
   const hurt = fc.constantFrom({ do: 'throw' as const }, { do: 'reject' as const })
   const reaction: fc.Arbitrary<Reaction> = fc.record({
-    on: fc.constantFrom(...events),
+    on: fc.constantFrom(...eventNames),
     after: fc.nat(4),
     times: fc.integer({ min: 1, max: 3 }),
     does: fc.oneof({ weight: 6, arbitrary: simple }, { weight: 1, arbitrary: hurt }),

@@ -24,7 +24,8 @@ import {
   weighted,
 } from 'triage-queue'
 import { VirtualClock } from 'triage-queue/simulation'
-import { type Action, type Arrive, events, type Schedule, SIGNALS, type Work } from './schedule.ts'
+import { eventNames } from '../../support/event-names.ts'
+import { type Action, type Arrive, type Schedule, SIGNALS, type Work } from './schedule.ts'
 
 /** What a law says; each throws (see `must`) when the law is broken. */
 export interface Law {
@@ -574,7 +575,7 @@ export class World {
   // ── Listeners ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #listen(): void {
-    for (const event of events) {
+    for (const event of eventNames) {
       this.executor.on(event, (payload) => {
         this.#sawTimes(event, payload)
         if ('metadata' in payload) {
@@ -603,7 +604,7 @@ export class World {
   }
 
   #hurt(): void {
-    for (const event of events) {
+    for (const event of eventNames) {
       this.executor.on(event, () => {
         throw new Error(`a listener of '${event}'`)
       })

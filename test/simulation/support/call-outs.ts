@@ -1,15 +1,8 @@
 /**
  * Where does the engine call code of its user? One list: what is injected, and what a test holds against the public types.
  */
-import type { ExecutorEvent, RequestOptions } from 'triage-queue'
-
-/** Each event, so that a new one is missed by the compiler. */
-const events: { readonly [E in ExecutorEvent]: true } = {
-  ...{ queued: true, rejected: true, blocked: true, started: true, retrying: true, completed: true, failed: true },
-  ...{ expired: true, cancelled: true, shed: true, joined: true, full: true, idle: true, paused: true, resumed: true },
-  ...{ resized: true, stuck: true, closed: true, progress: true, selfWaiting: true },
-}
-export const eventNames = Object.keys(events) as ExecutorEvent[]
+import type { RequestOptions } from 'triage-queue'
+import { eventNames } from '../../support/event-names.ts'
 
 const options: readonly Exclude<keyof RequestOptions, 'metadata'>[] = [
   ...(['priority', 'id', 'signal', 'waitTimeoutMs', 'runTimeoutMs', 'timeoutMs'] as const),

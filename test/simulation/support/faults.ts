@@ -3,7 +3,8 @@
  * executor; otherwise it does what it always does.
  */
 import type { Clock } from 'triage-queue'
-import { callOuts, eventNames } from './call-outs.ts'
+import { eventNames } from '../../support/event-names.ts'
+import { callOuts } from './call-outs.ts'
 import type { Action, Arrive, Fault } from './schedule.ts'
 import type { World } from './world.ts'
 

@@ -3,7 +3,8 @@
  *
  * Each seed takes only some of all features: what a few have in common is found sooner than what all have a little of.
  */
-import { type ExecutorEvent, type Priority, priorities } from 'triage-queue'
+import { type Priority, priorities } from 'triage-queue'
+import { eventNames } from '../../support/event-names.ts'
 import { callOuts } from './call-outs.ts'
 import { Dice } from './dice.ts'
 import { doesOf } from './faults.ts'
@@ -30,22 +31,8 @@ const exactOrders: readonly OrderName[] = ['aging', 'deadlines', 'last in', 'old
 const numericOrders: readonly OrderName[] = ['weighted', 'fair']
 const numericGuards: readonly GuardName[] = ['tokens', 'waiting tokens', 'codel', 'deadline', 'shedding', 'breaker']
 const numericLimits: readonly LimitName[] = ['aimd', 'vegas', 'gradient2', 'adaptive']
-const events: readonly ExecutorEvent[] = [
-  ...(['queued', 'rejected', 'blocked', 'started', 'retrying', 'completed', 'failed', 'expired'] as const),
-  ...([
-    'cancelled',
-    'shed',
-    'joined',
-    'full',
-    'idle',
-    'paused',
-    'resumed',
-    'resized',
-    'stuck',
-    'closed',
-    'progress',
-  ] as const),
-]
+/** None of its calls awaits a request of the same executor. */
+const events = eventNames.filter((event) => event !== 'selfWaiting')
 
 /** Up to a full partition of four slots. */
 const reserves: readonly { readonly [P in Priority]?: number }[] = [

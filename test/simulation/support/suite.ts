@@ -2,6 +2,7 @@
  * A part of the schedules as a test: several files share them, so that several workers do.
  */
 import { expect, test } from 'vitest'
+import { eventNames } from '../../support/event-names.ts'
 import { Coverage } from './coverage.ts'
 import { generate } from './generate.ts'
 import { runSchedules } from './run.ts'
@@ -11,21 +12,7 @@ import { report, shrink } from './shrink.ts'
 const expected = [
   ...['arrive', 'cancel', 'setPriority', 'abort', 'release', 'pause', 'resume', 'resize', 'idle', 'ready', 'close'],
   'a fault',
-  ...[
-    'queued',
-    'rejected',
-    'blocked',
-    'started',
-    'retrying',
-    'completed',
-    'failed',
-    'expired',
-    'cancelled',
-    'shed',
-  ].map((event) => `event ${event}`),
-  ...['joined', 'full', 'idle', 'paused', 'resumed', 'resized', 'stuck', 'closed', 'progress'].map(
-    (event) => `event ${event}`,
-  ),
+  ...eventNames.filter((event) => event !== 'selfWaiting').map((event) => `event ${event}`),
   'not retried',
   'held',
   'another payload',

@@ -12,7 +12,6 @@ import {
   codel,
   DeadLetters,
   type Executor,
-  type ExecutorEvent,
   earliestDeadlineFirst,
   fairBy,
   meetsDeadline,
@@ -23,6 +22,7 @@ import {
   tokenBucket,
   weighted,
 } from 'triage-queue'
+import { eventNames } from '../../support/event-names.ts'
 import { type Answer, Failure, type Job, serve } from './job.ts'
 import type { Tally } from './tally.ts'
 import type { Time } from './time.ts'
@@ -31,10 +31,7 @@ export type Lane = QueuedExecutor<Job, Answer>
 
 const MAX_KEYS = 500
 
-const events: readonly ExecutorEvent[] = [
-  ...(['queued', 'rejected', 'started', 'retrying', 'completed', 'failed', 'expired', 'cancelled', 'shed'] as const),
-  ...(['joined', 'blocked', 'full', 'idle', 'paused', 'resumed', 'resized', 'stuck', 'closed'] as const),
-]
+const events = eventNames.filter((event) => event !== 'progress' && event !== 'selfWaiting')
 
 const keyOf = (job: unknown): string => (job as Job).key
 

@@ -4,7 +4,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { getEventListeners } from 'node:events'
 import { priorities, type QueuedRequest, type RequestOptions } from 'triage-queue'
-import { seeded } from '../../../tools/draw-policies/arrivals.ts'
+import { seeded } from '../../support/seeded.ts'
 import { type Answer, type Job, makeJob, pick } from './job.ts'
 import { type Lane, Lanes } from './lanes.ts'
 import { must } from './must.ts'

@@ -5,7 +5,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { getHeapStatistics } from 'node:v8'
 import { priorities, QueuedExecutor, type WhenFull } from 'triage-queue'
-import { seeded } from '../../../tools/draw-policies/arrivals.ts'
+import { seeded } from '../../support/seeded.ts'
 import { pick } from './job.ts'
 import { CAPACITY, type NarrowReport, type PartOptions } from './report.ts'
 import { Tally } from './tally.ts'

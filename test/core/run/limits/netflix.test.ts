@@ -8,7 +8,7 @@ import { gradient2 } from '../../../../src/core/run/limits/gradient2.ts'
 import { vegas } from '../../../../src/core/run/limits/vegas.ts'
 import { seeded } from '../../../support/seeded.ts'
 import { AimdFormula, ExpAverageFormula, type Formula, Gradient2Formula, VegasFormula } from './support/formulas.ts'
-import { randomSamples, toSample } from './support/seeded.ts'
+import { randomSamples, toSample } from './support/java-samples.ts'
 
 const SAMPLES = 100_000
 

@@ -2,7 +2,7 @@
  * The formulas of Netflix's limits, written down a second time, one line for one line and with Java's types: what the
  * policies are held against. Durations are whole nanoseconds, `(int)` is Math.trunc.
  */
-import type { JavaSample } from './seeded.ts'
+import type { JavaSample } from './java-samples.ts'
 
 const int = Math.trunc
 
