@@ -1,13 +1,12 @@
 /**
- * Do the limits take only options that make sense, and is a shadow only a shadow?
+ * Do the limits take only options that make sense?
  */
-import { fixed, isTriageError, OptionsError, QueuedExecutor } from 'triage-queue'
+import { fixed, isTriageError, type OptionsError, QueuedExecutor } from 'triage-queue'
 import { expect, test } from 'vitest'
 import type { LimitPolicy } from '../../../../src/core/run/limit.ts'
 import { adaptive } from '../../../../src/core/run/limits/adaptive.ts'
 import { aimd } from '../../../../src/core/run/limits/aimd.ts'
 import { gradient2 } from '../../../../src/core/run/limits/gradient2.ts'
-import { shadow } from '../../../../src/core/run/limits/shadow.ts'
 import { vegas } from '../../../../src/core/run/limits/vegas.ts'
 
 type Make = (options?: object) => LimitPolicy
@@ -107,47 +106,10 @@ test.each(policies)('%s asks isDropped about errors if there is one, and has non
   expect('isDropped' in make()).toBe(false)
 })
 
-test('a shadow learns and answers as its policy does, and is marked as a shadow', () => {
-  const alone = aimd({ min: 1, isDropped: () => true })
-  const observed = shadow(aimd({ min: 1, isDropped: () => true }))
-  expect(observed).toMatchObject({ name: 'aimd', initial: alone.initial, shadow: true })
-  expect(observed.isDropped?.(new Error('any'))).toBe(true)
-  for (let i = 0; i < 100; i++) {
-    const sample = { at: i, runMs: 1, inflight: 20, dropped: i % 7 === 0 }
-    expect(observed.sample(sample)).toBe(alone.sample(sample))
-  }
-  expect(shadow(aimd()).isDropped).toBeUndefined()
-  expect(shadow(shadow(aimd()))).toMatchObject({ name: 'aimd', shadow: true })
-})
-
-test('a shadow keeps the `this` of a policy that is an object of a class', () => {
-  class Mine implements LimitPolicy {
-    readonly name = 'mine'
-    readonly initial = 3
-    #seen = 0
-    sample(): number {
-      return ++this.#seen
-    }
-    isDropped(): boolean {
-      return this.#seen > 0
-    }
-  }
-  const observed = shadow(new Mine())
-  expect(observed.isDropped?.(0)).toBe(false)
-  expect(observed.sample({ at: 0, runMs: 1, inflight: 1, dropped: false })).toBe(1)
-  expect(observed.isDropped?.(0)).toBe(true)
-})
-
-test('a shadow of what is no policy is refused', () => {
-  for (const nothing of [undefined, null, 5, {}, { sample: 1 }]) {
-    expect(() => shadow(nothing as unknown as LimitPolicy)).toThrow(OptionsError)
-    expect(refusal(() => shadow(nothing as unknown as LimitPolicy))).toMatchObject({ path: 'policy' })
-  }
-})
-
-test('a shadow of a policy that answers nothing about an error answers no', () => {
-  const policy = { ...aimd(), isDropped: () => undefined as unknown as boolean }
-  expect(shadow(policy).isDropped?.(new Error('any'))).toBe(false)
+test('a limit may have one value only; its options are an object, and its most no less than its least', () => {
+  expect(aimd({ min: 5, max: 5 }).initial).toBe(5)
+  expect(() => aimd({ min: 5, max: 4 })).toThrow("Option 'max' must be an integer of at least min (5), but is 4")
+  expect(() => aimd(5 as never)).toThrow('must be an object, but is 5')
 })
 
 test('fixed() is `concurrency` as a policy: whatever happens, so many run', async () => {

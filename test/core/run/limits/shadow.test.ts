@@ -1,4 +1,7 @@
-import { aimd, type LimitPolicy, shadow } from 'triage-queue'
+/**
+ * Is a shadow only a shadow?
+ */
+import { aimd, type LimitPolicy, OptionsError, shadow } from 'triage-queue'
 import { expect, test } from 'vitest'
 
 test('a shadow learns and says what its policy does, and that it is one', () => {
@@ -18,12 +21,44 @@ test('a shadow learns and says what its policy does, and that it is one', () => 
   expect(shadow({ name: 'x', initial: 1, sample: () => 1 }).isDropped).toBeUndefined()
 })
 
-test.each([[5], [null], [{}], [undefined]])('%j is no policy', (policy) => {
-  expect(() => shadow(policy as never)).toThrow("Option 'policy' must be a limit policy, such as adaptive(), but is ")
+test('a shadow learns and answers as its policy does, and is marked as a shadow', () => {
+  const alone = aimd({ min: 1, isDropped: () => true })
+  const observed = shadow(aimd({ min: 1, isDropped: () => true }))
+  expect(observed).toMatchObject({ name: 'aimd', initial: alone.initial, shadow: true })
+  expect(observed.isDropped?.(new Error('any'))).toBe(true)
+  for (let i = 0; i < 100; i++) {
+    const sample = { at: i, runMs: 1, inflight: 20, dropped: i % 7 === 0 }
+    expect(observed.sample(sample)).toBe(alone.sample(sample))
+  }
+  expect(shadow(aimd()).isDropped).toBeUndefined()
+  expect(shadow(shadow(aimd()))).toMatchObject({ name: 'aimd', shadow: true })
 })
 
-test('a limit may have one value only; its options are an object, and its most no less than its least', () => {
-  expect(aimd({ min: 5, max: 5 }).initial).toBe(5)
-  expect(() => aimd({ min: 5, max: 4 })).toThrow("Option 'max' must be an integer of at least min (5), but is 4")
-  expect(() => aimd(5 as never)).toThrow('must be an object, but is 5')
+test('a shadow keeps the `this` of a policy that is an object of a class', () => {
+  class Mine implements LimitPolicy {
+    readonly name = 'mine'
+    readonly initial = 3
+    #seen = 0
+    sample(): number {
+      return ++this.#seen
+    }
+    isDropped(): boolean {
+      return this.#seen > 0
+    }
+  }
+  const observed = shadow(new Mine())
+  expect(observed.isDropped?.(0)).toBe(false)
+  expect(observed.sample({ at: 0, runMs: 1, inflight: 1, dropped: false })).toBe(1)
+  expect(observed.isDropped?.(0)).toBe(true)
+})
+
+test('a shadow of a policy that answers nothing about an error answers no', () => {
+  const policy = { ...aimd(), isDropped: () => undefined as unknown as boolean }
+  expect(shadow(policy).isDropped?.(new Error('any'))).toBe(false)
+})
+
+test.each([[5], [null], [{}], [undefined], [{ sample: 1 }]])('%j is no policy', (policy) => {
+  const make = () => shadow(policy as never)
+  expect(make).toThrow(OptionsError)
+  expect(make).toThrow("Option 'policy' must be a limit policy, such as adaptive(), but is ")
 })
