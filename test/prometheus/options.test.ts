@@ -9,6 +9,7 @@ import { Exposition } from './exposition.ts'
 
 const bad: readonly [path: string, options: unknown, expected: RegExp][] = [
   ['options', null, /an object/],
+  ['options', [], /an object/],
   ['options', 'registry', /an object/],
   [
     'register',
@@ -54,7 +55,8 @@ const bad: readonly [path: string, options: unknown, expected: RegExp][] = [
 
 test.each(bad)('%s may not be %j', (path, options, expected) => {
   const registry = new Registry()
-  const given = typeof options === 'object' && options !== null ? { registry, ...options } : options
+  const given =
+    typeof options === 'object' && options !== null && !Array.isArray(options) ? { registry, ...options } : options
   const queue = new QueuedExecutor(async () => 1)
   let error: unknown
   try {
