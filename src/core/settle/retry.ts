@@ -1,5 +1,5 @@
 /**
- * Once more, and when? A retry policy answers with a delay, or not at all. Step 6 of 7.
+ * Once more, and when? A retry policy answers with a delay, or not at all. Step 5 of 7.
  *
  * Policies decide, the executor acts: a request that is to be tried again leaves its slot while it backs off, keeps the
  * rank of its admission, and is not judged again when it comes back to the queue. Its timeouts go on from its submission.

@@ -1,7 +1,7 @@
 /**
  * Has it waited too long to be worth a slot? Controlled delay: waiting time is judged, not length. Step 2 of 7.
  *
- * A good queue takes up a burst and is empty again soon: then somebody waits little in each interval. A bad one stands: then
+ * A good queue takes up a burst and is empty again soon: then some request waits little in each interval. A bad one stands: then
  * even the *least* wait of an interval is long. So, for each tier on its own, as folly's `Codel` does:
  *
  *     at the end of an interval    overloaded = its least wait > target
@@ -10,7 +10,7 @@
  *
  * folly's target of 5 ms suits work of about a millisecond. A queue in front of `concurrency` slots hands on one every
  * run / concurrency; with a target of half a run about half as many wait as run, which is enough never to leave a slot
- * idle. And nobody is shed for a wait that is shorter than the run itself. For the same reason an interval takes at least
+ * idle. And none is shed for a wait that is shorter than the run itself. For the same reason an interval takes at least
  * two runs: each slot is handed on once or twice in it.
  *
  * It looks at a request only when its turn has come: a tier that never has its turn (LOW, under strict order) is not shed.

@@ -13,7 +13,7 @@
  *     q < low  = 0.1 √L + noise / 2    L ← L + step, step = √L / 2, at least 1
  *     between the two                  L stays, but for a try once it has been there for long
  *
- * `noise` is L times the standard error of `run`, so that with runs of very different lengths a queue must be longer
+ * `noise` is L times two standard errors of `run`, so that with runs of very different lengths a queue must be longer
  * before it is believed. The longer L stays, the more windows `run` is the mean of, and the smaller the noise.
  *
  * Five things keep L there, also where a crowd makes the work itself slower, and each call too many costs throughput:
@@ -22,18 +22,18 @@
  *  2. A probe. Every 24th window runs with 0.7 · L, and what a call takes then is r, or nearer to it. A minimum or an
  *     average of what was seen would become, under lasting load, the latency of the queue itself, and the limit would
  *     drift up for ever (known of Vegas and Gradient2). It costs some 1 % of throughput.
- *  3. No way back from a probe that cost no throughput, but the next one at once: so a limit that is far too high, the
- *     first one perhaps, is left within some windows, though the true r has never been seen.
- *  4. A decrease must help. If L has shrunk by 30 % and latency by less than 20 %, it was no queue: r is what a run takes
- *     now. So a downstream that has become slower is not strangled for it. A probe right after tells if that was wrong.
+ *  3. A probe that costs no throughput is not undone: L stays small, and the next probe follows at once. So a limit that is
+ *     far too high, the first one perhaps, is left within some windows, though the true r has never been seen.
+ *  4. A decrease must help. If L has shrunk by 30 % and latency by less than 20 %, there was no queue: r is set to what a run
+ *     takes now. So a downstream that has become slower is not strangled. A probe right after tells if that was wrong.
  *  5. A cap: L ≤ 5 times what was in flight by Little's law, throughput times latency.
  *
  * A window that never used all of L says what an unhurried call takes, and moves r; it does not move L. Of a window in
  * which a share d was dropped, L loses d / 2, as in DCTCP.
  *
- * The constants are from sweeps in simulation, over capacities from 1 to 200, steady to exponential run times, and
- * downstreams that only queue or that also become less efficient: of those in which twice the capacity in flight makes
- * all calls half as long again it reaches 95 to 99 % of the best fixed limit's goodput, with exponential run times 80
+ * The constants are from sweeps in simulation: capacities from 1 to 200, steady to exponential run times, downstreams that
+ * only queue, and some that also become less efficient. Where twice the capacity in flight makes all calls half as long
+ * again, it reaches 95 to 99 % of the best fixed limit's goodput, with exponential run times 80
  * to 95 %. When the capacity collapses to a twentieth and nothing times out, it needs more than 30 s to follow. A veto by
  * the slope of latency over inflight (failsafe-go, Cinnamon) was tried: it changed nothing that the ceiling and the probes
  * do not, and is left out.

@@ -5,9 +5,9 @@
 
 /** The mean is of the last windows, of about so many. */
 const MOST_WINDOWS = 8
-/** Standard errors: `ms` is compared with what is known no better. */
+/** In standard errors: more than one, since what `ms` is compared with is no more certain. */
 const NOISE = 2
-/** … for the same reason, more windows than these do not make the comparison more certain. */
+/** More windows than these do not make that comparison more certain: its other side stays as it is. */
 const CERTAIN_WINDOWS = 3
 /** A window so many standard errors off is from another downstream, and what was before does not count any more. */
 const SURPRISE = 2.5

@@ -1,5 +1,5 @@
 /**
- * When is a failed request tried again? Exponential backoff with full jitter, under a budget. Step 6 of 7.
+ * When is a failed request tried again? Exponential backoff with full jitter, under a budget. Step 5 of 7.
  *
  * After the nth failure it waits for a random time between 0 and `baseMs · 2^(n − 1)`, `maxMs` at most: callers who have
  * failed together do not come back together. The budget is a share of all admitted requests: when everything fails,
