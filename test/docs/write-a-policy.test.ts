@@ -175,6 +175,18 @@ describe('a guard that', () => {
     expect(asked).not.toContain('overload')
   })
 
+  test('is not asked about one that joins, and is told of no request where ready() was told of none', async () => {
+    const asked: unknown[] = []
+    const { queue, clock } = await five({
+      overload: { name: 'mine', admit: ({ request }) => void asked.push(request) },
+    })
+    asked.length = 0
+    await clock.run({ until: Promise.all([queue.execute('x', { id: 'x' }), queue.execute('x', { id: 'x' })]) })
+    expect([asked, queue.getStatus().totals.joined]).toEqual([['x'], 1])
+    await queue.ready()
+    expect(asked).toEqual(['x', undefined])
+  })
+
   test('is asked with probe by ready(), by map(), and where nothing may wait; and is not told that the queue is full', async () => {
     const probes: string[] = []
     let starts = 0
@@ -268,6 +280,11 @@ describe('an order that', () => {
 
 describe('a limit that', () => {
   const limit = (more: Partial<LimitPolicy>): LimitPolicy => ({ name: 'mine', initial: 2, sample: () => 3, ...more })
+
+  test('stands beside concurrency: an OptionsError', async () => {
+    const both = five({ concurrency: 2, limit: limit({}) })
+    await expect(both).rejects.toMatchObject({ code: 'TRIAGE_INVALID_OPTIONS', path: 'concurrency' })
+  })
 
   test('has no initial: an OptionsError', async () => {
     await expect(five({ limit: limit({ initial: 0.5 }) })).rejects.toMatchObject({ code: 'TRIAGE_INVALID_OPTIONS' })
