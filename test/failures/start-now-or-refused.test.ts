@@ -816,18 +816,17 @@ test('one that would never start at once is not moved to where nothing may wait'
   expect(codes([runs, waits, blocked, joined])).toEqual(['fulfilled', 'fulfilled', 'fulfilled', 'fulfilled'])
 })
 
-test('one that finds its slot passes blocked ones of a lower priority, but not of a higher one', async () => {
-  for (const [none, comes] of [
-    ['urgent', true],
-    ['low', false],
-  ] as const) {
-    const maxQueueSize = { total: 1, [none]: 'none' }
-    const options = { concurrency: 4, maxQueueSize, whenFull: 'block', reserve: { normal: 1 }, debug: true } as const
-    const { gate, queue } = gated(options)
-    const all = ['first', 'blocked'].map((name) => send(queue, name, { priority: 'high' }))
-    expect(queue.getStatus().blocked).toBe(1)
-    expect(queue.offer('offered', { priority: none }) !== undefined).toBe(comes)
-    await gate.finishAll()
-    expect(codes(all)).toEqual(['fulfilled', 'fulfilled'])
-  }
+test('one that finds its slot passes none that is blocked: `offer()` is refused, and `execute()` goes by its priority', async () => {
+  const maxQueueSize = { total: 1, urgent: 'none' } as const
+  const options = { concurrency: 3, maxQueueSize, whenFull: 'block', reserve: { low: 1 }, debug: true } as const
+  const { gate, queue } = gated(options)
+  const all = ['first', 'blocked'].map((name) => send(queue, name, { priority: 'high' }))
+  expect(queue.getStatus().blocked).toBe(1)
+  expect(queue.offer('offered', { priority: 'urgent' })).toBeUndefined()
+  all.push(send(queue, 'urgent', { priority: 'urgent' }))
+  expect(queue.getStatus().blocked).toBe(1)
+  await turn()
+  expect(gate.started).toEqual(['urgent', 'first'])
+  await gate.finishAll()
+  expect(codes(all)).toEqual(['fulfilled', 'fulfilled', 'fulfilled'])
 })

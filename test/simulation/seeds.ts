@@ -280,16 +280,4 @@ export const kept: readonly Kept[] = [
       then({ do: 'resume' }),
     ],
   },
-  {
-    seed: 40_105_639,
-    was: 'one that has its slot is refused, so as not to pass a blocked one of a lower priority',
-    cure: 'it passes those of its own priority and above no more, as one that is blocked',
-    commit: '7f9b376',
-    options: { concurrency: 3, maxQueueSize: { total: 1, urgent: 'none' }, whenFull: 'block', reserve: { low: 1 } },
-    commands: [
-      arrive(high, { via: 'offer', passMs: -1 }),
-      arrive(high, { passMs: -1 }),
-      arrive(urgent, { via: 'offer' }),
-    ],
-  },
 ]

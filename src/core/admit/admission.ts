@@ -126,7 +126,7 @@ export class Admission {
     }
     const bound = capacity.bound(record.tier, slotIsFree, record.cost > 1)
     if (bound !== undefined) this.#findsItFull(record, bound, whenFull, rank)
-    else if (blocked.size > 0 && room.wouldBePassed(record.tier)) {
+    else if (blocked.size > 0 && room.wouldBePassed()) {
       this.#findsItFull(record, 'total', whenFull, rank)
       // It may be the first of them.
       room.made()

@@ -87,13 +87,12 @@ export class Room<R extends RequestRecord> {
   }
 
   /**
-   * Would a newcomer of this tier for whom there is room pass one of them? There may be none for one that takes several slots,
-   * and yet for others; or there is for all of them since this very moment, and a policy that hears of it submits. It may pass
-   * those of a lower priority, as it would if it was blocked itself.
+   * Would a newcomer for whom there is room pass one of them? There may be none for one that takes several slots, and yet for
+   * others; or there is for all of them since this very moment, and a policy that hears of it submits. One that is more urgent
+   * is blocked as well, and comes in first.
    */
-  wouldBePassed(tier: number): boolean {
-    const first = this.#firstForSlot()
-    return first !== undefined && first.tier <= tier
+  wouldBePassed(): boolean {
+    return this.#firstForSlot() !== undefined
   }
 
   /** The first of those who could do with a slot; whoever starts later needs a place in the queue, and lets them pass. */
@@ -174,7 +173,7 @@ export class Room<R extends RequestRecord> {
     const startsNow = this.#capacity.byTier[record.tier] === 0
     asked.againAt = startsNow ? record.enqueuedAt + ASK_AGAIN_MS : Number.POSITIVE_INFINITY
     if (this.#capacity.bound(record.tier, this.#host.slotIsFreeFor(record)) !== undefined) return false
-    if (this.#blocked.size > 0 && this.wouldBePassed(record.tier)) return false
+    if (this.#blocked.size > 0 && this.wouldBePassed()) return false
     if (!asked.asksGuards) return true
     const refusal = this.#host.refusalOf(record)
     if (refusal === undefined) return true

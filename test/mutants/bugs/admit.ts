@@ -68,7 +68,7 @@ export const whenAdmitted: readonly Mutant[] = [
     kind: 'ordering, capacity, fairness',
     file: 'src/core/admit/admission.ts',
     test: 'test/core/run/cost.test.ts',
-    find: 'else if (blocked.size > 0 && room.wouldBePassed(record.tier)) {',
+    find: 'else if (blocked.size > 0 && room.wouldBePassed()) {',
     replace: 'else if (blocked.size < 0) {',
   },
   {

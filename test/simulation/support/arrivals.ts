@@ -34,7 +34,8 @@ export class Arrivals extends Room {
     const { whenFull, maxBlocked } = this.rules
     job.sequence = ++this.sequence
     const isFull = !this.hasRoom(job)
-    const isBehind = this.blocked().some((other) => other.tier <= tier && this.isNext(other))
+    // Whoever may be blocked as well comes in by its priority.
+    const isBehind = this.blocked().some((other) => this.isNext(other) && (other.tier <= tier || first.via === 'offer'))
     const neverFits = this.isNone(tier) && this.isLater(job)
     if (whenFull === 'block' && !neverFits && (isFull || isBehind)) {
       if (first.via === 'offer' || this.blocked().length >= maxBlocked) this.#refuse(first, 'TRIAGE_QUEUE_FULL')
