@@ -11,13 +11,13 @@ import { withoutContext } from './without-context.ts'
 /**
  * A source of time. The default is `systemClock`; `VirtualClock` of `triage-queue/simulation` is another.
  *
- * It is asked in the middle of things, and must not call the executor. Its timers must not throw: a timer that can't be set is
- * a deadline that nobody keeps, so what they throw is thrown on.
+ * It must not call the executor, since it is asked while the executor changes its state. Its timers must not throw: without a
+ * timer no deadline is kept, so the error is thrown on.
  */
 export interface Clock {
   /**
-   * Monotonic time in ms; only differences count. One that goes back is held; when it throws, or answers with no finite number,
-   * its last good answer holds.
+   * Monotonic time in ms; only differences count. While it goes back, or throws, or answers with no finite number, its last good
+   * answer holds.
    */
   now(): number
   /** Calls back once after `delayMs` (at most 2^31−1). A handle with `ref()` and `unref()` has them used. */

@@ -33,7 +33,7 @@ export class QueueFullError extends NotAdmittedError {
   readonly size: number
   /** The bound itself; 0 where nothing may wait (`maxQueueSize: 'none'`). */
   readonly maxSize: number
-  /** True: it is to start later, and nothing may wait. No room is ever room for it. */
+  /** True: the request is to start later, and nothing may wait. It will never be admitted. */
   readonly neverFits: boolean
 
   /** @param startsLater it has a delay, so that it would have to wait */
@@ -84,8 +84,7 @@ export class RateLimitedError extends NotAdmittedError {
 }
 
 /**
- * There is too much to do for it (`overload`): it was refused; or, where the guard looks at those whose turn has come, it
- * was shed then, with `error.started` false all the same.
+ * An `overload` guard has refused the request, or has shed it when its turn came. `error.started` is false in both cases.
  */
 export class OverloadedError extends NotAdmittedError {
   constructor(explain: Explanation, subject?: ErrorSubject, retryAfterMs?: number) {

@@ -130,10 +130,10 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
    * The results of a source's requests, read only as fast as slots and room allow. It blocks for room whatever `whenFull`
    * says, and a request that a rate or a guard refuses is submitted again when it would come in.
    *
-   * The first error ends it: what is on its way is cancelled, the source closed; so do `break` and an abort of `signal`, and
-   * so does `close()`, after the results of what was admitted. All are heard while the source is quiet too. A stream of Node
-   * is destroyed then, one of the web cancelled; but a generator that awaits for ever can't be stopped.
-   * @throws {OptionsError} at once; what the source throws, and the first error of a request, by the iterator
+   * The first error ends it: its live requests are cancelled and the source is closed. `break` and an abort of `signal` do the
+   * same. `close()` ends it after the results of admitted requests. All of this works while the source is quiet, too. A Node
+   * stream is then destroyed, a web stream cancelled; but a generator that awaits for ever can't be stopped.
+   * @throws {OptionsError} at once; errors of the source, and the first error of a request, come through the iterator
    */
   map(requests: Source<Req>, options: MapOptions = {}): AsyncGenerator<Res, void, undefined> {
     return mapOver(this.#engine, requests, options)
@@ -163,7 +163,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     return record === undefined ? undefined : this.#engine.moves.position(record)
   }
 
-  /** Starts no more requests, until `resume()`. What runs goes on, and requests are still admitted. */
+  /** Starts no more requests until `resume()`. Present runs go on, and requests are still admitted. */
   pause(): void {
     this.#engine.pause()
   }
@@ -184,14 +184,14 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   /**
    * Resolves as soon as `offer()` would admit a request of this priority without displacing another one: when there is room,
-   * and no guard says no. Guards are told `about`, the request and its metadata, and take no token for it. One that refuses is
-   * asked again when a run ends, and at the time that it has named (1 s later, if it names none).
+   * and no guard says no. Guards are given `about`, the request and its metadata, and take no token for it. A guard that refuses
+   * is asked again when a run ends, and at the time that it has named (1 s later, if it names none).
    *
-   * It reserves nothing: whoever submits first has the place. Between a refusal and the next answer the event loop has a turn,
-   * so that `while (!queue.offer(request)) await queue.ready()` may stand in any program. It keeps the process alive, as a
-   * request that waits does.
+   * It reserves nothing: the first request that is submitted has the place. Between a refusal and the next answer the event loop
+   * has a turn, so `while (!queue.offer(request)) await queue.ready()` never blocks a program. A pending `ready()` keeps the
+   * process alive, as a waiting request does.
    *
-   * Rejects with a `QueueClosedError` when the executor closes, and with what a guard throws.
+   * Rejects with a `QueueClosedError` when the executor closes, and with the error that a guard throws.
    */
   ready(priority: Priority = 'normal', about: { request?: Req; metadata?: unknown } = {}): Promise<void> {
     try {
@@ -217,8 +217,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   }
 
   /**
-   * Stops admitting, finishes, and resolves when nothing runs any more. Blocked callers are refused at once. Idempotent:
-   * a second call may ask for less patience, never for more. Awaited inside the executor, it does not wait for the runs
+   * Stops admitting, finishes, and resolves when nothing runs any more. Blocked requests are refused at once. Idempotent:
+   * a second call may shorten `graceMs`, never lengthen it. Awaited inside the executor, it does not wait for the runs
    * that await it.
    * @throws {OptionsError} through the promise
    */

@@ -78,8 +78,8 @@ export class TriageError extends Error {
   /** False: no attempt ever ran in that queue, so it is safe to send the request elsewhere. */
   readonly started: boolean
   /**
-   * After how many ms another try is likely to find room, if nothing more urgent comes meanwhile: those ahead of it now,
-   * at the pace of recent runs. Undefined when that is not known, or when trying again makes no sense.
+   * After how many ms another try is likely to find room, if nothing more urgent comes meanwhile. It goes by the requests that
+   * are ahead now, and the pace of recent runs. Undefined when that is not known, or when trying again makes no sense.
    */
   readonly retryAfterMs: number | undefined
   /** Why it was refused or shed, in numbers; undefined for other ends. */

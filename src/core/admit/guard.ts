@@ -40,7 +40,7 @@ export interface GuardQuestion {
 
 /**
  * Why a guard says no. `rule` is the guard's own name: by it a refusal of `rateLimit` is a `RateLimitedError`, any other an
- * `OverloadedError`. Without `retryAfterMs` that is estimated from the pace of recent runs.
+ * `OverloadedError`. A missing `retryAfterMs` is estimated from the pace of recent runs.
  */
 export interface Refusal extends Explanation {
   readonly retryAfterMs?: number
@@ -49,36 +49,37 @@ export interface Refusal extends Explanation {
 /**
  * A rule beside the bounds, given through the options `rateLimit` and `overload`.
  *
- * What it throws about a newcomer refuses that one, with this very error; anything else that it throws is reported, as what
- * a listener throws (`onListenerError`), and counts as no answer. So does an answer that is none, such as the promise of a
- * guard that is asynchronous by mistake: that is told once.
+ * If it throws about a newcomer, the newcomer is refused with that very error. Any other error that it throws is reported, as
+ * one of a listener is (`onListenerError`), and counts as no answer. So does an invalid answer, such as the promise of a guard
+ * that is asynchronous by mistake: it is reported once.
  */
 export interface Guard {
   /** What `describe()` calls it. */
   readonly name: string
   /**
-   * May a newcomer come in? Asked once for each request, before the bounds, and by `ready()` and `map()` with `probe`;
-   * undefined: as far as this guard goes. The queue may be full after all, and the guard does not hear of that.
+   * Whether a newcomer may come in; undefined: this guard lets it in. Asked once for each request, before the bounds, and by
+   * `ready()` and `map()` with `probe`. The queue may be full after all, and the guard does not hear of that.
    */
   admit?(question: Readonly<GuardQuestion>): Refusal | undefined
   /**
-   * In how many ms may the next one start? 0, less or NaN: now. Nothing starts meanwhile, of whatever priority, and it is not
-   * asked again before. Infinity: it is asked again after a second. It may be asked often for one start: take nothing here, but
-   * in `started`.
+   * The time in ms until the next request may start. 0, a negative number or NaN means now. Until then no request of any
+   * priority starts, and the guard is not asked again. After Infinity it is asked again in a second. It may be asked often for
+   * one start: take nothing here, but in `started`.
    */
   holdMs?(question: Readonly<GuardQuestion>): number
   /**
-   * In how many ms may a newcomer come to the queue? 0, less or NaN: now. Meanwhile it counts as waiting. Infinity is refused,
-   * with an `OptionsError`. Where nothing may wait it is asked with `probe` first, and a delay is a refusal.
+   * The time in ms until a newcomer may enter the queue. 0, a negative number or NaN means now. Until then it counts as waiting.
+   * Infinity refuses it with an `OptionsError`. If nothing may wait, the guard is asked with `probe` first, and a delay refuses it.
    */
   delayMs?(question: Readonly<GuardQuestion>): number
-  /** Is it too late for one whose turn has come? It then ends as `shed`. Never asked about one that is tried again. */
+  /** Whether it is too late for a request whose turn has come: it then ends as `shed`. Never asked about a retry. */
   drop?(question: Readonly<GuardQuestion>): Refusal | undefined
-  /** One starts: told of each attempt. */
+  /** Told when a request starts: each attempt. */
   started?(question: Readonly<GuardQuestion>): void
   /**
-   * One that had started has its answer: that of the executor, its error, or a `RunTimeoutError`. Told of each attempt, but not
-   * of requests that were cancelled: that says nothing about the executor. So starts and ends can't be counted against each other.
+   * Told when a started request has its answer: that of the executor, its error, or a `RunTimeoutError`. It is told of each
+   * attempt, but not of cancelled requests: these say nothing about the executor. So starts and ends can't be counted against
+   * each other.
    */
   settled?(question: Readonly<GuardQuestion>, ok: boolean, runMs: number, error?: unknown): void
 }

@@ -15,12 +15,12 @@ import { type Next, type Opened, open, type Source } from './source.ts'
 
 export interface PullOptions {
   /**
-   * True: results come in the order of the input. False: as they come.
+   * True: results come in the order of the input. False: in the order in which they are ready.
    * @default true
    */
   ordered?: boolean
   /**
-   * How many requests may be on their way at a time, answers included that were not fetched yet.
+   * How many requests may be on their way at a time. Answers that were not fetched yet count.
    * @default 2 × concurrency
    */
   window?: number

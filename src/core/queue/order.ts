@@ -30,10 +30,10 @@ export interface OrderQuestion {
 /**
  * An order of requests, given through the option `order`.
  *
- * What `rank` throws depends on why it was asked. A newcomer is refused with this very error. One that was to start later is
- * cancelled, with the error as `cause`. `setPriority()` throws it, and nothing has changed. Where another caller's join would lift
- * a request, it is reported, and the request keeps its priority. What the other methods throw is reported, as what a listener
- * throws (`onListenerError`). Each of them may call the executor.
+ * What happens when `rank` throws depends on why it was asked. A newcomer is refused with that very error. A request that was to
+ * start later is cancelled, with the error as `cause`. `setPriority()` throws it, and nothing has changed. When another caller's
+ * join would raise a request, it is reported, and the request keeps its priority. Errors of the other methods are reported, as
+ * those of listeners are (`onListenerError`). Each method may call the executor.
  */
 export interface OrderPolicy {
   /** What `getStatus()` calls it. */
@@ -47,13 +47,13 @@ export interface OrderPolicy {
   readonly targetsMs?: readonly number[]
   /**
    * The rank of a request: a number, smaller goes first; equal ranks go by `sequence`. Asked when the request comes to the queue,
-   * and again, with the same sequence and time, when it is given another priority. What is no number ranks last; a promise is
-   * reported as well, once.
+   * and again, with the same sequence and time, when it is given another priority. An answer that is no number ranks last; a
+   * promise is reported as well, once.
    */
   rank(question: Readonly<OrderQuestion>): number
   /**
-   * With it, ranks only order the requests within a tier, and the first turn of all says which tier is next. That is what
-   * `within` makes of `aging()` and `weighted()`.
+   * With it, ranks only order the requests within a tier, and the first turn of all says which tier is next. `within` gives
+   * `aging()` and `weighted()` such turns.
    */
   readonly turns?: Turns
   /** Told when a request of this rank starts: each attempt of it. */
@@ -64,8 +64,8 @@ export interface OrderPolicy {
    */
   left?(question: Readonly<OrderQuestion>, rank: number): void
   /**
-   * Told when the slot of one that had started is free, after `runMs`: when its call has settled, and what `run.holdUntil()`
-   * has named. Each attempt of it.
+   * Told when the slot of a started request is free, after `runMs`: when its call has settled, and the promises given to
+   * `run.holdUntil()` have too. Told for each attempt.
    */
   settled?(question: Readonly<OrderQuestion>, rank: number, runMs: number): void
 }

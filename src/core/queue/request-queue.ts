@@ -123,7 +123,7 @@ export class RequestQueue<Req> {
   }
 
   /**
-   * Puts a request in its place. One who waits in `take()` gets it at once, without it waiting.
+   * Puts a request in its place. A pending `take()` gets it at once.
    * @throws {QueueFullError} when `maxQueueSize` wait already
    * @throws {QueueClosedError} after `close()`
    * @throws {OptionsError} for a priority that is none
@@ -176,7 +176,7 @@ export class RequestQueue<Req> {
     return next.value
   }
 
-  /** Takes requests for as long as the queue is open, then those that are left. */
+  /** Takes requests for as long as the queue is open, then the remaining ones. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Req, void, undefined> {
     for (;;) {
       const next = await this.#next()

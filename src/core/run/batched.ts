@@ -16,11 +16,11 @@ import type { RunContext } from './run-context.ts'
 export type BatchAnswer<Res> = Res | Error | PromiseLike<Res>
 
 export interface BatchOptions {
-  /** How many requests make a full batch: an integer of at least 1. Those whose callers have left don't count. */
+  /** How many requests make a full batch: an integer of at least 1. Requests whose callers have left don't count. */
   maxSize: number
   /**
-   * For how long, in ms, the first request of a batch waits for others. 0: for those that start in the same burst. Infinity:
-   * until the batch is full, or all of it have left.
+   * For how long, in ms, the first request of a batch waits for others. 0: only for those that start in the same burst.
+   * Infinity: until the batch is full, or all of its callers have left.
    * @default 0
    */
   maxWaitMs?: number
@@ -50,7 +50,7 @@ const rules = {
 /**
  * An executor out of a function for many requests. `fn` gets the requests in the order in which they have started, and
  * answers with as many answers, in that order: an `Error` among them (of whatever realm) fails its own request only. When
- * `fn` itself fails, or gives another number of answers, all of its batch do.
+ * `fn` itself fails, or gives another number of answers, all requests of its batch fail.
  *
  * A request whose caller leaves before the call is not in it. Where a batch waits (`maxWaitMs`), such a request gives its
  * slot back at once.

@@ -22,8 +22,9 @@ export interface LimitSample {
 }
 
 /**
- * A concurrency limit, given through the option `limit`. One policy object serves one executor. What it throws is reported, as
- * what a listener throws, and the limit stays; so is an answer that is no number. NaN and Infinity change nothing either.
+ * A concurrency limit, given through the option `limit`. One policy object serves one executor. An error that it throws is
+ * reported, as one of a listener is, and the limit stays. So is an answer that is no number. NaN and Infinity change nothing
+ * either.
  */
 export interface LimitPolicy {
   /** What `getStatus()` calls it. */
@@ -33,12 +34,12 @@ export interface LimitPolicy {
   /** True: the limit it answers with is only reported, and `concurrency` holds. */
   readonly shadow?: boolean
   /**
-   * Learns, and answers with the limit from now on; what is no integer is rounded down, and never below 1. Called for
-   * calls that succeeded, and for those that were `dropped`, each attempt. A call that was cancelled, or that failed for a
-   * reason of its own, teaches nothing.
+   * Learns, and answers with the limit from now on. The answer is rounded down to an integer of at least 1. It is called for
+   * calls that succeeded, and for those that were `dropped`: each attempt. It is not called for a call that was cancelled, or
+   * that failed for a reason of its own.
    */
   sample(sample: Readonly<LimitSample>): number
-  /** Is an error of the executor a sign of overload? A run timeout always is. Without this, no error is. */
+  /** Whether an error of the executor is a sign of overload. A run timeout always is. Without this, no error is. */
   isDropped?(error: unknown): boolean
 }
 

@@ -15,7 +15,7 @@ export interface WorkerPoolOptions {
   /** How many calls may run at once: an integer of at least 1. */
   concurrency: number
   /**
-   * After how many ms the caller of a run is answered with a `RunTimeoutError`. The slot stays busy until the call
+   * After how many ms a run is answered with a `RunTimeoutError`. The slot stays busy until the call
    * settles.
    * @default 300_000
    */

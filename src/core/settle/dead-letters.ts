@@ -145,10 +145,10 @@ export class DeadLetters<Req, Handle> implements Iterable<DeadLetter<Req>> {
   }
 
   /**
-   * Submits one again, as it was: with its id, priority, metadata, cost and timeouts, and at once, whatever it was told to
-   * wait for before. A `schema` looks at what it has made of the request the first time. It is a dead letter no more as soon
-   * as it is admitted; it stays one when it is refused, for whatever reason: also with a `DuplicateRequestError` while
-   * another request with its id is live. Asked twice meanwhile, it submits once, and both have the same handle.
+   * Submits a letter's request again with its id, priority, metadata, cost and timeouts. It does not wait again for `delayMs`,
+   * `startAt` or `after`. A `schema` is given the request as the schema has made it the first time. The letter is removed as soon
+   * as the request is admitted. It stays if the request is refused for any reason, such as a `DuplicateRequestError` while
+   * another request with its id is live. Two calls at the same time submit once, and get the same handle.
    * @param generation only this one: a later letter with the same id is left alone
    * @returns undefined when there is no such letter (any more)
    */
@@ -159,9 +159,9 @@ export class DeadLetters<Req, Handle> implements Iterable<DeadLetter<Req>> {
   }
 
   /**
-   * Submits again, the oldest first, all for which `filter` says true. It does not flood: one is submitted after the other,
-   * so that of blocked callers there is one at a time, and each once: what is refused stays a letter. All of them are asked
-   * about before the first is submitted: when `filter` throws, it rejects with that, and nothing has changed.
+   * Submits all letters again for which `filter` says true, the oldest first. It does not flood: it submits one after the other,
+   * so only one is blocked at a time. It tries each once: a refused request stays a letter. `filter` is called for all letters
+   * before the first is submitted. If it throws, the promise rejects with that error, and nothing has changed.
    */
   async requeueAll(filter: (letter: DeadLetter<Req>) => boolean = () => true): Promise<Requeued<Req>> {
     const refused: { letter: DeadLetter<Req>; error: unknown }[] = []

@@ -26,10 +26,11 @@ export interface RetryPolicy {
   /** What `describe()` calls it. */
   readonly name: string
   /**
-   * In how many ms to try again, 0 for at once; undefined: not at all, and the caller gets the error. Asked when the executor has
-   * failed while its caller still waits, but not while `maxRetrying` are retried already. A run timeout or a cancellation is never
-   * tried again. A delay that would end after the request's time is over is not begun, nor one that is less than 0, NaN or
-   * Infinity. What it throws is reported, as what a listener throws, and so is what is no number: the failure is final then.
+   * The time in ms until the next attempt, 0 for at once; undefined: there is none, and the caller gets the error. It is asked
+   * when the executor has failed while its caller still waits, but not while `maxRetrying` requests are being retried. A run
+   * timeout or a cancellation is never tried again. The failure is final if the delay would end after the request's time is over,
+   * or is negative, NaN or Infinity. It is also final if the policy throws, or answers with what is no number: that is reported,
+   * as an error of a listener is.
    */
   delayMs(question: Readonly<RetryQuestion>): number | undefined
 }

@@ -28,7 +28,7 @@ export interface Rejection {
   readonly reason: string
 }
 
-/** What is said of a request that had no answer: enough to see why, and to submit it again. */
+/** About a request without an answer: enough to see why, and to submit it again. */
 export interface Failure {
   /** What it ended with. */
   readonly error: unknown
@@ -69,7 +69,7 @@ export interface ExecutorEvents {
   shed: RequestEvent & { readonly error: unknown }
   /** A caller has joined a live request, by its `id`: told in the joiner's context, with the joiner's metadata. */
   joined: RequestEvent
-  /** The last free place was taken. Never told where nothing may wait: there it would come with each request. */
+  /** The last free place was taken. Not emitted with `maxQueueSize: 'none'`: it would come with each request. */
   full: { readonly at: number; readonly waiting: number; readonly maxQueueSize: number }
   /** Nothing waits or runs any more. */
   idle: { readonly at: number }
@@ -80,8 +80,8 @@ export interface ExecutorEvents {
   /** A slot's run is over its deadline, and its call has not settled. */
   stuck: RequestEvent & { readonly slot: number; readonly runMs: number; readonly stuckWorkers: number }
   /**
-   * For a second every run has awaited a request of this same queue, and no slot is left for these: told once, of a run that
-   * waits. `awaits` is the id of what it waits for.
+   * For a second every run has awaited a request of this same queue, and no slot is left for these requests. It is emitted once
+   * for each executor, about one such run. `awaits` is the id of the request that the run awaits.
    */
   selfWaiting: RequestEvent & { readonly awaits: string; readonly concurrency: number }
   closed: { readonly at: number }
@@ -91,7 +91,7 @@ export type ExecutorEvent = keyof ExecutorEvents
 
 export type Listener<E extends ExecutorEvent> = (event: ExecutorEvents[E]) => unknown
 
-/** Told what a listener threw, and for which event. */
+/** Called with the error that a listener threw, and the event that it was about. */
 export type ListenerErrorHandler = (error: unknown, event: ExecutorEvent) => void
 
 /** The context to tell it in: that of a record. */

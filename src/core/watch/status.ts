@@ -11,21 +11,21 @@ export type ExecutorState = 'open' | 'paused' | 'closing' | 'closed'
 export interface ExecutorStatus extends StatisticsStatus {
   readonly name: string
   readonly state: ExecutorState
-  /** In the queue; those excepted for whom a free slot is reserved until the burst is dispatched: they count as running. */
+  /** Requests in the queue. One for which a free slot is reserved until the burst is dispatched counts as running instead. */
   readonly waiting: number
   readonly waitingByPriority: ByPriority<number>
   readonly running: number
-  /** Backing off before another attempt, or back in the queue for it; they don't count as waiting. */
+  /** Requests that back off before another attempt, or are back in the queue for it. They don't count as waiting. */
   readonly retrying: number
   readonly maxRetrying: number | null
   /** Requests that an asynchronous schema looks at: not admitted yet. */
   readonly checking: number
-  /** Callers for whom there is no room yet. */
+  /** Requests for which there is no room yet (`whenFull: 'block'`). */
   readonly blocked: number
   readonly blockedByPriority: ByPriority<number>
   /** 0: nothing may wait. */
   readonly maxQueueSize: number | null
-  /** Slots that are busy, those of requests included that have ended while their call goes on, or their stream is read. */
+  /** Busy slots, also those whose request has ended while its call goes on or its stream is read. */
   readonly activeWorkers: number
   readonly maxWorkers: number
   /** What the limit policy says; null without one. In shadow mode `maxWorkers` does not follow. */

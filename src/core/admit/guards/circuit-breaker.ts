@@ -46,8 +46,8 @@ export interface CircuitBreakerOptions {
    */
   readonly probes?: number
   /**
-   * Does a call count as a failure? Told whether it was answered, how long it ran, since one that is slow may count too, and
-   * the error: that of the executor, or a `RunTimeoutError`.
+   * Whether a call counts as a failure. It is given whether the call was answered, how long it ran (a slow call may count too),
+   * and the error: that of the executor, or a `RunTimeoutError`.
    * @default (ok) => !ok
    */
   readonly isFailure?: (ok: boolean, runMs: number, question: Readonly<GuardQuestion>, error: unknown) => boolean

@@ -45,7 +45,7 @@ export interface CodelOptions {
 const RUNS_PER_INTERVAL = 2
 
 /**
- * Sheds what has waited too long while a queue stands: `overload: codel()`. One object serves one executor.
+ * Sheds requests that have waited too long while a queue stands: `overload: codel()`. One object serves one executor.
  * @throws {OptionsError}
  */
 export function codel(options: CodelOptions = {}): Guard {

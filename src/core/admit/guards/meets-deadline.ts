@@ -30,7 +30,7 @@ export interface MeetsDeadlineOptions {
 }
 
 /**
- * Refuses what can't meet its deadline (`timeoutMs`): `overload: meetsDeadline()`.
+ * Refuses requests that can't meet their deadline (`timeoutMs`): `overload: meetsDeadline()`.
  * @throws {OptionsError}
  */
 export function meetsDeadline(options: MeetsDeadlineOptions = {}): Guard {

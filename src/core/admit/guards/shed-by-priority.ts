@@ -36,13 +36,13 @@ export interface ShedByPriorityOptions {
    */
   readonly hardFactor?: number
   /**
-   * Which part of those to be refused come in all the same, unless the door is shut: a number from 0 to less than 1. So each
-   * caller hears now and then whether it has become better.
+   * The part of the requests to be refused that comes in all the same, unless all are refused: a number from 0 to less than 1.
+   * So each caller learns now and then whether things have become better.
    * @default 0.01
    */
   readonly trickle?: number
   /**
-   * How many of those who came last are looked at: an integer of at least 1.
+   * How many of the last newcomers are looked at: an integer from 1 to 100_000.
    * @default 1_000
    */
   readonly memory?: number
@@ -61,7 +61,7 @@ const rules = {
 }
 
 /**
- * Refuses the least urgent when more come than can be served: `overload: shedByPriority()`. One object serves one executor.
+ * Refuses the least urgent requests when more come than can be served: `overload: shedByPriority()`. One object serves one executor.
  * @throws {OptionsError}
  */
 export function shedByPriority(options: ShedByPriorityOptions = {}): Guard {

@@ -40,13 +40,13 @@ export interface TokenBucketOptions {
    */
   readonly over?: 'refuse' | 'wait'
   /**
-   * The longest wait for a token, in ms; who would wait longer is refused. Only for `over: 'wait'`.
+   * The longest wait for a token, in ms: a request that would wait longer is refused. Only for `over: 'wait'`.
    * @default 10_000
    */
   readonly maxDelayMs?: number
   /**
-   * How many buckets are kept at once, for `per` a function. Full ones are forgotten, which changes nothing; when there
-   * are too many others, one of the oldest is, and its key may burst once more.
+   * How many buckets are kept at once, for `per` a function. Full buckets are forgotten, which changes nothing. If there are
+   * too many others, one of the oldest is forgotten too, and its key may burst once more.
    * @default 10_000
    */
   readonly maxKeys?: number
@@ -75,7 +75,8 @@ const rules = {
 
 /**
  * Keeps to a rate: `rateLimit: tokenBucket({ perSecond: 50, per: (request, metadata) => metadata.tenant })`. It counts
- * requests that come in, not attempts. One object serves one executor.
+ * requests that come in, not attempts. If `per` reads them, pass `{ request, metadata }` to `ready()`. One object serves one
+ * executor.
  * @throws {OptionsError}
  */
 export function tokenBucket(options: TokenBucketOptions): Guard {

@@ -33,13 +33,13 @@ const DEFAULT_TARGETS_MS = [0, 1_000, 5_000, 30_000]
  * Oldest first, with a head start for the urgent: LOW can't starve. `aging({ high: 500, normal: 2_000, low: 60_000 })`, or
  * `aging({ stepMs: 2_000 })` for targets of 0, 2, 4 and 6 s.
  *
- * The bound: no request that comes more than Δ = (own target − urgent's target) after it goes before it. So it waits at
+ * The bound: no request that comes more than Δ = (own target − urgent's target) later can pass it. So it waits at
  * most Δ + (the work that is ahead of it then) / throughput, and what is ahead is never more than `maxQueueSize`; see
  * `agingBoundMs`. A target is no promise: under overload all tiers are late, by the same time.
  *
- * `aging({ … }, { within: fairBy(key) })`: a tier has its turns when its requests are due, and `within` says who of it takes
- * each. Then the bound is that of the turn, so that no tier can starve: its kth start is as early as with `aging` alone.
- * How long a single request waits is up to `within`. A request that leaves takes the turn along that it has brought.
+ * `aging({ … }, { within: fairBy(key) })`: a tier has its turns when its requests are due, and `within` says which request
+ * takes each turn. The bound is then that of the turn, so no tier can starve: its kth start is as early as with `aging` alone.
+ * How long a single request waits depends on `within`. A request that leaves takes the turn along that it has brought.
  * @throws {OptionsError}
  */
 export function aging(targets: AgingTargets | AgingStep = {}, options: WithinOptions = {}): OrderPolicy {

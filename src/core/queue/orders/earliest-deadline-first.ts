@@ -11,7 +11,7 @@ import type { OrderPolicy } from '../order.ts'
 
 /**
  * Within a tier, by the end of `waitTimeoutMs` or `timeoutMs`, whichever is earlier; requests without one go last, and
- * equals first-in first-out. A higher tier still goes before a lower one. What has no deadline can starve behind what has.
+ * equals first-in first-out. A higher tier still goes before a lower one. Requests without a deadline can starve.
  */
 export function earliestDeadlineFirst(): OrderPolicy {
   // No number is no deadline.

@@ -63,12 +63,12 @@ export interface FairByOptions<Req = unknown, Meta = unknown> {
  * Fair shares by key within each tier: `fairBy((job: Job) => job.tenant)`, or by metadata:
  * `fairBy((_job: Job, about: { tenant: string }) => about.tenant)`. A higher tier still goes before a lower one.
  *
- * A place is given at admission. Of a key that submits many, most of which give up before their turn, those that are left
- * stand far behind, and what it submits later stands behind them.
+ * A place is given at admission. If most requests of a key give up before their turn, the rest of them stand far behind, and
+ * later requests of that key stand behind those.
  *
- * The functions are asked again when the call has settled, and must then give the same answer for the same request. What
- * they throw at admission refuses the request with that very error; so does, with an `OptionsError`, a key that is no string, or
- * a weight or cost out of range: to let such requests share one key would hide the mistake.
+ * The functions are asked again when the call has settled, and must then give the same answer for the same request. An error
+ * that they throw at admission refuses the request. A key that is no string, or a weight or cost out of range, refuses it with
+ * an `OptionsError`: to let such requests share one key would hide the mistake.
  * @throws {OptionsError}
  */
 export function fairBy<Req = unknown, Meta = unknown>(

@@ -29,12 +29,12 @@ const MAX_WEIGHT = 100
 
 /**
  * A share of the starts for each tier, in proportion to its weight: of 15 requests that start while all four tiers wait,
- * 8 are URGENT, 4 HIGH, 2 NORMAL and 1 LOW. What a tier does not need, the others share. None can starve.
+ * 8 are URGENT, 4 HIGH, 2 NORMAL and 1 LOW. The others share what a tier does not need. None can starve.
  *
  * It counts starts, each attempt of a request as one, not how long they run. Deterministic; one object serves one executor.
  *
- * `weighted({ … }, { within: fairBy(key) })`: the shares are those of the tiers, as before; who of a tier takes its turn is
- * up to `within`, not first-in first-out. A request that is given another priority brings that tier a turn.
+ * `weighted({ … }, { within: fairBy(key) })`: the shares of the tiers stay the same. `within` says which request of a tier
+ * takes its turn, in place of first-in first-out. A request that is given another priority brings that tier a turn.
  * @param weights default `{ urgent: 8, high: 4, normal: 2, low: 1 }`
  * @throws {OptionsError}
  */

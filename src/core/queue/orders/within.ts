@@ -15,7 +15,7 @@ import { bySequence, type OrderPolicy, type Turns } from '../order.ts'
 
 export interface WithinOptions {
   /**
-   * Who of a tier goes when the tier has its turn: `earliestDeadlineFirst()`, `fairBy(…)`, or `strict()` for first-in
+   * Which request of a tier goes when the tier has its turn: `earliestDeadlineFirst()`, `fairBy(…)`, or `strict()` for first-in
    * first-out. An order that compares across tiers can't be within another.
    * @default first-in first-out
    */

@@ -14,8 +14,8 @@ export interface LearningLimitOptions {
   /** Never above: an integer of at least `min`. */
   max?: number
   /**
-   * Is an error of the executor a sign of overload (HTTP 429 or 503, a full pool)? It may make the limit smaller. A run
-   * timeout always counts as one; any other error teaches nothing.
+   * Whether an error of the executor is a sign of overload (HTTP 429 or 503, a full pool), and may make the limit smaller. A
+   * run timeout always is. Any other error changes nothing.
    * @default () => false
    */
   isDropped?(error: unknown): boolean

@@ -32,7 +32,7 @@ export interface BackoffOptions {
    * @default 'full'
    */
   jitter?: 'full' | 'none'
-  /** Which errors are worth another attempt; without it, all of them. */
+  /** Whether an error is worth another attempt; without it, every error is. */
   retryIf?: (error: unknown, attempt: number) => boolean
   /**
    * How many retries there may be for each admitted request, on average: 0.1 is 10 %. Infinity: no budget.
