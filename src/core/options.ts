@@ -95,33 +95,33 @@ export interface QueuedExecutorOptions<Req = unknown> {
   maxChecking?: number
   /**
    * A request with the id of a live one: `'join'` shares the run and its outcome if the payload is equal, else it is
-   * refused; `'join-by-id'` shares them whatever the payload is; `'reject'` refuses it. What is refused gets a
+   * refused; `'join-by-id'` shares them whatever the payload is; `'reject'` refuses it. A refusal is a
    * `DuplicateRequestError`.
    *
    * Payloads are compared as they were submitted, before the `schema`, and deeply if they are plain data: objects, arrays,
-   * Map, Set, Date, RegExp, ArrayBuffer and its views. What holds functions, instances of classes or streams is equal only if
-   * these are the very same ones; so is what is large: of more than 10,000 objects and members or 16 MiB of buffers, or more
-   * than 100 deep. What throws while it is compared refuses the newcomer. Metadata and options are not compared.
+   * Map, Set, Date, RegExp, ArrayBuffer and its views. Functions, instances of classes and streams in them are equal only if they
+   * are the very same ones. So are large payloads: more than 10,000 objects and members, 16 MiB of buffers, or 100 levels. If
+   * the comparison throws, the newcomer is refused. Metadata and options are not compared.
    * @default 'join'
    */
   onDuplicate?: OnDuplicate
   /**
-   * Who goes first.
+   * Which request goes first.
    * @default strict()
    */
   order?: OrderPolicy
   /**
-   * Learns how many calls may run at once, in place of `concurrency`; in shadow mode only says what it would set.
+   * Learns how many calls may run at once, in place of `concurrency`; in shadow mode it only reports what it would set.
    * @default none: `concurrency` holds
    */
   limit?: LimitPolicy
   /**
    * How many slots each priority has for itself: `{ urgent: 2 }`. While it runs fewer, it goes first, and its slots stay free
-   * for it. All together fewer than `concurrency`: what is left is for everyone. Only if each priority has one may they be all
-   * slots, or if they are lent. When there are fewer slots later, since `concurrency` or a `limit` was lowered or slots are
-   * stuck, reserves give way, one slot at a time and the least urgent first, until every priority has a slot that it may use;
-   * with more slots they come back. With a reserve, a burst counts as waiting until it is dispatched, a microtask later, so
-   * that `maxQueueSize` must have room for it.
+   * for it. Reserved slots must be fewer than `concurrency`, so that the rest is open to all; they may be all slots only if each
+   * priority has one, or if they are lent. There may be fewer slots later, because `concurrency` or a `limit` was lowered or
+   * slots are stuck. Then reserves give way, one slot at a time and the least urgent first, until every priority has a slot that
+   * it may use; with more slots they come back. With a reserve, a burst counts as waiting until it is dispatched, a microtask
+   * later, so `maxQueueSize` must have room for it.
    * @default none
    * @throws {OptionsError} when a priority would never run
    */
@@ -137,14 +137,14 @@ export interface QueuedExecutorOptions<Req = unknown> {
    */
   retry?: RetryPolicy
   /**
-   * How many may be retried at a time: those that back off, and those that are back in the queue for another attempt. One
-   * more failure is final: the caller gets the executor's error, and the event and the handle say `notRetried: 'full'`. The
+   * How many requests may be retried at a time: that back off, or are back in the queue for another attempt. One more
+   * failure is final: the caller gets the executor's error, and the event and the handle say `notRetried: 'full'`. The
    * retry policy is not asked then, so that its budget is not used up. 0 or Infinity: no bound.
    * @default the total of `maxQueueSize`; 10_000 where that is 'none'
    */
   maxRetrying?: number
   /**
-   * How fast requests may come, or start. What is over it is refused with a `RateLimitedError`, or waits, as it says.
+   * How fast requests may come, or start. A request over the rate is refused with a `RateLimitedError`, or waits.
    * @default none
    */
   rateLimit?: Guard | readonly Guard[]
@@ -158,7 +158,7 @@ export interface QueuedExecutorOptions<Req = unknown> {
    * @default systemClock
    */
   clock?: Clock
-  /** Told what a listener or a policy has thrown; without it, such an error becomes a Node warning. */
+  /** Called with the errors that listeners and policies throw; without it, such an error becomes a Node warning. */
   onListenerError?: ListenerErrorHandler
   /**
    * A number from 0 to 1, for the jitter of `retryAfterMs`; any other answer is no jitter. It must not call the executor.
@@ -166,8 +166,8 @@ export interface QueuedExecutorOptions<Req = unknown> {
    */
   random?: () => number
   /**
-   * Has a second set of books kept, and holds the queue's own laws against them at every step: a law that is broken is an
-   * uncaught `InvariantError` with the state. For tests, or to hunt a suspicion; it looks at all that wait at each start.
+   * Keeps a second set of books, and checks the queue's own laws against it at every step: a broken law is an uncaught
+   * `InvariantError` with the state. For tests, or to hunt a suspicion; it looks at all waiting requests at each start.
    * @default true if the environment variable TRIAGE_DEBUG is 1, else false
    */
   debug?: boolean
@@ -191,7 +191,7 @@ export interface RequestOptions {
   timeoutMs?: number
   /**
    * How many slots its run takes: an integer of at least 1, and at most what it can ever have (`concurrency`, less the
-   * slots that are reserved for others). When it is first it waits until so many are free, and nobody overtakes it. When
+   * slots that are reserved for others). When it is first it waits until so many are free, and no request overtakes it. If
    * the limit has become smaller than its cost meanwhile, it runs alone. In its own burst it always counts as waiting.
    * @default 1
    */

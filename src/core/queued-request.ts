@@ -36,8 +36,8 @@ export interface QueuedRequest<Req = unknown, Res = unknown> {
   /** How far its run has come, by `run.progress()`; undefined while it does not run, and when nothing was said. */
   readonly progress: RunProgress | undefined
   /**
-   * The answer of the executor, or the error that ended the request. Made when it is first read: whoever never reads
-   * it gets no unhandled rejection.
+   * The answer of the executor, or the error that ended the request. Made when it is first read: a handle whose `result`
+   * is never read causes no unhandled rejection.
    */
   readonly result: Promise<Res>
   /**
@@ -46,14 +46,14 @@ export interface QueuedRequest<Req = unknown, Res = unknown> {
    */
   cancel(reason?: unknown): boolean
   /**
-   * Gives it another priority: it then stands where it would stand had it come with that one; its timeouts stay those that
-   * it came with. False when it waits no more, or that priority has a bound of its own that is reached.
+   * Gives it another priority. It then has the place that it would have if it had come with that one. Its timeouts stay the
+   * same. False when it waits no more, or that priority has a bound of its own that is reached.
    * @throws {OptionsError} for a priority that is none
    */
   setPriority(priority: Priority): boolean
   /** How many would start before it: 0 is next. Undefined when it does not wait in the queue. */
   position(): number | undefined
-  /** `'full'`: it has failed, and was not tried again, since as many as `maxRetrying` were being retried already. */
+  /** `'full'`: it has failed, and was not tried again, since `maxRetrying` requests were being retried already. */
   readonly notRetried: NotRetried | undefined
 }
 
