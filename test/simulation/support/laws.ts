@@ -162,8 +162,8 @@ export class Laws {
   #checkNone(): void {
     const { byTier, total } = this.rules
     if (total > 0 && !byTier.includes(0)) return
-    // A guard with faults may hold what it has let in.
-    const isUsual = this.#world.faults === undefined
+    // A guard with faults may hold what it has let in; and a breaker that is half-open counts the starts of the burst.
+    const isUsual = this.#world.faults === undefined && !this.#world.schedule.policies.guards.includes('breaker')
     const isCalm = isUsual && !this.#isDisturbed && this.#world.executor.getStatus().state !== 'paused'
     this.#isDisturbed = false
     for (const seen of this.#world.seen) {

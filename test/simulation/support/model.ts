@@ -125,6 +125,8 @@ export class Model extends Arrivals {
   }
 
   resize(limit: number): void {
+    if (limit < this.limit && this.seated().length > 0)
+      this.unsure = 'fewer slots, and some had theirs before they start'
     const isAgain = this.in('line').some(({ failures }) => failures > 0)
     if (isAgain && this.promised > 0) this.unsure = 'promised slots go in a burst, and one is tried again'
     this.limit = limit
