@@ -16,6 +16,8 @@
  * A station knows no other: each part names what it needs, and is handed this whole. Code of the user may run in the middle of
  * a step: an executor, a policy, a listener, a signal. So each step first brings all numbers and structures in order, and only
  * then calls out; and after each call out it looks again.
+ *
+ * It is longer than other files, since all parts are named, made and handed to each other here, and nowhere else.
  */
 import { Admission } from './admit/admission.ts'
 import { Arrivals } from './admit/arrivals.ts'
