@@ -86,7 +86,7 @@ function setPriority(world: World, handle: Handle, tier: number): boolean {
   try {
     return handle.setPriority(priorities[tier] as 'low')
   } catch (error) {
-    if (!world.faults?.has('OrderPolicy.rank')) throw error
+    if (!world.faults?.hasBadOrder) throw error
     if (handle.priority !== priority) world.fail('setPriority() throws, and has changed the priority')
     return false
   }

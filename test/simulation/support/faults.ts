@@ -115,6 +115,13 @@ export class Faults {
     return this.has('signal.removeEventListener')
   }
 
+  /** May the order throw, of itself or since a function that it asks answers nonsense? */
+  get hasBadOrder(): boolean {
+    return ['OrderPolicy.rank', 'fairBy.key', 'FairByOptions.weight', 'FairByOptions.cost'].some((name) =>
+      this.has(name),
+    )
+  }
+
   /** May time have been told wrong? */
   get hasBadTime(): boolean {
     return this.has('Clock.now')

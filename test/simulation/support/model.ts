@@ -89,11 +89,13 @@ export class Model extends Arrivals {
 
   /** Who would be next if these stood in the queue, too. */
   #pickWith(coming: readonly Job[]): Job | undefined {
-    const before = coming.map((job) => ({ job, place: job.place, rank: job.rank }))
-    for (const job of coming)
-      Object.assign(job, { place: 'line', rank: this.rules.rank(job, this.due(job, job.first)) })
+    const before = coming.map((job) => ({ job, place: job.place, rank: job.rank, sequence: job.sequence }))
+    for (const [i, job] of coming.entries()) {
+      Object.assign(job, { place: 'line', sequence: this.sequence + 1 + i })
+      job.rank = this.rules.rank(job, this.due(job, job.first))
+    }
     const next = this.in('chosen').length > 0 ? undefined : this.pick()
-    for (const { job, place, rank } of before) Object.assign(job, { place, rank })
+    for (const { job, ...was } of before) Object.assign(job, was)
     return next
   }
 
