@@ -179,10 +179,7 @@ export class Guards {
   delayMs(): number {
     let longest = 0
     for (const guard of this.#all) {
-      const delayMs = this.#msOf(guard, 'delayMs', guard.delayMs?.(this.question))
-      // Its time would never come, and its timeouts never begin.
-      if (delayMs === Number.POSITIVE_INFINITY) throw noAnswer(`${guard.name}.delayMs`, A_DELAY, delayMs)
-      if (delayMs > longest) longest = delayMs
+      longest = Math.max(longest, this.#delayOf(guard))
     }
     return longest
   }
@@ -190,12 +187,19 @@ export class Guards {
   /** The first delay of a newcomer, as a refusal: nothing may wait. */
   delayRefusal(): Refusal | undefined {
     for (const guard of this.#all) {
-      const delayMs = this.#msOf(guard, 'delayMs', guard.delayMs?.(this.question))
+      const delayMs = this.#delayOf(guard)
       if (delayMs === 0) continue
       const compared = { delayMs, maxQueueSize: 'none' }
       return { rule: guard.name, compared, wouldAdmit: 'one that may start at once', retryAfterMs: Math.ceil(delayMs) }
     }
     return undefined
+  }
+
+  #delayOf(guard: Guard): number {
+    const delayMs = this.#msOf(guard, 'delayMs', guard.delayMs?.(this.question))
+    // Its time would never come, and its timeouts never begin.
+    if (delayMs === Number.POSITIVE_INFINITY) throw noAnswer(`${guard.name}.delayMs`, A_DELAY, delayMs)
+    return delayMs
   }
 
   started(): void {

@@ -146,6 +146,18 @@ test('one that is blocked and would be held is asked about again, and that opens
   expect([gate.heldUntil, gate.opensAt]).toEqual([0, Number.POSITIVE_INFINITY])
 })
 
+test('a delay without end is refused as an answer, also where nothing may wait', () => {
+  for (const tier of [0, 2]) {
+    const { gate, log, record } = made([{ name: 'g', delayMs: () => Number.POSITIVE_INFINITY }])
+    const newcomer = record('a')
+    newcomer.tier = tier
+    expect(gate.keepsOut(newcomer)).toBe(true)
+    expect(log).toEqual([
+      ['refused', 'a', expect.objectContaining({ code: 'TRIAGE_INVALID_OPTIONS', path: 'g.delayMs' })],
+    ])
+  }
+})
+
 describe('the next one', () => {
   test('starts when there is one, and nobody says no', () => {
     const { gate, line, record } = made([{ name: 'g', holdMs: () => 0, drop: () => undefined }])
