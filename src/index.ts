@@ -14,12 +14,12 @@ export type { RunContext } from './core/run/run-context.ts'
 // Say how it shall behave.
 export type {
   CloseOptions,
-  OnDuplicate,
   PerPriority,
   QueuedExecutorOptions,
   RequestOptions,
-  WhenFull,
 } from './core/options.ts'
+export type { WhenFull } from './core/admit/admission.ts'
+export type { OnDuplicate } from './core/admit/duplicates.ts'
 export type { MapOptions } from './core/map.ts'
 export type { PullOptions } from './core/admit/pull.ts'
 export type { Source } from './core/admit/source.ts'

@@ -51,6 +51,11 @@ export function numberThat(expected: string, fits: (value: number) => boolean): 
   return { expected, fits: (value) => typeof value === 'number' && fits(value) }
 }
 
+export const msFromZero = /* @__PURE__ */ numberThat(
+  'a finite number of ms of at least 0',
+  (value) => value >= 0 && Number.isFinite(value),
+)
+
 /** The error for an option that does not exist. */
 export function unknownOption(path: string, known: readonly string[], value: unknown): OptionsError {
   return new OptionsError(path, `left out, since there is no such option (there are ${known.join(', ')})`, value)

@@ -3,6 +3,8 @@
  *
  * Only types: `settings.ts` and `request-options.ts` read them. The file is as long as what it promises to the user.
  */
+import type { WhenFull } from './admit/admission.ts'
+import type { OnDuplicate } from './admit/duplicates.ts'
 import type { Guard } from './admit/guard.ts'
 import type { StandardSchema } from './admit/schema.ts'
 import type { Clock } from './clock.ts'
@@ -18,12 +20,6 @@ export type PerPriority<T> = T | ({ readonly [P in Priority]?: T } & { readonly 
 
 /** How many may wait; `'none'`: nothing may, while 0 is no bound. */
 export type QueueSize = number | 'none'
-
-/** What happens to a request for which there is no room. */
-export type WhenFull = 'reject' | 'block' | 'shed'
-
-/** What happens to a request whose id is that of a live one. */
-export type OnDuplicate = 'join' | 'join-by-id' | 'reject'
 
 export interface QueuedExecutorOptions<Req = unknown> {
   /**

@@ -4,6 +4,8 @@
  * They are checked by a small table, not by zod: even `zod/mini` is 4.3 kB (of 16) and some ms at each start of each service,
  * for some twenty options. The tests hold the table against a zod schema of the same options.
  */
+import type { WhenFull } from './admit/admission.ts'
+import type { OnDuplicate } from './admit/duplicates.ts'
 import type { Guard } from './admit/guard.ts'
 import type { StandardSchema } from './admit/schema.ts'
 import {
@@ -19,7 +21,7 @@ import {
 } from './checks.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { OptionsError } from './errors.ts'
-import type { OnDuplicate, QueuedExecutorOptions, QueueSize, WhenFull } from './options.ts'
+import type { QueuedExecutorOptions, QueueSize } from './options.ts'
 import { type Priority, priorities } from './priority.ts'
 import { type OrderPolicy, strict } from './queue/order.ts'
 import type { LimitPolicy } from './run/limit.ts'

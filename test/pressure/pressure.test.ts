@@ -1,25 +1,12 @@
 import { setImmediate } from 'node:timers/promises'
-import { type GuardQuestion, OptionsError, QueuedExecutor } from 'triage-queue'
+import { OptionsError, QueuedExecutor } from 'triage-queue'
 import { type PressureOptions, type PressureReadings, pressure } from 'triage-queue/pressure'
 import { VirtualClock } from 'triage-queue/simulation'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { processReadings } from '../../src/pressure/monitor.ts'
+import { ask } from '../support/guard-question.ts'
 
-const question: GuardQuestion = {
-  at: 0,
-  tier: 2,
-  request: undefined,
-  metadata: undefined,
-  waitMs: 0,
-  deadline: Number.POSITIVE_INFINITY,
-  ahead: 0,
-  waiting: 0,
-  running: 0,
-  concurrency: 1,
-  recentRunMs: Number.NaN,
-  pausedMs: 0,
-  probe: false,
-}
+const question = ask()
 
 function scripted(options: Omit<PressureOptions, 'read'>) {
   const readings: { now: PressureReadings; count: number } = { now: {}, count: 0 }

@@ -21,8 +21,8 @@ import type { Outlook } from './outlook.ts'
 import type { Refusals } from './refusals.ts'
 import type { BlockedLine, Room } from './room.ts'
 
-/** What to do about a newcomer for whom there is no room. */
-type WhenFull = 'reject' | 'block' | 'shed'
+/** What happens to a request for which there is no room. */
+export type WhenFull = 'reject' | 'block' | 'shed'
 
 /** What it acts on. */
 export interface AdmissionParts {

@@ -8,13 +8,11 @@ import type { Alarm, Instant, Timeline } from '../clock.ts'
 import { InvalidRequestError, OptionsError, QueueClosedError } from '../errors.ts'
 import { type RequestRecord, subjectOf } from '../request-record.ts'
 import { State } from '../request-state.ts'
-import type { Admission } from './admission.ts'
+import type { Admission, WhenFull } from './admission.ts'
 import type { Checking } from './checking.ts'
 import type { Duplicates } from './duplicates.ts'
 import type { Refusals } from './refusals.ts'
 import { type Checked, check, type StandardSchema } from './schema.ts'
-
-type WhenFull = 'reject' | 'block' | 'shed'
 
 /** What it looks at, and acts on. */
 export interface ArrivalsParts {

@@ -11,9 +11,12 @@ import { State } from '../request-state.ts'
 import type { Refusals } from './refusals.ts'
 import { isSame } from './same-request.ts'
 
+/** What happens to a request whose id is that of a live one. */
+export type OnDuplicate = 'join' | 'join-by-id' | 'reject'
+
 /** What it looks at, and acts on. */
 export interface DuplicatesParts {
-  readonly settings: { readonly onDuplicate: 'join' | 'join-by-id' | 'reject' }
+  readonly settings: { readonly onDuplicate: OnDuplicate }
   readonly refusals: Refusals
   readonly parties: {
     hears(record: RequestRecord, signal: AbortSignal): void

@@ -13,11 +13,6 @@ export const fromZero = /* @__PURE__ */ numberThat(
   (value) => value >= 0 && Number.isFinite(value),
 )
 
-export const msFromZero = /* @__PURE__ */ numberThat(
-  'a finite number of ms of at least 0',
-  (value) => value >= 0 && Number.isFinite(value),
-)
-
 /** A number as an explanation shows it. */
 export function rounded(value: number): number {
   return Math.round(value * 1_000) / 1_000

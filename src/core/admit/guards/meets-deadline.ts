@@ -16,9 +16,9 @@
  * a run alone would make late: were all of those refused because runs were slow once, nobody would ever learn that they
  * are fast again.
  */
-import { readGiven } from '../../checks.ts'
+import { msFromZero, readGiven } from '../../checks.ts'
 import type { Guard, GuardQuestion, Refusal } from '../guard.ts'
-import { msFromZero, rounded } from './guard-options.ts'
+import { rounded } from './guard-options.ts'
 
 export interface MeetsDeadlineOptions {
   /**

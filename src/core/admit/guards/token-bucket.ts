@@ -11,11 +11,11 @@
  *
  * A token is taken before the bounds are looked at: what is then refused for want of room has had its token.
  */
-import { aFunction, isCount, noAnswer, numberThat, readGiven } from '../../checks.ts'
+import { aFunction, isCount, msFromZero, noAnswer, numberThat, readGiven } from '../../checks.ts'
 import { OptionsError } from '../../errors.ts'
 import { priorities } from '../../priority.ts'
 import type { Guard, GuardQuestion, Refusal } from '../guard.ts'
-import { msFromZero, rounded } from './guard-options.ts'
+import { rounded } from './guard-options.ts'
 
 /** Which bucket a request takes its token from: any string, such as its tenant. */
 export type BucketKey = (request: unknown, metadata: unknown) => string

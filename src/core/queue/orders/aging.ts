@@ -5,7 +5,7 @@
  * first, and the targets are the deadlines. Nothing has to be ranked anew while it waits: all waiting requests grow older
  * at the same pace, so that their order never changes.
  */
-import { isPlain, numberThat, readGiven } from '../../checks.ts'
+import { isPlain, msFromZero, readGiven } from '../../checks.ts'
 import { OptionsError } from '../../errors.ts'
 import { type Priority, priorities } from '../../priority.ts'
 import type { OrderPolicy, Turns } from '../order.ts'
@@ -120,12 +120,7 @@ export function agingBoundMs({ differenceMs, ahead, concurrency, runMs }: AgingL
   return differenceMs + Math.ceil((ahead + 1) / concurrency) * runMs
 }
 
-const rule = /* @__PURE__ */ numberThat(
-  'a finite number of ms of at least 0',
-  (value) => value >= 0 && Number.isFinite(value),
-)
-
-const rules = { stepMs: rule, urgent: rule, high: rule, normal: rule, low: rule }
+const rules = { stepMs: msFromZero, urgent: msFromZero, high: msFromZero, normal: msFromZero, low: msFromZero }
 
 function readTargets(targets: unknown): readonly number[] {
   if (!isPlain(targets)) throw new OptionsError('aging', 'an object with a target for each tier, or stepMs', targets)

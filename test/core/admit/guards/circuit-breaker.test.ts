@@ -3,7 +3,7 @@ import { type GuardQuestion, OptionsError, QueuedExecutor } from 'triage-queue'
 import { VirtualClock } from 'triage-queue/simulation'
 import { describe, expect, test } from 'vitest'
 import { type CircuitBreakerOptions, circuitBreaker } from '../../../../src/core/admit/guards/circuit-breaker.ts'
-import { ask } from './overload-driver.ts'
+import { ask } from '../../../support/guard-question.ts'
 
 const small = { failureRatio: 0.5, minimumRequests: 4, windowMs: 1_000, openMs: 500, probes: 2 }
 

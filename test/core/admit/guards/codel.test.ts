@@ -3,7 +3,8 @@ import { OptionsError, QueuedExecutor } from 'triage-queue'
 import { VirtualClock } from 'triage-queue/simulation'
 import { expect, test } from 'vitest'
 import { type CodelOptions, codel } from '../../../../src/core/admit/guards/codel.ts'
-import { ask, overload } from './overload-driver.ts'
+import { ask } from '../../../support/guard-question.ts'
+import { overload } from './overload-driver.ts'
 
 /** Is one shed whose turn comes at a time, after a wait? */
 const sheds = (guard: ReturnType<typeof codel>, at: number, waitMs: number, tier = 2) =>

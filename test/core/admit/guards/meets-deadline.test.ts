@@ -3,7 +3,8 @@ import { OptionsError, QueuedExecutor } from 'triage-queue'
 import { VirtualClock } from 'triage-queue/simulation'
 import { expect, test } from 'vitest'
 import { type MeetsDeadlineOptions, meetsDeadline } from '../../../../src/core/admit/guards/meets-deadline.ts'
-import { ask, overload } from './overload-driver.ts'
+import { ask } from '../../../support/guard-question.ts'
+import { overload } from './overload-driver.ts'
 
 /** Two slots, both taken, and three wait: the fourth turn is in 4 · 100 / 2 ms, and the run takes another 100. */
 const busy = { at: 1_000, ahead: 3, running: 2, concurrency: 2, recentRunMs: 100 }

@@ -1,32 +1,13 @@
 /**
- * What the tests of the guards share: a question to ask, and a service that gets more requests than it can serve.
+ * A service that gets more requests than it can serve.
  *
  * The service has 8 slots, runs of 50 to 150 ms, and so a capacity of 80 requests a second. Each request must be answered
  * within a second. A call whose caller has given up runs on to its end: the slot is lost.
  */
 
-import { type GuardQuestion, type Priority, priorities, QueuedExecutor, type QueuedExecutorOptions } from 'triage-queue'
+import { type Priority, priorities, QueuedExecutor, type QueuedExecutorOptions } from 'triage-queue'
 import { VirtualClock } from 'triage-queue/simulation'
 import { seeded } from '../../../support/seeded.ts'
-
-export function ask(question: Partial<GuardQuestion> = {}): GuardQuestion {
-  return {
-    at: 0,
-    tier: 2,
-    request: undefined,
-    metadata: undefined,
-    waitMs: 0,
-    deadline: Number.POSITIVE_INFINITY,
-    ahead: 0,
-    waiting: 0,
-    running: 0,
-    concurrency: 1,
-    recentRunMs: Number.NaN,
-    pausedMs: 0,
-    probe: false,
-    ...question,
-  }
-}
 
 /** Which of some shares, that add up to 1, a number from 0 to 1 falls into. */
 export function pick(shares: readonly number[], at: number): number {

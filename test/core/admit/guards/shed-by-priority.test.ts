@@ -3,8 +3,9 @@ import { OptionsError, QueuedExecutor } from 'triage-queue'
 import { VirtualClock } from 'triage-queue/simulation'
 import { expect, test } from 'vitest'
 import { type ShedByPriorityOptions, shedByPriority } from '../../../../src/core/admit/guards/shed-by-priority.ts'
+import { ask } from '../../../support/guard-question.ts'
 import { seeded } from '../../../support/seeded.ts'
-import { ask, overload, pick } from './overload-driver.ts'
+import { overload, pick } from './overload-driver.ts'
 
 /** All ten slots are taken, and so many wait before it. */
 const behind = (ahead: number, tier: number, metadata?: unknown) =>

@@ -3,7 +3,7 @@ import { OptionsError, QueuedExecutor } from 'triage-queue'
 import { VirtualClock } from 'triage-queue/simulation'
 import { describe, expect, test } from 'vitest'
 import { type TokenBucketOptions, tokenBucket } from '../../../../src/core/admit/guards/token-bucket.ts'
-import { ask } from './overload-driver.ts'
+import { ask } from '../../../support/guard-question.ts'
 
 const admits = (guard: ReturnType<typeof tokenBucket>, at: number, metadata?: unknown) =>
   guard.admit?.(ask({ at, metadata })) === undefined

@@ -278,6 +278,13 @@ const action = fc.oneof(
 )
 
 const actions = fc.array(action, { maxLength: 60, size: 'max' })
+type Action = typeof action extends fc.Arbitrary<infer A> ? A : never
+
+/** A request comes, or time passes. */
+function play(driver: Driver, tasks: Task[], act: Action): void {
+  if (act.do === 'run') driver.run(driver.now + act.ms)
+  if (act.do === 'submit') tasks.push(driver.submit(act))
+}
 
 test('ranks are finite, and a new priority changes the order of nobody else', () => {
   fc.assert(
@@ -285,8 +292,7 @@ test('ranks are finite, and a new priority changes the order of nobody else', ()
       const driver = new Driver(fairBy(byKey), 1)
       const tasks: Task[] = []
       for (const act of all) {
-        if (act.do === 'run') driver.run(driver.now + act.ms)
-        if (act.do === 'submit') tasks.push(driver.submit(act))
+        play(driver, tasks, act)
         if (act.do !== 'move') continue
         const task = tasks[act.which % Math.max(tasks.length, 1)]
         if (task === undefined || !driver.waiting.has(task)) continue
@@ -308,10 +314,7 @@ test('a key’s requests of one priority never pass each other, whatever their r
     fc.property(actions, (all) => {
       const driver = new Driver(fairBy(byKey), 1)
       const tasks: Task[] = []
-      for (const act of all) {
-        if (act.do === 'run') driver.run(driver.now + act.ms)
-        if (act.do === 'submit') tasks.push(driver.submit(act))
-      }
+      for (const act of all) play(driver, tasks, act)
       driver.run()
       const numbers = new Map(tasks.map((task, n) => [task, n]))
       const last = new Map<string, number>()
