@@ -59,6 +59,8 @@ export class Extras {
   joined: Set<unknown> | undefined = undefined
   /** The one who submitted it has left, while others who joined still wait for it. */
   left: State | undefined = undefined
+  /** When the time of those who shared its run was over, once all of them have left. */
+  wantedUntil: number | undefined = undefined
   /** A handle was given out: the outcome is kept for whoever reads `result` later. */
   kept = false
   result: Promise<unknown> | undefined = undefined

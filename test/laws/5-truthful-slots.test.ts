@@ -40,8 +40,7 @@ holds('never do more calls go on than there are slots, substitutes included, wha
   without: ['limit'],
 })
 
-// Without ids: the deadline of a run that is shared depends on who shares it.
-holds('the status and the health tell the truth about calls and stuck slots', truthful, { without: ['id', 'limit'] })
+holds('the status and the health tell the truth about calls and stuck slots', truthful, { without: ['limit'] })
 
 /** Calls that hang until they are let go, and how many of them do. */
 function hanging(options: { concurrency: number; onStuck?: 'hold' | 'replace'; maxReplaced?: number }) {

@@ -95,13 +95,14 @@ export class Endings {
 
   #conclude(record: RequestRecord, state: State, value: unknown, from: State, times: Times | undefined): void {
     const parts = this.#parts
+    const isAbandoned = from === State.RUNNING && state > State.FAILED
+    if (isAbandoned) parts.parties.leaves(record)
     this.retire(record, state, value)
     if (from < State.STARTING) {
       if (from === State.WAITING) this.left(record)
       // Before anyone is told: a listener that submits must not pass those that are blocked.
       parts.room.made()
     }
-    const isAbandoned = from === State.RUNNING && state > State.FAILED
     if (isAbandoned) this.#abandon(record, state, value)
     parts.tell.ended(record, value, from, times)
     if (isAbandoned && state === State.EXPIRED) parts.slots.overdue(record, parts.timeline.now())
@@ -110,8 +111,8 @@ export class Endings {
 
   /** Nobody waits for its run any more, but when its time is over its slot is stuck. */
   #abandon(record: RequestRecord, state: State, value: unknown): void {
-    const { alarm, gate, learner, limits, slots, timeline } = this.#parts
-    const dueAt = record.timedFrom + limits.wholeOf(record)
+    const { alarm, gate, learner, parties, slots, timeline } = this.#parts
+    const dueAt = parties.wantedUntil(record)
     const slot = slots.timesOf(record)
     if (state === State.EXPIRED && slot !== undefined) {
       const runMs = timeline.now() - slot.startedAt

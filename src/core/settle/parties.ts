@@ -158,14 +158,22 @@ export class Parties<Req, Res> {
     for (const joined of joinedOf<Req, Res>(extras)) this.#limits.change(joined, joined.timeoutMs)
   }
 
-  /** When the time of the last of them is over who still waits for it. */
+  /** When the time of the last of them is over who still waits for it, or of whoever left last. */
   wantedUntil(record: RequestRecord<Req, Res>): number {
     const { extras } = record
     const own = record.timedFrom + this.#limits.wholeOf(record)
-    if (extras === undefined || extras.joined === undefined) return own
+    if (extras === undefined) return own
+    if (extras.wantedUntil !== undefined) return extras.wantedUntil
+    if (extras.joined === undefined) return own
     let until = extras.left === undefined ? own : 0
     for (const { enqueuedAt, timeoutMs } of joinedOf<Req, Res>(extras)) until = Math.max(until, enqueuedAt + timeoutMs)
     return until
+  }
+
+  /** All who wait for its run leave it: that still goes on, to the deadline that it was told. */
+  leaves(record: RequestRecord<Req, Res>): void {
+    const { extras } = record
+    if (extras?.joined !== undefined) extras.wantedUntil = this.wantedUntil(record)
   }
 
   /** It waits again, for another attempt, and so do all of them. False: by then, the time of each would be over. */
@@ -275,11 +283,14 @@ export class Parties<Req, Res> {
   #leaveJoined(joined: JoinedRequest<Req, Res>, state: HowItLeft, error: unknown): boolean {
     const { record } = joined
     const parties = record.extras?.joined
-    if (parties === undefined || !parties.delete(joined)) return false
+    if (parties === undefined || !parties.has(joined)) return false
+    const isLast = parties.size === 1 && record.extras?.left !== undefined
+    if (isLast) this.leaves(record)
+    parties.delete(joined)
     this.#letGo(joined)
     joined.end(error, this.#timeline.now(), state)
     joined.admission?.reject(error)
-    if (parties.size === 0 && record.extras?.left !== undefined) this.#host.finish(record, state, error)
+    if (isLast) this.#host.finish(record, state, error)
     return true
   }
 

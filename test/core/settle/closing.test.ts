@@ -133,8 +133,8 @@ describe('idle', () => {
     const { clock, gate, queue } = gated({ runTimeoutMs: Number.POSITIVE_INFINITY })
     const stuck: number[] = []
     queue.on('stuck', () => stuck.push(clock.now()))
-    const first = await queue.submit('shared', { id: 'shared', timeoutMs: 100 })
-    const second = await queue.submit('shared', { id: 'shared' })
+    const first = await queue.submit('shared', { id: 'shared' })
+    const second = await queue.submit('shared', { id: 'shared', timeoutMs: 100 })
     watch(queue.execute('waits', { waitTimeoutMs: 50 }))
     await clock.advance(10)
     first.cancel()
@@ -142,6 +142,23 @@ describe('idle', () => {
     second.cancel()
     await clock.advance(100)
     expect(stuck).toEqual([100])
+    await gate.finishAll()
+  })
+
+  test('a shared run whose callers have left is stuck at the deadline that it was told, not at that of whoever came first', async () => {
+    const { clock, gate, queue } = gated({ onStuck: 'replace' })
+    const told: number[] = []
+    queue.on('stuck', () => told.push(clock.now()))
+    const abort = new AbortController()
+    watch(queue.execute('shared', { id: 'shared', timeoutMs: 10 }))
+    watch(queue.execute('shared', { id: 'shared', timeoutMs: 100, signal: abort.signal }))
+    await clock.advance(20)
+    abort.abort()
+    await turn()
+    expect(queue.getStatus()).toMatchObject({ stuckWorkers: 0, replacedWorkers: 0 })
+    await clock.advance(100)
+    expect(told).toEqual([100])
+    expect(queue.getStatus()).toMatchObject({ stuckWorkers: 1 })
     await gate.finishAll()
   })
 

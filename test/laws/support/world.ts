@@ -57,7 +57,7 @@ export interface Handed {
 export interface Call {
   readonly seen: Seen
   readonly at: number
-  readonly deadline: number
+  readonly run: RunContext
   readonly cost: number
   settled: boolean
   release: (() => void) | undefined
@@ -199,7 +199,7 @@ export class World {
 
   /** Those of them that are over their deadline. */
   get stuck(): number {
-    return slotsOf(this.calls.filter((call) => !call.settled && call.deadline <= this.clock.now()))
+    return slotsOf(this.calls.filter((call) => !call.settled && call.run.deadline <= this.clock.now()))
   }
 
   /** How many calls may run now, substitutes included. */
@@ -480,7 +480,7 @@ export class World {
     const { work } = seen.arrive
     const cost = this.#costOf(seen.arrive)
     const at = this.clock.now()
-    const call: Call = { seen, at, deadline: run.deadline, cost, settled: false, release: undefined }
+    const call: Call = { seen, at, run, cost, settled: false, release: undefined }
     this.calls.push(call)
     seen.calls.push(call)
     this.trace.push(`${this.clock.now()}: call ${n}`)

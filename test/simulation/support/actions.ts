@@ -110,7 +110,7 @@ function cancel(world: World, which: number, by: 'handle' | 'id'): void {
     if (model !== undefined && did !== (job !== undefined)) world.fail(`cancel of ${seen.n} is ${did}`)
   } else if (seen.caller.id !== undefined) {
     const shared = model?.find(seen.caller.id)
-    model?.leaveAll(shared?.callers ?? NOTHING, () => 'TRIAGE_CANCELLED')
+    if (shared !== undefined) model?.cancel(shared)
     const did = world.executor.cancel(seen.caller.id, 'a reason')
     if (did) world.counts.add('cancelled by id')
     if (model !== undefined && did !== (shared !== undefined)) world.fail(`cancel by the id of ${seen.n} is ${did}`)

@@ -135,6 +135,7 @@ export class Arrivals extends Room {
   protected end(job: Job, how: 'completed' | 'failed' | 'expired' | 'cancelled' | 'shed', code: string): void {
     if (job.place !== 'blocked') this.totals[how]++
     for (const caller of job.callers) Object.assign(caller, { end: code, endedAs: ++this.sequence })
+    job.dueAt = this.stuckAt(job)
     job.callers = []
     job.place = 'gone'
     this.jobs = this.jobs.filter((other) => other !== job || other.inCall)

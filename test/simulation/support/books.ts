@@ -37,7 +37,7 @@ export class Books {
   find = (id: string): Job | undefined => this.jobs.find(({ callers, first }) => callers.length > 0 && first.id === id)
   twin = ({ id }: Caller): Job | undefined => (id === undefined ? undefined : this.find(id))
   calls = (): Job[] => this.jobs.filter(({ inCall }) => inCall)
-  stuck = (): number => slotsOf(this.calls().filter(({ dueAt }) => dueAt <= this.now))
+  stuck = (): number => slotsOf(this.calls().filter((job) => this.stuckAt(job) <= this.now))
   blocked = (): Job[] => this.in('blocked').sort((a, b) => a.tier - b.tier || a.sequence - b.sequence)
   retrying = (): number => this.in('held', 'line').filter(({ failures }) => failures > 0).length
 
@@ -58,7 +58,7 @@ export class Books {
   }
 
   /** Who has a slot, and is not stuck in it. */
-  #runs = ({ inCall, dueAt, place }: Job): boolean => (inCall && dueAt > this.now) || place === 'chosen'
+  #runs = (job: Job): boolean => (job.inCall && this.stuckAt(job) > this.now) || job.place === 'chosen'
 
   #missing(tier: number): number {
     const { rules, limit } = this
@@ -104,10 +104,15 @@ export class Books {
     return Math.min(totalAt, from + (caller.waitMs ?? (waitMs[caller.tier] as number)))
   }
 
+  /** When its slot is stuck if its call has not settled: when the time of all is over who share it, or of whoever left last. */
+  protected stuckAt(job: Job): number {
+    return job.callers.length === 0 ? job.dueAt : Math.max(...job.callers.map((caller) => this.due(job, caller)))
+  }
+
   /** When something happens by itself. */
   nextAt(): number {
     const dues = this.jobs.flatMap((job) => job.callers.map((caller) => this.due(job, caller)))
-    const stuck = this.calls().map(({ dueAt }) => dueAt)
+    const stuck = this.calls().map((job) => this.stuckAt(job))
     const backs = this.in('held', 'blocked').map(({ backAt }) => backAt)
     return Math.min(...[this.graceAt, ...dues, ...stuck, ...backs].filter((at) => at > this.now), NEVER)
   }

@@ -84,8 +84,8 @@ function compareStatus(world: World, model: Model, status: ExecutorStatus): void
   const blocked = model.blocked()
   const { totals } = status
   const isShared = model.totals.joined > 0
-  // When all have ended, a closed executor looks at deadlines no more; and whose deadline is that of a shared run?
-  const looksAtStuck = status.state !== 'closed' && !isShared
+  // When all have ended, a closed executor looks at deadlines no more.
+  const looksAtStuck = status.state !== 'closed'
   const found = {
     waiting: status.waiting,
     // Of whom are they that a slot is promised to? It is not said.

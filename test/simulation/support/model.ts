@@ -11,6 +11,7 @@ export class Model extends Arrivals {
     const job = this.of(caller)
     if (job === undefined) return
     Object.assign(caller, { end: code, endedAs: ++this.sequence })
+    if (job.callers.length === 1) job.dueAt = this.due(job, caller)
     job.callers = job.callers.filter((other) => other !== caller)
     if (job.callers.length > 0) return
     if (job.place === 'blocked') this.rejected++
@@ -24,11 +25,20 @@ export class Model extends Arrivals {
     this.letIn()
   }
 
+  /** They end for all who share them: what still runs goes on to the deadline that it was told. */
+  cancel(...jobs: Job[]): void {
+    for (const job of jobs) {
+      const dueAt = this.stuckAt(job)
+      for (const caller of job.callers) this.leave(caller, 'TRIAGE_CANCELLED')
+      job.dueAt = dueAt
+    }
+    this.letIn()
+  }
+
   /** The executor is called. */
   start(job: Job): void {
     if (job.place === 'line') this.takesTurn(job)
     Object.assign(job, { place: 'slot', inCall: true, startedAt: this.now })
-    job.dueAt = this.due(job, job.first)
     this.letIn()
   }
 
@@ -80,7 +90,7 @@ export class Model extends Arrivals {
       this.unsure = 'several expire at once, and others are blocked'
     this.leaveAll(due, ({ place }) => (place === 'slot' ? 'TRIAGE_RUN_TIMEOUT' : 'TRIAGE_WAIT_TIMEOUT'))
     this.wake()
-    if (now >= this.graceAt) this.leaveAll(this.open(), () => 'TRIAGE_CANCELLED')
+    if (now >= this.graceAt) this.cancel(...this.jobs)
   }
 
   /** All that it has waited for have ended. */

@@ -125,10 +125,7 @@ export class World {
     const { model } = this
     if (model === undefined) return
     model.pass(at)
-    const { maxReplaced, reserve } = model.rules
-    const asksWhoIsStuck = maxReplaced > 0 || reserve.some((slots) => slots > 0)
     if (model.unsure !== '') this.unsure(model.unsure)
-    else if (asksWhoIsStuck && model.totals.joined > 0) this.unsure('a shared run is stuck')
   }
 
   unsure(why: string): void {
