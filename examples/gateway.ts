@@ -90,8 +90,10 @@ console.log('paying:', count(await Promise.all(paying)))
 console.log('calls that the service could stop early:', abandoned)
 
 await backend.close()
-gateway.close()
-service.close()
+for (const server of [gateway, service]) {
+  server.close()
+  server.closeAllConnections()
+}
 
 function count(answers: string[]): string {
   const counts = new Map<string, number>()

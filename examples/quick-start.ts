@@ -24,9 +24,9 @@ const answers = [
 ]
 for (const answer of answers) answer.then((text) => console.log('answered:', text))
 
-// There is no room for a fifth: it is refused at once, with a reason.
+// There is no room for a fifth: it is refused at once, with a reason. (One of a higher priority would have displaced the last.)
 try {
-  await model.execute('one too many')
+  await model.execute('one too many', { priority: Priority.LOW })
 } catch (error) {
   if (isTriageError(error)) console.log('refused: ', error.code, '-', error.message)
 }

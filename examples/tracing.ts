@@ -41,7 +41,7 @@ await Promise.all([
   serve('GET /summary again', () => model.execute('a summary', { id: 'summary-7' })),
   serve('GET /nothing', () => model.execute('')),
   serve('GET /report', () => model.execute('a report', { priority: 'low' })),
-  serve('GET /too-many', () => model.execute('one too many')),
+  serve('GET /too-many', () => model.execute('one too many', { priority: 'low' })),
 ])
 await model.close()
 detach()

@@ -156,16 +156,21 @@ export class WaitTimeoutError extends TriageError {
   }
 }
 
-/** It was admitted, then displaced by a request of a higher priority (`whenFull: 'shed'`). */
+/** It was admitted, then displaced by a request that goes before it (`whenFull: 'shed'`). */
 export class ShedError extends TriageError {
   /** The priority of the request that took its place. */
   readonly displacedBy: Priority
 
   constructor(displacedBy: Priority, subject?: ErrorSubject, retryAfterMs?: number) {
-    super('TRIAGE_SHED', `Displaced from a full queue by a request of priority '${displacedBy}'`, subject, {
-      retryAfterMs,
-      stackless: true,
-    })
+    super(
+      'TRIAGE_SHED',
+      `Displaced from a full queue by a request of priority '${displacedBy}' that goes before it`,
+      subject,
+      {
+        retryAfterMs,
+        stackless: true,
+      },
+    )
     this.displacedBy = displacedBy
   }
 }

@@ -6,6 +6,7 @@ import { type PullOptions, type PullTarget, pull, requirePullOptions } from './a
 import { requireSource, type Source } from './admit/source.ts'
 import { requireOptions } from './checks.ts'
 import type { Engine } from './engine.ts'
+import { ShedError } from './errors.ts'
 import type { RequestOptions } from './options.ts'
 import { NORMAL } from './priority.ts'
 import { readRequestOptions } from './request-options.ts'
@@ -60,7 +61,8 @@ function targetOf<Req, Res>(
       const record = made(request)
       record.resolve = resolve
       record.reject = (error) => {
-        if (record.status === State.REJECTED) refused(error, record.request as Req)
+        const isDisplaced = record.status === State.SHED && error instanceof ShedError
+        if (record.status === State.REJECTED || isDisplaced) refused(error, record.request as Req)
         else reject(error)
       }
       if (!arrivals.reads(record, { ...each, signal })) return

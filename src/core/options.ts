@@ -40,10 +40,14 @@ export interface QueuedExecutorOptions<Req = unknown> {
    */
   maxQueueSize?: QueueSize | ({ readonly [P in Priority]?: QueueSize } & { readonly total?: QueueSize })
   /**
-   * What happens when there is no room: `'reject'` refuses with a `QueueFullError`; `'block'` lets the caller wait for
-   * room, by priority; `'shed'` displaces the youngest request of the lowest priority below the newcomer's, if any (with
-   * another order than `strict()`: the one that would start last).
-   * @default 'reject'
+   * What happens when there is no room. `'shed'`: the request that would start last of all that wait makes room for a newcomer
+   * that would start before it, and ends with a `ShedError`; any other newcomer is refused with a `QueueFullError`. With
+   * `strict()` the last one is the youngest of the lowest priority, with `fairBy()` the one furthest behind the share of its
+   * key, with `weighted()` the one with the last turn. Requests that may not start yet make room before others of their
+   * priority. One that has started once is never displaced. Under `aging()`, and for a priority with a `reserve`, the first that
+   * wait of each priority (an eighth of the bound, at least the reserve, for all priorities at most half of the bound) make
+   * room for none of another priority. `'reject'` refuses each newcomer. `'block'` lets its caller wait for room, by priority.
+   * @default 'shed'; where nothing may wait at all, 'reject': whoever is in has its slot
    */
   whenFull?: WhenFull
   /**

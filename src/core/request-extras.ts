@@ -20,6 +20,11 @@ export class Later {
   timedFrom = Number.NEGATIVE_INFINITY
   /** Its place among those who are held out of the queue. */
   hold: unknown = undefined
+  /** Its place among those of its tier that may start later. */
+  place: unknown = undefined
+  /** The requests that it waits for, by `after`; and how many live ones wait for it so. */
+  awaits: readonly { later(): Later }[] = []
+  awaitedBy = 0
   /** What its earlier attempts have failed with: the last ones, so that there is room for one more. */
   errors = NO_ERRORS
   notRetried: NotRetried | undefined = undefined

@@ -7,6 +7,7 @@
 import type { WhenFull } from './admit/admission.ts'
 import type { OnDuplicate } from './admit/duplicates.ts'
 import type { Guard } from './admit/guard.ts'
+import { keptFor } from './admit/openings.ts'
 import type { StandardSchema } from './admit/schema.ts'
 import {
   aFunction,
@@ -42,6 +43,8 @@ export interface Settings<Req> {
   /** Priorities that were given a bound although nothing may wait at all. */
   readonly unusedSizes: readonly Priority[]
   readonly whenFull: WhenFull
+  /** How many of each priority, the first that wait, are displaced by nobody of another one. */
+  readonly kept: readonly number[]
   readonly maxBlocked: number
   readonly waitTimeoutMs: readonly number[]
   readonly runTimeoutMs: readonly number[]
@@ -140,6 +143,8 @@ export function readSettings<Req>(options: QueuedExecutorOptions<Req> = {}): Set
   const total = sizeOf(size.total ?? DEFAULT_QUEUE_SIZE)
   // For what goes by it; where nothing may wait that is no measure.
   const atMost = total || DEFAULT_QUEUE_SIZE
+  const order = given.order ?? strict()
+  const reserve = floorsOf(given.reserve, concurrency, given.lendReserve ?? false)
   const waitTimeoutMs = byTier(given.waitTimeoutMs, Number.POSITIVE_INFINITY)
   const timeoutMs = byTier(given.timeoutMs, Number.POSITIVE_INFINITY)
   return {
@@ -151,7 +156,8 @@ export function readSettings<Req>(options: QueuedExecutorOptions<Req> = {}): Set
       size[part] !== 0 || total === 0 ? [] : part === 'total' ? 'maxQueueSize' : `maxQueueSize.${part}`,
     ),
     unusedSizes: priorities.filter((priority) => total === 0 && (size[priority] ?? 'none') !== 'none'),
-    whenFull: given.whenFull ?? 'reject',
+    whenFull: given.whenFull ?? (total === 0 ? 'reject' : 'shed'),
+    kept: keptFor(total, order.targetsMs !== undefined, reserve),
     maxBlocked: unbounded(given.maxBlocked ?? DEFAULT_BLOCKED),
     waitTimeoutMs,
     runTimeoutMs: byTier(given.runTimeoutMs, DEFAULT_RUN_TIMEOUT_MS),
@@ -162,9 +168,9 @@ export function readSettings<Req>(options: QueuedExecutorOptions<Req> = {}): Set
     schema: given.schema,
     maxChecking: unbounded(given.maxChecking ?? atMost),
     onDuplicate: given.onDuplicate ?? 'join',
-    order: given.order ?? strict(),
+    order,
     limit,
-    reserve: floorsOf(given.reserve, concurrency, given.lendReserve ?? false),
+    reserve,
     lendReserve: given.lendReserve ?? false,
     retry: given.retry,
     maxRetrying: unbounded(given.maxRetrying ?? atMost),

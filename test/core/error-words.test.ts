@@ -125,7 +125,7 @@ group('each error', () => {
       new ShedError('urgent', subject, 40),
       'ShedError',
       'TRIAGE_SHED',
-      "Displaced from a full queue by a request of priority 'urgent'",
+      "Displaced from a full queue by a request of priority 'urgent' that goes before it",
       { displacedBy: 'urgent', retryAfterMs: 40 },
     ],
     [

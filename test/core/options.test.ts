@@ -118,7 +118,7 @@ test('the defaults are bounded', () => {
     concurrency: 10,
     total: 10_000,
     byTier: [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY],
-    whenFull: 'reject',
+    whenFull: 'shed',
     maxBlocked: 10_000,
     maxRetrying: 10_000,
     runTimeoutMs: [300_000, 300_000, 300_000, 300_000],

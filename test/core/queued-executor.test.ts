@@ -179,7 +179,7 @@ describe('submit and the handle', () => {
 
 describe('backpressure', () => {
   test('slots and room together admit a burst; one more is refused with numbers', async () => {
-    const { clock, queue } = timed({ concurrency: 2, maxQueueSize: 3, random: () => 0 })
+    const { clock, queue } = timed({ concurrency: 2, maxQueueSize: 3, whenFull: 'reject', random: () => 0 })
     const burst = Array.from({ length: 5 }, () => queue.execute(10))
     expect(queue.getStatus()).toMatchObject({ waiting: 3, running: 2, activeWorkers: 2 })
     await expect(queue.execute(10, { priority: 'urgent' })).rejects.toMatchObject({
@@ -195,7 +195,7 @@ describe('backpressure', () => {
   })
 
   test('once the pace is known, a refusal says when to come back', async () => {
-    const { clock, queue } = timed({ concurrency: 2, maxQueueSize: 4, random: () => 0 })
+    const { clock, queue } = timed({ concurrency: 2, maxQueueSize: 4, whenFull: 'reject', random: () => 0 })
     const first = queue.execute(100)
     await clock.run({ until: first })
     for (let i = 0; i < 6; i++) void queue.execute(100)

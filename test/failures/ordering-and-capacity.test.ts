@@ -253,7 +253,7 @@ describe('F34: the bound of the queue', () => {
   })
 
   test('F34: of one priority is counted for itself, and names itself', async () => {
-    const { queue } = await busy({ maxQueueSize: { total: 3, low: 1 } })
+    const { queue } = await busy({ maxQueueSize: { total: 3, low: 1 }, whenFull: 'reject' })
     const low = [1, 2].map((i) => watch(queue.execute(`low ${i}`, { priority: 'low' })))
     const normal = [1, 2, 3].map((i) => watch(queue.execute(`normal ${i}`)))
     await turn()

@@ -1,6 +1,6 @@
 /**
- * Law 2, no take-backs: a rejected request never runs, and an admitted one is never refused later; only `shed` may
- * displace it, when that mode was chosen, and never for a request of its own priority or a lower one.
+ * Law 2, a full queue keeps those who would go first: a rejected request never runs, and an admitted one is never refused
+ * later; only `shed` may displace it, and only for one that goes before it. With `reject` and `block` nothing is taken back.
  */
 import { isTriageError, priorities, QueuedExecutor, ShedError } from 'triage-queue'
 import { VirtualClock } from 'triage-queue/simulation'
@@ -30,7 +30,8 @@ const noTakeBacks: Law = {
       const admitted = history.indexOf('queued')
       must(admitted < 0 || !history.includes('rejected'), () => `request ${n} was admitted, and rejected`)
       const shed = history.includes('shed')
-      must(!shed || world.schedule.options.whenFull === 'shed', () => `request ${n} was shed in another mode`)
+      const { whenFull = 'shed' } = world.schedule.options
+      must(!shed || whenFull === 'shed', () => `request ${n} was shed in another mode`)
     }
   },
   settled(world) {
@@ -42,8 +43,10 @@ const noTakeBacks: Law = {
       }
       if (!(answer?.value instanceof ShedError)) continue
       const by = priorities.indexOf(answer.value.displacedBy)
+      const { order } = world.schedule.policies
+      const mayBe = order === undefined ? by < tier : order === 'deadlines' || order === 'fair' ? by <= tier : true
       must(
-        by < tier || seen.shared || phase === 'joined',
+        mayBe || seen.shared || phase === 'joined',
         () => `request ${n} was displaced by one of priority '${priorities[by]}'`,
       )
     }

@@ -57,7 +57,7 @@ export interface AdmissionParts {
   }
   readonly dispatch: { schedule(): void }
   readonly endings: {
-    take(record: RequestRecord): void
+    takeOut(record: RequestRecord): void
     retire(record: RequestRecord, state: State, value: unknown): void
     left(record: RequestRecord): void
   }
@@ -176,14 +176,20 @@ export class Admission {
   #findsItFull(record: RequestRecord, bound: FullBound, whenFull: WhenFull, rank: number | undefined): void {
     const { openings, queue, refusals } = this.#parts
     const { seats } = this.#parts.turns
-    const isShed = whenFull === 'shed' && bound === 'total'
+    const isSeated = seats.areFor(record.tier)
+    const isShed = whenFull === 'shed' && !(isSeated && bound === 'priority')
+    // Who goes last of all can be told when it is known where this one would stand.
+    if (isShed && rank === undefined && this.#mustRank(record)) {
+      this.#comesRanked(record, whenFull)
+      return
+    }
     // Where nothing may wait a guard is asked whether it holds this one.
-    const mayDisplace = isShed && (!seats.areFor(record.tier) || openings.mayStart(record))
+    const mayDisplace = isShed && (!isSeated || openings.mayStart(record))
     const comes = !seats.isOn || this.#stillComes(record)
-    const victim = comes && mayDisplace ? openings.victimFor(record) : undefined
+    const place = rank ?? Number.POSITIVE_INFINITY
+    const victim = comes && mayDisplace ? openings.victimFor(record, bound, place) : undefined
     if (victim !== undefined) {
-      if (rank === undefined && this.#mustRank(record)) this.#comesRanked(record, whenFull)
-      else this.#displace(victim, record, rank)
+      this.#displace(victim, record, rank)
       return
     }
     if (rank !== undefined) queue.refuses(record, rank)
@@ -195,12 +201,13 @@ export class Admission {
   #displace(victim: RequestRecord, record: RequestRecord, rank: number | undefined): void {
     const { endings, outlook, tell } = this.#parts
     const error = new ShedError(priorityOf(record.tier), subjectOf(victim), outlook.retryAfterMs(victim.tier))
+    const from = victim.status
     // Listeners of either must find the one gone, and its place taken by the other.
-    endings.take(victim)
+    endings.takeOut(victim)
     endings.retire(victim, State.SHED, error)
     this.#takesPlace(record, rank)
-    endings.left(victim)
-    tell.ended(victim, error, State.WAITING, undefined)
+    if (from === State.WAITING) endings.left(victim)
+    tell.ended(victim, error, from, undefined)
   }
 
   /** That of one that was shed. The signals of both were asked, and may have done anything: the bounds are looked at last. */

@@ -3,8 +3,20 @@
  *
  * Three answers: a free slot that no other request was promised; where nothing may wait, whether it would start in the
  * dispatch of this burst; and, for a full queue that sheds, which request would make room for it.
+ *
+ * That is the one that goes last of all that wait, by the order policy, if the newcomer goes before it:
+ *
+ *     a tier at a time, the lowest first (where an order compares across tiers: these of all tiers, then those)
+ *       1 those that may not start yet and never started, the one that may start last first
+ *       2 those that stand in the queue, the last one first
+ *     and then those of 1 that others wait for by `after`
+ *
+ * A newcomer that may not start yet displaces only one that may start later still. The first that wait in a tier, as many as
+ * `keptFor` says, are displaced by nobody of another tier.
  */
+import type { FullBound } from '../errors.ts'
 import { type RequestRecord, startsLater } from '../request-record.ts'
+import { State } from '../request-state.ts'
 import type { Capacity } from './capacity.ts'
 import type { Gate } from './gate.ts'
 
@@ -13,8 +25,21 @@ export interface OpeningsParts {
   readonly capacity: Capacity
   readonly gate: Gate
   readonly queue: {
-    youngestBelow(tier: number, skips?: (tier: number) => boolean): RequestRecord | undefined
+    readonly comparesTiers: boolean
+    lastBehind(newcomer: Newcomer, skips: (tier: number) => boolean): RequestRecord | undefined
   }
+  readonly held: {
+    awaits(record: RequestRecord): boolean
+    readonly starts: {
+      lastBehind(
+        newcomer: { readonly tier: number; readonly startAt: number },
+        awaited: boolean,
+        skips: (tier: number) => boolean,
+      ): RequestRecord | undefined
+    }
+  }
+  /** How many of each tier, the first that wait, are displaced by nobody of another tier. */
+  readonly settings: { readonly kept: readonly number[] }
   readonly slots: { readonly free: number }
   readonly turns: {
     readonly areForAnyone: boolean
@@ -23,6 +48,16 @@ export interface OpeningsParts {
     wouldStart(record: RequestRecord, gone?: RequestRecord): boolean
   }
   readonly dispatch: { readonly paused: boolean }
+}
+
+/** Tiers in which there is none to be found. */
+type Skips = (tier: number) => boolean
+
+/** Where one who comes would stand. */
+interface Newcomer {
+  readonly tier: number
+  readonly timedFrom: number
+  readonly rank: number
 }
 
 export class Openings {
@@ -58,18 +93,82 @@ export class Openings {
     return this.#parts.turns.seats.areFor(record.tier) && startsLater(record)
   }
 
-  /** Which request would make room for it, if it may start. No code of the user runs in here. */
-  victimFor(record: RequestRecord): RequestRecord | undefined {
-    const { capacity, dispatch, queue, slots, turns } = this.#parts
-    const { seats } = turns
-    const startsNow = seats.areFor(record.tier)
-    // Where others may wait, those that may not have slots of their own.
-    const victim = queue.youngestBelow(record.tier, startsNow ? undefined : (tier) => seats.areFor(tier))
-    if (victim === undefined) return undefined
-    if (startsNow) return turns.wouldStart(record, victim) ? victim : undefined
-    // No slot is free now; but a request that has one reserved may leave it.
-    const isOwed = slots.free >= capacity.reserved + capacity.returned + seats.slots && turns.areForAnyone
-    const takesSlot = isOwed && !dispatch.paused && !startsLater(record)
-    return capacity.canDisplace(victim, record.cost > 1, takesSlot, turns.newWide) ? victim : undefined
+  /**
+   * Which request would make room for it, if it may start. No code of the user runs in here.
+   * @param bound which one keeps it out: by that of its own tier, only one of that makes room
+   * @param rank Infinity: it was not asked for, since it starts later, or goes behind all of its tier
+   */
+  victimFor(record: RequestRecord, bound: FullBound, rank: number): RequestRecord | undefined {
+    const { queue, turns } = this.#parts
+    const { tier, timedFrom } = record
+    const newcomer = { tier, timedFrom, rank }
+    if (turns.seats.areFor(tier)) {
+      const victim = queue.lastBehind(newcomer, never)
+      return victim !== undefined && turns.wouldStart(record, victim) ? victim : undefined
+    }
+    const skips = (t: number): boolean => t !== tier && (bound === 'priority' || this.#keeps(t))
+    for (const victim of this.#lastBehind(record, newcomer, skips)) {
+      if (victim !== undefined && this.#makesRoom(victim, record, bound)) return victim
+    }
+    return undefined
   }
+
+  /** Those that make room for it, the one first that goes last of all: one may stand in the queue and have a slot reserved. */
+  #lastBehind(record: RequestRecord, newcomer: Newcomer, skips: Skips): (RequestRecord | undefined)[] {
+    const { held, queue } = this.#parts
+    const startAt = held.awaits(record) ? startOf(record) : Number.NEGATIVE_INFINITY
+    const place = { tier: newcomer.tier, startAt }
+    const later = held.starts.lastBehind(place, false, skips)
+    const awaited = held.starts.lastBehind(place, true, skips)
+    if (startAt > Number.NEGATIVE_INFINITY) return [later, awaited]
+    const standing = queue.lastBehind(newcomer, skips)
+    const isLast = standing !== undefined && later !== undefined && !queue.comparesTiers && standing.tier > later.tier
+    return isLast ? [standing, later, awaited] : [later, standing, awaited]
+  }
+
+  /** Those of a tier that wait are the first ones, or have slots of their own: nobody of another tier displaces them. */
+  #keeps(tier: number): boolean {
+    const { capacity, settings, turns } = this.#parts
+    return turns.seats.areFor(tier) || capacity.sizeAt(tier) <= (settings.kept[tier] as number)
+  }
+
+  #makesRoom(victim: RequestRecord, record: RequestRecord, bound: FullBound): boolean {
+    const { capacity, dispatch, slots, turns } = this.#parts
+    const isWide = record.cost > 1
+    if (bound === 'priority' && capacity.waiting + (isWide ? capacity.reserved : 0) < capacity.total) return true
+    // It has no slot reserved, and so counts as waiting.
+    if (victim.status === State.HELD && !isWide) return true
+    // No slot is free now; but a request that has one reserved may leave it.
+    const isOwed = slots.free >= capacity.reserved + capacity.returned + turns.seats.slots && turns.areForAnyone
+    const takesSlot = isOwed && !dispatch.paused && !startsLater(record)
+    return capacity.canDisplace(victim, isWide, takesSlot, turns.newWide)
+  }
+}
+
+/** When it may start: at no time that is known, if it waits for others. */
+function startOf(record: RequestRecord): number {
+  const { after, startAt } = record.later()
+  return after === undefined ? startAt : Number.POSITIVE_INFINITY
+}
+
+function never(): boolean {
+  return false
+}
+
+/** An eighth of the bound. */
+const KEPT = 1 / 8
+
+/**
+ * How many of each tier, the first that wait, are displaced by nobody of another tier, in a queue of so many. Under an order that
+ * promises each tier a turn, and for a tier with slots of its own: an eighth, at least its reserve. For all tiers together it is
+ * at most a half: what is too much, the greatest gives up.
+ */
+export function keptFor(total: number, isPromised: boolean, reserve: readonly number[]): readonly number[] {
+  if (!Number.isFinite(total)) return reserve.map(() => 0)
+  const kept = reserve.map((slots) => (isPromised || slots > 0 ? Math.max(Math.floor(total * KEPT), slots) : 0))
+  for (let over = kept.reduce((sum, each) => sum + each) - Math.floor(total / 2); over > 0; over--) {
+    const greatest = kept.reduce((most, each, tier) => (each >= (kept[most] as number) ? tier : most), 0)
+    kept[greatest] = (kept[greatest] as number) - 1
+  }
+  return kept
 }

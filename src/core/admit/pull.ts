@@ -5,12 +5,19 @@
  * `window` requests at a time, answers that nobody has fetched included: memory is bounded at both ends.
  *
  *     source ──▶ room? ──▶ read ──▶ submitted ──────────▶ line ──▶ consumer
- *                                     ↑   └ refused by a guard
- *                                     └──────┘ when the guard would let it in; nothing more is read until then
+ *                                     ↑   └ refused by a guard, or displaced from a full queue
+ *                                     └──────┘ when it would come in; nothing more is read until then
  */
 import { isCount } from '../checks.ts'
 import { soon } from '../clock.ts'
-import { OptionsError, OverloadedError, QueueClosedError, QueueFullError, RateLimitedError } from '../errors.ts'
+import {
+  OptionsError,
+  OverloadedError,
+  QueueClosedError,
+  QueueFullError,
+  RateLimitedError,
+  ShedError,
+} from '../errors.ts'
 import { type Next, type Opened, open, type Source } from './source.ts'
 
 export interface PullOptions {
@@ -38,7 +45,7 @@ export function requirePullOptions(ordered: unknown, window: unknown): void {
 interface PullEnd<Req, Res> {
   resolve(value: Res): void
   reject(error: unknown): void
-  /** It was not admitted. `checked` is what the schema has made of it. */
+  /** It was not admitted, or was displaced from a full queue. `checked` is what the schema has made of it. */
   refused(error: unknown, checked: Req): void
 }
 
@@ -79,7 +86,7 @@ export function pull<Req, Res>(
   const { signal } = stop
   // What is fetched next: in the order of the input, or as it has arrived.
   const line: Item<Req, Res>[] = []
-  // What a guard has refused, in that order.
+  // What a guard has refused, in that order; before it what was displaced, of which the last one goes first.
   const refused: Item<Req, Res>[] = []
   let opened: Opened<Req> | undefined
   let wake = nothing
@@ -123,7 +130,8 @@ export function pull<Req, Res>(
           dismiss(item, error)
           return
         }
-        refused.push(item)
+        if (error instanceof ShedError) refused.unshift(item)
+        else refused.push(item)
         item.request = checked
         item.isChecked = true
         if (!isLettingIn) void letIn()
@@ -132,13 +140,18 @@ export function pull<Req, Res>(
   /** Submits what was refused again, one at a time, whenever the guards would let it in. */
   const letIn = async (): Promise<void> => {
     isLettingIn = true
-    for (let item = refused.shift(); item !== undefined; item = refused.shift()) {
+    for (let [item] = refused; item !== undefined; [item] = refused) {
       try {
         await target.ready(item.request, signal)
-        submit(item)
       } catch (error) {
+        refused.splice(refused.indexOf(item), 1)
         dismiss(item, error)
+        continue
       }
+      // Another one may have been displaced meanwhile, which goes before it.
+      if (item !== refused[0]) continue
+      refused.shift()
+      submit(item)
     }
     isLettingIn = false
     freed()
@@ -248,10 +261,10 @@ export function pull<Req, Res>(
   return results
 }
 
-/** Is it a refusal that passes, for load or for a rate? One that starts later never fits where nothing may wait. */
+/** Does it pass, for load or for a rate? One that starts later never fits where nothing may wait. */
 function isWaitedOut(error: unknown): boolean {
   if (error instanceof QueueFullError) return !error.neverFits
-  return error instanceof RateLimitedError || error instanceof OverloadedError
+  return error instanceof RateLimitedError || error instanceof OverloadedError || error instanceof ShedError
 }
 
 function nothing(): void {}

@@ -10,9 +10,10 @@
 import type { Alarm, Timeline } from '../clock.ts'
 import { CancelledError } from '../errors.ts'
 import type { Later } from '../request-extras.ts'
-import { type RequestRecord, startsLater, subjectOf } from '../request-record.ts'
+import { RequestRecord, startsLater, subjectOf } from '../request-record.ts'
 import { State } from '../request-state.ts'
 import { type Deadline, Deadlines } from './deadlines.ts'
+import { type LaterStart, LaterStarts } from './later-starts.ts'
 import type { Tiers } from './tiers.ts'
 import type { TimeLimits } from './time-limits.ts'
 
@@ -44,6 +45,8 @@ export class HeldBack<R extends RequestRecord> {
   readonly #timeline: Timeline
   readonly #alarm: Alarm
   readonly #line = new Deadlines<R>()
+  /** Those that were never tried, by when they may start. */
+  readonly starts = new LaterStarts<R>((record) => record.later().awaitedBy > 0)
   #releases = 0
   /** Those who come to the queue when the event loop has had its turn. */
   #afterTurn: (() => void)[] | undefined = undefined
@@ -87,9 +90,11 @@ export class HeldBack<R extends RequestRecord> {
   add(record: R): void {
     const later = record.later()
     const isAfter = later.after !== undefined
+    const startAt = isAfter ? Number.POSITIVE_INFINITY : later.startAt
     record.status = State.HELD
     this.#places.holds(record.tier, 1)
-    this.#hold(record, later, isAfter ? Number.POSITIVE_INFINITY : later.startAt)
+    this.#hold(record, later, startAt)
+    later.place = this.starts.add(record, record.tier, startAt)
     // Its time counts from then; that of a request which waits for others, from its submission.
     later.timedFrom = later.startAt
     if (record.deadline !== undefined) this.#limits.change(record, this.#limits.untilRunOf(record))
@@ -102,6 +107,8 @@ export class HeldBack<R extends RequestRecord> {
     const { after, hold } = later
     if (after === undefined || hold === undefined) return
     later.after = undefined
+    later.awaits = after.map(recordOf).filter((other) => other !== undefined)
+    for (const other of later.awaits) other.later().awaitedBy++
     // Not before: whoever is refused must not have made the failure of another one an unhandled rejection.
     Promise.all(after.map(resultOf)).then(
       () => {
@@ -114,6 +121,8 @@ export class HeldBack<R extends RequestRecord> {
           }
           this.#line.clear(hold as Deadline<R>)
           this.#hold(record, later, later.startAt)
+          this.#leavesPlace(later)
+          later.place = this.starts.add(record, record.tier, later.startAt)
           this.#alarm.setFor(later.startAt, now)
         })
       },
@@ -197,6 +206,15 @@ export class HeldBack<R extends RequestRecord> {
     const later = record.later()
     this.#line.clear(later.hold as Deadline<R>)
     later.hold = undefined
+    if (later.place !== undefined) this.#leavesPlace(later)
+  }
+
+  /** What it has waited for has ended, or it waits no more. */
+  #leavesPlace(later: Later): void {
+    this.starts.delete(later.place as LaterStart<R>)
+    later.place = undefined
+    for (const other of later.awaits) other.later().awaitedBy--
+    later.awaits = []
   }
 
   #cancel(record: R, reason: unknown): void {
@@ -217,8 +235,10 @@ export class HeldBack<R extends RequestRecord> {
   }
 
   /** It has another priority, for when it comes to the queue. */
-  moved({ attempt, tier }: R, from: number): void {
+  moved(record: R, from: number): void {
+    const { attempt, tier } = record
     if (attempt > 1) return
+    this.starts.move(record.later().place as LaterStart<R>, tier)
     this.#places.holds(from, -1)
     this.#places.holds(tier, 1)
   }
@@ -232,4 +252,15 @@ function resultOf(each: unknown): Promise<unknown> {
     if (end instanceof Promise) end.then((value) => resolve(value), reject)
     else resolve(end)
   })
+}
+
+/** The request that a handle is for, also that of one who has joined it. */
+function recordOf(each: unknown): RequestRecord | undefined {
+  try {
+    const { record = each } = Object(each) as { record?: unknown }
+    return record instanceof RequestRecord ? record : undefined
+  } catch {
+    // It is no handle of ours, and does not want to be looked at.
+    return undefined
+  }
 }

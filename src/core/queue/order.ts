@@ -84,6 +84,8 @@ export interface Turns {
   left(tier: number, admittedAt: number): void
   /** The turn that so many others of its tier are before. */
   at(tier: number, index: number): number
+  /** The last turn that a tier would have with one more, if that one came now. */
+  lastWith(tier: number, admittedAt: number): number
   /** How many turns a tier has before this one, or at the same time as well. */
   countBefore(tier: number, turn: number, orEqual: boolean): number
 }

@@ -131,6 +131,14 @@ export class Tier<E extends Ranked> {
     }
   }
 
+  /** The last first. */
+  *backwards(): Generator<E> {
+    for (let i = this.#blocks.length - 1; i >= this.#first; i--) {
+      const { items, start } = this.#blocks[i] as Block
+      for (let j = items.length - 1; j >= start; j--) yield items[j] as E
+    }
+  }
+
   /** Room at the end: where a small backlog passes through, by moving it to the front; else in a new block. */
   #grow(block: Block): Block {
     if (block.start > BLOCK_SIZE / 2) {

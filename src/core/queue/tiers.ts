@@ -17,6 +17,13 @@ export interface QueueEntry extends Ranked, Questioned {
   tier: number
 }
 
+/** One who comes, and stands nowhere yet. */
+export interface Newcomer {
+  readonly tier: number
+  readonly timedFrom: number
+  readonly rank: number
+}
+
 export class Tiers<E extends QueueEntry> {
   readonly #tiers: readonly Tier<E>[] = Array.from({ length: TIERS }, () => new Tier<E>())
   readonly #order: OrderPolicy
@@ -50,6 +57,11 @@ export class Tiers<E extends QueueEntry> {
 
   sizes(): ByPriority<number> {
     return byPriority((tier) => (this.#tiers[tier] as Tier<E>).size)
+  }
+
+  /** Does the order compare across tiers? */
+  get comparesTiers(): boolean {
+    return this.#across
   }
 
   /** Is a policy asked for ranks? It may throw, and may do anything meanwhile. */
@@ -150,17 +162,47 @@ export class Tiers<E extends QueueEntry> {
   }
 
   /**
-   * The youngest entry of the lowest tier that is below another; not one that has come back for another attempt.
+   * The entry that goes last of all, if a newcomer would go before it; never one that has come back for another attempt.
+   * @param newcomer its tier, when it has come, and its rank: Infinity, if that is behind all of its tier
    * @param skips tiers in which there is none to be found
    */
-  youngestBelow(tier: number, skips?: (tier: number) => boolean): E | undefined {
-    for (let t = TIERS - 1; t > tier; t--) {
-      const line = this.#tiers[t] as Tier<E>
-      if (line.size === 0 || skips?.(t)) continue
-      const last = line.last() as E
-      const youngest = isBack(last) ? [...line].findLast((entry) => !isBack(entry)) : last
-      if (youngest !== undefined) return youngest
+  lastBehind(newcomer: Newcomer, skips: (tier: number) => boolean): E | undefined {
+    if (this.#turns !== undefined) return this.#lastTurnBehind(newcomer, this.#turns, skips)
+    let last: E | undefined
+    for (let t = TIERS - 1; t >= (this.#across ? 0 : newcomer.tier); t--) {
+      const entry = skips(t) ? undefined : this.#lastOf(t)
+      if (entry === undefined) continue
+      if (!this.#across && t > newcomer.tier) return entry
+      if (last === undefined || this.goesBefore(last, entry)) last = entry
     }
+    return last !== undefined && newcomer.rank < last.rank ? last : undefined
+  }
+
+  /** Whoever brings a turn leaves the tier with the last turn of all one behind it: the last of that tier goes last of all. */
+  #lastTurnBehind({ tier, timedFrom, rank }: Newcomer, turns: Turns, skips: (tier: number) => boolean): E | undefined {
+    let last: E | undefined
+    let latest = turns.lastWith(tier, timedFrom)
+    const own = this.#lastOf(tier)
+    if (own !== undefined && rank < own.rank && !skips(tier)) last = own
+    for (let t = 0; t < TIERS; t++) {
+      const entry = t === tier || skips(t) ? undefined : this.#lastOf(t)
+      if (entry === undefined) continue
+      const line = this.#tiers[t] as Tier<E>
+      const turn = turns.at(t, entry === line.last() ? line.size - 1 : line.countBefore(entry))
+      // Of equal turns that of the lower tier is last.
+      if (turn < latest || (turn === latest && t < (last?.tier ?? tier))) continue
+      latest = turn
+      last = entry
+    }
+    return last
+  }
+
+  /** The last of a tier that has not come back for another attempt. */
+  #lastOf(tier: number): E | undefined {
+    const line = this.#tiers[tier] as Tier<E>
+    const last = line.last()
+    if (last === undefined || !isBack(last)) return last
+    for (const entry of line.backwards()) if (!isBack(entry)) return entry
     return undefined
   }
 

@@ -62,11 +62,16 @@ export class Endings {
   end(record: RequestRecord, state: State, value: unknown, times?: Times): boolean {
     const from = record.status
     if (from >= State.COMPLETED || from < State.WAITING) return false
-    if (from === State.WAITING) this.take(record)
-    else if (from === State.HELD) this.#letGo(record)
+    if (from < State.STARTING) this.takeOut(record)
     else this.#parts.dispatch.running--
     this.#conclude(record, state, value, from, times)
     return true
+  }
+
+  /** Takes one out that waits, in the queue or out of it. */
+  takeOut(record: RequestRecord): void {
+    if (record.status === State.WAITING) this.#take(record)
+    else this.#letGo(record)
   }
 
   #letGo(record: RequestRecord): void {
@@ -77,7 +82,7 @@ export class Endings {
   }
 
   /** Takes a waiting request out of the queue before its turn. */
-  take(record: RequestRecord): void {
+  #take(record: RequestRecord): void {
     const { capacity, dispatch, held, queue, statistics, timeline, turns } = this.#parts
     queue.delete(record)
     turns.left(record)

@@ -76,7 +76,7 @@ function linesOf({ settings, concurrency }: Describable): string[] {
   const full = {
     reject: 'one more is refused',
     block: `then callers wait for room, ${size(settings.maxBlocked)}`,
-    shed: 'then the youngest of the lowest priority below a newcomer makes room for it',
+    shed: `then ${lastOf(order)} makes room for a newcomer that goes before it`,
   }
   const duplicate = {
     join: 'shares its run if it is equal, and is refused if not',
@@ -118,6 +118,12 @@ function linesOf({ settings, concurrency }: Describable): string[] {
   const guards = [...settings.rateLimits, ...settings.overload].map(({ name }) => name)
   if (guards.length > 0) lines.push(`Guards: ${guards.join(', ')}.`)
   return lines
+}
+
+/** The request that goes last of all. */
+function lastOf({ acrossTiers, name }: Describable['settings']['order']): string {
+  if (name === 'strict') return 'the youngest of the lowest priority'
+  return acrossTiers ? 'the one that would start last' : 'the last one of the lowest priority'
 }
 
 function warningsOf(executor: Describable): string[] {

@@ -175,7 +175,7 @@ test('whoever is blocked for the bound of their own priority does not keep out o
 describe('of a burst in which all have a slot promised, and the rest of the room is taken by one that starts later', () => {
   function bursting(names: string[], concurrency = 1) {
     const it = gated({ concurrency, maxQueueSize: 1, whenFull: 'shed' })
-    const later = watch(it.queue.execute('later', { delayMs: 50 }))
+    const later = watch(it.queue.execute('later', { priority: 'urgent', delayMs: 50 }))
     const low = names.map((name) => watch(it.queue.execute(name, { priority: 'low' })))
     expect(it.queue.getStatus().waiting).toBe(1)
     return { ...it, later, low }
@@ -183,7 +183,7 @@ describe('of a burst in which all have a slot promised, and the rest of the room
 
   test('one is displaced by a newcomer who could do with the slot, and by no other', async () => {
     const { gate, queue, low } = bursting(['low'])
-    const refused = watch(queue.execute('urgent, later', { priority: 'urgent', delayMs: 5 }))
+    const refused = watch(queue.execute('urgent, later still', { priority: 'urgent', delayMs: 60 }))
     watch(queue.execute('urgent', { priority: 'urgent' }))
     expect(queue.getStatus().waiting).toBe(1)
     await turn()
@@ -196,9 +196,9 @@ describe('of a burst in which all have a slot promised, and the rest of the room
   ])('nobody is displaced where that would make no room: %s', async (_why, change) => {
     const { queue, low } = bursting(['low 1', 'low 2'], 2)
     change(queue)
-    const urgent = watch(queue.execute('urgent', { priority: 'urgent' }))
+    const high = watch(queue.execute('high', { priority: 'high' }))
     expect(queue.getStatus().waiting).toBe(1)
     await turn()
-    expect([urgent.outcome, low.map(({ state }) => state)]).toEqual(['TRIAGE_QUEUE_FULL', ['pending', 'pending']])
+    expect([high.outcome, low.map(({ state }) => state)]).toEqual(['TRIAGE_QUEUE_FULL', ['pending', 'pending']])
   })
 })

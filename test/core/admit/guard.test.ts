@@ -80,7 +80,7 @@ describe('a guard', () => {
   test('is told what it needs to know, before the bounds are looked at', async () => {
     const questions: GuardQuestion[] = []
     const guard: Guard = { name: 'test', admit: (question) => void questions.push({ ...question }) }
-    const { clock, queue, end } = timed({ overload: guard, maxQueueSize: 2 })
+    const { clock, queue, end } = timed({ overload: guard, maxQueueSize: 2, whenFull: 'reject' })
     await clock.run({ until: end(0) })
     void end(1)
     await clock.advance(1)
@@ -162,7 +162,7 @@ describe('a guard', () => {
 
   test('delays newcomers one by one; others pass them, and they count as waiting', async () => {
     const guard: Guard = { name: 'test', delayMs: ({ request }) => (request === 13 ? 100 : 0) }
-    const { clock, queue, started, end } = timed({ rateLimit: guard, maxQueueSize: 1 })
+    const { clock, queue, started, end } = timed({ rateLimit: guard, maxQueueSize: 1, whenFull: 'reject' })
     const ends = [end(1), end(13)]
     await clock.advance(50)
     expect(queue.getStatus()).toMatchObject({ waiting: 1, waitingByPriority: { normal: 1 }, running: 0 })

@@ -9,7 +9,7 @@ test.each<[string, OrderPolicy, number]>([
   ['by priority, those of its own and above', strict(), 10],
   ['across priorities, all that wait', aging(), 30],
 ])('%s', async (_whom, order, retryAfterMs) => {
-  const { clock, gate, queue } = await busy({ order, maxQueueSize: 2, random: () => 0 })
+  const { clock, gate, queue } = await busy({ order, maxQueueSize: 2, whenFull: 'reject', random: () => 0 })
   await clock.advance(10)
   await gate.finish('busy 0')
   for (const name of ['runs', 'low 1', 'low 2']) watch(queue.execute(name, { priority: 'low' }))

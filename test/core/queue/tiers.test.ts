@@ -34,6 +34,10 @@ function added(tiers: Tiers<Entry>, ...names: string[]): Entry[] {
   })
 }
 
+/** Who would make room for a newcomer. */
+const lastBehind = (tiers: Tiers<Entry>, tier: number, rank = Number.POSITIVE_INFINITY, skips = (_: number) => false) =>
+  tiers.lastBehind({ tier, rank, timedFrom: 0 }, skips)?.request
+
 const names = (entries: Iterable<Entry>) => [...entries].map(({ request }) => request)
 const drained = (tiers: Tiers<Entry>) => {
   const entries: Entry[] = []
@@ -88,7 +92,7 @@ describe('tier by tier', () => {
   test('what is shed is the youngest of the lowest tier below; the first of a tier is known', () => {
     const tiers = new Tiers<Entry>()
     added(tiers, 'h1', 'n1', 'n2', 'u1')
-    expect([0, 1, 2, 3].map((tier) => tiers.youngestBelow(tier)?.request)).toEqual(['n2', 'n2', undefined, undefined])
+    expect([0, 1, 2, 3].map((tier) => lastBehind(tiers, tier))).toEqual(['n2', 'n2', undefined, undefined])
     expect([0, 1, 2, 3].map((tier) => tiers.firstAt(tier)?.request)).toEqual(['u1', 'h1', 'n1', undefined])
   })
 
@@ -97,9 +101,9 @@ describe('tier by tier', () => {
     const [, l1, l2] = added(tiers, 'n1', 'l1', 'l2') as [Entry, Entry, Entry]
     l1.attempt = 1
     l2.attempt = 2
-    expect(tiers.youngestBelow(0)?.request).toBe('l1')
+    expect(lastBehind(tiers, 0)).toBe('l1')
     tiers.delete(l1)
-    expect(tiers.youngestBelow(0)?.request).toBe('n1')
+    expect(lastBehind(tiers, 0)).toBe('n1')
   })
 
   test('one that has left comes back to its own place', () => {

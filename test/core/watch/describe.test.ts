@@ -13,7 +13,7 @@ group('of an executor', () => {
   test('the defaults, in words', () => {
     expect(String(describe(new QueuedExecutor(executor)))).toBe(
       `'triage' runs at most 10 requests at once.
-At most 10000 may wait; one more is refused.
+At most 10000 may wait; then the youngest of the lowest priority makes room for a newcomer that goes before it.
 Order: strict, by priority first.
 A request may wait for ever, run 300000 ms, and take for ever in all.
 A slot whose call outlives its timeout is held until the call settles.
@@ -91,7 +91,7 @@ Warning: with strict order, low starves for as long as there is anything else; a
     )
     expect(warnings).toEqual([unused('high'), unused('low')])
     expect(saysOf({ maxQueueSize: { total: 50, low: 'none', high: 3 } })).toEqual([
-      'At most 50, 3 of them high, none of them low may wait; one more is refused.',
+      'At most 50, 3 of them high, none of them low may wait; then the youngest of the lowest priority makes room for a newcomer that goes before it.',
     ])
   })
 
@@ -233,7 +233,7 @@ group('of settings, in words', () => {
   test.each<[Partial<Settings>, string]>([
     [
       { whenFull: 'shed' },
-      'At most 10 may wait; then the youngest of the lowest priority below a newcomer makes room for it.',
+      'At most 10 may wait; then the one that would start last makes room for a newcomer that goes before it.',
     ],
     [
       { total: never, whenFull: 'block', maxBlocked: never },

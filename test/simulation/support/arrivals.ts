@@ -44,6 +44,11 @@ export class Arrivals extends Room {
       return
     }
     const victim = isFull && whenFull === 'shed' ? this.victim(job) : undefined
+    // It is a matter of microtasks whether one that waits for others knows that they have ended.
+    const hasJustEnded = (other: Job) =>
+      other.first.after.length > 0 && other.first.after.every(({ end }) => end !== '')
+    if (isFull && whenFull === 'shed' && this.in('held').some(hasJustEnded))
+      this.unsure = 'one is displaced as those end that another waits for'
     if (isFull && victim === undefined) {
       this.#refuse(first, 'TRIAGE_QUEUE_FULL')
       return

@@ -6,7 +6,7 @@ import type { Caller, Job, Place, Rules } from './rules.ts'
 import { Shares } from './shares.ts'
 
 const NEVER = Number.POSITIVE_INFINITY
-const sign = (a: number, b: number): number => (a < b ? -1 : a > b ? 1 : 0)
+export const sign = (a: number, b: number): number => (a < b ? -1 : a > b ? 1 : 0)
 
 export class Books {
   readonly rules: Rules
@@ -22,7 +22,7 @@ export class Books {
   /** Why what follows can't be said. */
   unsure = ''
   readonly firstLimit: number
-  readonly shares: Shares
+  shares: Shares
 
   constructor(rules: Rules, concurrency: number) {
     this.rules = rules

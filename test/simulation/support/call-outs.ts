@@ -64,5 +64,5 @@ export const callOuts: { readonly [name: string]: Kind } = {
 /** What must neither throw nor call the executor: said where it is declared. */
 export const trusted: readonly string[] = [
   ...['Clock.setTimeout', 'Clock.clearTimeout', 'Clock.defer'],
-  ...['Turns.came', 'Turns.started', 'Turns.left', 'Turns.at', 'Turns.countBefore'],
+  ...['Turns.came', 'Turns.started', 'Turns.left', 'Turns.at', 'Turns.lastWith', 'Turns.countBefore'],
 ]

@@ -178,7 +178,7 @@ function optionsOf(dice: Dice, { timeouts, unitMs, concurrency, retries, isCross
   return {
     concurrency,
     ...dice.maybe(0.8, () => ({ maxQueueSize: byTier(sizeNames, sizeOrNone) })),
-    ...dice.maybe(0.7, () => ({ whenFull: dice.pick(['block', 'shed'] as const) })),
+    ...dice.maybe(0.7, () => ({ whenFull: dice.pick(['reject', 'block', 'block', 'shed'] as const) })),
     ...dice.maybe(0.5, () => ({ maxBlocked: size() })),
     ...dice.maybe(0.5, () => ({ maxChecking: size() })),
     ...(timeouts

@@ -1,6 +1,8 @@
 /**
  * Who has room? A bound for all, and one for each priority; and slots that are promised until a burst is over.
  */
+
+import { sign } from './books.ts'
 import type { Job } from './rules.ts'
 import { Seating } from './seating.ts'
 
@@ -27,15 +29,74 @@ export class Room extends Seating {
     return (mayPromise && this.isPromised(job)) || this.waiting().length - promised < this.rules.total
   }
 
-  /** Who makes room: the last of the lowest priority below, if that is of any use. */
+  /** Who makes room: whoever goes last of all that wait, if that is of any use, and the newcomer goes before it. */
   victim(job: Job): Job | undefined {
     // A priority with a bound of its own displaces none by it, and where others may wait no seat is taken.
     if (this.rules.total > 0 && this.isNone(job.tier)) return undefined
-    const mayGo = (other: Job) => this.rules.total === 0 || !this.isSeated(other)
-    const below = this.line().filter((other) => other.tier > job.tier && other.failures === 0 && mayGo(other))
-    const victim = below.findLast((other) => below.every(({ tier }) => tier <= other.tier))
-    const others = this.jobs.filter((other) => other !== victim)
-    return victim !== undefined && this.#without(others, job) ? victim : undefined
+    return this.#lastOfAll(job).find((other) => this.#makesRoom(other, job))
+  }
+
+  #lastOfAll(job: Job): Job[] {
+    if (this.rules.total === 0) return this.#behind(job).slice(0, 1)
+    const isOwn = (tier: number) => tier === job.tier
+    const isFull = this.isTierFull(job.tier)
+    const mayGo = ({ tier }: Job) => isOwn(tier) || (!isFull && !this.isNone(tier) && !this.#isKept(tier))
+    // One that waits for others is not looked at before it is in: they may have ended.
+    const laterAt = job.first.after.length > 0 ? Number.POSITIVE_INFINITY : job.backAt
+    const startAt = this.isLater(job) ? laterAt : Number.NEGATIVE_INFINITY
+    const held = this.in('held')
+      .filter(
+        (other) => other.failures === 0 && other.tier >= job.tier && mayGo(other) && this.#startOf(other) > startAt,
+      )
+      .sort((a, b) => b.tier - a.tier || sign(this.#startOf(b), this.#startOf(a)) || b.sequence - a.sequence)
+    const isAwaited = (other: Job) =>
+      this.in('held').some(({ failures, first }) => failures === 0 && first.after.some((one) => this.of(one) === other))
+    const [later] = held.filter((other) => !isAwaited(other))
+    const [awaited] = held.filter(isAwaited)
+    const standing = startAt === Number.NEGATIVE_INFINITY ? this.#behind(job).find(mayGo) : undefined
+    const byTier = !this.rules.across && this.rules.weights === undefined
+    const isLower = byTier && standing !== undefined && later !== undefined && standing.tier > later.tier
+    return (isLower ? [standing, later, awaited] : [later, standing, awaited]).filter((one) => one !== undefined)
+  }
+
+  /** Those that stand behind it, the last one first, but for those that have come back for another attempt. */
+  #behind(job: Job): Job[] {
+    const { place, rank, sequence } = job
+    Object.assign(job, { place: 'line', sequence: Number.MAX_SAFE_INTEGER })
+    job.rank = this.rules.rank(job, this.due(job, job.first))
+    const { jobs, shares } = this
+    this.jobs = [...jobs, job]
+    if (!jobs.some((other) => other.place === 'line' && other.tier === job.tier)) this.shares = shares.with(job.tier)
+    const line = this.line()
+    Object.assign(this, { jobs, shares })
+    Object.assign(job, { place, rank, sequence })
+    return line
+      .slice(line.indexOf(job) + 1)
+      .reverse()
+      .filter(({ failures }) => failures === 0)
+  }
+
+  /** The first that wait of a tier are displaced by nobody of another one, where each is promised its turn, or has slots. */
+  #isKept(tier: number): boolean {
+    const { total, reserve, targets } = this.rules
+    const kept = reserve.map((slots) => (targets || slots > 0 ? Math.max(Math.floor(total / 8), slots) : 0))
+    while (kept.reduce((sum, each) => sum + each) > Math.floor(total / 2)) {
+      const most = kept.lastIndexOf(Math.max(...kept))
+      kept[most] = (kept[most] as number) - 1
+    }
+    return this.waiting().filter((job) => job.tier === tier).length <= (kept[tier] as number)
+  }
+
+  /** When it may start; nobody knows when those will have ended that it waits for. */
+  #startOf({ first, backAt }: Job): number {
+    return first.after.every(({ end }) => end !== '') ? backAt : Number.POSITIVE_INFINITY
+  }
+
+  #makesRoom(victim: Job, job: Job): boolean {
+    return this.#without(
+      this.jobs.filter((other) => other !== victim),
+      job,
+    )
   }
 
   /** Is there room for a job if only these others were there? */

@@ -40,6 +40,8 @@ export interface Rules {
   /** Whether ranks are compared across priorities. */
   readonly across: boolean
   rank(job: Job, deadline: number): number
+  /** Is each priority promised its turn? */
+  readonly targets: boolean
   /** With it, priorities take turns. */
   readonly weights?: readonly number[]
   readonly reserve: readonly number[]

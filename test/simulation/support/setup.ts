@@ -198,7 +198,7 @@ export function rulesOf({ options, policies }: Schedule): Rules {
   return {
     total,
     byTier: priorities.map((priority) => sizeOf(priority, never)),
-    whenFull: options.whenFull ?? 'reject',
+    whenFull: options.whenFull ?? (total === 0 ? 'reject' : 'shed'),
     maxBlocked: options.maxBlocked ?? DEFAULT_SIZE,
     waitMs: byTier(options.waitTimeoutMs, never),
     runMs: byTier(options.runTimeoutMs, DEFAULT_RUN_TIMEOUT_MS),
@@ -206,6 +206,7 @@ export function rulesOf({ options, policies }: Schedule): Rules {
     maxReplaced: onStuck === 'replace' ? maxReplaced : 0,
     onDuplicate: options.onDuplicate ?? 'join',
     ...(order === 'weighted' && { weights: [8, 4, 2, 1] }),
+    targets: order === 'aging',
     across: order === 'aging' || order === 'oldest',
     rank: ({ tier, sequence, from }, deadline) => {
       if (order === 'aging') return from + (TARGETS_MS[tier] as number)

@@ -16,6 +16,15 @@ export class Shares {
     this.#last[tier] = this.#now
   }
 
+  /** The same, if one came to a tier where nobody waits. */
+  with(tier: number): Shares {
+    const shares = new Shares(this.#strides.map((stride) => 1 / stride))
+    Object.assign(shares.#last, this.#last)
+    shares.#now = this.#now
+    shares.came(tier)
+    return shares
+  }
+
   took(tier: number): void {
     this.#last[tier] = this.#turnOf(tier, this.#last)
     this.#now = Math.max(this.#now, this.#last[tier] as number)

@@ -83,6 +83,10 @@ class DueTurns implements Turns {
     return (this.#line(tier).at(index) as Ranked).rank
   }
 
+  lastWith(tier: number, admittedAt: number): number {
+    return Math.max(this.#line(tier).last()?.rank ?? Number.NEGATIVE_INFINITY, this.#dueAt(tier, admittedAt))
+  }
+
   countBefore(tier: number, turn: number, orEqual: boolean): number {
     return this.#line(tier).countBefore(placeOf(turn, orEqual))
   }

@@ -88,6 +88,11 @@ export class StrideTurns implements Turns {
     return turnOf(this.#tiers[tier] as TierTurns, index)
   }
 
+  lastWith(tier: number): number {
+    const turns = this.#tiers[tier] as TierTurns
+    return turns.waiting > 0 ? turnOf(turns, turns.waiting) : this.#now + turns.stride
+  }
+
   countBefore(tier: number, turn: number, orEqual: boolean): number {
     const turns = this.#tiers[tier] as TierTurns
     const { stride, waiting, from, taken } = turns
