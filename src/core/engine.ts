@@ -146,7 +146,8 @@ export class Engine {
     const capacity = new Capacity(queue, settings.total, settings.byTier, settings.maxBlocked, turns.seats)
     const random = () => events.jitter(settings.random)
     const { running } = host
-    const outlook = new Outlook({ timeline, queue, capacity, slots, statistics, limits, pauses, running, random })
+    const whole = { timeline, queue, capacity, slots, turns, statistics, limits, pauses, running, random }
+    const outlook = new Outlook(whole)
     this.timeline = timeline
     this.alarm = alarm
     this.gate = new Gate(host, outlook, rateLimits, overload, timeline, alarm)
@@ -295,7 +296,7 @@ export class Engine {
       abandon: (record: RequestRecord, reason: unknown) => this.slots.abort(record, reason, Number.POSITIVE_INFINITY),
       finish: (record: RequestRecord, how: HowItLeft, error: unknown) => this.endings.finish(record, how, error),
       isWanted: (record: RequestRecord) => this.parties.isWanted(record),
-      refusalOf: (record: RequestRecord) => this.gate.refusalOf(record),
+      refusalOf: (record: RequestRecord) => this.admission.refusalOf(record),
       lookAt: (at: number) => {
         this.alarm.keepAlive(true)
         this.alarm.setFor(at, this.timeline.now())

@@ -160,7 +160,7 @@ describe('whoever only asks', () => {
   test('is not among those who came last, and takes nothing of the trickle', async () => {
     const guard = shedByPriority({ softFactor: 1, hardFactor: 2, trickle: 0.5 })
     const question = { at: 0, tier: 2, request: 0, metadata: 0, waitMs: 0, deadline: 0, ahead: 3, waiting: 3 }
-    const about = { ...question, running: 2, concurrency: 2, recentRunMs: 1, pausedMs: 0 }
+    const about = { ...question, running: 2, concurrency: 2, free: 0, recentRunMs: 1, predictedWaitMs: 1, pausedMs: 0 }
     const admit = guard.admit as NonNullable<Guard['admit']>
     const answers = (probe: boolean) => admit.call(guard, { ...about, probe }) === undefined
     // A half is refused, and of these a half comes in all the same.

@@ -16,6 +16,7 @@ import { State } from '../request-state.ts'
 import type { Capacity } from './capacity.ts'
 import type { Duplicates } from './duplicates.ts'
 import type { Gate } from './gate.ts'
+import type { Refusal } from './guard.ts'
 import type { Openings } from './openings.ts'
 import type { Outlook } from './outlook.ts'
 import type { Refusals } from './refusals.ts'
@@ -40,6 +41,7 @@ export interface AdmissionParts {
   readonly room: Room<RequestRecord>
   readonly queue: {
     readonly asksRanks: boolean
+    asked: number
     rankOf(record: RequestRecord): number
     refuses(record: RequestRecord, rank: number): void
     add(record: RequestRecord, rank?: number): void
@@ -90,8 +92,45 @@ export class Admission {
     const { blocked, duplicates, gate, isPlain } = this.#parts
     if (extras === undefined && isPlain && blocked.size === 0 && this.#comesPlain(record)) return
     if (extras !== undefined && !duplicates.comesForItself(record, extras)) return
-    if (gate.asksAtArrival && (gate.keepsOut(record) || !this.#stillComes(record))) return
-    this.#comesIn(record, whenFull, undefined)
+    if (gate.asksAtArrival) this.#asksGuards(record, whenFull)
+    else this.#comesIn(record, whenFull, undefined)
+  }
+
+  /** A guard is told where it would stand. */
+  #asksGuards(record: RequestRecord, whenFull: WhenFull): void {
+    const { gate, held, queue } = this.#parts
+    const isRanked = this.#mustRank(record)
+    const rank = isRanked ? this.#rankOf(record) : undefined
+    if (isRanked && rank === undefined) return
+    const { asked } = queue
+    const comes = !gate.keepsOut(record, rank ?? Number.POSITIVE_INFINITY) && this.#stillComes(record)
+    // A guard may have submitted others.
+    queue.asked = asked
+    if (rank === undefined) {
+      if (comes) this.#comesIn(record, whenFull, undefined)
+      return
+    }
+    const isDelayed = held.awaits(record)
+    if (!comes || isDelayed) queue.refuses(record, rank)
+    if (comes && (!isDelayed || this.#stillComes(record))) this.#comesIn(record, whenFull, isDelayed ? undefined : rank)
+  }
+
+  /**
+   * What a guard would say to a newcomer, if it said no.
+   * @throws what a guard, or the order, throws
+   */
+  refusalOf(record: RequestRecord): Refusal | undefined {
+    const { gate, queue } = this.#parts
+    if (!gate.asksAtArrival) return undefined
+    if (!this.#mustRank(record)) return gate.refusalOf(record, Number.POSITIVE_INFINITY)
+    const rank = queue.rankOf(record)
+    const { asked } = queue
+    try {
+      return gate.refusalOf(record, rank)
+    } finally {
+      queue.asked = asked
+      queue.refuses(record, rank)
+    }
   }
 
   /**
@@ -195,12 +234,13 @@ export class Admission {
     if (rank !== undefined) queue.refuses(record, rank)
     if (!comes || (rank !== undefined && !this.#stillComes(record))) return
     if (whenFull === 'block' && !openings.neverFits(record)) this.#block(record)
-    else refusals.refuse(record, refusals.fullError(bound, record))
+    else refusals.refuse(record, refusals.fullError(bound, record, place))
   }
 
   #displace(victim: RequestRecord, record: RequestRecord, rank: number | undefined): void {
     const { endings, outlook, tell } = this.#parts
-    const error = new ShedError(priorityOf(record.tier), subjectOf(victim), outlook.retryAfterMs(victim.tier))
+    const retryAfterMs = outlook.retryAfterMs(victim, Number.POSITIVE_INFINITY, record.cost)
+    const error = new ShedError(priorityOf(record.tier), subjectOf(victim), retryAfterMs)
     const from = victim.status
     // Listeners of either must find the one gone, and its place taken by the other.
     endings.takeOut(victim)

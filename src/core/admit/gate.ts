@@ -65,15 +65,18 @@ export class Gate {
     this.hearsEnds = guards.hearsEnds
   }
 
-  /** A guard refuses it, or throws. */
-  keepsOut(record: RequestRecord): boolean {
+  /**
+   * A guard refuses it, or throws.
+   * @param rank Infinity: it was not asked for, or is behind all of its tier
+   */
+  keepsOut(record: RequestRecord, rank = Number.POSITIVE_INFINITY): boolean {
     const guards = this.#guards
     const outer = guards.begin()
     try {
-      this.#outlook.describe(record, guards.question)
+      this.#outlook.describe(record, guards.question, rank)
       const refusal = (guards.admits ? guards.refusal('admit') : undefined) ?? this.#delayRefusal(record)
       if (refusal !== undefined) {
-        this.#host.refuse(record, this.#errorOf(record, refusal))
+        this.#host.refuse(record, this.#errorOf(record, refusal, rank))
         return true
       }
       const delayMs = guards.delays ? guards.delayMs() : 0
@@ -91,12 +94,11 @@ export class Gate {
    * What a guard would say to a newcomer, if it said no: it is only asked, and takes nothing.
    * @throws what the guard throws
    */
-  refusalOf(record: RequestRecord): Refusal | undefined {
-    if (!this.asksAtArrival) return undefined
+  refusalOf(record: RequestRecord, rank: number): Refusal | undefined {
     const guards = this.#guards
     const outer = guards.begin()
     try {
-      this.#outlook.describe(record, guards.question)
+      this.#outlook.describe(record, guards.question, rank)
       guards.question.probe = true
       return guards.refusal('admit') ?? this.#delayRefusal(record)
     } finally {
@@ -202,9 +204,9 @@ export class Gate {
     this.#guards.end(outer)
   }
 
-  #errorOf(record: RequestRecord, refusal: Refusal): OverloadedError | RateLimitedError {
+  #errorOf(record: RequestRecord, refusal: Refusal, rank?: number): OverloadedError | RateLimitedError {
     const given = refusal.retryAfterMs
-    const retryAfterMs = typeof given === 'number' && given >= 0 ? given : this.#outlook.retryAfterMs(record.tier)
+    const retryAfterMs = typeof given === 'number' && given >= 0 ? given : this.#outlook.retryAfterMs(record, rank)
     const isRate = this.#rates.some(({ name }) => name === refusal.rule)
     const ErrorType = isRate ? RateLimitedError : OverloadedError
     return new ErrorType(refusal, subjectOf(record), retryAfterMs)

@@ -21,14 +21,24 @@ export interface GuardQuestion {
   waitMs: number
   /** When its time is over, waiting and running, on the same clock; or Infinity. */
   deadline: number
-  /** How many wait before it: for a newcomer, all of its own priority and above. */
+  /** How many that stand in the queue go before it, by the order that there is. */
   ahead: number
-  /** How many wait in all, how many run (or hold their slots beyond their answers), and how many may. */
+  /**
+   * How many wait in all, how many run (or hold their slots beyond their answers), and how many may. For a newcomer, one that has
+   * a slot in the dispatch of this burst runs, as `getStatus()` says; one whose turn has come is not counted itself.
+   */
   waiting: number
   running: number
   concurrency: number
+  /** How many slots are free until the dispatch of this burst. */
+  free: number
   /** For how long recent runs have kept their slots busy: the mean, in ms; NaN before the first. */
   recentRunMs: number
+  /**
+   * How long it will likely wait, in ms: until those before it in the order have had their slots, at the pace of recent runs. NaN
+   * before the first.
+   */
+  predictedWaitMs: number
   /** For how much of `waitMs` the executor was paused, in ms. */
   pausedMs: number
   /**
@@ -108,7 +118,9 @@ export class Guards {
     waiting: 0,
     running: 0,
     concurrency: 0,
+    free: 0,
     recentRunMs: 0,
+    predictedWaitMs: 0,
     pausedMs: 0,
     probe: false,
   }

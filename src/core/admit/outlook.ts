@@ -1,16 +1,38 @@
 /**
  * How does it look for a newcomer? What guards may look at, and when one who was refused may try again. Step 2 of 7.
+ *
+ * The prediction is the work that goes before it in the order that there is, not its length in the line. Each slot hands on one
+ * request in a mean recent run, and a request that takes several slots counts as several:
+ *
+ *     wait = (slots that those before it take + its own − free slots) · run / slots that its priority may have, at least 0
+ *
+ * Those that come later and go before it are not foreseen.
  */
 import type { Timeline } from '../clock.ts'
+import { TIERS } from '../priority.ts'
 import type { RequestRecord } from '../request-record.ts'
+import { State } from '../request-state.ts'
 import type { GuardQuestion } from './guard.ts'
+
+/** Where a request stands, or would stand. */
+interface Place {
+  readonly tier: number
+  readonly timedFrom: number
+  readonly rank: number
+  readonly sequence: number
+}
 
 /** What it needs to know of the whole. */
 export interface Whole {
   readonly timeline: Timeline
-  readonly queue: { countAhead(tier: number): number }
-  readonly capacity: { readonly waiting: number }
-  readonly slots: { readonly limit: number }
+  readonly queue: { sizeAt(tier: number): number; countBeforeIn(tier: number, place: Place): number }
+  readonly capacity: { readonly waiting: number; readonly reserved: number }
+  readonly slots: { readonly limit: number; readonly free: number }
+  readonly turns: {
+    readonly seats: { readonly size: number }
+    extraAt(tier: number): number
+    mostFor(tier: number, slots: number): number
+  }
   readonly statistics: { readonly recentRunMs: number }
   readonly limits: { wholeOf(record: RequestRecord): number }
   readonly pauses: { msSince(since: number, now: number): number }
@@ -25,33 +47,65 @@ export class Outlook {
     this.#whole = whole
   }
 
-  /** Fills in what the guards are told of a request. */
-  describe(record: RequestRecord, question: GuardQuestion): void {
-    const { timeline, queue, capacity, slots, statistics, limits, pauses } = this.#whole
+  /**
+   * Fills in what the guards are told of a request.
+   * @param rank that of a newcomer; Infinity: it was not asked for, or is behind all of its tier
+   */
+  describe(record: RequestRecord, question: GuardQuestion, rank = Number.POSITIVE_INFINITY): void {
+    const { timeline, capacity, slots, statistics, limits, pauses, turns } = this.#whole
     const now = timeline.now()
+    const { count, work } = this.#ahead(record, rank)
+    // Of those that stand in the queue, some have slots in the dispatch of this burst: they count as running, as in the status.
+    const placed = record.status === State.WAITING ? 0 : capacity.reserved + turns.seats.size
     question.at = now
     question.tier = record.tier
     question.request = record.request
     question.metadata = record.metadata
     question.waitMs = now - record.timedFrom
     question.deadline = record.timedFrom + limits.wholeOf(record)
-    question.ahead = queue.countAhead(record.tier)
+    question.ahead = count
     question.waiting = capacity.waiting
-    question.running = this.#whole.running()
+    question.running = this.#whole.running() + placed
     question.concurrency = slots.limit
+    question.free = Math.max(slots.free, 0)
     question.recentRunMs = statistics.recentRunMs
+    question.predictedWaitMs = this.#waitMs(record.tier, work + record.cost - slots.free)
     question.pausedMs = pauses.msSince(record.timedFrom, now)
   }
 
   /**
-   * When a newcomer of a tier would likely find room: when those ahead of it have started, at the pace of the recent
+   * When a newcomer of its priority would likely find room: when those ahead of it have started, at the pace of the recent
    * runs; up to a quarter later at random, so that those who were refused together do not come back together.
+   * @param more what else goes before it by then, in slots
    */
-  retryAfterMs(tier: number): number | undefined {
-    const { queue, slots, statistics } = this.#whole
-    const { recentRunMs } = statistics
-    if (Number.isNaN(recentRunMs)) return undefined
-    const ahead = queue.countAhead(tier) + 1
-    return Math.max(Math.ceil((ahead * recentRunMs * (1 + 0.25 * this.#whole.random())) / slots.limit), 1)
+  retryAfterMs(record: RequestRecord, rank = Number.POSITIVE_INFINITY, more = 0): number | undefined {
+    const { work } = this.#ahead(record, rank)
+    const waitMs = this.#waitMs(record.tier, work + more + 1) * (1 + 0.25 * this.#whole.random())
+    return Number.isNaN(waitMs) ? undefined : Math.max(Math.ceil(waitMs), 1)
   }
+
+  /** Until so many slots have been handed on; NaN before the first run. */
+  #waitMs(tier: number, turns: number): number {
+    const { slots, statistics } = this.#whole
+    return (Math.max(turns, 0) * statistics.recentRunMs) / Math.max(this.#whole.turns.mostFor(tier, slots.limit), 1)
+  }
+
+  /** How many go before it, and how many slots they take: of a tier of which only some do, as many as these take in the mean. */
+  #ahead(record: RequestRecord, rank: number): { count: number; work: number } {
+    const { queue, turns } = this.#whole
+    const place = record.status === State.WAITING ? record : placeOf(record, rank)
+    let count = 0
+    let extra = 0
+    for (let tier = 0; tier < TIERS; tier++) {
+      const before = queue.countBeforeIn(tier, place)
+      count += before
+      if (before > 0) extra += (turns.extraAt(tier) * before) / queue.sizeAt(tier)
+    }
+    return { count, work: count + extra }
+  }
+}
+
+/** One that comes goes behind all that have its rank. */
+function placeOf({ tier, timedFrom }: RequestRecord, rank: number): Place {
+  return { tier, timedFrom, rank, sequence: Number.POSITIVE_INFINITY }
 }

@@ -71,10 +71,10 @@ export class Refusals {
   }
 
   /** What a request is told that finds it full. */
-  fullError(bound: FullBound, record: RequestRecord): QueueFullError {
+  fullError(bound: FullBound, record: RequestRecord, rank?: number): QueueFullError {
     const { blocked, capacity, checking, openings, outlook } = this.#parts
     const subject = subjectOf(record)
-    const retryAfterMs = outlook.retryAfterMs(record.tier)
+    const retryAfterMs = outlook.retryAfterMs(record, rank)
     if (bound === 'checking') return new QueueFullError(bound, checking.size, checking.max, subject, retryAfterMs)
     if (openings.neverFits(record)) return new QueueFullError(bound, 0, 0, subject, undefined, true)
     return capacity.fullError(bound, record.tier, blocked.size, subject, retryAfterMs)

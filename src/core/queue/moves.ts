@@ -25,6 +25,7 @@ export interface MovesParts {
   }
   readonly room: { made(): void }
   readonly turns: {
+    moved(record: RequestRecord, from: number): void
     readonly seats: { areFor(tier: number): boolean; has(record: RequestRecord): boolean }
   }
   readonly dispatch: { schedule(): void }
@@ -78,8 +79,10 @@ export class Moves {
     return true
   }
 
-  #moved({ attempt, tier }: RequestRecord, from: number): void {
-    const { capacity, dispatch } = this.#parts
+  #moved(record: RequestRecord, from: number): void {
+    const { capacity, dispatch, turns } = this.#parts
+    const { attempt, tier } = record
+    turns.moved(record, from)
     if (attempt > 1) {
       capacity.returns(from, -1)
       capacity.returns(tier, 1)

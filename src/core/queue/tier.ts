@@ -9,9 +9,15 @@
  * @see https://grantjenks.com/docs/sortedcontainers/implementation.html
  */
 
+/** A place in a line. Smaller ranks stand in front; equal ranks by sequence. */
+interface Place {
+  readonly rank: number
+  readonly sequence: number
+}
+
 /**
- * What can stand in a line. Smaller ranks stand in front; equal ranks by sequence. Two may be equal in both, as turns of one
- * instant are: then a place does not tell them apart, nor which block one of them stands in.
+ * What can stand in a line. Two may be equal in rank and sequence, as turns of one instant are: then a place does not tell them
+ * apart, nor which block one of them stands in.
  */
 export interface Ranked {
   rank: number
@@ -29,7 +35,7 @@ export interface Block {
 /** Moves within a block stay below 0.1 µs, and a million entries make 2,000 blocks to count over. */
 const BLOCK_SIZE = 512
 
-function before(a: Ranked, b: Ranked): boolean {
+function before(a: Place, b: Place): boolean {
   return a.rank < b.rank || (a.rank === b.rank && a.sequence < b.sequence)
 }
 
@@ -112,7 +118,7 @@ export class Tier<E extends Ranked> {
   }
 
   /** How many stand in front of a place, whether or not someone stands there. */
-  countBefore(place: Ranked): number {
+  countBefore(place: Place): number {
     if (this.size === 0) return 0
     const at = this.#indexOf(place)
     let count = 0
@@ -198,7 +204,7 @@ export class Tier<E extends Ranked> {
   }
 
   /** The index of the block where a place is: the last whose first entry is not behind it. */
-  #indexOf(place: Ranked): number {
+  #indexOf(place: Place): number {
     let low = this.#first
     let high = this.#blocks.length - 1
     while (low < high) {
@@ -214,7 +220,7 @@ export class Tier<E extends Ranked> {
 const empty: Block = { items: [], start: 0 }
 
 /** The index of a place within a block: that of the first entry that is not before it. */
-function placeOf(items: readonly (Ranked | undefined)[], start: number, place: Ranked): number {
+function placeOf(items: readonly (Ranked | undefined)[], start: number, place: Place): number {
   let low = start
   let high = items.length
   while (low < high) {

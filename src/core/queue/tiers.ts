@@ -17,6 +17,11 @@ export interface QueueEntry extends Ranked, Questioned {
   tier: number
 }
 
+/** Where one stands, or would stand. */
+export interface Place extends Newcomer {
+  readonly sequence: number
+}
+
 /** One who comes, and stands nowhere yet. */
 export interface Newcomer {
   readonly tier: number
@@ -32,7 +37,6 @@ export class Tiers<E extends QueueEntry> {
   readonly #turns: Turns | undefined
   readonly #isStrict: boolean
   #sequence = 0
-  /** That of the newcomer whose rank was asked for last. */
   #asked = 0
   #size = 0
 
@@ -86,6 +90,15 @@ export class Tiers<E extends QueueEntry> {
   add(entry: E, rank = this.#isStrict ? this.#next() : this.rankOf(entry)): void {
     entry.sequence = this.#asked
     this.#place(entry, rank)
+  }
+
+  /** The sequence of the newcomer whose rank was asked for last. It is said again when others may have come meanwhile. */
+  get asked(): number {
+    return this.#asked
+  }
+
+  set asked(sequence: number) {
+    this.#asked = sequence
   }
 
   /** A newcomer whose rank was asked for last does not come in. */
@@ -244,22 +257,22 @@ export class Tiers<E extends QueueEntry> {
 
   /** How many go before an entry. */
   countBefore(entry: E): number {
-    if (this.#turns !== undefined) return this.#countTurnsBefore(entry, this.#turns)
     let count = 0
-    for (let t = 0; t < TIERS; t++) {
-      const line = this.#tiers[t] as Tier<E>
-      if (t === entry.tier || this.#across) count += line.countBefore(entry)
-      else if (t < entry.tier) count += line.size
-    }
+    for (let t = 0; t < TIERS; t++) count += this.countBeforeIn(t, entry)
     return count
   }
 
-  /** How many would go before a newcomer of a tier, were it ranked last there. */
-  countAhead(tier: number): number {
-    if (this.#across) return this.#size
-    let count = 0
-    for (let t = 0; t <= tier; t++) count += (this.#tiers[t] as Tier<E>).size
-    return count
+  /** How many of a tier go before an entry, or before a newcomer who would stand there. */
+  countBeforeIn(tier: number, place: Place): number {
+    const line = this.#tiers[tier] as Tier<E>
+    const turns = this.#turns
+    if (tier === place.tier || (this.#across && turns === undefined)) return line.countBefore(place)
+    if (turns === undefined) return tier < place.tier ? line.size : 0
+    // Of each other tier all turns before the one that is then its own.
+    const index = (this.#tiers[place.tier] as Tier<E>).countBefore(place)
+    const isLast = index === this.sizeAt(place.tier)
+    const turn = isLast ? turns.lastWith(place.tier, place.timedFrom) : turns.at(place.tier, index)
+    return turns.countBefore(tier, turn, tier < place.tier)
   }
 
   /** Those of a tier, in their order. */
@@ -270,14 +283,6 @@ export class Tiers<E extends QueueEntry> {
   /** All entries, by tier and in the order of each. */
   *entries(): Generator<E> {
     for (const tier of this.#tiers) yield* tier
-  }
-
-  /** Those of its tier that go before it, and of each other tier all turns before the one that is then its own. */
-  #countTurnsBefore(entry: E, turns: Turns): number {
-    let count = (this.#tiers[entry.tier] as Tier<E>).countBefore(entry)
-    const turn = turns.at(entry.tier, count)
-    for (let t = 0; t < TIERS; t++) if (t !== entry.tier) count += turns.countBefore(t, turn, t < entry.tier)
-    return count
   }
 
   /** The line that the next one stands in. */

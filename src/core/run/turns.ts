@@ -29,6 +29,8 @@ export class Turns<R extends RequestRecord> {
   readonly #slots: TurnSlots
   /** How many in the queue take more than one slot. */
   #wide = 0
+  /** How many slots more than one each takes, of a tier in all. */
+  readonly #extra = [0, 0, 0, 0]
   /** Of these, those who have not come back for another attempt, and have no seat. */
   newWide = 0
   readonly seats: Seats<R>
@@ -71,7 +73,23 @@ export class Turns<R extends RequestRecord> {
 
   #countWide(record: R, by: 1 | -1): void {
     this.#wide += by
+    this.#addExtra(record.tier, by * (record.cost - 1))
     if (record.attempt === 1 && !this.seats.has(record)) this.newWide += by
+  }
+
+  /** One that stands in the queue has another tier. */
+  moved({ cost, tier }: R, from: number): void {
+    this.#addExtra(from, 1 - cost)
+    this.#addExtra(tier, cost - 1)
+  }
+
+  #addExtra(tier: number, slots: number): void {
+    this.#extra[tier] = this.extraAt(tier) + slots
+  }
+
+  /** How many slots those of a tier that stand in the queue take, beyond one each. */
+  extraAt(tier: number): number {
+    return this.#extra[tier] as number
   }
 
   /**

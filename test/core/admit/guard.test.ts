@@ -97,7 +97,9 @@ describe('a guard', () => {
       waiting: 2,
       running: 1,
       concurrency: 1,
+      free: 0,
       recentRunMs: 10,
+      predictedWaitMs: 20,
       pausedMs: 0,
       probe: false,
     })

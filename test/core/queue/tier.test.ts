@@ -269,7 +269,7 @@ describe('where many are equal in rank and sequence, over the borders of blocks'
     for (const [n, entry] of left.entries()) if (n % 97 === 0) expect(tier.at(n)).toBe(entry)
     for (const rank of [0, 1, 2]) {
       const [before, behind] = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY].map((sequence) =>
-        tier.countBefore({ rank, sequence, block: undefined }),
+        tier.countBefore({ rank, sequence }),
       )
       expect([before, behind]).toEqual([
         left.filter((entry) => entry.rank < rank).length,
@@ -322,7 +322,7 @@ test('a line of a hundred blocks passes through, first in first out, and newcome
   while (taken < 90 * BLOCK) {
     take()
     if (taken % 5 === 0) add()
-    if (taken % 1_009 === 0) expect(tier.countBefore({ rank: 0, sequence: taken + 700, block: undefined })).toBe(700)
+    if (taken % 1_009 === 0) expect(tier.countBefore({ rank: 0, sequence: taken + 700 })).toBe(700)
   }
   while (tier.size > 0) take()
   expect(taken).toBe(added)

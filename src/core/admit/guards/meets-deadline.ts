@@ -1,9 +1,8 @@
 /**
  * Can it still be answered in time? What can't is refused at once: goodput, not throughput. Step 2 of 7.
  *
- * The model: those who wait before a newcomer go first, and each slot hands on one of them in a mean recent run:
+ * The model, with the wait that is predicted from the work that goes before it in the order that there is (`outlook.ts`):
  *
- *     wait = (those ahead − free slots + 1) · run / concurrency, at least 0
  *     refused if now + wait + run + margin ≥ deadline;  shed, when its turn has come, if now + run + margin ≥ deadline
  *
  * At its deadline a request's time is over: the executor ends a run that would end at that very instant, and so it is late.
@@ -53,10 +52,8 @@ export function meetsDeadline(options: MeetsDeadlineOptions = {}): Guard {
   return {
     name: 'meetsDeadline',
     admit(question) {
-      const { ahead, running, concurrency, recentRunMs } = question
+      const { ahead, running, predictedWaitMs: waitMs } = question
       if (running === 0 && ahead === 0) return undefined
-      const turns = ahead - Math.max(concurrency - running, 0) + 1
-      const waitMs = turns > 0 ? (turns * recentRunMs) / concurrency : 0
       const late = lateMs(question, waitMs)
       if (!(late >= 0)) return undefined
       const answer = refusal(question, waitMs)

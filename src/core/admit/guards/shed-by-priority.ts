@@ -94,10 +94,10 @@ class ShedByPriority implements Guard {
   }
 
   admit(question: Readonly<GuardQuestion>): Refusal | undefined {
-    const { ahead, concurrency, running, tier, probe } = question
+    const { ahead, concurrency, free, tier, probe } = question
     const key = tier * COHORTS + this.#cohortOf(question)
     if (!probe) this.#recent.add(key)
-    const before = ahead - Math.max(concurrency - running, 0)
+    const before = ahead - free
     const soft = this.#soft * concurrency
     if (before <= soft) return undefined
     const hard = this.#hard * concurrency
