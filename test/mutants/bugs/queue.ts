@@ -36,8 +36,8 @@ export const whileQueued: readonly Mutant[] = [
     name: 'position() counts only its own priority',
     kind: 'what is told and counted',
     file: 'src/core/queue/tiers.ts',
-    find: 'else if (t < entry.tier) count += line.size',
-    replace: '',
+    find: 'return tier < place.tier ? line.size : 0',
+    replace: 'return 0',
   },
   {
     name: 'with aging, the less urgent wait for ever',

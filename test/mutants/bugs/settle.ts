@@ -53,7 +53,7 @@ export const atTheEnd: readonly Mutant[] = [
     name: 'a run goes on when all who shared it have left',
     kind: 'retry, duplicates, dead letters',
     file: 'src/core/settle/parties.ts',
-    find: 'if (parties.size === 0 && record.extras?.left !== undefined) this.#host.finish(record, state, error)',
+    find: 'if (isLast) this.#host.finish(record, state, error)',
     replace: '',
   },
   {
