@@ -216,7 +216,7 @@ export class Reference {
     }
     this.#line(waiting.tier).shift()
     this.#turns?.[waiting.tier]?.shift()
-    this.#shares?.took(waiting.tier)
+    this.#shares?.took(waiting.tier, [])
     this.#fair?.started(waiting)
     waiting.startedAt = this.#world.clock.now()
     this.flush()

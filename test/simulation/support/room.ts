@@ -111,7 +111,7 @@ export class Room extends Seating {
 
   /** It has its slot. Those who are tried again were promised none. */
   takesTurn({ tier, failures }: Job): void {
-    this.shares.took(tier)
+    this.shares.took(tier, [...new Set(this.in('line').map((job) => job.tier))])
     if (failures === 0 && !this.isNone(tier)) this.promised = Math.max(this.promised - 1, 0)
   }
 

@@ -25,9 +25,11 @@ export class Shares {
     return shares
   }
 
-  took(tier: number): void {
+  /** @param waiting the tiers in which somebody waits: whoever has a slot of its own may start before their turns */
+  took(tier: number, waiting: readonly number[]): void {
+    const first = Math.min(...[tier, ...waiting].map((each) => this.#turnOf(each, this.#last)))
     this.#last[tier] = this.#turnOf(tier, this.#last)
-    this.#now = Math.max(this.#now, this.#last[tier] as number)
+    this.#now = Math.max(this.#now, first)
   }
 
   /** Those who wait, in the order of their turns. */

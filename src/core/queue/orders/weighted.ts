@@ -1,7 +1,7 @@
 /**
  * Who goes first, if each tier shall have its share? Tiers take turns by weight. Step 3 of 7.
  *
- * The model is stride scheduling on a virtual time V, the last turn that was taken. Each request that waits brings its tier
+ * The model is stride scheduling on a virtual time V, the last turn that was taken in its place. Each request that waits brings its tier
  * a turn, one stride behind the one before it, and a tier that comes back from idle starts at V, not where it had stopped:
  *
  *     turn = max(V, last turn of the tier) + stride     stride = greatest weight / own weight
@@ -75,7 +75,9 @@ export class StrideTurns implements Turns {
 
   started(tier: number): void {
     const turns = this.#tiers[tier] as TierTurns
-    this.#now = Math.max(this.#now, turnOf(turns, 0))
+    // One that has a slot of its own starts before its turn: V goes no further than the first turn of all.
+    const first = this.#tiers.map((each) => (each.waiting > 0 ? turnOf(each, 0) : Number.POSITIVE_INFINITY))
+    this.#now = Math.max(this.#now, first.reduce(least))
     turns.waiting--
     turns.taken++
   }
@@ -106,6 +108,10 @@ export class StrideTurns implements Turns {
     while (count > 0 && !isBefore(count - 1)) count--
     return count
   }
+}
+
+function least(one: number, other: number): number {
+  return Math.min(one, other)
 }
 
 function turnOf({ from, taken, stride }: TierTurns, index: number): number {

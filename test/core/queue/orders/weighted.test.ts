@@ -311,3 +311,13 @@ test('requests that leave before their turn use up nothing of their tier’s sha
   const counts = byTier(driver.started)
   expect(Math.abs((counts[3] as number) / (counts[0] as number) - 1)).toBeLessThan(0.01)
 })
+
+test('one that starts before its turn, in a slot of its own, does not make the others wait for that turn', () => {
+  const turns = new StrideTurns([1, 2, 4, 8])
+  for (let n = 0; n < 3; n++) turns.came(3)
+  turns.came(2)
+  // Its first turn is at 8, that of NORMAL at 4.
+  turns.started(3)
+  turns.came(0)
+  expect([turns.at(0, 0), turns.at(2, 0), turns.at(3, 0)]).toEqual([5, 4, 16])
+})
