@@ -28,8 +28,9 @@
  *   slots that are handed on as they come free: without a rate of starts.
  */
 import { agingBoundMs, type Priority, priorities, type WhenFull } from 'triage-queue'
-import { DEFAULT_PLACES, drawMix, leastOf, type Mix, sum, targetsOf } from './support/draw.ts'
-import { type Counts, type Played, play } from './support/play.ts'
+import { DEFAULT_PLACES, drawMix, leastOf, type Mix, targetsOf } from './support/draw.ts'
+import { optionsOf } from './support/options.ts'
+import { type Counts, type Played, play, sum } from './support/play.ts'
 
 /**
  * Whether a full queue keeps those who would go first, by default and by the order. While it is false, mixes name the nearest
@@ -79,14 +80,21 @@ export async function playMix(
   whenFull: WhenFull | undefined = WHEN_FULL,
 ): Promise<{ result: MixResult; mix: Mix; played: Played }> {
   const mix = drawMix(seed)
-  const played = await play(mix, whenFull)
+  const played = await play(mix, optionsOf(mix, whenFull))
   const { requests, simulatedMs } = played
   const { byTier } = mix.loads
-  const about = { seed, options: inWords(mix), order: mix.order, guard: mix.guard, load: sum(byTier), urgentLoad: byTier[0] as number }
+  const about = {
+    seed,
+    options: inWords(mix),
+    order: mix.order,
+    guard: mix.guard,
+    load: sum(byTier),
+    urgentLoad: byTier[0] as number,
+  }
   return { result: { ...about, verdicts: judge(mix, played), requests, simulatedMs }, mix, played }
 }
 
-export function judge(mix: Mix, played: Played): Verdict[] {
+function judge(mix: Mix, played: Played): Verdict[] {
   return [...urgent(mix, played), ...tenant(mix, played), ...shares(mix, played), ...bounds(mix, played)]
 }
 
@@ -166,7 +174,7 @@ function atMost(claim: Claim, tier: number, value: number, most: number): Verdic
   return { claim, tier: priorities[tier] as Priority, value, atMost: most, holds: value <= most }
 }
 
-export function inWords(mix: Mix): string {
+function inWords(mix: Mix): string {
   const { slots, runs, meanRunMs, places, order, guard, extra, reserve, isTold, per } = mix
   const queue = places === undefined ? 'the default' : `${((places * meanRunMs) / slots / 1_000).toFixed(2)} s of work`
   return [

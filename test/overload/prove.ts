@@ -26,7 +26,7 @@ const resultFile = new URL('../proof/results/mixes.json', import.meta.url)
 const flags = readFlags()
 
 if (flags.pairs) await printPairs()
-else if (flags.howMany) console.log((await import('./how-many.ts')).howManyTable(await (await import('./how-many.ts')).howMany()))
+else if (flags.howMany) console.log(await (await import('./how-many.ts')).howMany())
 else if (flags.seed !== undefined) await show(flags.seed)
 else await prove()
 
@@ -65,7 +65,10 @@ async function prove(): Promise<void> {
   const about = { date: new Date().toISOString(), node: process.version, whenFull: flags.whenFull ?? 'the default' }
   const seeds = { firstSeed: flags.from, lastSeed: flags.from + results.length - 1 }
   const sums = { mixes: results.length, requests, simulatedMs, wallMs, failed: failed.length }
-  writeFileSync(resultFile, `${JSON.stringify({ ...about, ...seeds, ...sums, claims, orders, guards, results }, null, 2)}\n`)
+  writeFileSync(
+    resultFile,
+    `${JSON.stringify({ ...about, ...seeds, ...sums, claims, orders, guards, lines: results.map(lineOf) }, null, 2)}\n`,
+  )
   writeReliability()
 }
 
@@ -77,7 +80,9 @@ async function playAll(): Promise<MixResult[]> {
   const waiting = new Map<number, MixResult>()
   const runOne = (): Promise<void> =>
     new Promise((resolve, reject) => {
-      const worker = new Worker(new URL('support/worker.ts', import.meta.url), { workerData: { whenFull: flags.whenFull } })
+      const worker = new Worker(new URL('support/worker.ts', import.meta.url), {
+        workerData: { whenFull: flags.whenFull },
+      })
       const handOut = (): void => {
         if (next < flags.from + flags.mixes) worker.postMessage(next++)
         else void worker.terminate().then(() => resolve(), reject)
@@ -104,9 +109,10 @@ function lineOf({ seed, options, load, urgentLoad, verdicts }: MixResult): strin
 }
 
 async function printPairs(): Promise<void> {
-  const { pairsPage, writePairs } = await import('./pairs.ts')
-  if (flags.write) await writePairs()
-  else console.log(await pairsPage())
+  const { pairsPage, playPairs, writePairs } = await import('./pairs.ts')
+  const pairs = await playPairs()
+  console.log(pairsPage(pairs))
+  if (flags.write) writePairs(pairs)
 }
 
 function readFlags() {
@@ -122,7 +128,8 @@ function readFlags() {
     const value = values[name]
     if (value === undefined) return undefined
     const read = Number(value)
-    if (!Number.isSafeInteger(read) || read < least) throw new Error(`--${name} must be an integer of at least ${least}`)
+    if (!Number.isSafeInteger(read) || read < least)
+      throw new Error(`--${name} must be an integer of at least ${least}`)
     return read
   }
   return {

@@ -6,7 +6,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { kept } from '../simulation/seeds.ts'
 import { found } from './found.ts'
-import type { MutantsResult, SimulationResult, SoakResult, StrykerResult } from './results.ts'
+import type { MixesResult, MutantsResult, SimulationResult, SoakResult, StrykerResult } from './results.ts'
 
 const root = new URL('../../', import.meta.url)
 
@@ -19,6 +19,7 @@ What triage-queue promises, and how each promise is shown. This page is written 
 own output; no figure in it is typed by hand.`,
     promises(),
     simulation(read<SimulationResult>('test/proof/results/simulation.json')),
+    mixes(read<MixesResult>('test/proof/results/mixes.json')),
     mutants(read<MutantsResult>('test/mutants/results.json')),
     exhaustive(),
     soak(read<SoakResult>('test/proof/results/soak.json')),
@@ -82,6 +83,42 @@ which one waits at which place. \`npm test\` plays 100 of these, \`npm run prove
     ],
   ]
   return `${what}\n\n${table(['', ''], rows)}`
+}
+
+const claims = {
+  urgent: ['URGENT in time, where it asks for at most half of what there is for it', 'at least 99 %', '%'],
+  tenant: [
+    'under `fairBy()`, a tenant that asks for less than its fair share of its tier, in time',
+    'at least 95 %',
+    '%',
+  ],
+  weighted: ['under `weighted()`, a tier is off its max-min fair share of the answers by', 'at most 10 %', '%'],
+  aging: ['under `aging()`, the longest wait, of its bound; and no tier starves', 'at most 1', ''],
+} as const
+
+function mixes(run: MixesResult | undefined): string {
+  const what = `## Mixes under overload
+
+\`npm run prove:mixes\`: drawn mixes of load and policies at 1.5 to 5 times the capacity, on virtual time, judged by what their
+callers see. [\`mixes.ts\`](test/overload/mixes.ts) says what is drawn, and when a request is in time.`
+  if (run === undefined) return `${what} No run is recorded.`
+  const judged = run.claims.map(({ claim, mixes, broken, promises, worst }) => {
+    const [promise, bound, unit] = claims[claim]
+    const nearest =
+      worst === undefined ? '' : unit === '%' ? `${(100 * worst.value).toFixed(1)} %` : worst.value.toFixed(2)
+    return [promise, bound, count(promises), count(mixes), count(broken), `${nearest} (seed ${worst?.seed ?? '–'})`]
+  })
+  const options = [...run.orders, ...run.guards.map((guard) => ({ ...guard, option: `guard: ${guard.option}` }))]
+  const hours = count(Math.round(run.simulatedMs / 3_600_000))
+  return `${what} The last run: ${count(run.mixes)} mixes, seeds ${count(run.firstSeed)} to
+${count(run.lastSeed)}, \`whenFull\`: ${run.whenFull}; ${count(run.requests)} requests, ${hours} hours in ${count(Math.round(run.wallMs / 1_000))} s (${day(run.date)}, Node ${run.node}).
+
+${table(['promise', 'it is', 'judged', 'in mixes', 'of these broken', 'nearest to it'], judged)}
+
+${table(
+  ['order, or guard', 'mixes', 'of these broken'],
+  options.map(({ option, mixes, broken }) => [option, count(mixes), count(broken)]),
+)}`
 }
 
 function mutants(run: MutantsResult | undefined): string {

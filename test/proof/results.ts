@@ -23,6 +23,32 @@ export interface SimulationResult extends Run {
   readonly counts: Counts
 }
 
+/** `npm run prove:mixes -- --report` */
+export interface MixesResult extends Run {
+  readonly whenFull: string
+  readonly mixes: number
+  readonly firstSeed: number
+  readonly lastSeed: number
+  readonly requests: number
+  readonly simulatedMs: number
+  readonly wallMs: number
+  readonly claims: readonly {
+    readonly claim: 'urgent' | 'tenant' | 'weighted' | 'aging'
+    readonly mixes: number
+    readonly broken: number
+    readonly promises: number
+    readonly worst?: { readonly seed: number; readonly value: number }
+  }[]
+  readonly orders: readonly OptionResult[]
+  readonly guards: readonly OptionResult[]
+}
+
+interface OptionResult {
+  readonly option: string
+  readonly mixes: number
+  readonly broken: number
+}
+
 /** `npm run mutants` */
 export interface MutantsResult extends Run {
   /** For each bug. */

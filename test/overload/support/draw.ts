@@ -7,8 +7,9 @@
 import { type Priority, priorities } from 'triage-queue'
 import { seeded } from '../../support/seeded.ts'
 import { type Need, needOf } from './need.ts'
+import { type Load, sum } from './play.ts'
 
-export const orders = [
+const orders = [
   'strict',
   'aging',
   'weighted',
@@ -36,7 +37,7 @@ const guards = [
 ] as const
 export type GuardName = (typeof guards)[number]
 
-export type Extra = 'none' | 'reserve' | 'reserve, lent' | 'adaptive limit'
+type Extra = 'none' | 'reserve' | 'reserve, lent' | 'adaptive limit'
 
 /** Which policies, and what they are told. */
 export interface Policies {
@@ -53,7 +54,7 @@ export interface Policies {
 }
 
 /** Who asks for how much: parts of the capacity, which is all slots, all the time. */
-export interface Loads {
+interface Loads {
   readonly byTier: readonly number[]
   /** What the quiet tenant asks for of it. */
   readonly quiet: readonly number[]
@@ -61,33 +62,22 @@ export interface Loads {
   readonly left: readonly number[]
 }
 
-export interface Mix extends Policies {
-  readonly seed: number
-  readonly slots: number
-  readonly runs: 'exponential' | 'constant'
-  readonly meanRunMs: number
+export interface Mix extends Policies, Load {
   readonly loads: Loads
   /** How much of the capacity there is for URGENT: less than 1 where a rate, a limit or a reserve of others takes some. */
   readonly urgentMayHave: number
   /** The tiers in which the quiet tenant is judged. */
   readonly tiersOfTenant: readonly number[]
-  /** The time limit of each tier, in ms; each request has this, or up to a half more. */
-  readonly limitsMs: readonly number[]
-  /** Whether the queue is told of them (`timeoutMs`), or only the callers know. */
-  readonly isTold: boolean
   /** How many may wait; undefined: the default. */
   readonly places: number | undefined
   readonly targetMs: number
   readonly softFactor: number
   readonly burst: number
-  /** The part of the calls that fail. */
-  readonly failing: number
-  readonly arrivals: number
 }
 
 export const DEFAULT_PLACES = 10_000
 const DEFAULT_WEIGHTS = [8, 4, 2, 1]
-export const DEFAULT_TARGETS_MS = [0, 1_000, 5_000, 30_000]
+const DEFAULT_TARGETS_MS = [0, 1_000, 5_000, 30_000]
 /** Mixes in which all is left at its default: one in so many. */
 const PLAIN_EVERY = 20
 /** A tier with less of the capacity left for it is not one in which there is much to share. */
@@ -118,7 +108,10 @@ export function drawMix(seed: number): Mix {
   const isWeighted = order.startsWith('weighted')
   const isAging = order.startsWith('aging')
 
-  const forAll = Math.min(guard === 'rate of starts' ? rate : 1, extra === 'adaptive limit' ? leastOf(slots) / slots : 1)
+  const forAll = Math.min(
+    guard === 'rate of starts' ? rate : 1,
+    extra === 'adaptive limit' ? leastOf(slots) / slots : 1,
+  )
   const reserved = (tiers: readonly Priority[]): number => tiers.reduce((sum, tier) => sum + (reserve[tier] ?? 0), 0)
   const urgentMayHave = forAll - reserved(priorities.slice(1)) / slots
   const loads = drawLoads(policies, urgentMayHave, forAll - reserved(priorities) / slots, draw)
@@ -164,7 +157,19 @@ export function drawMix(seed: number): Mix {
   const needsTelling = order.includes('earliestDeadlineFirst') || guard.includes('meetsDeadline')
   return {
     ...policies,
-    ...{ seed, slots, runs, meanRunMs, loads, urgentMayHave, tiersOfTenant, limitsMs, places, arrivals },
+    ...{
+      seed,
+      slots,
+      runs,
+      meanRunMs,
+      loads,
+      urgentMayHave,
+      tiersOfTenant,
+      limitsMs,
+      limitSpread: 0.5,
+      places,
+      arrivals,
+    },
     isTold: needsTelling || (!isPlain && chance(0.5)),
     targetMs: (longestNeedMs + (isAging ? queueMs : 0)) * between(0.5, 1),
     softFactor: Math.max(2, (needsPlaces / slots) * between(1, 2)),
@@ -205,9 +210,7 @@ function drawLoads(policies: Policies, forUrgent: number, forOthers: number, dra
   const urgent = chance(0.85) ? between(0.2, 1) * share * forUrgent : between(0.5, 1.2)
   const others = Math.max(between(1.5, 5) - urgent, 0.5)
   const byTier = [urgent, ...parts.map((part) => (part / sum(parts)) * others)]
-  const left = byTier.map((_, tier) =>
-    tier === 0 ? forUrgent : Math.max(forOthers - sum(byTier.slice(0, tier)), 0),
-  )
+  const left = byTier.map((_, tier) => (tier === 0 ? forUrgent : Math.max(forOthers - sum(byTier.slice(0, tier)), 0)))
   const quietPart = between(0.2, 0.7)
   const quiet = byTier.map((load, tier) => Math.min((quietPart * (left[tier] as number)) / 2, load / 2))
   return { byTier, quiet, left }
@@ -224,8 +227,4 @@ export function leastOf(slots: number): number {
 
 export function targetsOf({ stepRuns }: Policies, meanRunMs: number): readonly number[] {
   return stepRuns === undefined ? DEFAULT_TARGETS_MS : [0, 1, 2, 3].map((tier) => tier * stepRuns * meanRunMs)
-}
-
-export function sum(numbers: readonly number[]): number {
-  return numbers.reduce((all, each) => all + each, 0)
 }

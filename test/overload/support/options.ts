@@ -2,6 +2,8 @@
  * The options of an executor, out of the words of a mix.
  */
 import {
+  type AgingStep,
+  type AgingTargets,
   adaptive,
   aging,
   circuitBreaker,
@@ -15,19 +17,13 @@ import {
   shedByPriority,
   strict,
   tokenBucket,
-  weighted,
   type WhenFull,
+  weighted,
 } from 'triage-queue'
 import { pressure } from 'triage-queue/pressure'
 import { seeded } from '../../support/seeded.ts'
 import { type GuardName, leastOf, type Mix, type OrderName } from './draw.ts'
-
-/** What a request carries. */
-export interface Job {
-  readonly tenant: 'quiet' | 'noisy'
-  readonly runMs: number
-  readonly fails: boolean
-}
+import type { Job } from './play.ts'
 
 const byTenant = () => fairBy((job: Job) => job.tenant)
 
@@ -86,11 +82,11 @@ export function optionsOf(mix: Mix, whenFull: WhenFull | undefined): QueuedExecu
 }
 
 /** All slots, all the time. */
-export function perSecondOf({ slots, meanRunMs }: Mix): number {
+function perSecondOf({ slots, meanRunMs }: Mix): number {
   return (slots * 1_000) / meanRunMs
 }
 
-function agingOf({ stepRuns, meanRunMs }: Mix) {
+function agingOf({ stepRuns, meanRunMs }: Mix): AgingStep | AgingTargets {
   return stepRuns === undefined ? {} : { stepMs: stepRuns * meanRunMs }
 }
 
