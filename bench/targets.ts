@@ -3,6 +3,7 @@
  * interleaved run; the range behind each is that of single rounds.
  */
 import { burstTimeoutsRatio, ONE_OPERATION } from './cases/churn.ts'
+import { displacesRatio } from './cases/full.ts'
 import { prometheusRatio, timeoutsRatio } from './cases/price.ts'
 import { US } from './peers/index.ts'
 import type { Ratio, Results } from './results.ts'
@@ -115,6 +116,12 @@ const targets: readonly Target[] = [
     unit: '×',
     atMost: 1.1,
     find: ratio('price', prometheusRatio.over, prometheusRatio.under),
+  },
+  {
+    what: 'a full queue: a newcomer that displaces the last one, of one that is refused',
+    unit: '×',
+    atMost: 1.5,
+    find: ratio('full', displacesRatio.over, displacesRatio.under),
   },
   { what: '100 k waiting: cancel, median', unit: ' ns', atMost: 2_000, find: operation('cancel by handle') },
   { what: '100 k waiting: setPriority, median', unit: ' ns', atMost: 2_000, find: operation('setPriority') },

@@ -5,6 +5,7 @@ import { burstCase } from './burst.ts'
 import { churnCase } from './churn.ts'
 import { closedLoopCase } from './closed-loop.ts'
 import { countsCase } from './counts.ts'
+import { fullCase } from './full.ts'
 import { latencyCase } from './latency.ts'
 import { lookingCase } from './looking.ts'
 import { memoryCase } from './memory.ts'
@@ -18,6 +19,7 @@ export const cases: readonly Case[] = [
   latencyCase,
   memoryCase,
   churnCase,
+  fullCase,
   priceCase,
   lookingCase,
   countsCase,
