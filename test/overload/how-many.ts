@@ -6,14 +6,13 @@
  */
 import { priorities } from 'triage-queue'
 import { seeded } from '../support/seeded.ts'
-import { WHEN_FULL } from './mixes.ts'
 import { type Counts, type Load, play, sum } from './support/play.ts'
 
 const SLOTS = 8
 const MEAN_RUN_MS = 200
 const PATIENCE_MS = 2_000
 const SECONDS = [0.25, 0.5, 1, 2, 5, 10, Number.POSITIVE_INFINITY]
-const LOADS = { '3 × capacity': [0.4, 0.6, 0.8, 1.2], '0.9 × capacity': [0.1, 0.2, 0.3, 0.3] }
+const LOADS = { '3 × capacity': [0.3, 0.3, 0.9, 1.5], '0.9 × capacity': [0.1, 0.2, 0.3, 0.3] }
 
 export async function howMany(): Promise<string> {
   const parts: string[] = []
@@ -37,14 +36,13 @@ async function row(seconds: number, byTier: readonly number[], isTold: boolean):
     ...{ isTold, arrivals: sum(byTier) > 1 ? 20_000 : 8_000 },
   }
   const size = Number.isFinite(seconds) ? { maxQueueSize: (seconds * 1_000 * SLOTS) / MEAN_RUN_MS } : {}
-  const whenFull = WHEN_FULL === undefined ? {} : { whenFull: WHEN_FULL }
   const {
     byTier: counts,
     useful,
     waitsMs,
   } = await play(load, {
+    ...size,
     ...{ concurrency: SLOTS, random: seeded(2) },
-    ...{ ...size, ...whenFull },
   })
   const inTime = counts.map(({ inTime, came }: Counts) => `${((100 * inTime) / came).toFixed(0)} %`)
   const p99 = waitsMs.map((waits) => (waits.length === 0 ? '–' : `${(quantile(waits, 0.99) / 1_000).toFixed(2)} s`))

@@ -32,15 +32,6 @@ import { DEFAULT_PLACES, drawMix, leastOf, type Mix, targetsOf } from './support
 import { optionsOf } from './support/options.ts'
 import { type Counts, type Played, play, sum } from './support/play.ts'
 
-/**
- * Whether a full queue keeps those who would go first, by default and by the order. While it is false, mixes name the nearest
- * that there is, `whenFull: 'shed'`, and `npm test` plays only those that hold with it.
- */
-export const SHEDS_BY_ORDER: boolean = false
-
-/** What mixes are played with; undefined: the default. */
-export const WHEN_FULL: WhenFull | undefined = SHEDS_BY_ORDER ? undefined : 'shed'
-
 export const claims = ['urgent', 'tenant', 'weighted', 'aging'] as const
 export type Claim = (typeof claims)[number]
 
@@ -74,10 +65,10 @@ const SHARE_WITHIN = 0.1
 /** Of few answers, two may fall to this or that side of the stretch. */
 const SHARE_ROUNDING = 2
 
-/** @param whenFull in place of `WHEN_FULL` */
+/** @param whenFull undefined: the default */
 export async function playMix(
   seed: number,
-  whenFull: WhenFull | undefined = WHEN_FULL,
+  whenFull?: WhenFull,
 ): Promise<{ result: MixResult; mix: Mix; played: Played }> {
   const mix = drawMix(seed)
   const played = await play(mix, optionsOf(mix, whenFull))

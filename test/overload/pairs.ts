@@ -22,7 +22,7 @@ import {
 } from 'triage-queue'
 import { pressure } from 'triage-queue/pressure'
 import { seeded } from '../support/seeded.ts'
-import { maxMin, WHEN_FULL } from './mixes.ts'
+import { maxMin } from './mixes.ts'
 import { type Counts, type Job, type Load, type Played, play, sum } from './support/play.ts'
 
 /**
@@ -208,10 +208,9 @@ async function see(first: Policy, second: Policy): Promise<Seen> {
   const isRetried = first.kind === 'retry' || second.kind === 'retry'
   const options = together(first, second)
   const size = options.limit === undefined ? { concurrency: load.slots } : {}
-  const whenFull = WHEN_FULL === undefined ? {} : { whenFull: WHEN_FULL }
   const played = await play(
     { ...load, failing: isRetried ? 0.1 : 0 },
-    { ...size, ...whenFull, maxQueueSize: PLACES, random: seeded(4), ...options },
+    { ...size, maxQueueSize: PLACES, random: seeded(4), ...options },
   )
   return seenIn(played)
 }
@@ -318,9 +317,8 @@ export function pairsPage({ alone, cells, costs, apart }: Pairs): string {
     return [title, cellOf(name, name), ...rest]
   }
   const head = (columns: readonly Policy[]): string[] => columns.map(({ name }) => code(name))
-  const full = WHEN_FULL === undefined ? '' : `, with \`whenFull: '${WHEN_FULL}'\``
   return [
-    `Each cell: in time of URGENT · of the quiet tenant · of LOW · slots’ time spent on answers in time, in %${full}.`,
+    `Each cell: in time of URGENT · of the quiet tenant · of LOW · slots’ time spent on answers in time, in %.`,
     table(
       ['', 'alone', ...head(guards)],
       orders.map(({ name }) => withAlone(name, guards)),

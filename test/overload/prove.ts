@@ -18,7 +18,7 @@ import type { WhenFull } from 'triage-queue'
 import '../support/from-source.ts'
 import type { MixResult } from './mixes.ts'
 
-const { WHEN_FULL, playMix } = await import('./mixes.ts')
+const { playMix } = await import('./mixes.ts')
 const { byClaim, byOption, shown } = await import('./support/results.ts')
 const { writeReliability } = await import('../proof/report.ts')
 
@@ -137,7 +137,7 @@ function readFlags() {
     from: number('from', 0) ?? 1,
     seed: number('seed', 0),
     workers: number('workers', 1) ?? availableParallelism(),
-    whenFull: (values['when-full'] as WhenFull | undefined) ?? WHEN_FULL,
+    whenFull: values['when-full'] as WhenFull | undefined,
     report: values.report,
     pairs: values.pairs,
     write: values.write,

@@ -57,7 +57,7 @@ export interface Played {
   readonly quiet: readonly Counts[]
   /** Answers that were given in the stretch, whenever their requests came. */
   readonly answersInStretch: readonly number[]
-  /** Which part of all slots' time was spent on what was answered in time. */
+  /** Which part of all slots' time was spent on what was answered in time; of runs over the edges of the stretch, the later ones. */
   readonly useful: number
   /** The longest wait of each tier in the queue, however it ended, in ms. */
   readonly longestWaitMs: readonly number[]
@@ -137,7 +137,7 @@ export async function play(load: Load, options: QueuedExecutorOptions<Job>): Pro
   const stretchMs = untilMs - fromMs
   return {
     ...{ byTier, quiet, answersInStretch, longestWaitMs, longestRunMs, waitsMs, stretchMs },
-    ...{ useful: usefulMs / (load.slots * stretchMs), requests: load.arrivals, simulatedMs: clock.now() },
+    ...{ useful: Math.min(usefulMs / (load.slots * stretchMs), 1), requests: load.arrivals, simulatedMs: clock.now() },
   }
 }
 
