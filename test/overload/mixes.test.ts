@@ -9,8 +9,10 @@ const GUARDS_ASK_THE_ORDER: boolean = false
 const RATES_ARE_OF_STARTS: boolean = false
 
 const seeds = [
-  ...Array.from({ length: 24 }, (_, n) => n + 1),
-  ...(GUARDS_ASK_THE_ORDER ? [28, 29, 32, 35] : []),
+  // Each order; then some that were broken while a full queue went by the tier alone.
+  ...[1, 2, 3, 4, 5, 6, 7, 8, 9],
+  ...[17, 82, 85, 86, 92, 95],
+  ...(GUARDS_ASK_THE_ORDER ? [28, 29, 32, 35, 115, 169] : []),
   ...(RATES_ARE_OF_STARTS ? [54, 55, 56, 57, 58, 62] : []),
 ]
 

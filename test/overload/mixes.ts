@@ -9,8 +9,8 @@
  * **In time** is a request whose call has ended, with an answer or with an error of its own, no later than the request's own
  * time limit after its submission. A request that was refused, displaced, shed by a guard or expired is not in time, whatever it
  * was told. A limit is never tighter than what its tier would need if nothing but the runs that go on were in its way, and
- * only one in a thousand of its requests could be late then (`support/need.ts`). Beside an order that promises URGENT no
- * privilege the whole queue may be ahead, and the limit has room for that. In half of the mixes the queue is told the limits
+ * only one in a thousand of its requests could be late then (`support/need.ts`). Under `aging()`, which promises URGENT no
+ * privilege, the whole queue may be ahead, and the limit has room for that. In half of the mixes the queue is told the limits
  * (`timeoutMs`), in the others only the callers know them. Bounds of the queue and of guards have room in the same sense.
  *
  * **What is judged**, of all that comes after the first fifth of the arrivals:

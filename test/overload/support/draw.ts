@@ -145,8 +145,9 @@ export function drawMix(seed: number): Mix {
     const need = needs.get(tier)
     const runsOfOwn = need === undefined ? logBetween(10, 300) : guardFactor * need.waitRuns + need.runRuns
     const factor = need === undefined ? 1 : between(1, 3)
-    // Beside an order that promises no privilege the whole queue may be ahead.
-    const ofOrder = isAging ? (targetsMs[tier] as number) + 1.5 * queueMs : isWeighted ? 2 * queueMs : 0
+    // Under `aging()` the whole queue may be ahead of any; under weights, of all but URGENT, which has its share.
+    const ofWeights = isWeighted && tier > 0 ? 2 * queueMs : 0
+    const ofOrder = isAging ? (targetsMs[tier] as number) + 1.5 * queueMs : ofWeights
     return runsOfOwn * meanRunMs * factor + ofOrder
   })
   const longestNeedMs = Math.max(...[...needs.values()].map(({ waitRuns }) => waitRuns)) * meanRunMs
