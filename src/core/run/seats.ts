@@ -121,9 +121,14 @@ export class Seats<R extends Seated> {
   /** Whose turn is it with so many free slots, if it would be that of `first`? Not that of one that takes a seat. */
   turnOf(first: R | undefined, free: number): R | undefined {
     if (this.size === 0 || (first !== undefined && (this.has(first) || this.#leavesSeats(first, free)))) return first
+    return this.#seated((record) => this.#fits(record, free)) ?? this.#seated(({ cost }) => cost <= free)
+  }
+
+  /** The first that has a seat, and may start. Its slots are its own, also when more are kept for others than when it came. */
+  #seated(mayStart: (record: R) => boolean): R | undefined {
     for (let tier = 0; tier < TIERS; tier++) {
       if (this.#sizes[tier] === 0) continue
-      for (const record of this.#queue.line(tier)) if (this.has(record) && this.#fits(record, free)) return record
+      for (const record of this.#queue.line(tier)) if (this.has(record) && mayStart(record)) return record
     }
     return undefined
   }

@@ -26,7 +26,10 @@ export class Seating extends Books {
     const first = super.pick()
     if (first !== undefined && (this.isSeated(first) || this.#isLeftFor(first))) return first
     const seated = this.seated()
-    return seated.length === 0 ? first : seated.find((job) => this.pickOf([job]) === job)
+    if (seated.length === 0) return first
+    // More slots may be kept for others than when it came: it has its own all the same.
+    const mayStart = ({ first: { cost } }: Job): boolean => !this.paused && cost <= this.free()
+    return seated.find((job) => this.pickOf([job]) === job) ?? seated.find(mayStart)
   }
 
   /** Can all that have a seat start beside it? */
