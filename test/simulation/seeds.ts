@@ -280,4 +280,20 @@ export const kept: readonly Kept[] = [
       then({ do: 'resume' }),
     ],
   },
+  {
+    seed: 560_787,
+    was: 'two slots come free in one instant, one of them stuck until then: what came in for the first waits where nothing may',
+    cure: 'whoever has come in has its slots, also when more are kept for others than when it came',
+    commit: '8bda5a2',
+    options: {
+      ...{ concurrency: 4, maxQueueSize: 'none', whenFull: 'block' },
+      reserve: { urgent: 1, high: 1, normal: 1, low: 1 },
+    },
+    commands: [
+      arrive(high, { via: 'offer', work: { kind: 'hangs', ms: 1_365, times: 1 }, passMs: 0 }),
+      arrive(normal, { work: { kind: 'never', ms: 1, times: 1 }, runTimeoutMs: 1_120, passMs: -1 }),
+      arrive(high, { via: 'execute', work: { kind: 'sleeps', ms: 1_666, times: 1 }, passMs: 0 }),
+      arrive(high, { work: { kind: 'sleeps', ms: 358, times: 1 }, passMs: 2_000 }),
+    ],
+  },
 ]
