@@ -36,7 +36,7 @@ export interface Answer {
 }
 
 export async function get(port: number, headers: Record<string, string> = {}, path = '/'): Promise<Answer> {
-  const asked = request({ host: '127.0.0.1', port, path, headers }).end()
+  const asked = request({ host: '127.0.0.1', port, path, headers, agent: false }).end()
   const [response] = await once(asked, 'response')
   response.setEncoding('utf8')
   let body = ''
