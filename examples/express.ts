@@ -16,7 +16,7 @@ const port = Number(process.env.PORT ?? 3000)
 
 const hello = () => new Promise((resolve) => setTimeout(resolve, 50, 'Hello World!')) // your scarce thing: (request, run) => …
 const order = fairBy((_request, tenant) => String(tenant))
-const queue = new QueuedExecutor(hello, { concurrency: 4, maxQueueSize: 40, whenFull: 'shed', order })
+const queue = new QueuedExecutor(hello, { concurrency: 4, maxQueueSize: 40, order })
 prometheus(queue)
 
 app.get('/', async (req, res) => {

@@ -15,7 +15,7 @@ const fastify = Fastify({ logger: true })
 
 const hello = () => new Promise((resolve) => setTimeout(resolve, 50, { hello: 'world' })) // your scarce thing: (request, run) => …
 const order = fairBy((_request, tenant) => String(tenant))
-const queue = new QueuedExecutor(hello, { concurrency: 4, maxQueueSize: 40, whenFull: 'shed', order })
+const queue = new QueuedExecutor(hello, { concurrency: 4, maxQueueSize: 40, order })
 prometheus(queue)
 
 fastify.get('/', async function handler(request, reply) {

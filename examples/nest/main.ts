@@ -16,7 +16,7 @@ import { nestFilter, optionsFrom, type RequestLike, type ResponseLike } from 'tr
 
 const hello = () => new Promise((resolve) => setTimeout(resolve, 50, 'Hello World!')) // your scarce thing: (request, run) => …
 const order = fairBy((_request, tenant) => String(tenant))
-const queue = new QueuedExecutor(hello, { concurrency: 4, maxQueueSize: 40, whenFull: 'shed', order })
+const queue = new QueuedExecutor(hello, { concurrency: 4, maxQueueSize: 40, order })
 prometheus(queue)
 
 @Controller()

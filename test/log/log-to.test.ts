@@ -58,7 +58,7 @@ test('each refusal, failure, expiry, displaced request and stuck slot has one li
         priority: 'normal',
         code: 'TRIAGE_SHED',
         errorName: 'ShedError',
-        errorMessage: "Displaced from a full queue by a request of priority 'high'",
+        errorMessage: "Displaced from a full queue by a request of priority 'high' that goes before it",
         retryAfterMs,
         displacedBy: 'high',
       },
