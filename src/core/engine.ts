@@ -296,6 +296,7 @@ export class Engine {
       abandon: (record: RequestRecord, reason: unknown) => this.slots.abort(record, reason, Number.POSITIVE_INFINITY),
       finish: (record: RequestRecord, how: HowItLeft, error: unknown) => this.endings.finish(record, how, error),
       isWanted: (record: RequestRecord) => this.parties.isWanted(record),
+      retryAfterMs: (record: RequestRecord) => this.outlook.retryAgainMs(record),
       refusalOf: (record: RequestRecord) => this.admission.refusalOf(record),
       lookAt: (at: number) => {
         this.alarm.keepAlive(true)

@@ -98,17 +98,14 @@ export interface RequestIssue {
   readonly path?: ReadonlyArray<PropertyKey | { readonly key: PropertyKey }> | undefined
 }
 
-/** The request does not fit the `schema`. It took no room. */
+/** The request does not fit the `schema`, or brings what can't be read (`triage-queue/web`: a header). It took no room. */
 export class InvalidRequestError extends NotAdmittedError {
   /** What the schema had to say, in its own order. */
   readonly issues: readonly RequestIssue[]
 
-  constructor(issues: readonly RequestIssue[], subject?: ErrorSubject) {
-    super(
-      'TRIAGE_INVALID_REQUEST',
-      `The request does not fit the schema: ${Array.from(issues, describeIssue).join('; ')}`,
-      subject,
-    )
+  /** @param what in place of "The request does not fit the schema" */
+  constructor(issues: readonly RequestIssue[], subject?: ErrorSubject, what = 'The request does not fit the schema') {
+    super('TRIAGE_INVALID_REQUEST', `${what}: ${Array.from(issues, describeIssue).join('; ')}`, subject)
     this.issues = issues
   }
 }
@@ -135,6 +132,10 @@ export class DuplicateRequestError extends NotAdmittedError {
     super('TRIAGE_DUPLICATE_REQUEST', `A request with the id '${subject.requestId}' is live already${other}`, subject)
     this.reason = reason
   }
+
+  override get statusCode(): number {
+    return this.reason === 'payload' ? 422 : super.statusCode
+  }
 }
 
 /** It ended while it waited: `waitTimeoutMs` or `timeoutMs` was over before a slot was free. */
@@ -144,12 +145,12 @@ export class WaitTimeoutError extends TriageError {
   /** The timeout that was over, in ms. */
   readonly timeoutMs: number
 
-  constructor(waitedMs: number, timeoutMs: number, subject?: ErrorSubject) {
+  constructor(waitedMs: number, timeoutMs: number, subject?: ErrorSubject, retryAfterMs?: number) {
     super(
       'TRIAGE_WAIT_TIMEOUT',
       `No slot was free for it in time: waited ${round(waitedMs)} of at most ${timeoutMs} ms`,
       subject,
-      STACKLESS,
+      { retryAfterMs, stackless: true },
     )
     this.waitedMs = waitedMs
     this.timeoutMs = timeoutMs

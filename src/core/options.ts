@@ -188,7 +188,7 @@ export interface RequestOptions {
   /** In place of the executor's, in ms. */
   runTimeoutMs?: number
   /** In place of the executor's, in ms. */
-  timeoutMs?: number
+  timeoutMs?: number | undefined
   /**
    * How many slots its run takes: an integer of at least 1, and at most what it can ever have (`concurrency`, less the
    * slots that are reserved for others). When it is first it waits until so many are free, and no request overtakes it. If

@@ -189,7 +189,8 @@ describe('backpressure', () => {
       maxSize: 3,
       priority: 'urgent',
       started: false,
-      retryAfterMs: undefined,
+      // No run has ended: nothing is known of the pace.
+      retryAfterMs: 1_000,
     })
     await clock.run({ until: Promise.all(burst) })
   })

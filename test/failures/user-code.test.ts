@@ -176,9 +176,9 @@ describe('a guard', () => {
   test('whose refusal names a time that is none has it estimated', async () => {
     for (const retryAfterMs of [Number.NaN, -1, '5']) {
       const guard: Guard = { name: 'g', admit: () => ({ ...no, retryAfterMs: retryAfterMs as number }) }
-      const end = watch(gated({ overload: guard }).queue.execute('a'))
+      const end = watch(gated({ overload: guard, random: () => 0 }).queue.execute('a'))
       await turn()
-      expect(end.error).toMatchObject({ code: 'TRIAGE_OVERLOADED', retryAfterMs: undefined })
+      expect(end.error).toMatchObject({ code: 'TRIAGE_OVERLOADED', retryAfterMs: 1_000 })
     }
   })
 

@@ -70,7 +70,7 @@ describe('a guard', () => {
       admit: ({ request }) => (request === 13 ? no : request === 14 ? { ...no, retryAfterMs: 77 } : undefined),
     }
     const { clock, end } = timed({ overload: [guard], concurrency: 2, random: () => 0.8 })
-    expect(await end(13)).toMatchObject({ retryAfterMs: undefined })
+    expect(await end(13)).toMatchObject({ retryAfterMs: 1_200 })
     await clock.run({ until: end(1) })
     // One of 10 ms before it for two slots, and up to a quarter later, so that not all come back at once.
     expect(await end(13)).toMatchObject({ retryAfterMs: 6 })
