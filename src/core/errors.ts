@@ -222,13 +222,18 @@ export class OptionsError extends TriageError {
     expected: string,
     received: unknown,
     subject?: ErrorSubject,
-    message = `Option '${path}' must be ${expected}, but is ${describe(received)}`,
+    message = misfitMessage(path, expected, received),
   ) {
     super('TRIAGE_INVALID_OPTIONS', message, subject)
     this.path = path
     this.expected = expected
     this.received = received
   }
+}
+
+/** What is said of an option that is not what it must be. */
+export function misfitMessage(path: string, expected: string, received: unknown): string {
+  return `Option '${path}': expected ${expected}, got ${describe(received)}`
 }
 
 /** With `debug: true`: the queue has broken one of its own laws. A bug of ours; please report it with `state`. */

@@ -12,6 +12,7 @@ import { NORMAL } from './priority.ts'
 import { readRequestOptions } from './request-options.ts'
 import { RequestRecord } from './request-record.ts'
 import { State } from './request-state.ts'
+import { executorOptions } from './settings.ts'
 
 /** What `map()` may be told: the options of each request, and how to pull. */
 export type MapOptions = PullOptions & Omit<RequestOptions, 'id' | 'onDuplicate'>
@@ -28,9 +29,10 @@ export function mapOver<Req, Res>(
   options: MapOptions,
 ): AsyncGenerator<Res, void, undefined> {
   requireSource(requests)
-  requireOptions('map', options, mapOptions)
+  requireOptions('map', options, mapOptions, executorOptions)
   // Each is read once, own or inherited.
-  const given: MapOptions = Object.fromEntries(mapOptions.map((name) => [name, options[name as keyof MapOptions]]))
+  const read = mapOptions.map((name) => [name, options[name as keyof MapOptions]] as const)
+  const given: MapOptions = Object.fromEntries(read.filter(([, value]) => value !== undefined))
   const { ordered = true, window, ...each } = given
   requirePullOptions(ordered, window)
   return pull(requests, targetOf<Req, Res>(engine, window, each), ordered, each.signal)

@@ -115,7 +115,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     const { signal } = extras
     arrivals.arrive(known(record), settings.whenFull === 'block' ? 'reject' : settings.whenFull)
     if (record.status === State.CHECKING) {
-      const error = new OptionsError('schema', 'synchronous for offer(); use submit()', 'an asynchronous schema')
+      const error = new OptionsError('schema', 'a synchronous one for offer(), or submit()', 'an asynchronous schema')
       refusals.refuse(known(record), error)
     }
     if (handle !== undefined || refusal instanceof QueueFullError || refusal instanceof QueueClosedError) return handle
