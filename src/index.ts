@@ -94,7 +94,8 @@ export type {
 } from './core/watch/events.ts'
 export type { DurationStatus, ExecutorHistograms, RejectionCounts, Totals } from './core/watch/statistics.ts'
 export type { HistogramReading } from './core/watch/histogram.ts'
-export { type Describable, type Description, describe } from './core/watch/describe.ts'
+export type { Describable } from './core/watch/describable.ts'
+export { type Description, describe } from './core/watch/describe.ts'
 export type { Settings } from './core/settings.ts'
 export type { ByPriority } from './core/priority.ts'
 

@@ -162,9 +162,12 @@ export function readSettings<Req>(options: QueuedExecutorOptions<Req> = {}): Set
     concurrency,
     total,
     byTier: priorities.map((priority) => (total === 0 ? 0 : sizeOf(size[priority] ?? Number.POSITIVE_INFINITY))),
-    zeroSizes: Object.keys(size).flatMap((part) =>
-      size[part] !== 0 || total === 0 ? [] : part === 'total' ? 'maxQueueSize' : `maxQueueSize.${part}`,
-    ),
+    zeroSizes: [
+      ...Object.keys(size).flatMap((part) =>
+        size[part] !== 0 || total === 0 ? [] : part === 'total' ? 'maxQueueSize' : `maxQueueSize.${part}`,
+      ),
+      ...(['maxBlocked', 'maxChecking', 'maxRetrying'] as const).filter((option) => given[option] === 0),
+    ],
     unusedSizes: priorities.filter((priority) => total === 0 && (size[priority] ?? 'none') !== 'none'),
     whenFull: given.whenFull ?? (total === 0 ? 'reject' : 'shed'),
     kept: keptFor(total, order.targetsMs !== undefined, reserve),
