@@ -78,26 +78,32 @@ function hintFor(option: PolicyOption, value: unknown): string | undefined {
   return other === undefined || other === option ? undefined : `${(value as Policy).name} is for the option '${other}'`
 }
 
+/** Whom a policy serves. */
+interface Owner {
+  readonly name: string
+}
+
 /** Those that remember, and whom they serve. */
-const served = new WeakMap<object, string>()
+const served = new WeakMap<object, Owner>()
 
 /**
  * Takes the policies that remember into service, all of them or none.
  * @param policies by the option that they were given in
  * @throws {OptionsError} when one of them serves already
  */
-export function takeIntoService(owner: string, policies: readonly (readonly [path: string, policy: Policy])[]): void {
+export function takeIntoService(owner: Owner, policies: readonly (readonly [path: string, policy: Policy])[]): void {
   const own = new Set<Policy>()
   for (const [path, policy] of policies) {
     if (policy.remembers !== true) continue
-    const other = own.has(policy) ? owner : served.get(policy)
-    if (other !== undefined) throw servesAlready(path, policy, other)
+    const other = served.get(policy)
+    if (own.has(policy)) throw servesAlready(path, policy, owner)
+    if (other !== undefined && other !== owner) throw servesAlready(path, policy, other)
     own.add(policy)
   }
   for (const policy of own) served.set(policy, owner)
 }
 
-function servesAlready(path: string, policy: Policy, other: string): OptionsError {
+function servesAlready(path: string, policy: Policy, other: Owner): OptionsError {
   const expected = 'a policy that serves nobody else'
   const why = `${policy.name} remembers what it has seen, so make one for each`
   return new OptionsError(
@@ -105,6 +111,6 @@ function servesAlready(path: string, policy: Policy, other: string): OptionsErro
     expected,
     policy,
     undefined,
-    `Option '${path}': expected ${expected}, got one that serves '${other}' already; ${why}`,
+    `Option '${path}': expected ${expected}, got one that serves '${other.name}' already; ${why}`,
   )
 }

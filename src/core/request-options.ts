@@ -1,7 +1,7 @@
 /**
  * What one call asks for: a request, or a close. It is read at each call, so there is no table as in `settings.ts`.
  */
-import { hasMethods, isCount, misfit, type OptionRule, requireOptions, requireTier } from './checks.ts'
+import { hasMethods, isCount, misfit, msFromZero, type OptionRule, requireOptions, requireTier } from './checks.ts'
 import { OptionsError } from './errors.ts'
 import type { CloseOptions, RequestOptions } from './options.ts'
 import type { RequestRecord } from './request-record.ts'
@@ -16,7 +16,7 @@ export function readRequestOptions(options: RequestOptions, record: RequestRecor
   // Each is read once: a getter may answer differently the second time.
   const { priority, id, signal, waitTimeoutMs, runTimeoutMs, timeoutMs, metadata, delayMs, startAt, after, cost } =
     options
-  const { onDuplicate } = options
+  const { onDuplicate, deadline } = options
   // How many of them are given: where the object has no more keys, none is unknown, and no name need be looked up.
   let given = 0
   if (priority !== undefined) {
@@ -47,6 +47,11 @@ export function readRequestOptions(options: RequestOptions, record: RequestRecor
   if (delayMs !== undefined || startAt !== undefined) {
     given += delayMs === undefined || startAt === undefined ? 1 : 2
     record.later().startAt = startOf(record, delayMs, startAt)
+  }
+  if (deadline !== undefined) {
+    given++
+    const ms = remainingMs(deadline)
+    if (ms !== Number.POSITIVE_INFINITY) record.later().deadlineAt = record.enqueuedAt + ms
   }
   if (after !== undefined) {
     given++
@@ -100,17 +105,36 @@ function startOf(record: RequestRecord, delayMs: unknown = 0, startAt?: unknown)
   return record.enqueuedAt + Math.max(at - Date.now(), delayMs)
 }
 
-const closeOptions = ['drain', 'graceMs']
+const closeOptions = ['drain', 'graceMs', 'lameDuckMs']
+
+/** Ten years: no deadline is that old, but a time on another clock looks as if it were. */
+const TOO_OLD_MS = 10 * 365 * 86_400_000
+
+const aDeadline: OptionRule = {
+  expected: 'a Date, or ms since 1970',
+  fits: (value) => value === Number.POSITIVE_INFINITY || Number.isFinite(value),
+  hint: (value) =>
+    Number.isFinite(value) ? 'if it is `run.deadline`, give `timeoutMs: run.remainingMs` instead' : undefined,
+}
+
+/** How much time is left, in ms: 0 or less when it is over. */
+function remainingMs(deadline: unknown): number {
+  const at: unknown = deadline instanceof Date ? deadline.getTime() : deadline
+  const ms = aDeadline.fits(at) ? (at as number) - Date.now() : Number.NaN
+  if (ms > -TOO_OLD_MS) return ms
+  throw misfit('deadline', aDeadline, deadline)
+}
 
 /** @throws {OptionsError} */
 export function readCloseOptions(options: CloseOptions = {}): Required<CloseOptions> {
   requireOptions('', options, closeOptions)
-  const { drain = true, graceMs = Number.POSITIVE_INFINITY } = options as CloseOptions
+  const { drain = true, graceMs = Number.POSITIVE_INFINITY, lameDuckMs = 0 } = options as CloseOptions
   if (typeof drain !== 'boolean') throw new OptionsError('drain', 'a boolean', drain)
   if (!(typeof graceMs === 'number' && graceMs >= 0)) {
     throw new OptionsError('graceMs', 'a number of ms of at least 0, or Infinity', graceMs)
   }
-  return { drain, graceMs }
+  if (!msFromZero.fits(lameDuckMs)) throw misfit('lameDuckMs', msFromZero, lameDuckMs)
+  return { drain, graceMs, lameDuckMs }
 }
 
 /** How many of it are given: 1, or 0. */

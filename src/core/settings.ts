@@ -22,8 +22,8 @@ import {
 } from './checks.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { OptionsError } from './errors.ts'
-import type { QueuedExecutorOptions, QueueSize, RequestOptions } from './options.ts'
-import { isGuard, isRetry, type Policy, policyRule, takeIntoService } from './policy.ts'
+import type { QueuedExecutorOptions, QueueSize, RequestOptions, UpdateOptions } from './options.ts'
+import { isGuard, isRetry, type Policy, policyRule } from './policy.ts'
 import { type Priority, priorities } from './priority.ts'
 import { anOrder, type OrderPolicy, strict } from './queue/order.ts'
 import { aLimit, type LimitPolicy } from './run/limit.ts'
@@ -132,8 +132,25 @@ const rules: { readonly [K in keyof QueuedExecutorOptions]-?: OptionRule } = {
 /** What a request may ask for; `request-options.ts` reads it. */
 export const requestOptions = Object.keys({
   ...{ priority: 0, id: 0, onDuplicate: 0, signal: 0, waitTimeoutMs: 0, runTimeoutMs: 0, timeoutMs: 0 },
-  ...{ metadata: 0, cost: 0, delayMs: 0, startAt: 0, after: 0 },
+  ...{ metadata: 0, deadline: 0, cost: 0, delayMs: 0, startAt: 0, after: 0 },
 } satisfies { [K in keyof Required<RequestOptions>]: 0 })
+
+/** What may be changed while it runs; `update.ts` does that. */
+export const changeable = {
+  concurrency: rules.concurrency,
+  maxQueueSize: rules.maxQueueSize,
+  maxBlocked: rules.maxBlocked,
+  maxChecking: rules.maxChecking,
+  maxRetrying: rules.maxRetrying,
+  waitTimeoutMs: rules.waitTimeoutMs,
+  runTimeoutMs: rules.runTimeoutMs,
+  timeoutMs: rules.timeoutMs,
+  rateLimit: rules.rateLimit,
+  overload: rules.overload,
+}
+
+/** What was given of settings, without the defaults. */
+const givenOf = new WeakMap<object, object>()
 
 export const executorOptions: Elsewhere = { names: Object.keys(rules), owner: 'the executor' }
 
@@ -142,7 +159,20 @@ export const executorOptions: Elsewhere = { names: Object.keys(rules), owner: 't
  * @throws {OptionsError} that names the option, what it must be, and what it is
  */
 export function readSettings<Req>(options: QueuedExecutorOptions<Req> = {}): Settings<Req> {
-  const given = readGiven<QueuedExecutorOptions<Req>>('', options, rules, { names: requestOptions, owner: 'a request' })
+  return settingsOf(
+    readGiven<QueuedExecutorOptions<Req>>('', options, rules, { names: requestOptions, owner: 'a request' }),
+  )
+}
+
+/**
+ * The same settings, but for some options: all that follows from these follows anew.
+ * @throws {OptionsError} where they don't fit the others
+ */
+export function changedSettings<Req>(settings: Settings<Req>, changes: UpdateOptions): Settings<Req> {
+  return settingsOf<Req>({ ...(givenOf.get(settings) as QueuedExecutorOptions<Req>), ...changes })
+}
+
+function settingsOf<Req>(given: QueuedExecutorOptions<Req>): Settings<Req> {
   const { limit } = given
   const decides = limit !== undefined && limit.shadow !== true
   if (decides && given.concurrency !== undefined) {
@@ -194,12 +224,12 @@ export function readSettings<Req>(options: QueuedExecutorOptions<Req> = {}): Set
     random: given.random ?? (() => Math.random()),
     debug: given.debug ?? process.env.TRIAGE_DEBUG === '1',
   }
-  // Last: when an option is refused, none of them serves.
-  takeIntoService(settings.name, policiesOf(settings))
+  givenOf.set(settings, given)
   return settings
 }
 
-function policiesOf({
+/** All its policies, each with its option. */
+export function policiesOf({
   order,
   limit,
   retry,

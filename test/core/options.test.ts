@@ -274,6 +274,7 @@ describe('what one request asks for', () => {
       ...{ priority: 'high', id: 'x', signal: new AbortController().signal, metadata: {}, cost: 2, delayMs: 0 },
       ...{ waitTimeoutMs: 9_000, runTimeoutMs: 9_000, timeoutMs: 9_000, startAt: new Date(0), after: [] },
       onDuplicate: 'join',
+      deadline: new Date(Date.now() + 60_000),
     }
     const reads: string[] = []
     const counted = new Proxy(options, {

@@ -112,7 +112,7 @@ export class RequestQueue<Req> {
       throw new OptionsError('maxQueueSize', 'an integer of at least 0, or Infinity', maxQueueSize)
     }
     if (!anOrder.fits(order)) throw misfit('order', anOrder, order)
-    takeIntoService('a RequestQueue', [['order', order]])
+    takeIntoService({ name: 'a RequestQueue' }, [['order', order]])
     this.#maxQueueSize = maxQueueSize || Number.POSITIVE_INFINITY
     this.#tiers = new Tiers(order)
     this.#clock = clock

@@ -67,7 +67,8 @@ export class WorkerPool<Req, Res> {
       throw new OptionsError('maxReplaced', 'an integer of at least 0', maxReplaced)
     }
     // No one is handed a record of a pool: only a run asks, for its deadline, its id and its slot.
-    const owner: Pick<RecordOwner, 'dueAt' | 'named' | 'slots'> = {
+    const owner: Pick<RecordOwner, 'dueAt' | 'named' | 'now' | 'slots'> = {
+      now: () => this.#timeline.read(),
       dueAt: (_record, startedAt) => startedAt + runTimeoutMs,
       slots: () => this.#slots,
       named: () => {},

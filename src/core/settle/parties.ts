@@ -250,7 +250,7 @@ export class Parties<Req, Res> {
     const error =
       record.status >= State.STARTING
         ? new RunTimeoutError(now - (this.#host.startedAt(record) ?? now), wholeMs, subject)
-        : new WaitTimeoutError(now - party.timedFrom, Math.min(waitMs, wholeMs), subject)
+        : new WaitTimeoutError(Math.max(now - party.timedFrom, 0), Math.max(Math.min(waitMs, wholeMs), 0), subject)
     this.leave(party, State.EXPIRED, error)
   }
 

@@ -75,7 +75,7 @@ export function perform(world: World, action: Action): void {
     case 'close':
       model?.close(action.drain, action.graceMs)
       Object.assign(world, { isClosing: true, isPaused: false })
-      world.hand('close()', executor.close(action))
+      world.hand('close()', executor.close({ drain: action.drain, graceMs: action.graceMs }))
       return
   }
 }

@@ -6,7 +6,7 @@ import { eventNames } from '../../support/event-names.ts'
 
 const options: readonly Exclude<keyof RequestOptions, 'metadata'>[] = [
   ...(['priority', 'id', 'signal', 'waitTimeoutMs', 'runTimeoutMs', 'timeoutMs'] as const),
-  ...(['cost', 'delayMs', 'startAt', 'after', 'onDuplicate'] as const),
+  ...(['cost', 'delayMs', 'startAt', 'after', 'onDuplicate', 'deadline'] as const),
 ]
 
 /** What a call-out of each kind may do, and still all laws hold. */

@@ -33,7 +33,7 @@ export function readWithin(owner: string, options: unknown): OrderPolicy | undef
     const expected = 'an order within a tier, such as earliestDeadlineFirst() or fairBy(); what compares across tiers'
     throw new OptionsError(`${owner}.within`, `${expected} can only be the outer one`, within.name)
   }
-  if (within !== undefined) takeIntoService(owner, [[`${owner}.within`, within]])
+  if (within !== undefined) takeIntoService({ name: owner }, [[`${owner}.within`, within]])
   return within
 }
 

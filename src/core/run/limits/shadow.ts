@@ -16,7 +16,7 @@ import { aLimit, type LimitPolicy } from '../limit.ts'
 export function shadow(policy: LimitPolicy): LimitPolicy {
   if (!aLimit.fits(policy)) throw misfit('policy', aLimit, policy)
   const { name, initial, remembers } = policy
-  takeIntoService('shadow', [['policy', policy]])
+  takeIntoService({ name: 'shadow' }, [['policy', policy]])
   const observed: LimitPolicy = {
     name,
     option: 'limit',
