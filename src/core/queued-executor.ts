@@ -196,7 +196,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
     for (const record of records) {
       // Whoever hears of one may do anything about the next.
       if (!isWaiting(record)) continue
-      if (endings.end(record, State.CANCELLED, new CancelledError(reason, subjectOf(record), 'clear'))) ended++
+      endings.end(record, State.CANCELLED, new CancelledError(reason, subjectOf(record), 'clear'))
+      ended++
     }
     return ended
   }

@@ -152,6 +152,16 @@ describe('a timeout', () => {
     expect(lost(queue.getStatus())).toBe(0)
   })
 
+  test('of a run that has its answer and goes on is of no more interest', async () => {
+    const { blockers, clock, gate, queue } = await busy({ runTimeoutMs: 10 })
+    await clock.advance(10)
+    queue.update({ runTimeoutMs: 50 })
+    await gate.finishAll()
+    const end = watch(queue.execute('a'))
+    await clock.advance(49)
+    expect([blockers[0]?.outcome, end.state]).toEqual(['TRIAGE_RUN_TIMEOUT', 'pending'])
+  })
+
   test('begins to count where none did, and ends where one did', async () => {
     const { clock, queue } = await busy()
     const free = watch(queue.execute('free'))
