@@ -17,12 +17,14 @@ export type {
   PerPriority,
   QueuedExecutorOptions,
   RequestOptions,
+  UpdateOptions,
 } from './core/options.ts'
 export type { WhenFull } from './core/admit/admission.ts'
 export type { OnDuplicate } from './core/admit/duplicates.ts'
 export type { MapOptions } from './core/map.ts'
 export type { PullOptions } from './core/admit/pull.ts'
 export type { Source } from './core/admit/source.ts'
+export type { Policy, PolicyOption } from './core/policy.ts'
 export type { Guard, GuardQuestion, Refusal } from './core/admit/guard.ts'
 export { type CircuitBreakerOptions, circuitBreaker } from './core/admit/guards/circuit-breaker.ts'
 export { type CodelOptions, codel } from './core/admit/guards/codel.ts'
@@ -56,6 +58,7 @@ export type { RetryPolicy, RetryQuestion } from './core/settle/retry.ts'
 
 // Know what went wrong.
 export {
+  type CancelledBy,
   CancelledError,
   type DuplicateReason,
   DuplicateRequestError,
@@ -82,7 +85,9 @@ export {
 } from './core/triage-error.ts'
 
 // Look on.
+export type { ExecutorHealth, HealthReason } from './core/watch/health.ts'
 export type { ExecutorState, ExecutorStatus } from './core/watch/status.ts'
+export type { WaitingRequest } from './core/watch/waiting.ts'
 export type {
   ExecutorEvent,
   ExecutorEvents,
@@ -94,7 +99,8 @@ export type {
 } from './core/watch/events.ts'
 export type { DurationStatus, ExecutorHistograms, RejectionCounts, Totals } from './core/watch/statistics.ts'
 export type { HistogramReading } from './core/watch/histogram.ts'
-export { type Describable, type Description, describe } from './core/watch/describe.ts'
+export type { Describable } from './core/watch/describable.ts'
+export { type Description, describe } from './core/watch/describe.ts'
 export type { Settings } from './core/settings.ts'
 export type { ByPriority } from './core/priority.ts'
 

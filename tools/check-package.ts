@@ -64,12 +64,19 @@ function install(): void {
 
 function checkFiles(): void {
   const files = readdirSync(installed, { recursive: true, encoding: 'utf8' })
-  for (const file of ['LICENSE', 'README.md', 'CHANGELOG.md']) {
+  for (const file of [
+    'LICENSE',
+    'README.md',
+    'CHANGELOG.md',
+    'SECURITY.md',
+    'docs/policies.md',
+    'examples/quick-start.ts',
+  ]) {
     if (!files.includes(file)) throw new Error(`the tarball lacks ${file}`)
   }
-  const stray = files.filter((file) => /^(src|test|tools|bench|examples|node_modules)\b/.test(file))
+  const stray = files.filter((file) => /^(src|test|tools|bench|node_modules)\b/.test(file))
   expectSame(stray, [], 'files that should not be in the tarball')
-  fact('the tarball has its licence, notices, README and changelog, and no sources or tests')
+  fact('the tarball has its licence, README, changelog, SECURITY.md, docs and examples, and no sources or tests')
 }
 
 /** No declaration may name a package that the consumer need not have. */

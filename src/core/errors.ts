@@ -138,17 +138,19 @@ export class DuplicateRequestError extends NotAdmittedError {
   }
 }
 
-/** It ended while it waited: `waitTimeoutMs` or `timeoutMs` was over before a slot was free. */
+/** It ended while it waited: `waitTimeoutMs`, `timeoutMs` or its `deadline` was over before a slot was free. */
 export class WaitTimeoutError extends TriageError {
   /** How long it waited, in ms. */
   readonly waitedMs: number
-  /** The timeout that was over, in ms. */
+  /** The timeout that was over, in ms; 0 for a deadline that was over before it could start. */
   readonly timeoutMs: number
 
   constructor(waitedMs: number, timeoutMs: number, subject?: ErrorSubject, retryAfterMs?: number) {
     super(
       'TRIAGE_WAIT_TIMEOUT',
-      `No slot was free for it in time: waited ${round(waitedMs)} of at most ${timeoutMs} ms`,
+      timeoutMs > 0
+        ? `No slot was free for it in time: waited ${round(waitedMs)} of at most ${timeoutMs} ms`
+        : 'Its deadline was over before it could start',
       subject,
       { retryAfterMs, stackless: true },
     )
@@ -195,17 +197,30 @@ export class RunTimeoutError extends TriageError {
   }
 }
 
-/** It was cancelled by its handle, by its id, or by `close()`. The reason, if one was given, is the `cause`. */
+/**
+ * Who has cancelled it: the caller, by its `'handle'`; somebody by its `'id'`, or by `'clear'`; the `'close'` of the executor; the
+ * failure of a request that it was to come `'after'`; or the `'order'`, which has thrown when its time had come.
+ */
+export type CancelledBy = 'handle' | 'id' | 'clear' | 'close' | 'after' | 'order'
+
+/** It was cancelled: `by` says by whom. The reason, if one was given, is the `cause`. */
 export class CancelledError extends TriageError {
+  readonly by: CancelledBy
   /** What the canceller gave as the reason. */
   readonly reason: unknown
 
-  constructor(reason?: unknown, subject?: ErrorSubject) {
+  constructor(reason?: unknown, subject?: ErrorSubject, by: CancelledBy = 'handle') {
     super('TRIAGE_CANCELLED', reason === undefined ? 'Cancelled' : `Cancelled: ${describe(reason)}`, subject, {
       cause: reason,
       stackless: true,
     })
     this.reason = reason
+    this.by = by
+  }
+
+  /** 409: somebody wanted it so. 503 when the executor was closed: another instance may serve it. */
+  override get statusCode(): number {
+    return this.by === 'close' ? 503 : super.statusCode
   }
 }
 
@@ -223,13 +238,18 @@ export class OptionsError extends TriageError {
     expected: string,
     received: unknown,
     subject?: ErrorSubject,
-    message = `Option '${path}' must be ${expected}, but is ${describe(received)}`,
+    message = misfitMessage(path, expected, received),
   ) {
     super('TRIAGE_INVALID_OPTIONS', message, subject)
     this.path = path
     this.expected = expected
     this.received = received
   }
+}
+
+/** What is said of an option that is not what it must be. */
+export function misfitMessage(path: string, expected: string, received: unknown): string {
+  return `Option '${path}': expected ${expected}, got ${describe(received)}`
 }
 
 /** With `debug: true`: the queue has broken one of its own laws. A bug of ours; please report it with `state`. */

@@ -173,6 +173,13 @@ export interface QueuedExecutorOptions<Req = unknown> {
   debug?: boolean
 }
 
+/** What may be changed while an executor runs. */
+export type UpdateOptions = Pick<
+  QueuedExecutorOptions,
+  | ('concurrency' | 'maxQueueSize' | 'maxBlocked' | 'maxChecking' | 'maxRetrying')
+  | ('waitTimeoutMs' | 'runTimeoutMs' | 'timeoutMs' | 'rateLimit' | 'overload')
+>
+
 /** What one request may ask for. */
 export interface RequestOptions {
   /** @default 'normal' */
@@ -189,6 +196,13 @@ export interface RequestOptions {
   runTimeoutMs?: number
   /** In place of the executor's, in ms. */
   timeoutMs?: number | undefined
+  /**
+   * When it must be over, waiting and running: a Date, or ms since 1970. It holds beside `timeoutMs`, and does not move when the
+   * request may start later. One that has passed already, or comes before `startAt`, refuses the request with a
+   * `WaitTimeoutError`.
+   * @default none
+   */
+  deadline?: Date | number
   /**
    * How many slots its run takes: an integer of at least 1, and at most what it can ever have (`concurrency`, less the
    * slots that are reserved for others). When it is first it waits until so many are free, and no request overtakes it. If
@@ -221,4 +235,10 @@ export interface CloseOptions {
    * @default Infinity
    */
   graceMs?: number
+  /**
+   * For how many ms it goes on serving before it closes, while `health()` says that it is not ready: until nobody sends it
+   * requests any more. At least 0, and finite; `graceMs` counts from its end. A second call may shorten it.
+   * @default 0
+   */
+  lameDuckMs?: number
 }

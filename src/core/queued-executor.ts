@@ -4,7 +4,7 @@
  *     request ──▶ admit ──▶ queue ──▶ run ──▶ settle ──▶ watch
  */
 import type { Source } from './admit/source.ts'
-import { requireConcurrency, requireOptions, requireTier } from './checks.ts'
+import { isYes, requireConcurrency, requireOptions, requireTier } from './checks.ts'
 import { Engine } from './engine.ts'
 import {
   CancelledError,
@@ -14,9 +14,10 @@ import {
   QueueClosedError,
   QueueFullError,
   RateLimitedError,
+  WaitTimeoutError,
 } from './errors.ts'
 import { type MapOptions, mapOver } from './map.ts'
-import type { CloseOptions, QueuedExecutorOptions, RequestOptions } from './options.ts'
+import type { CloseOptions, QueuedExecutorOptions, RequestOptions, UpdateOptions } from './options.ts'
 import { NORMAL, type Priority } from './priority.ts'
 import type { QueuedRequest } from './queued-request.ts'
 import { readCloseOptions } from './request-options.ts'
@@ -27,9 +28,12 @@ import type { WorkerHealth } from './run/slot.ts'
 import type { Executor } from './run/slots.ts'
 import { readSettings, type Settings } from './settings.ts'
 import type { JoinedRequest } from './settle/joined-request.ts'
+import { update } from './update.ts'
 import type { ExecutorEvent, Listener } from './watch/events.ts'
+import { type ExecutorHealth, healthOf } from './watch/health.ts'
 import type { ExecutorHistograms } from './watch/statistics.ts'
 import type { ExecutorStatus } from './watch/status.ts'
+import { isWaiting, viewOf, type WaitingRequest } from './watch/waiting.ts'
 
 /**
  * An async function behind a priority queue.
@@ -111,11 +115,14 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
         refusal = error
       },
     }
-    if (options !== undefined && !arrivals.reads(known(record), options)) throw refusal
+    if (options !== undefined && !arrivals.reads(known(record), options)) {
+      if (refusal instanceof WaitTimeoutError) return undefined
+      throw refusal
+    }
     const { signal } = extras
     arrivals.arrive(known(record), settings.whenFull === 'block' ? 'reject' : settings.whenFull)
     if (record.status === State.CHECKING) {
-      const error = new OptionsError('schema', 'synchronous for offer(); use submit()', 'an asynchronous schema')
+      const error = new OptionsError('schema', 'a synchronous one for offer(), or submit()', 'an asynchronous schema')
       refusals.refuse(known(record), error)
     }
     if (handle !== undefined || refusal instanceof QueueFullError || refusal instanceof QueueClosedError) return handle
@@ -154,13 +161,45 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   cancel(id: string, reason?: unknown): boolean {
     const record = this.#engine.parties.byId(id)
     if (record === undefined) return false
-    return this.#engine.endings.finish(record, State.CANCELLED, new CancelledError(reason, subjectOf(record)))
+    return this.#engine.endings.finish(record, State.CANCELLED, new CancelledError(reason, subjectOf(record), 'id'))
   }
 
   /** How many would start before it: 0 is next. Undefined when no request with this id waits in the queue. */
   position(id: string): number | undefined {
     const record = this.#engine.parties.byId(id)
     return record === undefined ? undefined : this.#engine.moves.position(record)
+  }
+
+  /**
+   * What waits: all that were admitted and have no slot, those included that are put off or tried again. By priority, and within
+   * one in their order; then those that are not in the queue yet. It may be changed meanwhile: what has started or ended by then is
+   * left out, and what has come since is not shown. Costs some time for each that waits.
+   */
+  *waiting(): Generator<WaitingRequest<Req>, void, undefined> {
+    for (const record of this.#engine.waiting()) if (isWaiting(record)) yield viewOf<Req>(record)
+  }
+
+  /**
+   * Ends what waits, or those of them that `matches` says yes to, each for all who share it, with a `CancelledError`. What runs
+   * goes on, and blocked callers come in. All are asked about before the first one is ended.
+   * @returns how many were ended
+   * @throws {OptionsError} unless `matches` is a function, and when it is asynchronous; what it throws. Then none was ended
+   */
+  clear(matches?: (waiting: WaitingRequest<Req>) => boolean, reason?: unknown): number {
+    const { endings } = this.#engine
+    let records = this.#engine.waiting()
+    if (matches !== undefined) {
+      if (typeof matches !== 'function') throw new OptionsError('clear', 'a function', matches)
+      records = records.filter((record) => isYes('clear', matches(viewOf<Req>(record))))
+    }
+    let ended = 0
+    for (const record of records) {
+      // Whoever hears of one may do anything about the next.
+      if (!isWaiting(record)) continue
+      endings.end(record, State.CANCELLED, new CancelledError(reason, subjectOf(record), 'clear'))
+      ended++
+    }
+    return ended
   }
 
   /** Starts no more requests until `resume()`. Present runs go on, and requests are still admitted. */
@@ -170,6 +209,15 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   resume(): void {
     this.#engine.resume()
+  }
+
+  /**
+   * Changes bounds, timeouts and guards while it runs: all that is named, or nothing. A smaller bound displaces nobody; requests
+   * that are live keep their timeouts. Whether anything of a priority may wait (`'none'`) can't be changed.
+   * @throws {OptionsError}
+   */
+  update(options: UpdateOptions): void {
+    update(this.#engine, options)
   }
 
   /** How many calls of the executor may run at once. A smaller number shrinks as runs end. */
@@ -218,14 +266,14 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   /**
    * Stops admitting, finishes, and resolves when nothing runs any more. Blocked requests are refused at once. Idempotent:
-   * a second call may shorten `graceMs`, never lengthen it. Awaited inside the executor, it does not wait for the runs
+   * a second call may shorten `graceMs`, never lengthen it. With `lameDuckMs` all of this begins only after so many ms. Awaited inside the executor, it does not wait for the runs
    * that await it.
    * @throws {OptionsError} through the promise
    */
   close(options?: CloseOptions): Promise<void> {
     try {
-      const { drain, graceMs } = readCloseOptions(options)
-      return this.#engine.closing.close(drain, graceMs)
+      const { drain, graceMs, lameDuckMs } = readCloseOptions(options)
+      return this.#engine.closing.close(drain, graceMs, lameDuckMs)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -257,6 +305,11 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   /** The effective options: what was given, and the defaults, by priority. */
   get settings(): Settings<Req> {
     return this.#engine.settings as Settings<Req>
+  }
+
+  /** Shall it be sent requests, and does it work at all? For readiness and liveness probes. */
+  health(): ExecutorHealth {
+    return healthOf(this.#engine)
   }
 
   /** How it stands, as a plain object. Takes some 50 µs, whatever the backlog. */

@@ -33,6 +33,8 @@ export interface RecordOwner {
   waitUntil(record: RequestRecord): number
   /** When a run that began then must be over, in ms on the clock: its own time, or that of the whole request. */
   dueAt(record: RequestRecord, startedAt: number): number
+  /** The time right now, in ms on the clock. */
+  now(): number
   /** Where it runs. */
   slots(): RunOwner
   /** The promise of its end, for whoever asks for it: inside a run, one that knows when it is awaited. */

@@ -119,7 +119,11 @@ export function readOptions(executor: ObservedExecutor, options: PrometheusOptio
 function globalRegistry(): MetricsRegistry {
   const client = installed<{ register: MetricsRegistry }>('prom-client')
   if (client !== undefined) return client.register
-  throw new OptionsError('registry', 'given where prom-client, whose own is the default, is not installed', undefined)
+  throw new OptionsError(
+    'registry',
+    'a registry, since prom-client, whose own is the default, is not installed',
+    undefined,
+  )
 }
 
 function traceApi(): TraceApi {

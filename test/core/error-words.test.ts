@@ -163,7 +163,7 @@ group('each error', () => {
     expect(new OptionsError('maxQueueSize.low', 'an integer', 2.5)).toMatchObject({
       name: 'OptionsError',
       code: 'TRIAGE_INVALID_OPTIONS',
-      message: "Option 'maxQueueSize.low' must be an integer, but is 2.5",
+      message: "Option 'maxQueueSize.low': expected an integer, got 2.5",
       path: 'maxQueueSize.low',
       expected: 'an integer',
       received: 2.5,

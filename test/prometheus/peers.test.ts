@@ -54,7 +54,7 @@ test('without prom-client the registry must be given', () => {
     ['prom-client', '@opentelemetry/api'],
   )
   expect(messages).toEqual([
-    "Option 'registry' must be given where prom-client, whose own is the default, is not installed, but is undefined",
+    "Option 'registry': expected a registry, since prom-client, whose own is the default, is not installed, got undefined",
     'fine',
   ])
 })
@@ -68,7 +68,7 @@ test('without @opentelemetry/api there are no exemplars', () => {
     ['@opentelemetry/api'],
   )
   expect(messages).toEqual([
-    "Option 'exemplars' must be false where @opentelemetry/api is not installed, but is true",
+    "Option 'exemplars': expected false where @opentelemetry/api is not installed, got true",
     0,
     'fine',
   ])

@@ -5,7 +5,7 @@
  *
  *     4  src/<subpath>/**                                  work on the executor handed to them
  *     3  src/index.ts                                      the public names
- *     2  src/core/{options,settings,request-options}.ts, src/core/{engine,map,queued-executor}.ts
+ *     2  src/core/{options,settings,request-options}.ts, src/core/{engine,map,update,queued-executor}.ts
  *                                                          know the order of the stations
  *     1  src/core/{admit,queue,run,settle,watch}/**        the stations
  *     0  src/core/*.ts                                     the words that all stations share
@@ -22,6 +22,7 @@ const EXECUTOR_FILES = new Set([
   'request-options.ts',
   'engine.ts',
   'map.ts',
+  'update.ts',
   'queued-executor.ts',
 ])
 const CORE_PACKAGES = new Set(['node:async_hooks', 'eventemitter3'])

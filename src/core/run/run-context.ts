@@ -20,6 +20,11 @@ export interface RunContext {
   readonly delayMs: number
   /** When its time is over, on the same clock: the earlier of the run's and the whole request's; or Infinity. */
   readonly deadline: number
+  /**
+   * How much of that time is left now, in ms: 0 when it is over, Infinity when there is no end. For what takes a timeout:
+   * `fetch(url, { signal: AbortSignal.timeout(…) })`, or a request to another queue (`timeoutMs`).
+   */
+  readonly remainingMs: number
   /** What the caller gave as `metadata`. */
   readonly metadata: unknown
   /**
@@ -87,6 +92,10 @@ export class Run implements RunContext {
 
   get deadline(): number {
     return this.#record.owner.dueAt(this.#record, this.#began.at)
+  }
+
+  get remainingMs(): number {
+    return Math.max(this.deadline - this.#record.owner.now(), 0)
   }
 
   get metadata(): unknown {

@@ -253,8 +253,8 @@ export class Parties<Req, Res> {
       record.status >= State.STARTING
         ? new RunTimeoutError(now - (this.#host.startedAt(record) ?? now), wholeMs, subject)
         : new WaitTimeoutError(
-            now - party.timedFrom,
-            Math.min(waitMs, wholeMs),
+            Math.max(now - party.timedFrom, 0),
+            Math.max(Math.min(waitMs, wholeMs), 0),
             subject,
             this.#host.retryAfterMs(record),
           )

@@ -206,7 +206,7 @@ export class Events {
       throw new TypeError(`There is no event ${describe(event)}; the events are ${names.join(', ')}`)
     }
     if (typeof listener !== 'function') {
-      throw new TypeError(`The listener of '${event}' must be a function, but is ${describe(listener)}`)
+      throw new TypeError(`The listener of '${event}': expected a function, got ${describe(listener)}`)
     }
     let guards = this.#guards.get(event)
     if (guards === undefined) {

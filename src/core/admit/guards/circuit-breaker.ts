@@ -88,6 +88,8 @@ export function circuitBreaker(options: CircuitBreakerOptions = {}): Guard {
 
 class CircuitBreaker implements Guard {
   readonly name = 'circuitBreaker'
+  readonly option = 'overload'
+  readonly remembers = true
   readonly #options: Required<CircuitBreakerOptions>
   readonly #window: Window
   #state: 'closed' | 'open' | 'half-open' = 'closed'

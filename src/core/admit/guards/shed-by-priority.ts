@@ -75,6 +75,8 @@ export function shedByPriority(options: ShedByPriorityOptions = {}): Guard {
 
 class ShedByPriority implements Guard {
   readonly name = 'shedByPriority'
+  readonly option = 'overload'
+  readonly remembers = true
   readonly #soft: number
   readonly #hard: number
   readonly #trickle: number
