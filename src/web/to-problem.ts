@@ -1,7 +1,6 @@
 /**
  * How is an error told over HTTP? As a problem of RFC 9457, without a stack, and without a word of anybody else's error.
  */
-import { STATUS_CODES } from 'node:http'
 import { type Explanation, isTriageError, type TriageErrorCode } from '../core/triage-error.ts'
 
 /** The body of an `application/problem+json`. @see https://www.rfc-editor.org/rfc/rfc9457 */
@@ -25,7 +24,11 @@ export interface Problem {
  */
 export function toProblem(error: unknown): Problem {
   const status = statusOf(error)
-  const problem = { type: 'about:blank', title: STATUS_CODES[status] ?? 'Error', status }
+  const problem = {
+    type: 'about:blank',
+    title: phrases[status] ?? (status < 500 ? 'Bad Request' : 'Internal Server Error'),
+    status,
+  }
   if (!isTriageError(error)) return problem
   const { code, explain, message, retryAfterMs } = error
   // A reason of whoever cancelled, and an option of ours, are not for the client.
@@ -37,6 +40,31 @@ export function toProblem(error: unknown): Problem {
     ...(retryAfterMs !== undefined && { retryAfterMs }),
     ...(explain !== undefined && { explain }),
   }
+}
+
+/** A status that is not among these is what its class is. @see https://www.rfc-editor.org/rfc/rfc9110#section-15 */
+const phrases: { readonly [status: number]: string } = {
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  406: 'Not Acceptable',
+  408: 'Request Timeout',
+  409: 'Conflict',
+  410: 'Gone',
+  411: 'Length Required',
+  412: 'Precondition Failed',
+  413: 'Content Too Large',
+  415: 'Unsupported Media Type',
+  421: 'Misdirected Request',
+  422: 'Unprocessable Content',
+  428: 'Precondition Required',
+  429: 'Too Many Requests',
+  431: 'Request Header Fields Too Large',
+  501: 'Not Implemented',
+  502: 'Bad Gateway',
+  503: 'Service Unavailable',
+  504: 'Gateway Timeout',
 }
 
 function statusOf(error: unknown): number {

@@ -184,8 +184,8 @@ export const atTheEnd: readonly Mutant[] = [
     name: 'of two close() only the last one settles',
     kind: 'lifecycle',
     file: 'src/core/settle/closing.ts',
-    find: 'if (this.#whole !== undefined) return this.#whole',
-    replace: '',
+    find: 'this.#whole ??= new Promise',
+    replace: 'this.#whole = new Promise',
   },
   {
     name: 'a closed executor admits',
