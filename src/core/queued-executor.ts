@@ -5,6 +5,7 @@
  */
 import type { Source } from './admit/source.ts'
 import { isYes, requireConcurrency, requireOptions, requireTier } from './checks.ts'
+import type { CloseOptions } from './close-options.ts'
 import { Engine } from './engine.ts'
 import {
   CancelledError,
@@ -17,10 +18,9 @@ import {
   WaitTimeoutError,
 } from './errors.ts'
 import { type MapOptions, mapOver } from './map.ts'
-import type { CloseOptions, QueuedExecutorOptions, RequestOptions, UpdateOptions } from './options.ts'
+import type { QueuedExecutorOptions, RequestOptions, UpdateOptions } from './options.ts'
 import { NORMAL, type Priority } from './priority.ts'
 import type { QueuedRequest } from './queued-request.ts'
-import { readCloseOptions } from './request-options.ts'
 import { RequestRecord, subjectOf } from './request-record.ts'
 import { State } from './request-state.ts'
 import { hasNoContext } from './run/inside.ts'
@@ -266,17 +266,13 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   /**
    * Stops admitting, finishes, and resolves when nothing runs any more. Blocked requests are refused at once. Idempotent:
-   * a second call may shorten `graceMs`, never lengthen it. With `lameDuckMs` all of this begins only after so many ms. Awaited inside the executor, it does not wait for the runs
-   * that await it.
+   * a second call may shorten `graceMs`, never lengthen it. With `lameDuckMs` all of this begins only after so many ms. Awaited
+   * inside the executor, it does not wait for the runs that await it; before Node 24 that is known only in the synchronous part
+   * of a run, and `run.close()` says it explicitly.
    * @throws {OptionsError} through the promise
    */
   close(options?: CloseOptions): Promise<void> {
-    try {
-      const { drain, graceMs, lameDuckMs } = readCloseOptions(options)
-      return this.#engine.closing.close(drain, graceMs, lameDuckMs)
-    } catch (error) {
-      return Promise.reject(error)
-    }
+    return this.#engine.close(options, this.#engine.slots.calledFrom)
   }
 
   /** `await using` closes with `close()`. */
