@@ -47,7 +47,7 @@ import { isWaiting, viewOf, type WaitingRequest } from './watch/waiting.ts'
  * ```
  */
 export class QueuedExecutor<Req = unknown, Res = unknown> {
-  readonly #engine: Engine
+  readonly #parts: Engine
 
   /**
    * @param executor runs one request; it is never called on its caller's stack
@@ -55,7 +55,14 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
    */
   constructor(executor: Executor<Req, Res>, options?: QueuedExecutorOptions<Req>) {
     if (typeof executor !== 'function') throw new OptionsError('executor', 'a function', executor)
-    this.#engine = new Engine(executor as Executor<unknown, unknown>, readSettings(options) as Settings<unknown>)
+    this.#parts = new Engine(executor as Executor<unknown, unknown>, readSettings(options) as Settings<unknown>)
+  }
+
+  /** Each member asks for it: fake timers that have come, or gone, since the last call are noticed now. */
+  get #engine(): Engine {
+    const engine = this.#parts
+    engine.timeline.follow()
+    return engine
   }
 
   /**
@@ -74,7 +81,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   /** Does it come from inside a run, perhaps? */
   #mayBeInside(record: RequestRecord<Req, Res>): boolean {
-    return this.#engine.slots.active > 0 && !hasNoContext(record)
+    return this.#parts.slots.active > 0 && !hasNoContext(record)
   }
 
   /**
@@ -272,7 +279,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
    * @throws {OptionsError} through the promise
    */
   close(options?: CloseOptions): Promise<void> {
-    return this.#engine.close(options, this.#engine.slots.calledFrom)
+    const engine = this.#engine
+    return engine.close(options, engine.slots.calledFrom)
   }
 
   /** `await using` closes with `close()`. */
@@ -290,6 +298,11 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   once<E extends ExecutorEvent>(event: E, listener: Listener<E>): this {
     this.#engine.events.once(event, listener)
     return this
+  }
+
+  /** The same as `off()`, by the name that `events.once()` and `events.on()` of Node call. */
+  removeListener<E extends ExecutorEvent>(event: E, listener: Listener<E>): this {
+    return this.off(event, listener)
   }
 
   /** Takes a listener away, as often as it was added to this event. */

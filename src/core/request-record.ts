@@ -268,6 +268,11 @@ export class RequestRecord<Req = unknown, Res = unknown> extends AsyncResource i
     return this.extras?.left !== undefined
   }
 
+  /** It keeps no process alive: for whoever looks for what is still open, as a `QuietResource`. */
+  hasRef(): boolean {
+    return false
+  }
+
   cancel(reason?: unknown): boolean {
     return this.owner.cancel(this as RequestRecord, reason)
   }

@@ -13,8 +13,9 @@
  * each slot: 15 ns. Which frame a record has taken along is not public; where it can't be found out, the mark is entered
  * each time.
  */
-import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
+import { AsyncLocalStorage, type AsyncResource } from 'node:async_hooks'
 import type { RequestRecord } from '../request-record.ts'
+import { QuietResource } from '../without-context.ts'
 
 type Invoke<A, B> = (a: A, b: B) => unknown
 
@@ -46,7 +47,7 @@ export class Marks<Slot extends object> {
 
   /** The mark alone, to be entered by the runs of submitters without a context. */
   bare(slot: Slot, record: RequestRecord): AsyncResource {
-    const make = () => new AsyncResource('TriageRun')
+    const make = () => new QuietResource('TriageRun')
     return record.runInAsyncScope(() => this.#storage.run(slot, make, slot, undefined)) as AsyncResource
   }
 
@@ -93,7 +94,7 @@ interface Framed {
 function findFrameKey(): symbol | undefined {
   if (!marksTasks) return undefined
   const probe = new AsyncLocalStorage<object>()
-  const resource = probe.run({}, () => new AsyncResource('TriageProbe')) as unknown as Framed
+  const resource = probe.run({}, () => new QuietResource('TriageProbe')) as unknown as Framed
   const key = Object.getOwnPropertySymbols(resource).find((symbol) => symbol.description === 'context_frame')
   return key !== undefined && resource[key] !== undefined ? key : undefined
 }

@@ -163,8 +163,8 @@ export const atTheEnd: readonly Mutant[] = [
     kind: 'lifecycle',
     file: 'src/core/queued-executor.ts',
     test: 'test/failures/lifecycle.test.ts',
-    find: 'this.#engine.close(options, this.#engine.slots.calledFrom)',
-    replace: 'this.#engine.close(options, undefined)',
+    find: 'engine.close(options, engine.slots.calledFrom)',
+    replace: 'engine.close(options, undefined)',
   },
   {
     name: 'what runs is not ended when the grace is over',
