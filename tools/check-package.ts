@@ -31,7 +31,11 @@ const scratch = mkdtempSync(join(tmpdir(), 'triage-queue-package-'))
 const installed = join(scratch, 'node_modules', manifest.name)
 
 /** Subpaths that can't be imported without the peer that they are for; it is optional everywhere else. */
-const peersOf: { readonly [folder: string]: readonly string[] } = { otel: ['@opentelemetry/api'] }
+const peersOf: { readonly [folder: string]: readonly string[] } = {
+  otel: ['@opentelemetry/api'],
+  // With what it depends on itself.
+  prometheus: ['prom-client', '@opentelemetry/api', 'tdigest', 'bintrees'],
+}
 
 /** Every specifier that a consumer can import: `triage-queue`, `triage-queue/simulation` … */
 const entries = Object.keys(manifest.exports)

@@ -73,6 +73,13 @@ interface SystemTimer {
   readonly clear: (handle: unknown) => void
 }
 
+const bunFakes = Symbol()
+
+/** Bun fakes time, `performance` included, behind the same `setTimeout`, and marks that. */
+function isBunFaked(): boolean {
+  return (setTimeout as { clock?: unknown }).clock === true
+}
+
 let timers: unknown
 let fakes: Fakes | undefined
 
@@ -113,11 +120,10 @@ export const systemClock: Clock = {
     clear(handle)
   },
   get source() {
-    return setTimeout
+    return isBunFaked() ? bunFakes : setTimeout
   },
   get stepped() {
-    // Fake timers can be advanced synchronously. Those of Bun mark what they replace, and have a clock that can't be read.
-    return fakesNow() !== undefined || (setTimeout as { clock?: unknown }).clock !== undefined
+    return isBunFaked() || fakesNow() !== undefined
   },
 }
 

@@ -199,12 +199,27 @@ test('a setTimeout that is only watched is the real one, and so is the time', ()
   expect(systemClock.stepped).toBe(false)
 })
 
-test('fakes with a clock that can’t be read can be advanced in one stretch of code', () => {
+test('the fakes of Bun, which are behind the same setTimeout, are another source, and fake performance, too', () => {
+  const marked: typeof real & { clock?: true } = Object.assign(
+    (...args: Parameters<typeof real>) => real(...args),
+    real,
+  )
+  vi.stubGlobal('setTimeout', marked)
+  expect([systemClock.source, systemClock.stepped]).toEqual([marked, false])
+  marked.clock = true
+  const at = performance.now()
+  expect(systemClock.source).not.toBe(marked)
+  expect(systemClock.source).toBe(systemClock.source)
+  expect(systemClock.stepped).toBe(true)
+  expect(systemClock.now()).toBeGreaterThanOrEqual(at)
+})
+
+test('a fake clock that can’t be asked is none', () => {
   vi.stubGlobal(
     'setTimeout',
-    Object.assign(() => {}, { clock: true }),
+    Object.assign(() => {}, { clock: {} }),
   )
   const at = performance.now()
-  expect(systemClock.stepped).toBe(true)
+  expect(systemClock.stepped).toBe(false)
   expect(systemClock.now()).toBeGreaterThanOrEqual(at)
 })
