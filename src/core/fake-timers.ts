@@ -37,7 +37,8 @@ export function fakesOf(timers: unknown): Fakes | undefined {
 }
 
 function timeOfNode(): number {
-  const timer = setTimeout(() => {}, 1)
+  // Cleared before it rings.
+  const timer = setTimeout(timeOfNode, 1)
   clearTimeout(timer)
   return (timer as unknown as { readonly runAt: number }).runAt - 1
 }

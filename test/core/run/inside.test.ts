@@ -175,6 +175,33 @@ describe('before Node 24', () => {
   })
 })
 
+test('where an AsyncResource shows no context frame, as on Bun and Deno, each run is marked on its own', async () => {
+  vi.resetModules()
+  const { getOwnPropertySymbols } = Object
+  const symbols = vi
+    .spyOn(Object, 'getOwnPropertySymbols')
+    .mockImplementation((object) =>
+      getOwnPropertySymbols(object).filter(({ description }) => description !== 'context_frame'),
+    )
+  const library = await import('../../../src/index.ts')
+  symbols.mockRestore()
+  vi.resetModules()
+  const tenant = new AsyncLocalStorage<string>()
+  const seen: unknown[] = []
+  const closes: Run = async (name, own) => {
+    await Promise.resolve()
+    seen.push([name, tenant.getStore()])
+    if (name === 'closes') await own.close()
+  }
+  const { queue } = await made(closes, {}, library)
+  await Promise.all([queue.execute('a'), tenant.run('one', () => queue.execute('b')), queue.execute('closes')])
+  expect(seen).toEqual([
+    ['a', undefined],
+    ['b', 'one'],
+    ['closes', undefined],
+  ])
+})
+
 describe.each([
   ['before Node 24', before24],
   ['here', () => import('triage-queue')],
