@@ -12,13 +12,8 @@ export type { Executor, StuckPolicy } from './core/run/slots.ts'
 export type { RunContext } from './core/run/run-context.ts'
 
 // Say how it shall behave.
-export type {
-  CloseOptions,
-  PerPriority,
-  QueuedExecutorOptions,
-  RequestOptions,
-  UpdateOptions,
-} from './core/options.ts'
+export type { PerPriority, QueuedExecutorOptions, RequestOptions, UpdateOptions } from './core/options.ts'
+export type { CloseOptions } from './core/close-options.ts'
 export type { WhenFull } from './core/admit/admission.ts'
 export type { OnDuplicate } from './core/admit/duplicates.ts'
 export type { MapOptions } from './core/map.ts'

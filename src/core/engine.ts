@@ -33,6 +33,7 @@ import { Refusals } from './admit/refusals.ts'
 import { Room } from './admit/room.ts'
 import { requireConcurrency, requireTier } from './checks.ts'
 import { Alarm, inAnotherTurn, Timeline } from './clock.ts'
+import type { CloseOptions } from './close-options.ts'
 import { QueueClosedError } from './errors.ts'
 import type { RequestOptions, UpdateOptions } from './options.ts'
 import { takeIntoService } from './policy.ts'
@@ -41,7 +42,7 @@ import { HeldBack } from './queue/held-back.ts'
 import { Moves } from './queue/moves.ts'
 import { Tiers } from './queue/tiers.ts'
 import { TimeLimits } from './queue/time-limits.ts'
-import { readRequestOptions } from './request-options.ts'
+import { readCloseOptions, readRequestOptions } from './request-options.ts'
 import { RequestRecord, subjectOf } from './request-record.ts'
 import { State } from './request-state.ts'
 import { Dispatch } from './run/dispatch.ts'
@@ -127,6 +128,7 @@ export class Engine {
     slots: () => this.slots,
     watched: <T>(record: RequestRecord, promise: Promise<T>) => this.selfWaiting.watch(record, promise),
     named: (record: RequestRecord, id: string) => this.parties.named(record, id),
+    close: (run: object, options?: CloseOptions) => this.close(options, this.slots.recordIn(run)),
   }
   readonly #gateOf: (rates: readonly Guard[], others: readonly Guard[]) => Gate
   // One of each kind that comes and goes is kept: when a collection finds none, V8 throws away the code made for it, and
@@ -239,6 +241,19 @@ export class Engine {
     this.dispatch.schedule()
     this.room.made()
     this.tell.all('resumed', {})
+  }
+
+  /**
+   * @param closer what the run that asks for it runs; undefined outside of all runs
+   * @throws {OptionsError} through the promise
+   */
+  close(options: CloseOptions | undefined, closer: RequestRecord | undefined): Promise<void> {
+    try {
+      const { drain, graceMs, lameDuckMs } = readCloseOptions(options)
+      return this.closing.close(drain, graceMs, lameDuckMs, closer)
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   resize(to: number): void {
@@ -372,6 +387,10 @@ export class Engine {
       report: (event: ExecutorEvent, error: unknown) => this.events.reportOf(event, error),
       quiet: () => {
         if (this.audit !== undefined) this.audit.rests()
+      },
+      hangs: () => {
+        const warning = `close() of '${this.settings.name}' has waited for nothing but runs for 10 s. If one of them awaits it, call run.close() there: before Node 24, close() does not know that it was called inside a run once that has awaited.`
+        process.emitWarning(warning, { type: 'TriageQueueWarning', code: 'TRIAGE_CLOSE_WAITS' })
       },
       idle: () => this.tell.all('idle', {}),
       closed: () => {

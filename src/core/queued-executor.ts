@@ -5,6 +5,7 @@
  */
 import type { Source } from './admit/source.ts'
 import { isYes, requireConcurrency, requireOptions, requireTier } from './checks.ts'
+import type { CloseOptions } from './close-options.ts'
 import { Engine } from './engine.ts'
 import {
   CancelledError,
@@ -17,10 +18,9 @@ import {
   WaitTimeoutError,
 } from './errors.ts'
 import { type MapOptions, mapOver } from './map.ts'
-import type { CloseOptions, QueuedExecutorOptions, RequestOptions, UpdateOptions } from './options.ts'
+import type { QueuedExecutorOptions, RequestOptions, UpdateOptions } from './options.ts'
 import { NORMAL, type Priority } from './priority.ts'
 import type { QueuedRequest } from './queued-request.ts'
-import { readCloseOptions } from './request-options.ts'
 import { RequestRecord, subjectOf } from './request-record.ts'
 import { State } from './request-state.ts'
 import { hasNoContext } from './run/inside.ts'
@@ -47,7 +47,7 @@ import { isWaiting, viewOf, type WaitingRequest } from './watch/waiting.ts'
  * ```
  */
 export class QueuedExecutor<Req = unknown, Res = unknown> {
-  readonly #engine: Engine
+  readonly #parts: Engine
 
   /**
    * @param executor runs one request; it is never called on its caller's stack
@@ -55,7 +55,14 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
    */
   constructor(executor: Executor<Req, Res>, options?: QueuedExecutorOptions<Req>) {
     if (typeof executor !== 'function') throw new OptionsError('executor', 'a function', executor)
-    this.#engine = new Engine(executor as Executor<unknown, unknown>, readSettings(options) as Settings<unknown>)
+    this.#parts = new Engine(executor as Executor<unknown, unknown>, readSettings(options) as Settings<unknown>)
+  }
+
+  /** Each member asks for it: fake timers that have come, or gone, since the last call are noticed now. */
+  get #engine(): Engine {
+    const engine = this.#parts
+    engine.timeline.follow()
+    return engine
   }
 
   /**
@@ -74,7 +81,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   /** Does it come from inside a run, perhaps? */
   #mayBeInside(record: RequestRecord<Req, Res>): boolean {
-    return this.#engine.slots.active > 0 && !hasNoContext(record)
+    return this.#parts.slots.active > 0 && !hasNoContext(record)
   }
 
   /**
@@ -266,17 +273,14 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
 
   /**
    * Stops admitting, finishes, and resolves when nothing runs any more. Blocked requests are refused at once. Idempotent:
-   * a second call may shorten `graceMs`, never lengthen it. With `lameDuckMs` all of this begins only after so many ms. Awaited inside the executor, it does not wait for the runs
-   * that await it.
+   * a second call may shorten `graceMs`, never lengthen it. With `lameDuckMs` all of this begins only after so many ms. Awaited
+   * inside the executor, it does not wait for the runs that await it; before Node 24 that is known only in the synchronous part
+   * of a run, and `run.close()` says it explicitly.
    * @throws {OptionsError} through the promise
    */
   close(options?: CloseOptions): Promise<void> {
-    try {
-      const { drain, graceMs, lameDuckMs } = readCloseOptions(options)
-      return this.#engine.closing.close(drain, graceMs, lameDuckMs)
-    } catch (error) {
-      return Promise.reject(error)
-    }
+    const engine = this.#engine
+    return engine.close(options, engine.slots.calledFrom)
   }
 
   /** `await using` closes with `close()`. */
@@ -294,6 +298,11 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   once<E extends ExecutorEvent>(event: E, listener: Listener<E>): this {
     this.#engine.events.once(event, listener)
     return this
+  }
+
+  /** The same as `off()`, by the name that `events.once()` and `events.on()` of Node call. */
+  removeListener<E extends ExecutorEvent>(event: E, listener: Listener<E>): this {
+    return this.off(event, listener)
   }
 
   /** Takes a listener away, as often as it was added to this event. */

@@ -2,8 +2,9 @@
  * What one call asks for: a request, or a close. It is read at each call, so there is no table as in `settings.ts`.
  */
 import { hasMethods, isCount, misfit, msFromZero, type OptionRule, requireOptions, requireTier } from './checks.ts'
+import type { CloseOptions } from './close-options.ts'
 import { OptionsError } from './errors.ts'
-import type { CloseOptions, RequestOptions } from './options.ts'
+import type { RequestOptions } from './options.ts'
 import type { RequestRecord } from './request-record.ts'
 import { duplicateRule, executorOptions, isTimeout, requestOptions, timeout } from './settings.ts'
 

@@ -9,6 +9,7 @@
  */
 import { AsyncResource, executionAsyncId } from 'node:async_hooks'
 import type { Instant } from './clock.ts'
+import type { CloseOptions } from './close-options.ts'
 import { type Priority, priorityOf } from './priority.ts'
 import type { NotRetried, QueuedRequest, RunProgress } from './queued-request.ts'
 import { Extras, Later } from './request-extras.ts'
@@ -41,6 +42,8 @@ export interface RecordOwner {
   watched<T>(record: RequestRecord, promise: Promise<T>): Promise<T>
   /** A record was asked for its id for the first time, and can be found by it from now on. */
   named(record: RequestRecord, id: string): void
+  /** Closes the executor, for a run that may await it. */
+  close(run: object, options?: CloseOptions): Promise<void>
 }
 
 const TIER_BITS = 2
@@ -263,6 +266,11 @@ export class RequestRecord<Req = unknown, Res = unknown> extends AsyncResource i
   /** Who submitted it has left; it goes on for others who share it. */
   get #hasLeft(): boolean {
     return this.extras?.left !== undefined
+  }
+
+  /** It keeps no process alive: for whoever looks for what is still open, as a `QuietResource`. */
+  hasRef(): boolean {
+    return false
   }
 
   cancel(reason?: unknown): boolean {

@@ -21,6 +21,7 @@ import {
   yesOrNo,
 } from './checks.ts'
 import { type Clock, systemClock } from './clock.ts'
+import { environment } from './environment.ts'
 import { OptionsError } from './errors.ts'
 import type { QueuedExecutorOptions, QueueSize, RequestOptions, UpdateOptions } from './options.ts'
 import { isGuard, isRetry, type Policy, policyRule } from './policy.ts'
@@ -222,7 +223,7 @@ function settingsOf<Req>(given: QueuedExecutorOptions<Req>): Settings<Req> {
     clock: given.clock ?? systemClock,
     onListenerError: given.onListenerError,
     random: given.random ?? (() => Math.random()),
-    debug: given.debug ?? process.env.TRIAGE_DEBUG === '1',
+    debug: given.debug ?? environment('TRIAGE_DEBUG') === '1',
   }
   givenOf.set(settings, given)
   return settings

@@ -77,6 +77,12 @@ test('a console gets the message first, and nothing in the fields is taken for a
 
 test.each([
   ['child() and fatal()', { child() {}, fatal() {} }, undefined, 'fields first'],
+  [
+    'both, and transports, as winston with a level fatal',
+    { child() {}, fatal() {}, transports: [] },
+    undefined,
+    'message first',
+  ],
   ['only child(), as winston', { child() {} }, undefined, 'message first'],
   ['neither, as a console', {}, undefined, 'message first'],
   ['both, but the option says console', { child() {}, fatal() {} }, 'console', 'message first'],

@@ -47,6 +47,7 @@ const bad: readonly [path: string, options: unknown, expected: RegExp][] = [
   ['buckets.wait', { buckets: { wait: [] } }, /an array of 1 to 100/],
   ['buckets.run[1]', { buckets: { wait: [1], run: [2, 1] } }, /greater than 2/],
   ['exemplars', { exemplars: 1 }, /a boolean/],
+  ['traceApi', { traceApi: {} }, /the trace of @opentelemetry\/api/],
 ]
 
 test.each(bad)('%s may not be %j', (path, options, expected) => {

@@ -2,6 +2,7 @@
  * What an executor may know of its run: its second argument. Step 4 of 7.
  */
 import type { Instant } from '../clock.ts'
+import type { CloseOptions } from '../close-options.ts'
 import type { Priority } from '../priority.ts'
 import type { RequestRecord } from '../request-record.ts'
 
@@ -48,6 +49,13 @@ export interface RunContext {
    * @throws {OptionsError}
    */
   progress(fraction: number, message?: string): void
+  /**
+   * `close()` of the executor, for this run to await: it does not wait for the runs that await it. On Node 24 and later
+   * `executor.close()` knows its own runs by itself; before, only in their synchronous part.
+   * @throws {OptionsError} through the promise
+   * @throws {TypeError} through the promise, in a `WorkerPool`: a pool has no `close()`
+   */
+  close(options?: CloseOptions): Promise<void>
 }
 
 /**
@@ -116,6 +124,10 @@ export class Run implements RunContext {
 
   progress(fraction: number, message?: string): void {
     this.#record.owner.slots().progress(this, fraction, message)
+  }
+
+  close(options?: CloseOptions): Promise<void> {
+    return this.#record.owner.close(this, options)
   }
 
   // What follows is for the slot; the executor, which holds the same object, has no way to it.

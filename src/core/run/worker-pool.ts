@@ -67,11 +67,12 @@ export class WorkerPool<Req, Res> {
       throw new OptionsError('maxReplaced', 'an integer of at least 0', maxReplaced)
     }
     // No one is handed a record of a pool: only a run asks, for its deadline, its id and its slot.
-    const owner: Pick<RecordOwner, 'dueAt' | 'named' | 'now' | 'slots'> = {
+    const owner: Pick<RecordOwner, 'close' | 'dueAt' | 'named' | 'now' | 'slots'> = {
       now: () => this.#timeline.read(),
       dueAt: (_record, startedAt) => startedAt + runTimeoutMs,
       slots: () => this.#slots,
       named: () => {},
+      close: () => Promise.reject(new TypeError('A WorkerPool has no close()')),
     }
     this.#timeline = new Timeline(clock, owner)
     this.#alarm = new Alarm(clock, this.#timeline, (now) => this.#ring(now))

@@ -8,7 +8,8 @@
  *
  * A run that asks for `close()` itself would wait for its own end. So it is promised less than others are: that nothing
  * is left but runs that have asked for it, too. If its call settles before that, nobody in there awaits the promise any
- * more, and whoever else has it waits for all.
+ * more, and whoever else has it waits for all. Where it can't be known that a run asks, and nothing but runs is left for
+ * long, that is said once.
  */
 import type { Alarm, Timeline } from '../clock.ts'
 import { CancelledError } from '../errors.ts'
@@ -20,8 +21,8 @@ export interface Runs {
   /** Calls that have not settled, and those of them that are not stuck. */
   readonly active: number
   readonly unsettled: number
-  /** The run that the calling code was started by. */
-  readonly calledFrom: RequestRecord | undefined
+  /** Is each run known that calls us, also after it has awaited? Not before Node 24. */
+  readonly knowsCallers: boolean
   running(): Iterable<RequestRecord>
   /** Are all that run, and are not stuck, among these? */
   areAllAmong(records: { has(record: RequestRecord): boolean }): boolean
@@ -43,9 +44,14 @@ export interface ClosingHost {
   rests(): void
   /** … and no call goes on. */
   quiet(): void
+  /** It may wait for a run that waits for it. */
+  hangs(): void
   idle(): void
   closed(): void
 }
+
+/** How long to wait for runs alone before it is said that one of them may wait for us, in ms. */
+const ALONE_MS = 10_000
 
 export class Closing {
   readonly #host: ClosingHost
@@ -66,6 +72,10 @@ export class Closing {
   // What was asked for while it still serves.
   #drain = true
   #graceMs = Number.POSITIVE_INFINITY
+  /** When to look whether a run may wait for us, in ms on the clock; Infinity when there is nothing to look for. */
+  #looksAt = Number.POSITIVE_INFINITY
+  #isAlone = false
+  #hasLooked = false
   #whole: Promise<void> | undefined
   #resolve: (() => void) | undefined
   #busy = false
@@ -87,17 +97,19 @@ export class Closing {
 
   /** When it has something to do next. */
   get dueAt(): number {
-    return Math.min(this.#lameUntil, this.#graceAt)
+    return Math.min(this.#lameUntil, this.#graceAt, this.#looksAt)
   }
 
-  /** Begins to close, or to close sooner, or with less patience. */
-  close(drain: boolean, graceMs: number, lameDuckMs = 0): Promise<void> {
+  /**
+   * Begins to close, or to close sooner, or with less patience.
+   * @param closer what the run that asks for it runs
+   */
+  close(drain: boolean, graceMs: number, lameDuckMs: number, closer: RequestRecord | undefined): Promise<void> {
     const whole = this.#promised()
     this.#drain &&= drain
     this.#graceMs = Math.min(this.#graceMs, graceMs)
     if (this.begun || lameDuckMs === 0) this.#begin()
     else this.#limp(lameDuckMs)
-    const closer = this.#runs.calledFrom
     this.rest()
     if (closer === undefined || this.closed) return whole
     return new Promise((resolve) => {
@@ -140,6 +152,7 @@ export class Closing {
       // If there is nothing to wait for, `rest()` has it off again.
       this.#alarm.setFor(this.#graceAt, now)
     }
+    this.#looksLater(now)
   }
 
   #endAll(records: Iterable<RequestRecord>): void {
@@ -148,11 +161,35 @@ export class Closing {
     }
   }
 
-  /** The alarm has rung: does it begin to close now, or is the grace over? */
+  /** If no run that calls us is known, looks after a while whether one of them may wait for us. */
+  #looksLater(now: number): void {
+    if (this.#runs.knowsCallers || this.#hasLooked || this.closed || this.#graceMs !== Number.POSITIVE_INFINITY) {
+      this.#looksAt = Number.POSITIVE_INFINITY
+    } else if (this.#looksAt === Number.POSITIVE_INFINITY) {
+      this.#isAlone = this.#waitsForRunsAlone()
+      this.#looksAt = now + ALONE_MS
+      this.#alarm.setFor(this.#looksAt, now)
+    }
+  }
+
+  /** … and none of them is known to wait for us. */
+  #waitsForRunsAlone(): boolean {
+    return this.#closers.size === 0 && [...this.#host.waiting()].length === 0
+  }
+
+  /** The alarm has rung: does it begin to close now, does it hang, or is the grace over? */
   ring(now: number): void {
     if (this.#lameUntil <= now) {
       this.#begin()
       this.rest()
+    }
+    if (this.#looksAt <= now) {
+      this.#looksAt = Number.POSITIVE_INFINITY
+      if (this.#isAlone && this.#waitsForRunsAlone()) {
+        this.#hasLooked = true
+        this.#host.hangs()
+      }
+      this.#looksLater(now)
     }
     if (this.#graceAt > now || this.closed) return
     this.#endAll(this.#host.waiting())

@@ -149,11 +149,13 @@ export class Events {
 
   /** @throws {TypeError} for an event that does not exist, or a listener that is no function */
   on<E extends ExecutorEvent>(event: E, listener: Listener<E>): void {
+    if (isOfNode(event, listener)) return
     this.#emitter.on(event, this.#guard(event, listener))
     this.listened[event] = true
   }
 
   once<E extends ExecutorEvent>(event: E, listener: Listener<E>): void {
+    if (isOfNode(event, listener)) return
     this.#emitter.once(event, this.#guard(event, listener))
     this.listened[event] = true
   }
@@ -273,4 +275,10 @@ export class Events {
       detail: stackOf(error),
     })
   }
+}
+
+/** `events.once()` and `events.on()` of Node also listen to `error`, which no event of ours is called. Whoever else does is told. */
+function isOfNode(event: string, listener: unknown): boolean {
+  const isOurs = event !== 'error' || typeof listener !== 'function'
+  return !isOurs && (listener.name === 'errorListener' || listener.name === 'errorHandler')
 }
