@@ -26,7 +26,7 @@ export function toProblem(error: unknown): Problem {
   const status = statusOf(error)
   const problem = {
     type: 'about:blank',
-    title: phrases[status] ?? (status < 500 ? 'Bad Request' : 'Internal Server Error'),
+    title: phrases[status] ?? 'Error',
     status,
   }
   if (!isTriageError(error)) return problem
@@ -42,8 +42,9 @@ export function toProblem(error: unknown): Problem {
   }
 }
 
-/** A status that is not among these is what its class is. @see https://www.rfc-editor.org/rfc/rfc9110#section-15 */
+/** As Node's http has them. @see https://www.rfc-editor.org/rfc/rfc9110#section-15 */
 const phrases: { readonly [status: number]: string } = {
+  400: 'Bad Request',
   401: 'Unauthorized',
   403: 'Forbidden',
   404: 'Not Found',
@@ -54,13 +55,14 @@ const phrases: { readonly [status: number]: string } = {
   410: 'Gone',
   411: 'Length Required',
   412: 'Precondition Failed',
-  413: 'Content Too Large',
+  413: 'Payload Too Large',
   415: 'Unsupported Media Type',
   421: 'Misdirected Request',
-  422: 'Unprocessable Content',
+  422: 'Unprocessable Entity',
   428: 'Precondition Required',
   429: 'Too Many Requests',
   431: 'Request Header Fields Too Large',
+  500: 'Internal Server Error',
   501: 'Not Implemented',
   502: 'Bad Gateway',
   503: 'Service Unavailable',
