@@ -30,6 +30,7 @@ import { Outlook } from './admit/outlook.ts'
 import { Pauses } from './admit/pauses.ts'
 import { Refusals } from './admit/refusals.ts'
 import { Room } from './admit/room.ts'
+import type { Tokens } from './admit/tokens.ts'
 import { requireConcurrency, requireTier } from './checks.ts'
 import { Alarm, inAnotherTurn, Timeline } from './clock.ts'
 import { QueueClosedError } from './errors.ts'
@@ -37,6 +38,7 @@ import type { RequestOptions } from './options.ts'
 import { NORMAL, type Priority } from './priority.ts'
 import { HeldBack } from './queue/held-back.ts'
 import { Moves } from './queue/moves.ts'
+import { SetAside } from './queue/set-aside.ts'
 import { Tiers } from './queue/tiers.ts'
 import { TimeLimits } from './queue/time-limits.ts'
 import { readRequestOptions } from './request-options.ts'
@@ -69,6 +71,7 @@ export class Engine {
   declare readonly alarm: Alarm
   // Admit.
   declare readonly gate: Gate
+  declare readonly tokens: Tokens
   declare readonly outlook: Outlook
   readonly pauses = new Pauses()
   declare readonly capacity: Capacity
@@ -86,6 +89,7 @@ export class Engine {
   // Queue.
   declare readonly queue: Tiers<RequestRecord>
   declare readonly held: HeldBack<RequestRecord>
+  declare readonly aside: SetAside
   declare readonly limits: TimeLimits<Party<unknown, unknown>>
   declare readonly moves: Moves
   // Run.
@@ -151,6 +155,7 @@ export class Engine {
     this.timeline = timeline
     this.alarm = alarm
     this.gate = new Gate(host, outlook, rateLimits, overload, timeline, alarm)
+    this.tokens = this.gate.tokens
     this.outlook = outlook
     this.capacity = capacity
     this.room = new Room(host, blocked, capacity, events, timeline)
@@ -163,9 +168,11 @@ export class Engine {
     this.queue = queue
     this.held = new HeldBack(host, queue, capacity, limits, timeline, alarm)
     this.limits = limits
-    this.moves = new Moves(this)
     this.slots = slots
     this.turns = turns
+    this.aside = new SetAside(this, order)
+    if (this.gate.takesTokens) turns.tokens = this.aside
+    this.moves = new Moves(this)
     this.learner = settings.limit === undefined ? undefined : new Learner(settings.limit, host, timeline)
     this.selfWaiting = new SelfWaiting(host, slots, timeline, alarm)
     this.dispatch = dispatch
@@ -234,9 +241,10 @@ export class Engine {
     const { closing, gate, held, limits, room, selfWaiting, slots } = this
     for (let due = limits.takeDue(now); due !== undefined; due = limits.takeDue(now)) this.parties.expire(due, now)
     held.release(now)
+    if (gate.takesTokens) this.aside.release(now)
     if (gate.opens(now)) {
       this.dispatch.schedule()
-      if (this.turns.seats.isOn) room.made()
+      if (this.turns.seats.isOn || gate.takesTokens) room.made()
     }
     const nextRunDueAt = slots.sweep(now)
     if (nextRunDueAt < this.alarm.dueAt) this.alarm.setFor(nextRunDueAt, now)
@@ -248,11 +256,9 @@ export class Engine {
 
   /** Arms the alarm for the earliest of all deadlines; if there is none, it still keeps the process alive. */
   readonly setAlarm = (now: number): void => {
-    const { closing, gate, held, limits, room, selfWaiting } = this
-    this.alarm.setFor(
-      Math.min(limits.nextDueAt, held.nextDueAt, gate.opensAt, room.nextLookAt, closing.graceAt, selfWaiting.dueAt),
-      now,
-    )
+    const { aside, closing, gate, held, limits, room, selfWaiting } = this
+    const nextDueAt = Math.min(limits.nextDueAt, held.nextDueAt, aside.nextDueAt)
+    this.alarm.setFor(Math.min(nextDueAt, gate.opensAt, room.nextLookAt, closing.graceAt, selfWaiting.dueAt), now)
   }
 
   readonly inAnotherTurn = (callback: () => void): void => {
@@ -267,15 +273,20 @@ export class Engine {
       /** Those included whose slots are held beyond their answers. */
       running: () => this.dispatch.running + this.slots.held,
       /** Those who have been admitted, and have no slot. */
-      waiting: () => [...this.queue.entries(), ...this.held.records()],
+      waiting: () => [...this.queue.entries(), ...this.queue.asides(), ...this.held.records()],
+      tokenLines: () => this.aside,
+      head: () => this.turns.head(),
+      pauseForOthers: () => this.dispatch.pauseForOthers(),
+      isSeated: (record: RequestRecord) => this.turns.seats.has(record),
       startedAt: (record: RequestRecord) => this.slots.timesOf(record)?.startedAt,
       keepsSlots: () => this.turns.keepsSlots && this.turns.seats.isOn,
       slotIsFreeFor: (record: RequestRecord) => this.openings.isSlotFreeFor(record),
+      tokensDueInMs: (record: RequestRecord) => this.gate.tokensDueInMs(record),
       next: () => (this.dispatch.paused ? undefined : this.turns.next()),
       nothingCanStart: () => {
         const { free } = this.slots
         if (free <= 0) return true
-        return this.held.size + this.checking.size === 0 && this.turns.first(free) === undefined
+        return this.held.size + this.aside.size + this.checking.size === 0 && this.turns.first(free) === undefined
       },
       selfWaits: (run: Run, awaited: RequestRecord) => {
         const { limit } = this.slots
