@@ -44,7 +44,6 @@ export interface TokensHost {
 
 /** After how many that are set aside in a row the event loop has a turn: a few ms. */
 const TURN_ASIDES = 1_000
-const NO_CLAIMS: readonly Claim[] = []
 
 export class Tokens {
   readonly #host: TokensHost
@@ -148,7 +147,7 @@ export class Tokens {
     const isSeated = this.#host.isSeated(record)
     let longest = 0
     let lacking: Claim | undefined
-    for (const claim of claimsOf(record) ?? NO_CLAIMS) {
+    for (const claim of claimsOf(record) as readonly Claim[]) {
       // What has a slot of its own has its tokens, too.
       const dueInMs = isSeated ? 0 : lines.dueBefore(record, claim) - now
       const ms = dueInMs > 0 ? dueInMs : this.inMs(record, claim, isSeated ? 0 : lines.seated(claim))

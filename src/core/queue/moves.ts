@@ -79,17 +79,18 @@ export class Moves {
 
   #moveTo(tier: number, record: RequestRecord, rank: number, claims: readonly Claim[] | undefined): void {
     const { aside, queue, turns } = this.#parts
-    if (claims === undefined) {
+    const counts = turns.tokens
+    if (claims === undefined || counts === undefined) {
       queue.moveTo(tier, record, rank)
       return
     }
     // Its turn may come earlier now, and its tokens may be those of another bucket.
     if (record.status === State.ASIDE) aside.bringBack(record)
     const stands = record.status === State.WAITING
-    if (stands) turns.tokens?.stands(record, -1)
+    if (stands) counts.stands(record, -1)
     queue.moveTo(tier, record, rank)
     record.later().claims = claims
-    if (stands) turns.tokens?.stands(record, 1)
+    if (stands) counts.stands(record, 1)
   }
 
   #moveBlocked(record: RequestRecord, tier: number): boolean {

@@ -79,11 +79,9 @@ export class SetAside {
 
   /** One stands in the queue (1), or has left it (-1). */
   stands(record: RequestRecord, by: 1 | -1): void {
-    const claims = claimsOf(record)
-    if (claims === undefined) return
     const { tier } = record
     const isSeated = this.#parts.turns.seats.has(record)
-    for (const claim of claims) {
+    for (const claim of claimsOf(record) as readonly Claim[]) {
       const line = this.#count(claim, by)
       line.standing[tier] = (line.standing[tier] as number) + by * claim.tokens
       if (isSeated) line.seated += by * claim.tokens
@@ -125,7 +123,7 @@ export class SetAside {
 
   /** Tokens that were promised to those who have their slots already. */
   seated(claim: Claim): number {
-    return this.#lineOf(claim)?.seated ?? 0
+    return (claim.line as Line).seated
   }
 
   /** How many tokens those take that stand in the queue, or are set aside for them: none of these is for a newcomer. */
@@ -200,7 +198,7 @@ export class SetAside {
       const { due } = line
       const first = line.first(this.#isAcross) as Place
       const { record } = first
-      const claim = claimsOf(record)?.find((each) => each.line === line) as Claim
+      const claim = (claimsOf(record) as readonly Claim[]).find((each) => each.line === line) as Claim
       const ms = tokens.inMs(record, claim, line.seated)
       // The guard may have done anything.
       if (line.due !== due) continue

@@ -3,6 +3,7 @@
  */
 import {
   aging,
+  fairBy,
   type Guard,
   type Priority,
   QueuedExecutor,
@@ -742,4 +743,94 @@ describe('a guard with tokens', () => {
     const { queue } = rated({ overload: guard })
     await expect(queue.execute('a')).rejects.toBe(error)
   })
+})
+
+describe('at a new priority', () => {
+  test('a request that starts later has the bucket of that one, or stays if a guard ends it meanwhile', async () => {
+    let ended: QueuedRequest<string, string> | undefined
+    const ends: Guard = {
+      name: 'ends',
+      bucket: ({ tier }) => {
+        if (tier === 0) ended?.cancel()
+        return tier
+      },
+      tokensInMs: () => 0,
+    }
+    const { clock, started, submit } = rated({ rateLimit: starts({ per: 'priority' }), overload: ends })
+    await submit('first', 'low')
+    const moved = await submit('moved', 'low', {}, { delayMs: 20 })
+    ended = await submit('ended', 'low', {}, { delayMs: 20 })
+    const end = ended.result.catch(({ code }) => code)
+    expect(moved.setPriority('high')).toBe(true)
+    expect(ended.setPriority('urgent')).toBe(false)
+    await clock.run()
+    expect([await end, started]).toEqual([
+      'TRIAGE_CANCELLED',
+      [
+        ['first', 0],
+        ['moved', 20],
+      ],
+    ])
+  })
+})
+
+test('a guard that ends the first of a line as it is asked about it loses nobody', async () => {
+  let first: QueuedRequest<string, string> | undefined
+  const guard: Guard = {
+    name: 'ends',
+    tokensInMs: ({ at, request }) => {
+      if (at >= 50 && request === 'a') first?.cancel()
+      return 50 - at
+    },
+  }
+  const { clock, send, started, submit } = rated({ rateLimit: guard })
+  first = await submit('a')
+  const end = first.result.catch(({ code }) => code)
+  void send('b')
+  await clock.run()
+  expect([await end, started]).toEqual(['TRIAGE_CANCELLED', [['b', 50]]])
+})
+
+test('an order of turns that does not know what it is to be set aside is told that it has left, and comes again', async () => {
+  const order = aging({ high: 0, low: 1_000 }, { within: fairBy(keyOf) })
+  const { clock, queue, send, started, submit } = rated({ rateLimit: perKey(), order, concurrency: 1 })
+  for (const name of ['a 0', 'a 1']) void send(name, 'low', { key: 'a' })
+  await clock.advance(1)
+  void send('runs', 'high', { key: 'r', ms: 20 })
+  await clock.advance(9)
+  const last = await submit('b', 'low', { key: 'b' })
+  // Of a key that has had nothing yet.
+  expect(last.position()).toBe(0)
+  expect(queue.getStatus().oldestWaitMsByPriority).toMatchObject({ high: 0, low: 0 })
+  await clock.run()
+  expect(started.map(([name]) => name)).toEqual(['a 0', 'runs', 'b', 'a 1'])
+})
+
+test('the one that has waited longest may stand, or be set aside', async () => {
+  const { clock, queue, send } = rated({ rateLimit: perKey(), concurrency: 1 })
+  void send('a 0', 'normal', { key: 'a' })
+  await clock.advance(1)
+  void send('runs', 'urgent', { key: 'r', ms: 30 })
+  await clock.advance(1)
+  void send('stands', 'normal', { key: 's' })
+  await clock.advance(30)
+  void send('runs too', 'urgent', { key: 't', ms: 30 })
+  void send('a 1', 'normal', { key: 'a' })
+  await clock.advance(5)
+  expect(queue.getStatus().oldestWaitMsByPriority.normal).toBe(5)
+  void send('stands too', 'normal', { key: 'u' })
+  await clock.advance(5)
+  expect(queue.getStatus().oldestWaitMsByPriority.normal).toBe(10)
+  await clock.run()
+})
+
+test('a forecast across tiers counts by rank what is set aside', async () => {
+  const rateLimit = starts({ maxDelayMs: 350 })
+  const { clock, queue, send } = rated({ rateLimit, order: aging({ high: 0, normal: 0, low: 60_000 }) })
+  for (let n = 0; n < 3; n++) void send(`${n}`, 'low')
+  await clock.advance(1)
+  expect(queue.offer('low', { priority: 'low' })).toBeDefined()
+  expect(queue.offer('low', { priority: 'low' })).toBeUndefined()
+  expect(queue.offer('high', { priority: 'high' })).toBeDefined()
+  await clock.run()
 })
