@@ -208,7 +208,7 @@ export const whenAdmitted: readonly Mutant[] = [
   {
     name: 'an answer of a guard that is no refusal is taken for one',
     kind: 're-entrancy and listeners',
-    file: 'src/core/admit/guard.ts',
+    file: 'src/core/admit/all-guards.ts',
     test: 'test/failures/user-code.test.ts',
     find: 'if (isRefusal(answer)) return answer',
     replace: 'return answer as Refusal',
