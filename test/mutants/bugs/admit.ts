@@ -152,8 +152,8 @@ export const whenAdmitted: readonly Mutant[] = [
     name: 'those that stand are displaced before those of their priority that may not start yet',
     kind: 'ordering, capacity, fairness',
     file: 'src/core/admit/openings.ts',
-    find: '[later, standing, awaited]',
-    replace: '[standing, later, awaited]',
+    find: '[later, aside, standing]',
+    replace: '[standing, later, aside]',
   },
   {
     name: 'what others wait for is displaced as any other',
