@@ -166,8 +166,8 @@ function startOf(record: RequestRecord): number {
 }
 
 /** Does another request wait for it by `after`? */
-function isAwaited({ extras }: RequestRecord): boolean {
-  return (extras?.later?.awaitedBy ?? 0) > 0
+function isAwaited(record: RequestRecord): boolean {
+  return record.later().awaitedBy > 0
 }
 
 function isNotAwaited(record: RequestRecord): boolean {

@@ -776,22 +776,25 @@ describe('at a new priority', () => {
   })
 })
 
-test('a guard that ends the first of a line as it is asked about it loses nobody', async () => {
-  let first: QueuedRequest<string, string> | undefined
-  const guard: Guard = {
-    name: 'ends',
-    tokensInMs: ({ at, request }) => {
-      if (at >= 50 && request === 'a') first?.cancel()
-      return 50 - at
-    },
-  }
-  const { clock, send, started, submit } = rated({ rateLimit: guard })
-  first = await submit('a')
-  const end = first.result.catch(({ code }) => code)
-  void send('b')
-  await clock.run()
-  expect([await end, started]).toEqual(['TRIAGE_CANCELLED', [['b', 50]]])
-})
+test.each([['b'], []])(
+  'a guard that ends the first of a line as it is asked about it loses nobody: %o',
+  async (...more) => {
+    let first: QueuedRequest<string, string> | undefined
+    const guard: Guard = {
+      name: 'ends',
+      tokensInMs: ({ at, request }) => {
+        if (at >= 50 && request === 'a') first?.cancel()
+        return 50 - at
+      },
+    }
+    const { clock, send, started, submit } = rated({ rateLimit: guard })
+    first = await submit('a')
+    const end = first.result.catch(({ code }) => code)
+    for (const name of more) void send(name)
+    await clock.run()
+    expect([await end, started]).toEqual(['TRIAGE_CANCELLED', more.map((name) => [name, 50])])
+  },
+)
 
 test('an order of turns that does not know what it is to be set aside is told that it has left, and comes again', async () => {
   const order = aging({ high: 0, low: 1_000 }, { within: fairBy(keyOf) })
@@ -834,5 +837,18 @@ test('a forecast across tiers counts by rank what is set aside', async () => {
   expect(queue.offer('low', { priority: 'low' })).toBeDefined()
   expect(queue.offer('low', { priority: 'low' })).toBeUndefined()
   expect(queue.offer('high', { priority: 'high' })).toBeDefined()
+  await clock.run()
+})
+
+test('with turns, the part of those set aside goes before it that does of those that stand', async () => {
+  const { clock, send, submit } = rated({ rateLimit: perKey(), order: weighted({ high: 2, low: 1 }), concurrency: 1 })
+  for (const name of ['a 0', 'a 1', 'a 2']) void send(name, 'high', { key: 'a' })
+  await clock.advance(1)
+  void send('runs', 'urgent', { key: 'r', ms: 20 })
+  await clock.advance(1)
+  for (const key of ['b', 'c', 'd', 'e']) void send(key, 'high', { key })
+  const low = await submit('low', 'low', { key: 'f' })
+  // Half of HIGH has its turns before the first one of LOW.
+  expect(low.position()).toBe(3)
   await clock.run()
 })
