@@ -36,7 +36,7 @@ const ours = [
   ...['Describable.getStatus', 'Description.toString', 'HistogramReading.countsAtMost', 'HistogramReading.quantile'],
   ...['LetterSource.off', 'LetterSource.on', 'LetterSource.submit', 'Settings.onListenerError', 'Settings.random'],
   ...['QueuedRequest.cancel', 'QueuedRequest.position', 'QueuedRequest.setPriority', 'batched.fn'],
-  ...['RunContext.holdUntil', 'RunContext.progress', 'WaitingRequest.position'],
+  ...['RunContext.close', 'RunContext.holdUntil', 'RunContext.progress', 'WaitingRequest.position'],
 ]
 
 test(

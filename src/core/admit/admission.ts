@@ -156,21 +156,39 @@ export class Admission {
 
   /** By the bounds; with its rank, as soon as that was asked for. */
   #comesIn(record: RequestRecord, whenFull: WhenFull, rank: number | undefined): void {
-    const { blocked, capacity, openings, queue, room, turns } = this.#parts
-    const slotIsFree = openings.isSlotFreeFor(record)
-    // Where nothing may wait a guard was asked whether it holds this one.
-    if (turns.seats.isOn && !this.#stillComes(record)) {
+    const { blocked, capacity, gate, openings, queue, room } = this.#parts
+    const isPassed = blocked.size > 0 && this.#asks(() => room.wouldBePassed())
+    const slotIsFree = gate.takesTokens
+      ? this.#asks(() => openings.isSlotFreeFor(record))
+      : openings.isSlotFreeFor(record)
+    if (!this.#isStill(record)) {
       if (rank !== undefined) queue.refuses(record, rank)
       return
     }
     const bound = capacity.bound(record.tier, slotIsFree, record.cost > 1)
     if (bound !== undefined) this.#findsItFull(record, bound, whenFull, rank)
-    else if (blocked.size > 0 && room.wouldBePassed()) {
+    else if (isPassed) {
       this.#findsItFull(record, 'total', whenFull, rank)
       // It may be the first of them.
       room.made()
     } else if (rank === undefined && this.#mustRank(record)) this.#comesRanked(record, whenFull)
     else this.#enqueue(record, slotIsFree, rank)
+  }
+
+  /** Where a start takes tokens a guard is asked about them, and may submit others. */
+  #asks<T>(question: () => T): T {
+    const { gate, queue } = this.#parts
+    if (!gate.takesTokens) return question()
+    const { asked } = queue
+    const answer = question()
+    queue.asked = asked
+    return answer
+  }
+
+  /** Where nothing may wait, and where a start takes tokens, a guard was asked about it, and may have done anything. */
+  #isStill(record: RequestRecord): boolean {
+    const { gate, turns } = this.#parts
+    return !(turns.seats.isOn || gate.takesTokens) || this.#stillComes(record)
   }
 
   /** Is a policy asked for its rank, before anything changes? One that starts later is ranked when its time has come. */
@@ -224,10 +242,11 @@ export class Admission {
     }
     // Where nothing may wait a guard is asked whether it holds this one.
     const mayDisplace = isShed && (!isSeated || openings.mayStart(record))
-    const comes = !seats.isOn || this.#stillComes(record)
     const place = rank ?? Number.POSITIVE_INFINITY
-    const victim = comes && mayDisplace ? openings.victimFor(record, bound, place) : undefined
-    if (victim !== undefined) {
+    const isThere = !seats.isOn || this.#stillComes(record)
+    const victim = isThere && mayDisplace ? this.#asks(() => openings.victimFor(record, bound, place)) : undefined
+    const comes = isThere && this.#isStill(record)
+    if (comes && victim !== undefined) {
       this.#displace(victim, record, rank)
       return
     }
@@ -260,7 +279,12 @@ export class Admission {
       return
     }
     const { tier, cost } = record
-    const slotIsFree = turns.seats.areFor(tier) ? turns.wouldStart(record) : openings.isSlotFreeFor(record)
+    const isFree = () => (turns.seats.areFor(tier) ? turns.wouldStart(record) : openings.isSlotFreeFor(record))
+    const slotIsFree = this.#asks(isFree)
+    if (!this.#isStill(record)) {
+      if (rank !== undefined) queue.refuses(record, rank)
+      return
+    }
     const bound = capacity.bound(tier, slotIsFree, cost > 1, most)
     if (bound === undefined) this.#enqueue(record, slotIsFree, rank)
     else this.#findsItFull(record, bound, 'reject', rank)

@@ -142,6 +142,8 @@ export class Guards {
     for (const guard of this.#all) {
       if (guard.tokensInMs === undefined) continue
       const bucket = guard.bucket === undefined ? guard : guard.bucket(this.question)
+      // A new one each time, which nobody awaits.
+      if (isThenable(bucket)) throw noAnswer(`${guard.name}.bucket`, 'a function that returns a key', bucket)
       this.question.bucket = bucket
       const tokens: unknown = guard.tokens === undefined ? 1 : guard.tokens(this.question)
       if (!(typeof tokens === 'number' && tokens > 0 && tokens < Number.POSITIVE_INFINITY)) {

@@ -110,7 +110,10 @@ const makers: { readonly [K in GuardName]: (wrap: Wrap) => Guard } = {
   scripted: () => scripted,
   tokens: () => tokenBucket({ perSecond: PER_SECOND, burst: BURST, per: 'priority' }),
   'waiting tokens': (wrap) =>
-    tokenBucket({ perSecond: PER_SECOND, burst: BURST, over: 'wait', per: wrap('TokenBucketOptions.per', keyOf) }),
+    tokenBucket({
+      ...{ perSecond: PER_SECOND, burst: BURST, over: 'wait', per: wrap('TokenBucketOptions.per', keyOf) },
+      ...(wrap !== asItIs && { weight: wrap('TokenBucketOptions.weight', () => 1) }),
+    }),
   codel: () => codel({ targetMs: 300 }),
   deadline: () => meetsDeadline(),
   shedding: (wrap) => shedByPriority(wrap === asItIs ? {} : { cohort: wrap('ShedByPriorityOptions.cohort', keyOf) }),
@@ -182,7 +185,8 @@ export function optionsOf({ options, policies }: Schedule, faults?: Faults): Que
 
 function backoffOf(wrap: Wrap): QueuedExecutorOptions['retry'] & object {
   const [retryIf, random] = [wrap('BackoffOptions.retryIf', () => true), wrap('BackoffOptions.random', () => 0.5)]
-  return backoff({ baseMs: 50, budget: 1, retryIf, random })
+  const holds = { retryAfter: wrap('BackoffOptions.retryAfter', () => undefined), holdAll: true }
+  return backoff({ baseMs: 50, budget: 1, retryIf, random, ...(wrap !== asItIs && holds) })
 }
 
 function schemaOf(isAsync: boolean, wrap: Wrap): QueuedExecutorOptions<Payload>['schema'] & object {
