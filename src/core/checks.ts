@@ -71,7 +71,7 @@ export function readGiven<O extends object>(
   owner: string,
   options: unknown,
   rules: { readonly [K in keyof O]-?: OptionRule },
-): O {
+): Given<O> {
   const known = Object.keys(rules)
   requireOptions(owner, options, known)
   const read: Record<string, unknown> = {}
@@ -84,7 +84,7 @@ export function readGiven<O extends object>(
     else if (fits(value)) read[name] = value
     else throw new OptionsError(pathOf(owner, name), expected, given)
   }
-  return read as O
+  return read as Given<O>
 }
 
 function pathOf(owner: string, name: string): string {
@@ -111,6 +111,12 @@ export function requireConcurrency(concurrency: unknown): number {
   if (isCount(concurrency, 1)) return concurrency
   throw new OptionsError('concurrency', 'an integer of at least 1', concurrency)
 }
+
+/** Options as they were given: what was set to undefined is not there. */
+export type Given<O> = { [K in keyof O]: Exclude<O[K], undefined> }
+
+/** Options with nothing left out. */
+export type Complete<O> = { readonly [K in keyof O]-?: Exclude<O[K], undefined> }
 
 /** May it be a promise? What its own getter throws is thrown. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {

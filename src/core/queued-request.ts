@@ -63,7 +63,7 @@ export type NotRetried = 'full'
 /** What a request was submitted with, besides its id, priority and metadata, and needs when it is submitted again. */
 export interface RepeatOptions {
   readonly cost: number
-  readonly waitTimeoutMs?: number
-  readonly runTimeoutMs?: number
-  readonly timeoutMs?: number
+  readonly waitTimeoutMs?: number | undefined
+  readonly runTimeoutMs?: number | undefined
+  readonly timeoutMs?: number | undefined
 }

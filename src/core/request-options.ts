@@ -1,7 +1,7 @@
 /**
  * What one call asks for: a request, or a close. It is read at each call, so there is no table as in `settings.ts`.
  */
-import { hasMethods, isCount, isPlain, requireTier } from './checks.ts'
+import { type Complete, hasMethods, isCount, isPlain, requireTier } from './checks.ts'
 import { OptionsError } from './errors.ts'
 import type { CloseOptions, RequestOptions } from './options.ts'
 import type { RequestRecord } from './request-record.ts'
@@ -65,7 +65,7 @@ function startOf(record: RequestRecord, delayMs: unknown = 0, startAt?: unknown)
 }
 
 /** @throws {OptionsError} */
-export function readCloseOptions(options: CloseOptions = {}): Required<CloseOptions> {
+export function readCloseOptions(options: CloseOptions = {}): Complete<CloseOptions> {
   if (!isPlain(options)) throw new OptionsError('options', 'an object', options)
   const { drain = true, graceMs = Number.POSITIVE_INFINITY } = options as CloseOptions
   if (typeof drain !== 'boolean') throw new OptionsError('drain', 'a boolean', drain)

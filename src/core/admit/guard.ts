@@ -53,7 +53,7 @@ export interface GuardQuestion {
  * `OverloadedError`. A missing `retryAfterMs` is estimated from the pace of recent runs.
  */
 export interface Refusal extends Explanation {
-  readonly retryAfterMs?: number
+  readonly retryAfterMs?: number | undefined
 }
 
 /**

@@ -44,7 +44,7 @@ export interface OrderPolicy {
    */
   readonly acrossTiers: boolean
   /** By when a request of each tier should have its turn, in ms since it came; for `describe()`. */
-  readonly targetsMs?: readonly number[]
+  readonly targetsMs?: readonly number[] | undefined
   /**
    * The rank of a request: a number, smaller goes first; equal ranks go by `sequence`. Asked when the request comes to the queue,
    * and again, with the same sequence and time, when it is given another priority. An answer that is no number ranks last; a
@@ -55,7 +55,7 @@ export interface OrderPolicy {
    * With it, ranks only order the requests within a tier, and the first turn of all says which tier is next. `within` gives
    * `aging()` and `weighted()` such turns.
    */
-  readonly turns?: Turns
+  readonly turns?: Turns | undefined
   /** Told when a request of this rank starts: each attempt of it. */
   started?(question: Readonly<OrderQuestion>, rank: number): void
   /**

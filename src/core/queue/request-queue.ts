@@ -24,11 +24,11 @@ export interface RequestQueueOptions {
    * How many may wait. 0 or Infinity: no bound.
    * @default 10_000
    */
-  maxQueueSize?: number
+  maxQueueSize?: number | undefined
   /** @default strict() */
-  order?: OrderPolicy
+  order?: OrderPolicy | undefined
   /** @default systemClock */
-  clock?: Clock
+  clock?: Clock | undefined
 }
 
 export interface RequestQueueStatus {

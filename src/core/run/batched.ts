@@ -23,9 +23,9 @@ export interface BatchOptions {
    * Infinity: until the batch is full, or all of its callers have left.
    * @default 0
    */
-  maxWaitMs?: number
+  maxWaitMs?: number | undefined
   /** @default systemClock */
-  clock?: Clock
+  clock?: Clock | undefined
 }
 
 interface Member<Req, Res> {

@@ -26,8 +26,8 @@ export interface Describable {
     readonly maxReplaced: number
     readonly reserve: readonly number[]
     readonly lendReserve: boolean
-    readonly order: Named & { readonly acrossTiers: boolean; readonly targetsMs?: readonly number[] }
-    readonly limit: (Named & { readonly shadow?: boolean }) | undefined
+    readonly order: Named & { readonly acrossTiers: boolean; readonly targetsMs?: readonly number[] | undefined }
+    readonly limit: (Named & { readonly shadow?: boolean | undefined }) | undefined
     readonly retry: Named | undefined
     readonly maxRetrying: number
     readonly rateLimits: readonly Named[]

@@ -15,7 +15,7 @@
  *
  * @see https://learn.microsoft.com/azure/architecture/patterns/circuit-breaker
  */
-import { aFunction, isCount, isYes, numberThat, readGiven } from '../../checks.ts'
+import { aFunction, type Complete, isCount, isYes, numberThat, readGiven } from '../../checks.ts'
 import type { Guard, GuardQuestion, Refusal } from '../guard.ts'
 import { positiveMs, rounded } from './guard-options.ts'
 
@@ -24,33 +24,35 @@ export interface CircuitBreakerOptions {
    * Which part of the calls must have failed, for it to open: greater than 0, at most 1.
    * @default 0.5
    */
-  readonly failureRatio?: number
+  readonly failureRatio?: number | undefined
   /**
    * How many calls there must be in the window before anything follows from them: an integer of at least 1.
    * @default 20
    */
-  readonly minimumRequests?: number
+  readonly minimumRequests?: number | undefined
   /**
    * How far back it looks, in ms, in steps of a tenth.
    * @default 10_000
    */
-  readonly windowMs?: number
+  readonly windowMs?: number | undefined
   /**
    * For how long it is open, in ms.
    * @default 5_000
    */
-  readonly openMs?: number
+  readonly openMs?: number | undefined
   /**
    * How many calls it tries half-open, and how many must succeed for it to close: an integer of at least 1.
    * @default 3
    */
-  readonly probes?: number
+  readonly probes?: number | undefined
   /**
    * Whether a call counts as a failure. It is given whether the call was answered, how long it ran (a slow call may count too),
    * and the error: that of the executor, or a `RunTimeoutError`.
    * @default (ok) => !ok
    */
-  readonly isFailure?: (ok: boolean, runMs: number, question: Readonly<GuardQuestion>, error: unknown) => boolean
+  readonly isFailure?:
+    | ((ok: boolean, runMs: number, question: Readonly<GuardQuestion>, error: unknown) => boolean)
+    | undefined
 }
 
 const BUCKETS = 10
@@ -88,7 +90,7 @@ export function circuitBreaker(options: CircuitBreakerOptions = {}): Guard {
 
 class CircuitBreaker implements Guard {
   readonly name = 'circuitBreaker'
-  readonly #options: Required<CircuitBreakerOptions>
+  readonly #options: Complete<CircuitBreakerOptions>
   readonly #window: Window
   #state: 'closed' | 'open' | 'half-open' = 'closed'
   /** When it was opened, or the present round of probes began. */
@@ -101,7 +103,7 @@ class CircuitBreaker implements Guard {
   #failed = 0
   #of = 0
 
-  constructor(options: Required<CircuitBreakerOptions>) {
+  constructor(options: Complete<CircuitBreakerOptions>) {
     this.#options = options
     this.#window = new Window(options.windowMs)
   }

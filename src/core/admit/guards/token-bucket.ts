@@ -27,29 +27,29 @@ export interface TokenBucketOptions {
    * How many may come at once, after a quiet while: at least 1.
    * @default perSecond, but at least 1
    */
-  readonly burst?: number
+  readonly burst?: number | undefined
   /**
    * Whose rate it is: that of the whole executor, of each priority on its own, or of each key.
    * @default 'executor'
    */
-  readonly per?: 'executor' | 'priority' | BucketKey
+  readonly per?: 'executor' | 'priority' | BucketKey | undefined
   /**
    * What happens to a request over the rate: it is refused, or it waits for its own token. While it waits it counts as
    * waiting for `maxQueueSize`, and its timeouts don't count yet.
    * @default 'refuse'
    */
-  readonly over?: 'refuse' | 'wait'
+  readonly over?: 'refuse' | 'wait' | undefined
   /**
    * The longest wait for a token, in ms: a request that would wait longer is refused. Only for `over: 'wait'`.
    * @default 10_000
    */
-  readonly maxDelayMs?: number
+  readonly maxDelayMs?: number | undefined
   /**
    * How many buckets are kept at once, for `per` a function. Full buckets are forgotten, which changes nothing. If there are
    * too many others, one of the oldest is forgotten too, and its key may burst once more.
    * @default 10_000
    */
-  readonly maxKeys?: number
+  readonly maxKeys?: number | undefined
 }
 
 /** A token that is due, but for an error of rounding. */

@@ -16,7 +16,7 @@ import { composed, readWithin, type WithinOptions } from './within.ts'
  * The wait target of each tier, in ms: finite, at least 0, and none smaller than that of a more urgent tier. A tier that is
  * left out has its default (0 ms, 1 s, 5 s, 30 s), or what comes nearest to it between its neighbours.
  */
-export type AgingTargets = { readonly [P in Priority]?: number }
+export type AgingTargets = { readonly [P in Priority]?: number | undefined }
 
 /** Each tier may wait this much longer than the one above it, in ms: finite, at least 0. */
 export interface AgingStep {

@@ -37,26 +37,26 @@ export interface FairByOptions<Req = unknown, Meta = unknown> {
    * The weight of a key, from 0.001 to 1000: with twice the weight it has twice the share.
    * @default 1 for each
    */
-  weight?: (key: string) => number
+  weight?: ((key: string) => number) | undefined
   /**
    * How much of what is scarce a request holds while it runs: greater than 0, at most a million. One that holds two of
    * something counts as two that hold one.
    * @default how many slots it takes, its own `cost`
    */
-  cost?: number | ((request: Req, metadata: Meta) => number)
+  cost?: number | ((request: Req, metadata: Meta) => number) | undefined
   /**
    * How long a run is taken to last until it is known, in ms: a finite number greater than 0. If it is far too small, a
    * burst of a new key counts for too little at first; if it is far too large, keys with short runs get less than their
    * share.
    * @default the mean of recent runs
    */
-  guessMs?: number
+  guessMs?: number | undefined
   /**
    * How many keys of a tier are remembered: an integer of at least 1. When there are more, V moves on, and the half that
    * has used the least is forgotten; so a stream of keys that were never seen before can't hold up a known one for longer.
    * @default 10_000
    */
-  maxKeys?: number
+  maxKeys?: number | undefined
 }
 
 /**

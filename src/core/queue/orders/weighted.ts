@@ -22,7 +22,7 @@ import type { OrderPolicy, Turns } from '../order.ts'
 import { composed, readWithin, type WithinOptions } from './within.ts'
 
 /** The weight of each tier: a number from 1 to 100. One that is left out has its default. */
-export type Weights = { readonly [P in Priority]?: number }
+export type Weights = { readonly [P in Priority]?: number | undefined }
 
 const DEFAULT_WEIGHTS = [8, 4, 2, 1]
 const MAX_WEIGHT = 100

@@ -19,7 +19,7 @@ export interface WithinOptions {
    * first-out. An order that compares across tiers can't be within another.
    * @default first-in first-out
    */
-  within?: OrderPolicy
+  within?: OrderPolicy | undefined
 }
 
 const anOrder: OptionRule = {
