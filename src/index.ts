@@ -4,7 +4,7 @@
 
 // Put a function behind a queue.
 export { QueuedExecutor } from './core/queued-executor.ts'
-export { Priority, priorities } from './core/priority.ts'
+export { isPriority, Priority, priorities } from './core/priority.ts'
 export type { NotRetried, QueuedRequest, RepeatOptions, RunProgress } from './core/queued-request.ts'
 export type { Outcome, RequestState } from './core/request-state.ts'
 export type { WorkerHealth } from './core/run/slot.ts'
@@ -56,12 +56,14 @@ export type { RetryPolicy, RetryQuestion } from './core/settle/retry.ts'
 
 // Know what went wrong.
 export {
+  type AnyTriageError,
   CancelledError,
   type DuplicateReason,
   DuplicateRequestError,
   type FullBound,
   InvalidRequestError,
   InvariantError,
+  isTriageError,
   NotAdmittedError,
   OptionsError,
   OverloadedError,
@@ -76,7 +78,6 @@ export {
 export {
   type ErrorSubject,
   type Explanation,
-  isTriageError,
   TriageError,
   type TriageErrorCode,
 } from './core/triage-error.ts'
