@@ -64,7 +64,7 @@ import { Teller } from './watch/teller.ts'
 import { withoutContext } from './without-context.ts'
 
 export class Engine {
-  declare readonly settings: Settings<unknown>
+  declare readonly settings: Settings
   declare readonly timeline: Timeline
   declare readonly alarm: Alarm
   // Admit.
@@ -129,7 +129,7 @@ export class Engine {
   // the first thousand requests after an idle moment take three times as long.
   readonly #kept: object[] = []
 
-  constructor(executor: Executor<unknown, unknown>, settings: Settings<unknown>) {
+  constructor(executor: Executor<unknown, unknown>, settings: Settings) {
     const { clock, order, overload, rateLimits } = settings
     const { statistics, pauses, blocked } = this
     const host = this.#host()

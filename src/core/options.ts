@@ -6,10 +6,11 @@
 import type { WhenFull } from './admit/admission.ts'
 import type { OnDuplicate } from './admit/duplicates.ts'
 import type { Guard } from './admit/guard.ts'
-import type { StandardSchema } from './admit/schema.ts'
+import type { AnySchema, StandardSchema } from './admit/schema.ts'
 import type { Clock } from './clock.ts'
 import type { Priority } from './priority.ts'
 import type { OrderPolicy } from './queue/order.ts'
+import type { ReadsOnly } from './reads.ts'
 import type { LimitPolicy } from './run/limit.ts'
 import type { StuckPolicy } from './run/slots.ts'
 import type { RetryPolicy } from './settle/retry.ts'
@@ -21,7 +22,16 @@ export type PerPriority<T> = T | ({ readonly [P in Priority]?: T | undefined } &
 /** How many may wait; `'none'`: nothing may, while 0 is no bound. */
 export type QueueSize = number | 'none'
 
-export interface QueuedExecutorOptions<Req = unknown> {
+/** One that reads such requests and such metadata, or none of them. */
+type GuardOf<Req, Metadata> = Guard<NoInfer<Req>, NoInfer<Metadata>> & ReadsOnly<Req, Metadata>
+
+/** With the empty one TypeScript keeps apart what each of an array reads. */
+type GuardsOf<Req, Metadata> = GuardOf<Req, Metadata> | readonly GuardOf<Req, Metadata>[] | readonly []
+
+/** Where it was not said what requests are, any schema. It says nothing of what it takes, so that nothing follows from it. */
+type SchemaOf<Req, Input> = unknown extends Req ? AnySchema : StandardSchema<Req, Input>
+
+export interface QueuedExecutorOptions<Req = unknown, Metadata = unknown, Input = Req> {
   /**
    * What it is called in logs and metrics.
    * @default 'triage'
@@ -88,7 +98,7 @@ export interface QueuedExecutorOptions<Req = unknown> {
    */
   maxReplaced?: number | undefined
   /** Checks (and may transform) each request before it is admitted: any Standard Schema, zod's among them. */
-  schema?: StandardSchema<Req> | undefined
+  schema?: SchemaOf<Req, Input> | undefined
   /**
    * How many requests an asynchronous `schema` may check at a time; one more is refused with a `QueueFullError`,
    * `bound: 'checking'`, whatever `whenFull` says. They hold no room in the queue: that is taken when the check has passed,
@@ -112,7 +122,7 @@ export interface QueuedExecutorOptions<Req = unknown> {
    * Which request goes first.
    * @default strict()
    */
-  order?: OrderPolicy | undefined
+  order?: (OrderPolicy<NoInfer<Req>, NoInfer<Metadata>> & ReadsOnly<Req, Metadata>) | undefined
   /**
    * Learns how many calls may run at once, in place of `concurrency`; in shadow mode it only reports what it would set.
    * @default none: `concurrency` holds
@@ -150,12 +160,12 @@ export interface QueuedExecutorOptions<Req = unknown> {
    * How fast requests may come, or start. A request over the rate is refused with a `RateLimitedError`, or waits.
    * @default none
    */
-  rateLimit?: Guard | readonly Guard[] | undefined
+  rateLimit?: GuardsOf<Req, Metadata> | undefined
   /**
    * When to refuse although there is room, with an `OverloadedError` that explains itself.
    * @default none
    */
-  overload?: Guard | readonly Guard[] | undefined
+  overload?: GuardsOf<Req, Metadata> | undefined
   /**
    * The source of all time.
    * @default systemClock
@@ -176,8 +186,17 @@ export interface QueuedExecutorOptions<Req = unknown> {
   debug?: boolean | undefined
 }
 
+/**
+ * What a constructor is given: `Input` comes from the schema alone. So options whose type arguments were left out, which have a
+ * schema of anything, don't make it `unknown`.
+ */
+export interface ConstructorOptions<Req, Metadata, Input>
+  extends Omit<QueuedExecutorOptions<Req, Metadata, NoInfer<Input>>, 'schema'> {
+  schema?: StandardSchema<Req, Input> | undefined
+}
+
 /** What one request may ask for. */
-export interface RequestOptions {
+export interface RequestOptions<Metadata = unknown> {
   /** @default 'normal' */
   priority?: Priority | undefined
   /** The caller's own id: while a request with it is live, another one joins it or is refused (`onDuplicate`). */
@@ -209,8 +228,13 @@ export interface RequestOptions {
    */
   after?: readonly (PromiseLike<unknown> | { readonly result: PromiseLike<unknown> })[] | undefined
   /** Anything: the executor finds it in `run.metadata`, listeners in each event. */
-  metadata?: unknown
+  metadata?: Metadata | undefined
 }
+
+/** The options of a request, where they may be left out: unless they must say its metadata. */
+export type RequestArguments<Metadata> = undefined extends Metadata
+  ? [options?: RequestOptions<Metadata> | undefined]
+  : [options: RequestOptions<Metadata> & { metadata: Metadata }]
 
 /** How to close. */
 export interface CloseOptions {

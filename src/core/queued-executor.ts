@@ -15,8 +15,14 @@ import {
   QueueFullError,
   RateLimitedError,
 } from './errors.ts'
-import { type MapOptions, mapOver } from './map.ts'
-import type { CloseOptions, QueuedExecutorOptions, RequestOptions } from './options.ts'
+import { type MapArguments, type MapOptions, mapOver } from './map.ts'
+import type {
+  CloseOptions,
+  ConstructorOptions,
+  QueuedExecutorOptions,
+  RequestArguments,
+  RequestOptions,
+} from './options.ts'
 import { NORMAL, type Priority } from './priority.ts'
 import type { QueuedRequest } from './queued-request.ts'
 import { readCloseOptions } from './request-options.ts'
@@ -42,16 +48,16 @@ import type { ExecutorStatus } from './watch/status.ts'
  * const answer = await llm.execute('What is TypeScript?', { priority: 'urgent' })
  * ```
  */
-export class QueuedExecutor<Req = unknown, Res = unknown> {
+export class QueuedExecutor<Req = unknown, Res = unknown, Metadata = unknown, Input = Req> {
   readonly #engine: Engine
 
   /**
    * @param executor runs one request; it is never called on its caller's stack
    * @throws {OptionsError}
    */
-  constructor(executor: Executor<Req, Res>, options?: QueuedExecutorOptions<Req>) {
+  constructor(executor: Executor<Req, Res, Metadata>, options?: ConstructorOptions<Req, Metadata, Input> | undefined) {
     if (typeof executor !== 'function') throw new OptionsError('executor', 'a function', executor)
-    this.#engine = new Engine(executor as Executor<unknown, unknown>, readSettings(options) as Settings<unknown>)
+    this.#engine = new Engine(executor as Executor<unknown, unknown>, readSettings(options as QueuedExecutorOptions))
   }
 
   /**
@@ -60,16 +66,17 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
    * Rejects with the executor's own error, untouched; with `signal.reason` when the signal was aborted; or with a
    * `TriageError`: see `code`.
    */
-  execute(request: Req, options?: RequestOptions): Promise<Res> {
+  execute(request: Input, ...options: RequestArguments<Metadata>): Promise<Res>
+  execute(request: Input, options?: RequestOptions<Metadata>): Promise<Res> {
     const { arrivals, selfWaiting } = this.#engine
-    const record = new RequestRecord<Req, Res>(request, NORMAL, arrivals.instant())
+    const record = new RequestRecord<unknown, Res>(request, NORMAL, arrivals.instant())
     const promise = record.promise()
     arrivals.comes(known(record), options)
     return this.#mayBeInside(record) ? selfWaiting.watch(known(record), promise) : promise
   }
 
   /** Does it come from inside a run, perhaps? */
-  #mayBeInside(record: RequestRecord<Req, Res>): boolean {
+  #mayBeInside(record: RequestRecord<unknown, Res>): boolean {
     return this.#engine.slots.active > 0 && !hasNoContext(record)
   }
 
@@ -77,12 +84,13 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
    * Fulfils with a handle as soon as the request is admitted; rejects when it is not. With `whenFull: 'block'`,
    * `await submit()` in a loop is backpressure.
    */
-  submit(request: Req, options?: RequestOptions): Promise<QueuedRequest<Req, Res>> {
+  submit(request: Input, ...options: RequestArguments<Metadata>): Promise<QueuedRequest<Req, Res, Metadata>>
+  submit(request: Input, options?: RequestOptions<Metadata>): Promise<QueuedRequest<Req, Res, Metadata>> {
     const { arrivals, selfWaiting } = this.#engine
-    const record = new RequestRecord<Req, Res>(request, NORMAL, arrivals.instant())
+    const record = new RequestRecord<unknown, Res>(request, NORMAL, arrivals.instant())
     const extras = record.more()
     extras.kept = true
-    const promise = new Promise<QueuedRequest<Req, Res>>((resolve, reject) => {
+    const promise = new Promise<QueuedRequest<Req, Res, Metadata>>((resolve, reject) => {
       extras.admission = { resolve, reject }
       arrivals.comes(known(record), options)
     })
@@ -95,13 +103,14 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
    * @throws {InvalidRequestError}
    * @throws {DuplicateRequestError} when a request with its id is live that has another payload
    */
-  offer(request: Req, options?: RequestOptions): QueuedRequest<Req, Res> | undefined {
+  offer(request: Input, ...options: RequestArguments<Metadata>): QueuedRequest<Req, Res, Metadata> | undefined
+  offer(request: Input, options?: RequestOptions<Metadata>): QueuedRequest<Req, Res, Metadata> | undefined {
     const { arrivals, refusals, settings } = this.#engine
-    const record = new RequestRecord<Req, Res>(request, NORMAL, arrivals.instant())
+    const record = new RequestRecord<unknown, Res>(request, NORMAL, arrivals.instant())
     const extras = record.more()
     extras.kept = true
     extras.nowOrNever = true
-    let handle: QueuedRequest<Req, Res> | undefined
+    let handle: QueuedRequest<Req, Res, Metadata> | undefined
     let refusal: unknown
     extras.admission = {
       resolve: (admitted) => {
@@ -135,19 +144,22 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
    * stream is then destroyed, a web stream cancelled; but a generator that awaits for ever can't be stopped.
    * @throws {OptionsError} at once; errors of the source, and the first error of a request, come through the iterator
    */
-  map(requests: Source<Req>, options: MapOptions = {}): AsyncGenerator<Res, void, undefined> {
+  map(requests: Source<Input>, ...options: MapArguments<Metadata>): AsyncGenerator<Res, void, undefined>
+  map(requests: Source<Input>, options: MapOptions<Metadata> = {}): AsyncGenerator<Res, void, undefined> {
     return mapOver(this.#engine, requests, options)
   }
 
   /** The handle of a live request; undefined when there is none with this id (any more). */
-  get(id: string): QueuedRequest<Req, Res> | undefined {
+  get(id: string): QueuedRequest<Req, Res, Metadata> | undefined {
     const record = this.#engine.parties.byId(id)
     if (record === undefined) return undefined
     const extras = record.more()
     extras.kept = true
     // The caller who submitted it may have left: then the handle of another who shares it.
-    if (extras.left !== undefined) for (const joined of extras.joined as Set<JoinedRequest<Req, Res>>) return joined
-    return record as QueuedRequest<Req, Res>
+    if (extras.left !== undefined)
+      for (const joined of extras.joined as Set<JoinedRequest<Req, Res>>)
+        return joined as QueuedRequest<Req, Res, Metadata>
+    return record as QueuedRequest<Req, Res, Metadata>
   }
 
   /** Ends a live request, for all who share it, with a `CancelledError`. False when there is none with this id. */
@@ -193,7 +205,10 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
    *
    * Rejects with a `QueueClosedError` when the executor closes, and with the error that a guard throws.
    */
-  ready(priority: Priority = 'normal', about: { request?: Req; metadata?: unknown } = {}): Promise<void> {
+  ready(
+    priority: Priority = 'normal',
+    about: { request?: Req | undefined; metadata?: Metadata | undefined } = {},
+  ): Promise<void> {
     try {
       requireOptions('about', about, ['request', 'metadata'])
       const { room, timeline } = this.#engine
@@ -237,26 +252,26 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   }
 
   /** Calls `listener` at each such event, in the AsyncLocalStorage context of the request's own submitter. */
-  on<E extends ExecutorEvent>(event: E, listener: Listener<E>): this {
-    this.#engine.events.on(event, listener)
+  on<E extends ExecutorEvent>(event: E, listener: Listener<E, Req, Res, Metadata, Input>): this {
+    this.#engine.events.on(event, listener as Listener<E>)
     return this
   }
 
   /** Calls `listener` at the next such event only. */
-  once<E extends ExecutorEvent>(event: E, listener: Listener<E>): this {
-    this.#engine.events.once(event, listener)
+  once<E extends ExecutorEvent>(event: E, listener: Listener<E, Req, Res, Metadata, Input>): this {
+    this.#engine.events.once(event, listener as Listener<E>)
     return this
   }
 
   /** Takes a listener away, as often as it was added to this event. */
-  off<E extends ExecutorEvent>(event: E, listener: Listener<E>): this {
-    this.#engine.events.off(event, listener)
+  off<E extends ExecutorEvent>(event: E, listener: Listener<E, Req, Res, Metadata, Input>): this {
+    this.#engine.events.off(event, listener as Listener<E>)
     return this
   }
 
   /** The effective options: what was given, and the defaults, by priority. */
-  get settings(): Settings<Req> {
-    return this.#engine.settings as Settings<Req>
+  get settings(): Settings {
+    return this.#engine.settings
   }
 
   /** How it stands, as a plain object. Takes some 50 µs, whatever the backlog. */

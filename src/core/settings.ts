@@ -32,7 +32,7 @@ import type { RetryPolicy } from './settle/retry.ts'
 import type { ListenerErrorHandler } from './watch/events.ts'
 
 /** The options as the engine reads them: complete, and by tier. */
-export interface Settings<Req> {
+export interface Settings {
   readonly name: string
   readonly concurrency: number
   /** 0: nothing may wait; no bound is Infinity. */
@@ -53,7 +53,7 @@ export interface Settings<Req> {
   readonly waitLimitMs: readonly number[]
   readonly onStuck: StuckPolicy
   readonly maxReplaced: number
-  readonly schema: StandardSchema<Req> | undefined
+  readonly schema: StandardSchema<unknown> | undefined
   readonly maxChecking: number
   readonly onDuplicate: OnDuplicate
   readonly order: OrderPolicy
@@ -131,8 +131,8 @@ const rules: { readonly [K in keyof QueuedExecutorOptions]-?: OptionRule } = {
  * Options with their defaults. What is set to undefined is not set.
  * @throws {OptionsError} that names the option, what it must be, and what it is
  */
-export function readSettings<Req>(options: QueuedExecutorOptions<Req> = {}): Settings<Req> {
-  const given = readGiven<QueuedExecutorOptions<Req>>('', options, rules)
+export function readSettings(options: QueuedExecutorOptions = {}): Settings {
+  const given = readGiven<QueuedExecutorOptions>('', options, rules)
   const { limit } = given
   const decides = limit !== undefined && limit.shadow !== true
   if (decides && given.concurrency !== undefined) {

@@ -8,6 +8,7 @@ import { isCount, requireTier } from '../checks.ts'
 import { type Clock, systemClock } from '../clock.ts'
 import { OptionsError, QueueClosedError, QueueFullError } from '../errors.ts'
 import { type ByPriority, type Priority, priorityOf } from '../priority.ts'
+import type { ReadsOnly } from '../reads.ts'
 import { type OrderPolicy, strict } from './order.ts'
 import { type QueueEntry, Tiers } from './tiers.ts'
 
@@ -19,14 +20,14 @@ export interface QueueTicket<Req> {
   readonly enqueuedAt: number
 }
 
-export interface RequestQueueOptions {
+export interface RequestQueueOptions<Req = unknown> {
   /**
    * How many may wait. 0 or Infinity: no bound.
    * @default 10_000
    */
   maxQueueSize?: number | undefined
   /** @default strict() */
-  order?: OrderPolicy | undefined
+  order?: (OrderPolicy<Req> & ReadsOnly<Req, undefined>) | undefined
   /** @default systemClock */
   clock?: Clock | undefined
 }
@@ -101,7 +102,7 @@ export class RequestQueue<Req> {
   #waitedMs = 0
 
   /** @throws {OptionsError} */
-  constructor(options: RequestQueueOptions = {}) {
+  constructor(options: RequestQueueOptions<Req> = {}) {
     const { maxQueueSize = 10_000, order = strict(), clock = systemClock } = options
     if (!(maxQueueSize === Number.POSITIVE_INFINITY || isCount(maxQueueSize, 0))) {
       throw new OptionsError('maxQueueSize', 'an integer of at least 0, or Infinity', maxQueueSize)

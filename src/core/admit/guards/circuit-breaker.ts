@@ -16,10 +16,11 @@
  * @see https://learn.microsoft.com/azure/architecture/patterns/circuit-breaker
  */
 import { aFunction, type Complete, isCount, isYes, numberThat, readGiven } from '../../checks.ts'
+import type { Reads } from '../../reads.ts'
 import type { Guard, GuardQuestion, Refusal } from '../guard.ts'
 import { positiveMs, rounded } from './guard-options.ts'
 
-export interface CircuitBreakerOptions {
+export interface CircuitBreakerOptions<Req = unknown, Metadata = unknown> {
   /**
    * Which part of the calls must have failed, for it to open: greater than 0, at most 1.
    * @default 0.5
@@ -51,7 +52,7 @@ export interface CircuitBreakerOptions {
    * @default (ok) => !ok
    */
   readonly isFailure?:
-    | ((ok: boolean, runMs: number, question: Readonly<GuardQuestion>, error: unknown) => boolean)
+    | ((ok: boolean, runMs: number, question: Readonly<GuardQuestion<Req, Metadata>>, error: unknown) => boolean)
     | undefined
 }
 
@@ -75,7 +76,9 @@ const rules = {
  * Leaves a failing downstream alone for a while: `overload: circuitBreaker()`. One object serves one executor.
  * @throws {OptionsError}
  */
-export function circuitBreaker(options: CircuitBreakerOptions = {}): Guard {
+export function circuitBreaker<Req = unknown, Metadata = unknown>(
+  options: CircuitBreakerOptions<Req, Metadata> = {},
+): Guard & Reads<Req, Metadata> {
   const given = readGiven<CircuitBreakerOptions>('circuitBreaker', options, rules)
   return new CircuitBreaker({
     failureRatio: 0.5,

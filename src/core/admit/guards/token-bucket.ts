@@ -14,13 +14,14 @@
 import { aFunction, isCount, msFromZero, noAnswer, numberThat, readGiven } from '../../checks.ts'
 import { OptionsError } from '../../errors.ts'
 import { priorities } from '../../priority.ts'
+import type { Reads } from '../../reads.ts'
 import type { Guard, GuardQuestion, Refusal } from '../guard.ts'
 import { rounded } from './guard-options.ts'
 
 /** Which bucket a request takes its token from: any string, such as its tenant. */
-export type BucketKey = (request: unknown, metadata: unknown) => string
+export type BucketKey<Req = unknown, Metadata = unknown> = (request: Req, metadata: Metadata) => string
 
-export interface TokenBucketOptions {
+export interface TokenBucketOptions<Req = unknown, Metadata = unknown> {
   /** How many may come in each second, on average: greater than 0, fractions allowed. */
   readonly perSecond: number
   /**
@@ -32,7 +33,7 @@ export interface TokenBucketOptions {
    * Whose rate it is: that of the whole executor, of each priority on its own, or of each key.
    * @default 'executor'
    */
-  readonly per?: 'executor' | 'priority' | BucketKey | undefined
+  readonly per?: 'executor' | 'priority' | BucketKey<Req, Metadata> | undefined
   /**
    * What happens to a request over the rate: it is refused, or it waits for its own token. While it waits it counts as
    * waiting for `maxQueueSize`, and its timeouts don't count yet.
@@ -79,7 +80,9 @@ const rules = {
  * executor.
  * @throws {OptionsError}
  */
-export function tokenBucket(options: TokenBucketOptions): Guard {
+export function tokenBucket<Req = unknown, Metadata = unknown>(
+  options: TokenBucketOptions<Req, Metadata>,
+): Guard & Reads<Req, Metadata> {
   const given = readGiven<TokenBucketOptions>('tokenBucket', options, rules)
   const { perSecond, per = 'executor', over = 'refuse', maxDelayMs = 10_000, maxKeys = 10_000 } = given
   if (perSecond === undefined) throw new OptionsError('tokenBucket.perSecond', perSecondRule.expected, undefined)

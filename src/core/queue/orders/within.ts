@@ -11,6 +11,7 @@
  */
 import { hasMethods, type OptionRule, readGiven } from '../../checks.ts'
 import { OptionsError } from '../../errors.ts'
+import type { Reads } from '../../reads.ts'
 import { bySequence, type OrderPolicy, type Turns } from '../order.ts'
 
 export interface WithinOptions {
@@ -21,6 +22,9 @@ export interface WithinOptions {
    */
   within?: OrderPolicy | undefined
 }
+
+/** The same, and what the inner order reads, if it says so. */
+export type Within<Req, Metadata> = WithinOptions & { within?: Reads<Req, Metadata> | undefined }
 
 const anOrder: OptionRule = {
   expected: 'an order policy',
