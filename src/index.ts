@@ -96,7 +96,7 @@ export type {
 export type { DurationStatus, ExecutorHistograms, RejectionCounts, Totals } from './core/watch/statistics.ts'
 export type { HistogramReading } from './core/watch/histogram.ts'
 export { type Describable, type Description, describe } from './core/watch/describe.ts'
-export type { Settings } from './core/settings.ts'
+export type { EffectiveOptions } from './core/effective-options.ts'
 export type { ByPriority } from './core/priority.ts'
 
 // Use the parts on their own.

@@ -5,6 +5,7 @@
  */
 import type { Source } from './admit/source.ts'
 import { requireConcurrency, requireOptions, requireTier } from './checks.ts'
+import { type EffectiveOptions, effectiveOptions } from './effective-options.ts'
 import { Engine } from './engine.ts'
 import {
   CancelledError,
@@ -31,7 +32,7 @@ import { State } from './request-state.ts'
 import { hasNoContext } from './run/inside.ts'
 import type { WorkerHealth } from './run/slot.ts'
 import type { Executor } from './run/slots.ts'
-import { readSettings, type Settings } from './settings.ts'
+import { readSettings } from './settings.ts'
 import type { JoinedRequest } from './settle/joined-request.ts'
 import type { ExecutorEvent, Listener } from './watch/events.ts'
 import type { ExecutorHistograms } from './watch/statistics.ts'
@@ -269,9 +270,9 @@ export class QueuedExecutor<Req = unknown, Res = unknown, Metadata = unknown, In
     return this
   }
 
-  /** The effective options: what was given, and the defaults, by priority. */
-  get settings(): Settings {
-    return this.#engine.settings
+  /** The effective options, in their own words: what was given, the defaults, and what has changed since. Frozen; made anew. */
+  get settings(): EffectiveOptions<Req, Input> {
+    return effectiveOptions(this.#engine.settings, this.concurrency)
   }
 
   /** How it stands, as a plain object. Takes some 50 µs, whatever the backlog. */

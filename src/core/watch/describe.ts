@@ -8,8 +8,21 @@ interface Named {
   readonly name: string
 }
 
-/** What is needed of an executor. */
+/**
+ * Where the settings by tier are, behind the options in words that an executor shows: what was given for a bound of 0, and
+ * what is in vain, is only in these. The same in each copy of the package.
+ */
+export const byTierOf = Symbol.for('triage-queue.settings')
+
+/** An executor. */
 export interface Describable {
+  readonly concurrency: number
+  readonly settings: object
+  getStatus(): StatusDescribed
+}
+
+/** What is needed of it. */
+export interface Described {
   readonly concurrency: number
   readonly settings: {
     readonly name: string
@@ -36,9 +49,11 @@ export interface Describable {
     readonly maxChecking: number
     readonly onDuplicate: 'join' | 'join-by-id' | 'reject'
   }
-  getStatus(): {
-    readonly runByPriority: { readonly [P in (typeof priorities)[number]]: { count: number; p50Ms: number } }
-  }
+  getStatus(): StatusDescribed
+}
+
+interface StatusDescribed {
+  readonly runByPriority: { readonly [P in (typeof priorities)[number]]: { count: number; p50Ms: number } }
 }
 
 export interface Description {
@@ -59,8 +74,10 @@ const LOW = priorities.length - 1
  * for a while: some warnings compare timeouts with how long runs take.
  */
 export function describe(executor: Describable): Description {
-  const lines = linesOf(executor)
-  const warnings = warningsOf(executor)
+  const { [byTierOf]: settings } = executor.settings as { readonly [byTierOf]: Described['settings'] }
+  const described: Described = { concurrency: executor.concurrency, settings, getStatus: () => executor.getStatus() }
+  const lines = linesOf(described)
+  const warnings = warningsOf(described)
   return {
     lines,
     warnings,
@@ -68,7 +85,7 @@ export function describe(executor: Describable): Description {
   }
 }
 
-function linesOf({ settings, concurrency }: Describable): string[] {
+function linesOf({ settings, concurrency }: Described): string[] {
   const { limit, order, total, byTier, whenFull } = settings
   const bounds = priorities.flatMap((priority, tier) =>
     byTier[tier] === Number.POSITIVE_INFINITY || total === 0 ? [] : [`${byTier[tier] || 'none'} of them ${priority}`],
@@ -121,12 +138,12 @@ function linesOf({ settings, concurrency }: Describable): string[] {
 }
 
 /** The request that goes last of all. */
-function lastOf({ acrossTiers, name }: Describable['settings']['order']): string {
+function lastOf({ acrossTiers, name }: Described['settings']['order']): string {
   if (name === 'strict') return 'the youngest of the lowest priority'
   return acrossTiers ? 'the one that would start last' : 'the last one of the lowest priority'
 }
 
-function warningsOf(executor: Describable): string[] {
+function warningsOf(executor: Described): string[] {
   const { settings, concurrency } = executor
   const { order, total, byTier, waitTimeoutMs, runTimeoutMs, timeoutMs } = settings
   const warnings: string[] = []
@@ -180,7 +197,7 @@ function warningsOf(executor: Describable): string[] {
 }
 
 /** Is a slot kept for a tier, or lent and given back, with the slots that there are now? */
-function hasOwnSlot({ settings, concurrency }: Describable, tier: number): boolean {
+function hasOwnSlot({ settings, concurrency }: Described, tier: number): boolean {
   const { reserve, lendReserve } = settings
   const sum = reserve.reduce((all, floor) => all + floor, 0)
   if (reserve[tier] === 0 || sum > concurrency) return false
@@ -188,12 +205,12 @@ function hasOwnSlot({ settings, concurrency }: Describable, tier: number): boole
 }
 
 /** Does any request of a tier ever wait, be it to come in or to run once more? */
-function mayWait({ byTier, whenFull, retry }: Describable['settings'], tier: number): boolean {
+function mayWait({ byTier, whenFull, retry }: Described['settings'], tier: number): boolean {
   return byTier[tier] !== 0 || whenFull === 'block' || retry !== undefined
 }
 
 /** Each time as it can be at most, the others being what they are. */
-function timesOf(settings: Describable['settings']): string {
+function timesOf(settings: Described['settings']): string {
   const { timeoutMs, retry } = settings
   const waits = settings.waitTimeoutMs.map((ms, tier) =>
     mayWait(settings, tier) ? Math.min(ms, timeoutMs[tier] as number) : 0,
