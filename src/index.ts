@@ -4,6 +4,7 @@
 
 // Put a function behind a queue.
 export { QueuedExecutor } from './core/queued-executor.ts'
+export { type Task, TaskQueue, type TaskQueueOptions, type WrapArguments } from './core/task-queue.ts'
 export { isPriority, Priority, priorities } from './core/priority.ts'
 export type { NotRetried, QueuedRequest, RepeatOptions, RunProgress } from './core/queued-request.ts'
 export type { Outcome, RequestState } from './core/request-state.ts'

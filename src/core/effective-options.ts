@@ -36,35 +36,21 @@ export type EffectiveOptions<Req = unknown, Input = Req> = {
 }
 
 export function effectiveOptions<Req, Input>(settings: Settings, concurrency: number): EffectiveOptions<Req, Input> {
-  const each = (values: readonly number[]) => Object.freeze(byPriority((tier) => values[tier] as number))
-  const sizes = byPriority((tier) => sizeOf(settings.byTier[tier] as number))
-  const { rateLimits, overload } = settings
+  // What has another name or form there, and what is there besides.
+  const { total, byTier, zeroSizes, unusedSizes, waitLimitMs, rateLimits, ...same } = settings
+  const each = <T>(of: (tier: number) => T) => Object.freeze(byPriority(of))
+  const eachOf = (values: readonly number[]) => each((tier) => values[tier] as number)
   const options: EffectiveOptions<Req, Input> = {
-    name: settings.name,
+    ...same,
     concurrency,
-    maxQueueSize: Object.freeze({ total: sizeOf(settings.total), ...sizes }),
-    whenFull: settings.whenFull,
-    maxBlocked: settings.maxBlocked,
-    waitTimeoutMs: each(settings.waitTimeoutMs),
-    runTimeoutMs: each(settings.runTimeoutMs),
-    timeoutMs: each(settings.timeoutMs),
-    onStuck: settings.onStuck,
-    maxReplaced: settings.maxReplaced,
-    schema: settings.schema as StandardSchema<Req, Input> | undefined,
-    maxChecking: settings.maxChecking,
-    onDuplicate: settings.onDuplicate,
-    order: settings.order,
-    limit: settings.limit,
-    reserve: each(settings.reserve),
-    lendReserve: settings.lendReserve,
-    retry: settings.retry,
-    maxRetrying: settings.maxRetrying,
+    maxQueueSize: Object.freeze({ total: sizeOf(total), ...each((tier) => sizeOf(byTier[tier] as number)) }),
+    waitTimeoutMs: eachOf(same.waitTimeoutMs),
+    runTimeoutMs: eachOf(same.runTimeoutMs),
+    timeoutMs: eachOf(same.timeoutMs),
+    reserve: eachOf(same.reserve),
+    schema: same.schema as StandardSchema<Req, Input> | undefined,
     rateLimit: Object.freeze([...rateLimits]),
-    overload: Object.freeze([...overload]),
-    clock: settings.clock,
-    onListenerError: settings.onListenerError,
-    random: settings.random,
-    debug: settings.debug,
+    overload: Object.freeze([...same.overload]),
   }
   return Object.freeze(Object.defineProperty(options, byTierOf, { value: settings }))
 }

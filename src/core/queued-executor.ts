@@ -3,6 +3,7 @@
  *
  *     request ──▶ admit ──▶ queue ──▶ run ──▶ settle ──▶ watch
  */
+import type { OnDuplicate } from './admit/duplicates.ts'
 import type { Source } from './admit/source.ts'
 import { requireConcurrency, requireOptions, requireTier } from './checks.ts'
 import { type EffectiveOptions, effectiveOptions } from './effective-options.ts'
@@ -52,13 +53,21 @@ import type { ExecutorStatus } from './watch/status.ts'
 export class QueuedExecutor<Req = unknown, Res = unknown, Metadata = unknown, Input = Req> {
   readonly #engine: Engine
 
+  /** The default of the option, for a class of requests of which two are never equal. */
+  protected static onDuplicate(): OnDuplicate {
+    return 'join'
+  }
+
   /**
    * @param executor runs one request; it is never called on its caller's stack
    * @throws {OptionsError}
    */
   constructor(executor: Executor<Req, Res, Metadata>, options?: ConstructorOptions<Req, Metadata, Input> | undefined) {
     if (typeof executor !== 'function') throw new OptionsError('executor', 'a function', executor)
-    this.#engine = new Engine(executor as Executor<unknown, unknown>, readSettings(options as QueuedExecutorOptions))
+    this.#engine = new Engine(
+      executor as Executor<unknown, unknown>,
+      readSettings(options as QueuedExecutorOptions, new.target.onDuplicate()),
+    )
   }
 
   /**

@@ -129,9 +129,10 @@ const rules: { readonly [K in keyof QueuedExecutorOptions]-?: OptionRule } = {
 
 /**
  * Options with their defaults. What is set to undefined is not set.
+ * @param onDuplicate the default of that option
  * @throws {OptionsError} that names the option, what it must be, and what it is
  */
-export function readSettings(options: QueuedExecutorOptions = {}): Settings {
+export function readSettings(options: QueuedExecutorOptions = {}, onDuplicate: OnDuplicate = 'join'): Settings {
   const given = readGiven<QueuedExecutorOptions>('', options, rules)
   const { limit } = given
   const decides = limit !== undefined && limit.shadow !== true
@@ -167,7 +168,7 @@ export function readSettings(options: QueuedExecutorOptions = {}): Settings {
     maxReplaced: given.maxReplaced ?? concurrency,
     schema: given.schema,
     maxChecking: unbounded(given.maxChecking ?? atMost),
-    onDuplicate: given.onDuplicate ?? 'join',
+    onDuplicate: given.onDuplicate ?? onDuplicate,
     order,
     limit,
     reserve,
