@@ -14,6 +14,7 @@ import {
   QueuedExecutor,
   type QueuedExecutorOptions,
   type QueuedRequest,
+  type Reads,
   type RequestOptions,
   type RunContext,
   shedByPriority,
@@ -172,6 +173,18 @@ const untyped: OrderPolicy = fairBy(sizeOf)
 const guard: Guard = tokenBucket({ perSecond: 1 })
 new QueuedExecutor<Job, number, About>(async () => 1, { order: typed, overload: guard })
 new QueuedExecutor<Job, number, About>(async () => 1, { order: untyped })
+
+// A function that makes one may say what it reads.
+function byTenant<Req>(): OrderPolicy & Reads<Req, About> {
+  const order: OrderPolicy<Req, About> = {
+    name: 'mine',
+    acrossTiers: true,
+    rank: (asked) => asked.metadata.tenant.length,
+  }
+  return order
+}
+const byMine = new QueuedExecutor(async (request: Job) => request.size, { order: byTenant() })
+holds<Same<typeof byMine, QueuedExecutor<Job, number, About, Job>>>()
 
 // Options without type arguments hold any policy, and fit any executor.
 const anyOptions: QueuedExecutorOptions = {
