@@ -8,7 +8,7 @@ import type { StandardSchema } from './admit/schema.ts'
 import type { QueuedExecutorOptions, QueueSize } from './options.ts'
 import { type ByPriority, byPriority, type Priority } from './priority.ts'
 import type { OrderPolicy } from './queue/order.ts'
-import type { Settings } from './settings.ts'
+import { optionNames, type Settings } from './settings.ts'
 import { byTierOf } from './watch/describe.ts'
 
 type Words =
@@ -36,21 +36,25 @@ export type EffectiveOptions<Req = unknown, Input = Req> = {
 }
 
 export function effectiveOptions<Req, Input>(settings: Settings, concurrency: number): EffectiveOptions<Req, Input> {
-  // What has another name or form there, and what is there besides.
-  const { total, byTier, zeroSizes, unusedSizes, waitLimitMs, rateLimits, ...same } = settings
+  const { total, byTier } = settings
+  // Most are the same there; what is there besides is no option.
+  const same = Object.fromEntries(optionNames.map((name) => [name, settings[name as keyof Settings]])) as Pick<
+    Settings,
+    Words | 'order'
+  >
   const each = <T>(of: (tier: number) => T) => Object.freeze(byPriority(of))
   const eachOf = (values: readonly number[]) => each((tier) => values[tier] as number)
   const options: EffectiveOptions<Req, Input> = {
     ...same,
     concurrency,
     maxQueueSize: Object.freeze({ total: sizeOf(total), ...each((tier) => sizeOf(byTier[tier] as number)) }),
-    waitTimeoutMs: eachOf(same.waitTimeoutMs),
-    runTimeoutMs: eachOf(same.runTimeoutMs),
-    timeoutMs: eachOf(same.timeoutMs),
-    reserve: eachOf(same.reserve),
-    schema: same.schema as StandardSchema<Req, Input> | undefined,
-    rateLimit: Object.freeze([...rateLimits]),
-    overload: Object.freeze([...same.overload]),
+    waitTimeoutMs: eachOf(settings.waitTimeoutMs),
+    runTimeoutMs: eachOf(settings.runTimeoutMs),
+    timeoutMs: eachOf(settings.timeoutMs),
+    reserve: eachOf(settings.reserve),
+    schema: settings.schema as StandardSchema<Req, Input> | undefined,
+    rateLimit: Object.freeze([...settings.rateLimits]),
+    overload: Object.freeze([...settings.overload]),
   }
   return Object.freeze(Object.defineProperty(options, byTierOf, { value: settings }))
 }

@@ -127,6 +127,8 @@ const rules: { readonly [K in keyof QueuedExecutorOptions]-?: OptionRule } = {
   debug: yesOrNo,
 }
 
+export const optionNames: readonly string[] = /* @__PURE__ */ Object.keys(rules)
+
 /**
  * Options with their defaults. What is set to undefined is not set.
  * @param onDuplicate the default of that option

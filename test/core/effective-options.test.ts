@@ -23,7 +23,7 @@ test('all options are there, with their defaults', () => {
     name: 'triage',
     concurrency: 10,
     maxQueueSize: { total: 10_000, ...all(never) },
-    whenFull: 'reject',
+    whenFull: 'shed',
     maxBlocked: 10_000,
     waitTimeoutMs: all(never),
     runTimeoutMs: all(300_000),
