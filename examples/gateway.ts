@@ -10,8 +10,9 @@ import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-// In your project: from 'triage-queue'
-import { isTriageError, NotAdmittedError, type Priority, QueuedExecutor } from '../src/index.ts'
+// In your project: from 'triage-queue' and 'triage-queue/web'
+import { isTriageError, type Priority, QueuedExecutor } from '../src/index.ts'
+import { signalOf } from '../src/web/index.ts'
 
 /** The scarce service: it takes 60 ms, and notices when its caller hangs up. */
 let abandoned = 0
@@ -37,12 +38,12 @@ const backend = new QueuedExecutor(
 
 /** The gateway: who asks decides the priority; a client that hangs up cancels its request. */
 const gateway = createServer(async (request, response) => {
-  const client = new AbortController()
-  response.on('close', () => client.abort(new Error('the client hung up')))
   try {
     const priority: Priority = request.headers['x-plan'] === 'free' ? 'low' : 'high'
     const timeoutMs = Number(request.headers['x-patience-ms'] ?? 1_000)
-    response.end(await backend.execute(request.url ?? '/', { priority, timeoutMs, signal: client.signal }))
+    response.end(
+      await backend.execute(request.url ?? '/', { priority, timeoutMs, signal: signalOf(request, response) }),
+    )
   } catch (error) {
     refuse(response, error)
   }
@@ -50,11 +51,8 @@ const gateway = createServer(async (request, response) => {
 
 function refuse(response: ServerResponse, error: unknown): void {
   if (response.destroyed) return
-  const code = isTriageError(error) ? error.code : 'BACKEND_FAILED'
-  const status = code === 'TRIAGE_RUN_TIMEOUT' ? 504 : isTriageError(error) ? 503 : 502
-  const retryAfterMs = error instanceof NotAdmittedError ? error.retryAfterMs : undefined
-  if (retryAfterMs !== undefined) response.setHeader('retry-after', Math.ceil(retryAfterMs / 1_000))
-  response.writeHead(status).end(code)
+  if (isTriageError(error)) response.writeHead(error.statusCode, error.headers).end(error.code)
+  else response.writeHead(502).end('BACKEND_FAILED')
 }
 
 function urlOf(server: typeof service): string {

@@ -13,17 +13,14 @@ export type { Executor, StuckPolicy } from './core/run/slots.ts'
 export type { RunContext } from './core/run/run-context.ts'
 
 // Say how it shall behave.
-export type {
-  CloseOptions,
-  PerPriority,
-  QueuedExecutorOptions,
-  RequestOptions,
-} from './core/options.ts'
+export type { PerPriority, QueuedExecutorOptions, RequestOptions, UpdateOptions } from './core/options.ts'
+export type { CloseOptions } from './core/close-options.ts'
 export type { WhenFull } from './core/admit/admission.ts'
 export type { OnDuplicate } from './core/admit/duplicates.ts'
 export type { MapOptions } from './core/map.ts'
 export type { PullOptions } from './core/admit/pull.ts'
 export type { Source } from './core/admit/source.ts'
+export type { Policy, PolicyOption } from './core/policy.ts'
 export type { Guard, GuardQuestion, Refusal } from './core/admit/guard.ts'
 export { type CircuitBreakerOptions, circuitBreaker } from './core/admit/guards/circuit-breaker.ts'
 export { type CodelOptions, codel } from './core/admit/guards/codel.ts'
@@ -59,6 +56,7 @@ export type { RetryPolicy, RetryQuestion } from './core/settle/retry.ts'
 // Know what went wrong.
 export {
   type AnyTriageError,
+  type CancelledBy,
   CancelledError,
   type DuplicateReason,
   DuplicateRequestError,
@@ -85,7 +83,9 @@ export {
 } from './core/triage-error.ts'
 
 // Look on.
+export type { ExecutorHealth, HealthReason } from './core/watch/health.ts'
 export type { ExecutorState, ExecutorStatus } from './core/watch/status.ts'
+export type { WaitingRequest } from './core/watch/waiting.ts'
 export type {
   ExecutorEvent,
   ExecutorEvents,
@@ -97,7 +97,8 @@ export type {
 } from './core/watch/events.ts'
 export type { DurationStatus, ExecutorHistograms, RejectionCounts, Totals } from './core/watch/statistics.ts'
 export type { HistogramReading } from './core/watch/histogram.ts'
-export { type Describable, type Description, describe } from './core/watch/describe.ts'
+export type { Describable } from './core/watch/describable.ts'
+export { type Description, describe } from './core/watch/describe.ts'
 export type { EffectiveOptions } from './core/effective-options.ts'
 export type { ByPriority } from './core/priority.ts'
 

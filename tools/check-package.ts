@@ -17,6 +17,9 @@ const OTHER_NODES = {
   n26: `npm:node-linux-${process.arch}@26.10.0`,
 }
 
+/** How much dearer an unrelated `await` may become. */
+const MAX_AWAIT_RATIO = 1.2
+
 /**
  * Not passed on to what we start: the settings of the npm that runs us, which would make a nested npm work on this
  * repository, and what makes Node talk on stderr.
@@ -28,7 +31,11 @@ const scratch = mkdtempSync(join(tmpdir(), 'triage-queue-package-'))
 const installed = join(scratch, 'node_modules', manifest.name)
 
 /** Subpaths that can't be imported without the peer that they are for; it is optional everywhere else. */
-const peersOf: { readonly [folder: string]: readonly string[] } = { otel: ['@opentelemetry/api'] }
+const peersOf: { readonly [folder: string]: readonly string[] } = {
+  otel: ['@opentelemetry/api'],
+  // With what it depends on itself.
+  prometheus: ['prom-client', '@opentelemetry/api', 'tdigest', 'bintrees'],
+}
 
 /** Every specifier that a consumer can import: `triage-queue`, `triage-queue/simulation` … */
 const entries = Object.keys(manifest.exports)
@@ -41,6 +48,7 @@ try {
   checkDeclarations()
   addPeers()
   for (const node of [...Object.keys(OTHER_NODES).map(pathOfNode), process.execPath]) checkNode(node)
+  for (const node of [...Object.keys(OTHER_NODES).map(pathOfNode), process.execPath]) checkAwaits(node)
   checkRestrictedNode()
   checkTypes()
   console.log(`ok: ${manifest.name} ${manifest.version} holds what it promises to its consumers`)
@@ -64,12 +72,19 @@ function install(): void {
 
 function checkFiles(): void {
   const files = readdirSync(installed, { recursive: true, encoding: 'utf8' })
-  for (const file of ['LICENSE', 'README.md', 'CHANGELOG.md']) {
+  for (const file of [
+    'LICENSE',
+    'README.md',
+    'CHANGELOG.md',
+    'SECURITY.md',
+    'docs/policies.md',
+    'examples/quick-start.ts',
+  ]) {
     if (!files.includes(file)) throw new Error(`the tarball lacks ${file}`)
   }
-  const stray = files.filter((file) => /^(src|test|tools|bench|examples|node_modules)\b/.test(file))
+  const stray = files.filter((file) => /^(src|test|tools|bench|node_modules)\b/.test(file))
   expectSame(stray, [], 'files that should not be in the tarball')
-  fact('the tarball has its licence, notices, README and changelog, and no sources or tests')
+  fact('the tarball has its licence, README, changelog, SECURITY.md, docs and examples, and no sources or tests')
 }
 
 /** No declaration may name a package that the consumer need not have. */
@@ -152,6 +167,43 @@ function checkNode(node: string): void {
   fact(
     `Node ${version}: loading ${manifest.name} asks for ${Object.keys(manifest.dependencies).join(', ')}; no peer, no zod`,
   )
+}
+
+/**
+ * What an `await` that has nothing to do with us costs, before the first import and after much use. Promise hooks would make it
+ * three to four times dearer (Node 22). The best of many rounds, and of a few processes: others may use the machine meanwhile.
+ */
+function checkAwaits(node: string): void {
+  const ratios: number[] = []
+  do {
+    const answer = runScript(node, 'awaits.mjs', [
+      `const N = 50_000`,
+      'const rounds = async () => {',
+      '  let best = Infinity',
+      '  for (let round = 0; round < 40; round++) {',
+      '    const began = performance.now()',
+      '    for (let i = 0; i < N; i++) await undefined',
+      '    best = Math.min(best, performance.now() - began)',
+      '  }',
+      '  return best',
+      '}',
+      'await rounds()',
+      'const before = await rounds()',
+      `const { QueuedExecutor } = await import('${manifest.name}')`,
+      'const imported = await rounds()',
+      'const queue = new QueuedExecutor(async (n) => { await undefined; return n }, { concurrency: 2 })',
+      'for (let n = 0; n < 20_000; n++) await queue.execute(n)',
+      'const used = await rounds()',
+      'console.log(Math.max(imported, used) / before)',
+    ])
+    ratios.push(Number(answer))
+  } while (Math.min(...ratios) > MAX_AWAIT_RATIO && ratios.length < 4)
+  const ratio = Math.min(...ratios)
+  const version = run(node, ['--version']).trim()
+  if (!(ratio <= MAX_AWAIT_RATIO)) {
+    throw new Error(`Node ${version}: with ${manifest.name} an unrelated await costs ${ratio.toFixed(2)} times as much`)
+  }
+  fact(`Node ${version}: an unrelated await costs ${ratio.toFixed(2)} times as much after import and use`)
 }
 
 /** Locked-down processes: frozen built-ins, no permissions but to read files, no code from strings. */

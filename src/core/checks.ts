@@ -1,8 +1,9 @@
 /**
  * Is it what it must be? The checks that stations, the executor and the subpaths share.
  */
-import { OptionsError } from './errors.ts'
+import { misfitMessage, OptionsError } from './errors.ts'
 import { priorities, tierOf } from './priority.ts'
+import { type Elsewhere, unknownOption } from './unknown-option.ts'
 
 /** Any of some words, as a message says it. */
 export function wordList(words: readonly string[]): string {
@@ -31,6 +32,8 @@ export function hasMethods(value: unknown, ...names: string[]): boolean {
 export interface OptionRule {
   readonly expected: string
   fits(value: unknown): boolean
+  /** What is said besides of a value that does not fit, when it is a known mistake. */
+  hint?(value: unknown): string | undefined
   /** It may also be an object with these. */
   readonly parts?: { readonly [part: string]: OptionRule }
 }
@@ -56,11 +59,6 @@ export const msFromZero = /* @__PURE__ */ numberThat(
   (value) => value >= 0 && Number.isFinite(value),
 )
 
-/** The error for an option that does not exist. */
-export function unknownOption(path: string, known: readonly string[], value: unknown): OptionsError {
-  return new OptionsError(path, `left out, since there is no such option (there are ${known.join(', ')})`, value)
-}
-
 /**
  * Options that are what they must be, each read once, own or inherited: what was checked is what is used, whatever a getter
  * answers the next time. What is set to undefined is not set. Arrays are copied.
@@ -71,20 +69,35 @@ export function readGiven<O extends object>(
   owner: string,
   options: unknown,
   rules: { readonly [K in keyof O]-?: OptionRule },
+  elsewhere?: Elsewhere,
 ): Given<O> {
   const known = Object.keys(rules)
-  requireOptions(owner, options, known)
+  requireOptions(owner, options, known, elsewhere)
   const read: Record<string, unknown> = {}
   for (const name of known) {
-    const { expected, fits, parts } = rules[name as keyof O]
+    const rule = rules[name as keyof O]
+    const { fits, parts } = rule
     const given = (options as Record<string, unknown>)[name]
     if (given === undefined) continue
     const value = Array.isArray(given) ? [...given] : given
     if (parts !== undefined && isPlain(value)) read[name] = readGiven(pathOf(owner, name), value, parts)
     else if (fits(value)) read[name] = value
-    else throw new OptionsError(pathOf(owner, name), expected, given)
+    else throw misfit(pathOf(owner, name), rule, given)
   }
   return read as Given<O>
+}
+
+/** The error for an option that is not what it must be; a known mistake has a sentence of its own. */
+export function misfit(path: string, rule: OptionRule, value: unknown): OptionsError {
+  const hint = rule.hint === undefined ? undefined : rule.hint(value)
+  if (hint === undefined) return new OptionsError(path, rule.expected, value)
+  return new OptionsError(
+    path,
+    rule.expected,
+    value,
+    undefined,
+    `${misfitMessage(path, rule.expected, value)}; ${hint}`,
+  )
 }
 
 function pathOf(owner: string, name: string): string {
@@ -92,10 +105,10 @@ function pathOf(owner: string, name: string): string {
 }
 
 /** @throws {OptionsError} unless they are an object, and none of them is unknown */
-export function requireOptions(owner: string, options: unknown, known: readonly string[]): void {
+export function requireOptions(owner: string, options: unknown, known: readonly string[], elsewhere?: Elsewhere): void {
   if (!isPlain(options)) throw new OptionsError(owner || 'options', 'an object', options)
   for (const name of Object.keys(options)) {
-    if (!known.includes(name)) throw unknownOption(pathOf(owner, name), known, options[name])
+    if (!known.includes(name)) throw unknownOption(pathOf(owner, name), known, options[name], elsewhere)
   }
 }
 

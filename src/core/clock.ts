@@ -5,8 +5,8 @@
  * never lets it run backwards, and the `Alarm`, the only timer that an executor ever arms.
  */
 
-import { AsyncResource } from 'node:async_hooks'
-import { withoutContext } from './without-context.ts'
+import { type Fakes, fakesOf } from './fake-timers.ts'
+import { QuietResource, withoutContext } from './without-context.ts'
 
 /**
  * A source of time. The default is `systemClock`; `VirtualClock` of `triage-queue/simulation` is another.
@@ -44,6 +44,11 @@ export interface Clock {
 /** The longest delay of Node's timers; a longer one fires after 1 ms. */
 export const MAX_DELAY_MS = 2 ** 31 - 1
 
+/**
+ * Sums of times are off by fractions of this: 1,000.0000001 ms are 1,000. A timer that is this much early is on time.
+ */
+const ROUNDING_MS = 0.001
+
 /** Timers count whole milliseconds: this is a twentieth of what they can tell. */
 const SAME_INSTANT_MS = 0.05
 
@@ -53,10 +58,13 @@ export const soon: Promise<void> = withoutContext(Promise.resolve())
 /** Calls back in another turn of the event loop: by a message, since that is no timer, and so not faked with them. */
 export function inAnotherTurn(callback: () => void): void {
   const { port1, port2 } = new MessageChannel()
-  port1.once('message', () => {
+  // Bun's ports have no `once()`.
+  const receiver = port1 as unknown as { onmessage: (() => void) | null }
+  receiver.onmessage = () => {
+    receiver.onmessage = null
     port1.close()
     callback()
-  })
+  }
   port2.postMessage(undefined)
 }
 
@@ -65,12 +73,45 @@ interface SystemTimer {
   readonly clear: (handle: unknown) => void
 }
 
+const bunFakes = Symbol()
+
+/** Bun fakes time, `performance` included, behind the same `setTimeout`, and marks that. */
+function isBunFaked(): boolean {
+  return (setTimeout as { clock?: unknown }).clock === true
+}
+
+let timers: unknown
+let fakes: Fakes | undefined
+
+/** Looked at anew whenever `setTimeout` is another one. */
+function fakesNow(): Fakes | undefined {
+  if (setTimeout !== timers) {
+    timers = setTimeout
+    fakes = fakesOf(timers)
+  }
+  return fakes
+}
+
 /**
- * `performance.now()` and `setTimeout`, looked up at each use, so that fake timers work whenever they are installed.
+ * `performance.now()` and `setTimeout`, looked up at each use, so that fake timers work whenever they are installed. Where
+ * `setTimeout` is a fake and `performance` is not, time is that of the timers.
  */
 export const systemClock: Clock = {
-  now: () => performance.now(),
+  now() {
+    const faked = fakesNow()
+    return faked === undefined ? performance.now() : faked.now()
+  },
   setTimeout(callback, delayMs): SystemTimer {
+    if (fakesNow()?.mayClear === false) {
+      let isWanted = true
+      const handle = setTimeout(() => isWanted && callback(), delayMs)
+      return {
+        handle,
+        clear: () => {
+          isWanted = false
+        },
+      }
+    }
     // The `clearTimeout` of the same moment: a real timer must not be handed to a fake clock that was installed later.
     return { handle: setTimeout(callback, delayMs), clear: clearTimeout as (handle: unknown) => void }
   },
@@ -79,11 +120,10 @@ export const systemClock: Clock = {
     clear(handle)
   },
   get source() {
-    return setTimeout
+    return isBunFaked() ? bunFakes : setTimeout
   },
   get stepped() {
-    // Fake timers (of vitest, jest, sinon) mark what they replace, and can be advanced synchronously.
-    return (setTimeout as { clock?: unknown }).clock !== undefined
+    return isBunFaked() || fakesNow() !== undefined
   },
 }
 
@@ -105,7 +145,8 @@ export class Timeline {
   readonly #owner: object
   #instant: Instant
   #source: unknown = undefined
-  #isStepped = false
+  /** May time move inside one synchronous stretch of code? */
+  isStepped = false
   #offset = 0
   #fresh = false
   #forget = true
@@ -159,7 +200,7 @@ export class Timeline {
         else this.#offset += last - at
       }
     }
-    if (this.#isStepped) this.#fresh = false
+    if (this.isStepped) this.#fresh = false
     else if (!this.#fresh) {
       this.#fresh = true
       soon.then(this.#expire)
@@ -176,6 +217,11 @@ export class Timeline {
       // It does not know.
     }
     return Number.NaN
+  }
+
+  /** Has the clock become another one while something is live? Then time goes on from here, and the timer is armed anew. */
+  follow(): void {
+    if (!this.#forget && this.#source !== this.#clock.source) this.#read()
   }
 
   #begin(): void {
@@ -195,7 +241,7 @@ export class Timeline {
 
   #recognise(): void {
     this.#source = this.#clock.source
-    this.#isStepped = this.#clock.stepped === true
+    this.isStepped = this.#clock.stepped === true
   }
 
   /** A timer that fires proves that its time has come, also where only `setTimeout` is faked, and not the clock. */
@@ -219,7 +265,7 @@ export class Timeline {
  */
 export class Alarm {
   // The timer must not keep the context of whichever request happened to arm it, nor that of the constructor.
-  readonly #home = withoutContext(new AsyncResource('TriageAlarm'))
+  readonly #home = withoutContext(new QuietResource('TriageAlarm'))
   readonly #clock: Clock
   readonly #timeline: Timeline
   readonly #ring: (now: number) => void
@@ -246,8 +292,9 @@ export class Alarm {
     this.off()
     this.dueAt = dueAt
     // Rounded up: timers count whole milliseconds, and a deadline must not be early.
-    const delayMs = Math.min(Math.max(Math.ceil(dueAt - now), 0), MAX_DELAY_MS)
-    const ringsAt = Math.min(dueAt, now + delayMs)
+    const delayMs = Math.min(Math.max(Math.ceil(dueAt - now - ROUNDING_MS), 0), MAX_DELAY_MS)
+    // A real timer may ring a little before its whole milliseconds are over; a fake one never does, and may be all that moves time.
+    const ringsAt = this.#timeline.isStepped ? now + delayMs : Math.min(dueAt, now + MAX_DELAY_MS)
     const rings = (): void => {
       this.#timer = undefined
       this.dueAt = Number.POSITIVE_INFINITY

@@ -8,8 +8,8 @@ import type { StandardSchema } from './admit/schema.ts'
 import type { QueuedExecutorOptions, QueueSize } from './options.ts'
 import { type ByPriority, byPriority, type Priority } from './priority.ts'
 import type { OrderPolicy } from './queue/order.ts'
-import { optionNames, type Settings } from './settings.ts'
-import { byTierOf } from './watch/describe.ts'
+import { executorOptions, type Settings } from './settings.ts'
+import { byTierOf } from './watch/describable.ts'
 
 type Words =
   | ('name' | 'whenFull' | 'maxBlocked' | 'onStuck' | 'maxReplaced' | 'maxChecking' | 'onDuplicate' | 'limit')
@@ -38,10 +38,9 @@ export type EffectiveOptions<Req = unknown, Input = Req> = {
 export function effectiveOptions<Req, Input>(settings: Settings, concurrency: number): EffectiveOptions<Req, Input> {
   const { total, byTier } = settings
   // Most are the same there; what is there besides is no option.
-  const same = Object.fromEntries(optionNames.map((name) => [name, settings[name as keyof Settings]])) as Pick<
-    Settings,
-    Words | 'order'
-  >
+  const same = Object.fromEntries(
+    executorOptions.names.map((name) => [name, settings[name as keyof Settings]]),
+  ) as Pick<Settings, Words | 'order'>
   const each = <T>(of: (tier: number) => T) => Object.freeze(byPriority(of))
   const eachOf = (values: readonly number[]) => each((tier) => values[tier] as number)
   const options: EffectiveOptions<Req, Input> = {

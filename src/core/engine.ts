@@ -25,6 +25,7 @@ import { Capacity } from './admit/capacity.ts'
 import { Checking } from './admit/checking.ts'
 import { Duplicates } from './admit/duplicates.ts'
 import { Gate } from './admit/gate.ts'
+import type { Guard } from './admit/guard.ts'
 import { Openings } from './admit/openings.ts'
 import { Outlook } from './admit/outlook.ts'
 import { Pauses } from './admit/pauses.ts'
@@ -32,14 +33,16 @@ import { Refusals } from './admit/refusals.ts'
 import { Room } from './admit/room.ts'
 import { requireConcurrency, requireTier } from './checks.ts'
 import { Alarm, inAnotherTurn, Timeline } from './clock.ts'
+import type { CloseOptions } from './close-options.ts'
 import { QueueClosedError } from './errors.ts'
-import type { RequestOptions } from './options.ts'
+import type { RequestOptions, UpdateOptions } from './options.ts'
+import { takeIntoService } from './policy.ts'
 import { NORMAL, type Priority } from './priority.ts'
 import { HeldBack } from './queue/held-back.ts'
 import { Moves } from './queue/moves.ts'
 import { Tiers } from './queue/tiers.ts'
 import { TimeLimits } from './queue/time-limits.ts'
-import { readRequestOptions } from './request-options.ts'
+import { readCloseOptions, readRequestOptions } from './request-options.ts'
 import { RequestRecord, subjectOf } from './request-record.ts'
 import { State } from './request-state.ts'
 import { Dispatch } from './run/dispatch.ts'
@@ -49,7 +52,7 @@ import { Run } from './run/run-context.ts'
 import { SelfWaiting } from './run/self-waiting.ts'
 import { type Executor, Slots } from './run/slots.ts'
 import { Turns } from './run/turns.ts'
-import type { Settings } from './settings.ts'
+import { policiesOf, type Settings } from './settings.ts'
 import { Closing } from './settle/closing.ts'
 import { Endings } from './settle/endings.ts'
 import { Lives } from './settle/lives.ts'
@@ -64,11 +67,11 @@ import { Teller } from './watch/teller.ts'
 import { withoutContext } from './without-context.ts'
 
 export class Engine {
-  declare readonly settings: Settings
+  declare settings: Settings
   declare readonly timeline: Timeline
   declare readonly alarm: Alarm
   // Admit.
-  declare readonly gate: Gate
+  declare gate: Gate
   declare readonly outlook: Outlook
   readonly pauses = new Pauses()
   declare readonly capacity: Capacity
@@ -107,9 +110,9 @@ export class Engine {
   /** With `debug` only. */
   declare readonly audit: Audit | undefined
   /** Has each request a time limit that counts from its submission? */
-  declare readonly timesAll: boolean
+  declare timesAll: boolean
   /** Is no policy asked about a newcomer, and may requests of each priority wait? */
-  declare readonly isPlain: boolean
+  declare isPlain: boolean
   /** Is anything told that the slot of a run is not busy any more? */
   declare readonly hearsReturns: boolean
   /** What a record asks of its executor. */
@@ -121,20 +124,25 @@ export class Engine {
     waitUntil: (record: RequestRecord) => record.timedFrom + this.limits.untilRunOf(record),
     dueAt: (record: RequestRecord, startedAt: number) =>
       Math.min(startedAt + this.limits.runOf(record), this.parties.wantedUntil(record)),
+    now: () => this.timeline.read(),
     slots: () => this.slots,
     watched: <T>(record: RequestRecord, promise: Promise<T>) => this.selfWaiting.watch(record, promise),
     named: (record: RequestRecord, id: string) => this.parties.named(record, id),
+    close: (run: object, options?: CloseOptions) => this.close(options, this.slots.recordIn(run)),
   }
+  readonly #gateOf: (rates: readonly Guard[], others: readonly Guard[]) => Gate
   // One of each kind that comes and goes is kept: when a collection finds none, V8 throws away the code made for it, and
   // the first thousand requests after an idle moment take three times as long.
   readonly #kept: object[] = []
 
   constructor(executor: Executor<unknown, unknown>, settings: Settings) {
     const { clock, order, overload, rateLimits } = settings
+    // Of the options nothing is refused any more.
+    this.#owner.name = settings.name
+    takeIntoService(this.#owner, policiesOf(settings))
     const { statistics, pauses, blocked } = this
     const host = this.#host()
     this.settings = settings
-    this.#owner.name = settings.name
     const timeline = new Timeline(clock, this.#owner)
     const alarm = new Alarm(clock, timeline, (now) => this.#ring(now))
     const limits = new TimeLimits<Party<unknown, unknown>>(settings, timeline, alarm)
@@ -150,7 +158,8 @@ export class Engine {
     const outlook = new Outlook(whole)
     this.timeline = timeline
     this.alarm = alarm
-    this.gate = new Gate(host, outlook, rateLimits, overload, timeline, alarm)
+    this.#gateOf = (rates, others) => new Gate(host, outlook, rates, others, timeline, alarm)
+    this.gate = this.#gateOf(rateLimits, overload)
     this.outlook = outlook
     this.capacity = capacity
     this.room = new Room(host, blocked, capacity, events, timeline)
@@ -178,11 +187,44 @@ export class Engine {
     this.tell = new Teller(events, timeline)
     this.audit = settings.debug ? new Audit(auditedOf(this)) : undefined
     this.timesAll = settings.waitLimitMs.some(Number.isFinite)
-    this.isPlain = !queue.asksRanks && !turns.seats.isOn && !this.gate.asksAtArrival
+    this.isPlain = this.#isPlain()
     this.hearsReturns = this.audit !== undefined || turns.keepsSlots || queue.hearsReturns
     const record = withoutContext(new RequestRecord(undefined, NORMAL, { at: Number.NaN, owner: this.#owner }))
     record.more()
     this.#kept.push(record, new Run(record, record.arrived))
+  }
+
+  #isPlain(): boolean {
+    return !this.queue.asksRanks && !this.turns.seats.isOn && !this.gate.asksAtArrival
+  }
+
+  /** Other bounds, timeouts and guards, for what comes from now on. */
+  adopt(settings: Settings, changes: UpdateOptions): void {
+    const { rateLimits, overload } = settings
+    const hasGuards = changes.rateLimit !== undefined || changes.overload !== undefined
+    // First, since both may throw: reading the methods of a guard, too.
+    const gate = hasGuards ? this.#gateOf(rateLimits, overload) : this.gate
+    takeIntoService(this.#owner, policiesOf(settings))
+    if ((changes.waitTimeoutMs ?? changes.runTimeoutMs ?? changes.timeoutMs) !== undefined) {
+      this.limits.adopt(settings, this.#live())
+    }
+    this.settings = settings
+    this.timesAll = settings.waitLimitMs.some(Number.isFinite)
+    this.capacity.adopt(settings.total, settings.byTier, settings.maxBlocked)
+    this.checking.max = settings.maxChecking
+    this.gate = gate
+    this.isPlain = this.#isPlain()
+    if (this.audit !== undefined) this.audit.rebounded()
+    if (changes.concurrency !== undefined) this.resize(changes.concurrency)
+    else {
+      this.dispatch.schedule()
+      this.room.made()
+    }
+  }
+
+  /** All for whom a time counts. */
+  #live(): RequestRecord[] {
+    return [...this.waiting(), ...this.blocked.entries(), ...this.checking.records(), ...this.slots.running()]
   }
 
   pause(): void {
@@ -201,6 +243,19 @@ export class Engine {
     this.tell.all('resumed', {})
   }
 
+  /**
+   * @param closer what the run that asks for it runs; undefined outside of all runs
+   * @throws {OptionsError} through the promise
+   */
+  close(options: CloseOptions | undefined, closer: RequestRecord | undefined): Promise<void> {
+    try {
+      const { drain, graceMs, lameDuckMs } = readCloseOptions(options)
+      return this.closing.close(drain, graceMs, lameDuckMs, closer)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
   resize(to: number): void {
     const from = this.slots.limit
     this.slots.limit = to
@@ -208,6 +263,11 @@ export class Engine {
     this.dispatch.schedule()
     this.room.made()
     if (from !== to) this.tell.all('resized', { from, to })
+  }
+
+  /** Those that have been admitted, and have no slot. */
+  waiting(): RequestRecord[] {
+    return [...this.queue.entries(), ...this.held.records()]
   }
 
   status(): ExecutorStatus {
@@ -243,14 +303,15 @@ export class Engine {
     closing.ring(now)
     selfWaiting.ring(now)
     room.ring(now)
-    if (!closing.closed && !(closing.isIdle() && room.asking === 0)) this.setAlarm(now)
+    if (closing.closed) return
+    if (!closing.isIdle() || closing.isLame || room.asking > 0) this.setAlarm(now)
   }
 
   /** Arms the alarm for the earliest of all deadlines; if there is none, it still keeps the process alive. */
   readonly setAlarm = (now: number): void => {
     const { closing, gate, held, limits, room, selfWaiting } = this
     this.alarm.setFor(
-      Math.min(limits.nextDueAt, held.nextDueAt, gate.opensAt, room.nextLookAt, closing.graceAt, selfWaiting.dueAt),
+      Math.min(limits.nextDueAt, held.nextDueAt, gate.opensAt, room.nextLookAt, closing.dueAt, selfWaiting.dueAt),
       now,
     )
   }
@@ -267,7 +328,7 @@ export class Engine {
       /** Those included whose slots are held beyond their answers. */
       running: () => this.dispatch.running + this.slots.held,
       /** Those who have been admitted, and have no slot. */
-      waiting: () => [...this.queue.entries(), ...this.held.records()],
+      waiting: () => this.waiting(),
       startedAt: (record: RequestRecord) => this.slots.timesOf(record)?.startedAt,
       keepsSlots: () => this.turns.keepsSlots && this.turns.seats.isOn,
       slotIsFreeFor: (record: RequestRecord) => this.openings.isSlotFreeFor(record),
@@ -296,6 +357,7 @@ export class Engine {
       abandon: (record: RequestRecord, reason: unknown) => this.slots.abort(record, reason, Number.POSITIVE_INFINITY),
       finish: (record: RequestRecord, how: HowItLeft, error: unknown) => this.endings.finish(record, how, error),
       isWanted: (record: RequestRecord) => this.parties.isWanted(record),
+      retryAfterMs: (record: RequestRecord) => this.outlook.retryAgainMs(record),
       refusalOf: (record: RequestRecord) => this.admission.refusalOf(record),
       lookAt: (at: number) => {
         this.alarm.keepAlive(true)
@@ -325,6 +387,10 @@ export class Engine {
       report: (event: ExecutorEvent, error: unknown) => this.events.reportOf(event, error),
       quiet: () => {
         if (this.audit !== undefined) this.audit.rests()
+      },
+      hangs: () => {
+        const warning = `close() of '${this.settings.name}' has waited for nothing but runs for 10 s. If one of them awaits it, call run.close() there: before Node 24, close() does not know that it was called inside a run once that has awaited.`
+        process.emitWarning(warning, { type: 'TriageQueueWarning', code: 'TRIAGE_CLOSE_WAITS' })
       },
       idle: () => this.tell.all('idle', {}),
       closed: () => {

@@ -101,18 +101,15 @@ export interface RequestIssue {
   readonly path?: ReadonlyArray<PropertyKey | { readonly key: PropertyKey }> | undefined
 }
 
-/** The request does not fit the `schema`. It took no room. */
+/** The request does not fit the `schema`, or brings what can't be read (`triage-queue/web`: a header). It took no room. */
 export class InvalidRequestError extends NotAdmittedError {
   declare readonly code: 'TRIAGE_INVALID_REQUEST'
   /** What the schema had to say, in its own order. */
   readonly issues: readonly RequestIssue[]
 
-  constructor(issues: readonly RequestIssue[], subject?: ErrorSubject) {
-    super(
-      'TRIAGE_INVALID_REQUEST',
-      `The request does not fit the schema: ${Array.from(issues, describeIssue).join('; ')}`,
-      subject,
-    )
+  /** @param what in place of "The request does not fit the schema" */
+  constructor(issues: readonly RequestIssue[], subject?: ErrorSubject, what = 'The request does not fit the schema') {
+    super('TRIAGE_INVALID_REQUEST', `${what}: ${Array.from(issues, describeIssue).join('; ')}`, subject)
     this.issues = issues
   }
 }
@@ -141,22 +138,28 @@ export class DuplicateRequestError extends NotAdmittedError {
     super('TRIAGE_DUPLICATE_REQUEST', `A request with the id '${subject.requestId}' is live already${other}`, subject)
     this.reason = reason
   }
+
+  override get statusCode(): number {
+    return this.reason === 'payload' ? 422 : super.statusCode
+  }
 }
 
-/** It ended while it waited: `waitTimeoutMs` or `timeoutMs` was over before a slot was free. */
+/** It ended while it waited: `waitTimeoutMs`, `timeoutMs` or its `deadline` was over before a slot was free. */
 export class WaitTimeoutError extends TriageError {
   declare readonly code: 'TRIAGE_WAIT_TIMEOUT'
   /** How long it waited, in ms. */
   readonly waitedMs: number
-  /** The timeout that was over, in ms. */
+  /** The timeout that was over, in ms; 0 for a deadline that was over before it could start. */
   readonly timeoutMs: number
 
-  constructor(waitedMs: number, timeoutMs: number, subject?: ErrorSubject) {
+  constructor(waitedMs: number, timeoutMs: number, subject?: ErrorSubject, retryAfterMs?: number) {
     super(
       'TRIAGE_WAIT_TIMEOUT',
-      `No slot was free for it in time: waited ${round(waitedMs)} of at most ${timeoutMs} ms`,
+      timeoutMs > 0
+        ? `No slot was free for it in time: waited ${round(waitedMs)} of at most ${timeoutMs} ms`
+        : 'Its deadline was over before it could start',
       subject,
-      STACKLESS,
+      { retryAfterMs, stackless: true },
     )
     this.waitedMs = waitedMs
     this.timeoutMs = timeoutMs
@@ -203,18 +206,31 @@ export class RunTimeoutError extends TriageError {
   }
 }
 
-/** It was cancelled by its handle, by its id, or by `close()`. The reason, if one was given, is the `cause`. */
+/**
+ * Who has cancelled it: the caller, by its `'handle'`; somebody by its `'id'`, or by `'clear'`; the `'close'` of the executor; the
+ * failure of a request that it was to come `'after'`; or the `'order'`, which has thrown when its time had come.
+ */
+export type CancelledBy = 'handle' | 'id' | 'clear' | 'close' | 'after' | 'order'
+
+/** It was cancelled: `by` says by whom. The reason, if one was given, is the `cause`. */
 export class CancelledError extends TriageError {
   declare readonly code: 'TRIAGE_CANCELLED'
+  readonly by: CancelledBy
   /** What the canceller gave as the reason. */
   readonly reason: unknown
 
-  constructor(reason?: unknown, subject?: ErrorSubject) {
+  constructor(reason?: unknown, subject?: ErrorSubject, by: CancelledBy = 'handle') {
     super('TRIAGE_CANCELLED', reason === undefined ? 'Cancelled' : `Cancelled: ${describe(reason)}`, subject, {
       cause: reason,
       stackless: true,
     })
     this.reason = reason
+    this.by = by
+  }
+
+  /** 409: somebody wanted it so. 503 when the executor was closed: another instance may serve it. */
+  override get statusCode(): number {
+    return this.by === 'close' ? 503 : super.statusCode
   }
 }
 
@@ -233,13 +249,18 @@ export class OptionsError extends TriageError {
     expected: string,
     received: unknown,
     subject?: ErrorSubject,
-    message = `Option '${path}' must be ${expected}, but is ${describe(received)}`,
+    message = misfitMessage(path, expected, received),
   ) {
     super('TRIAGE_INVALID_OPTIONS', message, subject)
     this.path = path
     this.expected = expected
     this.received = received
   }
+}
+
+/** What is said of an option that is not what it must be. */
+export function misfitMessage(path: string, expected: string, received: unknown): string {
+  return `Option '${path}': expected ${expected}, got ${describe(received)}`
 }
 
 /** With `debug: true`: the queue has broken one of its own laws. A bug of ours; please report it with `state`. */

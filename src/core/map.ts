@@ -12,6 +12,7 @@ import { NORMAL } from './priority.ts'
 import { readRequestOptions } from './request-options.ts'
 import { RequestRecord } from './request-record.ts'
 import { State } from './request-state.ts'
+import { executorOptions } from './settings.ts'
 
 /** What `map()` may be told: the options of each request, and how to pull. */
 export type MapOptions<Metadata = unknown> = PullOptions & Omit<RequestOptions<Metadata>, 'id' | 'onDuplicate'>
@@ -23,7 +24,7 @@ export type MapArguments<Metadata> = undefined extends Metadata
 
 const mapOptions = Object.keys({
   ...{ ordered: 0, window: 0, priority: 0, signal: 0, waitTimeoutMs: 0, runTimeoutMs: 0, timeoutMs: 0 },
-  ...{ metadata: 0, cost: 0, delayMs: 0, startAt: 0, after: 0 },
+  ...{ metadata: 0, deadline: 0, cost: 0, delayMs: 0, startAt: 0, after: 0 },
 } satisfies { [K in keyof Required<MapOptions>]: 0 })
 
 /** @throws {OptionsError} at once */
@@ -33,9 +34,10 @@ export function mapOver<Req, Res>(
   options: MapOptions,
 ): AsyncGenerator<Res, void, undefined> {
   requireSource(requests)
-  requireOptions('map', options, mapOptions)
+  requireOptions('map', options, mapOptions, executorOptions)
   // Each is read once, own or inherited.
-  const given: MapOptions = Object.fromEntries(mapOptions.map((name) => [name, options[name as keyof MapOptions]]))
+  const read = mapOptions.map((name) => [name, options[name as keyof MapOptions]] as const)
+  const given: MapOptions = Object.fromEntries(read.filter(([, value]) => value !== undefined))
   const { ordered = true, window, ...each } = given
   requirePullOptions(ordered, window)
   return pull(requests, targetOf<Req, Res>(engine, window, each), ordered, each.signal)

@@ -195,6 +195,13 @@ export interface ConstructorOptions<Req, Metadata, Input>
   schema?: StandardSchema<Req, Input> | undefined
 }
 
+/** What may be changed while an executor runs. */
+export type UpdateOptions<Req = unknown, Metadata = unknown> = Pick<
+  QueuedExecutorOptions<Req, Metadata>,
+  | ('concurrency' | 'maxQueueSize' | 'maxBlocked' | 'maxChecking' | 'maxRetrying')
+  | ('waitTimeoutMs' | 'runTimeoutMs' | 'timeoutMs' | 'rateLimit' | 'overload')
+>
+
 /** What one request may ask for. */
 export interface RequestOptions<Metadata = unknown> {
   /** @default 'normal' */
@@ -211,6 +218,13 @@ export interface RequestOptions<Metadata = unknown> {
   runTimeoutMs?: number | undefined
   /** In place of the executor's, in ms. */
   timeoutMs?: number | undefined
+  /**
+   * When it must be over, waiting and running: a Date, or ms since 1970. It holds beside `timeoutMs`, and does not move when the
+   * request may start later. One that has passed already, or comes before `startAt`, refuses the request with a
+   * `WaitTimeoutError`.
+   * @default none
+   */
+  deadline?: Date | number | undefined
   /**
    * How many slots its run takes: an integer of at least 1, and at most what it can ever have (`concurrency`, less the
    * slots that are reserved for others). When it is first it waits until so many are free, and no request overtakes it. If
@@ -235,17 +249,3 @@ export interface RequestOptions<Metadata = unknown> {
 export type RequestArguments<Metadata> = undefined extends Metadata
   ? [options?: RequestOptions<Metadata> | undefined]
   : [options: RequestOptions<Metadata> & { metadata: Metadata }]
-
-/** How to close. */
-export interface CloseOptions {
-  /**
-   * True: what was admitted is finished first. False: what waits is cancelled, only what runs is finished.
-   * @default true
-   */
-  drain?: boolean | undefined
-  /**
-   * After how many ms what is left is cancelled, and the signals of what runs aborted. At least 0.
-   * @default Infinity
-   */
-  graceMs?: number | undefined
-}

@@ -5,7 +5,8 @@
  */
 import type { OnDuplicate } from './admit/duplicates.ts'
 import type { Source } from './admit/source.ts'
-import { requireConcurrency, requireOptions, requireTier } from './checks.ts'
+import { isYes, requireConcurrency, requireOptions, requireTier } from './checks.ts'
+import type { CloseOptions } from './close-options.ts'
 import { type EffectiveOptions, effectiveOptions } from './effective-options.ts'
 import { Engine } from './engine.ts'
 import {
@@ -16,18 +17,18 @@ import {
   QueueClosedError,
   QueueFullError,
   RateLimitedError,
+  WaitTimeoutError,
 } from './errors.ts'
 import { type MapArguments, type MapOptions, mapOver } from './map.ts'
 import type {
-  CloseOptions,
   ConstructorOptions,
   QueuedExecutorOptions,
   RequestArguments,
   RequestOptions,
+  UpdateOptions,
 } from './options.ts'
 import { NORMAL, type Priority } from './priority.ts'
 import type { QueuedRequest } from './queued-request.ts'
-import { readCloseOptions } from './request-options.ts'
 import { RequestRecord, subjectOf } from './request-record.ts'
 import { State } from './request-state.ts'
 import { hasNoContext } from './run/inside.ts'
@@ -35,9 +36,12 @@ import type { WorkerHealth } from './run/slot.ts'
 import type { Executor } from './run/slots.ts'
 import { readSettings } from './settings.ts'
 import type { JoinedRequest } from './settle/joined-request.ts'
+import { update } from './update.ts'
 import type { ExecutorEvent, Listener } from './watch/events.ts'
+import { type ExecutorHealth, healthOf } from './watch/health.ts'
 import type { ExecutorHistograms } from './watch/statistics.ts'
 import type { ExecutorStatus } from './watch/status.ts'
+import { isWaiting, viewOf, type WaitingRequest } from './watch/waiting.ts'
 
 /**
  * An async function behind a priority queue.
@@ -51,7 +55,7 @@ import type { ExecutorStatus } from './watch/status.ts'
  * ```
  */
 export class QueuedExecutor<Req = unknown, Res = unknown, Metadata = unknown, Input = Req> {
-  readonly #engine: Engine
+  readonly #parts: Engine
 
   /** The default of the option, for a class of requests of which two are never equal. */
   protected static onDuplicate(): OnDuplicate {
@@ -64,10 +68,17 @@ export class QueuedExecutor<Req = unknown, Res = unknown, Metadata = unknown, In
    */
   constructor(executor: Executor<Req, Res, Metadata>, options?: ConstructorOptions<Req, Metadata, Input> | undefined) {
     if (typeof executor !== 'function') throw new OptionsError('executor', 'a function', executor)
-    this.#engine = new Engine(
+    this.#parts = new Engine(
       executor as Executor<unknown, unknown>,
       readSettings(options as QueuedExecutorOptions, new.target.onDuplicate()),
     )
+  }
+
+  /** Each member asks for it: fake timers that have come, or gone, since the last call are noticed now. */
+  get #engine(): Engine {
+    const engine = this.#parts
+    engine.timeline.follow()
+    return engine
   }
 
   /**
@@ -87,7 +98,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown, Metadata = unknown, In
 
   /** Does it come from inside a run, perhaps? */
   #mayBeInside(record: RequestRecord<unknown, Res>): boolean {
-    return this.#engine.slots.active > 0 && !hasNoContext(record)
+    return this.#parts.slots.active > 0 && !hasNoContext(record)
   }
 
   /**
@@ -130,11 +141,14 @@ export class QueuedExecutor<Req = unknown, Res = unknown, Metadata = unknown, In
         refusal = error
       },
     }
-    if (options !== undefined && !arrivals.reads(known(record), options)) throw refusal
+    if (options !== undefined && !arrivals.reads(known(record), options)) {
+      if (refusal instanceof WaitTimeoutError) return undefined
+      throw refusal
+    }
     const { signal } = extras
     arrivals.arrive(known(record), settings.whenFull === 'block' ? 'reject' : settings.whenFull)
     if (record.status === State.CHECKING) {
-      const error = new OptionsError('schema', 'synchronous for offer(); use submit()', 'an asynchronous schema')
+      const error = new OptionsError('schema', 'a synchronous one for offer(), or submit()', 'an asynchronous schema')
       refusals.refuse(known(record), error)
     }
     if (handle !== undefined || refusal instanceof QueueFullError || refusal instanceof QueueClosedError) return handle
@@ -176,13 +190,45 @@ export class QueuedExecutor<Req = unknown, Res = unknown, Metadata = unknown, In
   cancel(id: string, reason?: unknown): boolean {
     const record = this.#engine.parties.byId(id)
     if (record === undefined) return false
-    return this.#engine.endings.finish(record, State.CANCELLED, new CancelledError(reason, subjectOf(record)))
+    return this.#engine.endings.finish(record, State.CANCELLED, new CancelledError(reason, subjectOf(record), 'id'))
   }
 
   /** How many would start before it: 0 is next. Undefined when no request with this id waits in the queue. */
   position(id: string): number | undefined {
     const record = this.#engine.parties.byId(id)
     return record === undefined ? undefined : this.#engine.moves.position(record)
+  }
+
+  /**
+   * What waits: all that were admitted and have no slot, those included that are put off or tried again. By priority, and within
+   * one in their order; then those that are not in the queue yet. It may be changed meanwhile: what has started or ended by then is
+   * left out, and what has come since is not shown. Costs some time for each that waits.
+   */
+  *waiting(): Generator<WaitingRequest<Req, Metadata>, void, undefined> {
+    for (const record of this.#engine.waiting()) if (isWaiting(record)) yield viewOf<Req, Metadata>(record)
+  }
+
+  /**
+   * Ends what waits, or those of them that `matches` says yes to, each for all who share it, with a `CancelledError`. What runs
+   * goes on, and blocked callers come in. All are asked about before the first one is ended.
+   * @returns how many were ended
+   * @throws {OptionsError} unless `matches` is a function, and when it is asynchronous; what it throws. Then none was ended
+   */
+  clear(matches?: (waiting: WaitingRequest<Req, Metadata>) => boolean, reason?: unknown): number {
+    const { endings } = this.#engine
+    let records = this.#engine.waiting()
+    if (matches !== undefined) {
+      if (typeof matches !== 'function') throw new OptionsError('clear', 'a function', matches)
+      records = records.filter((record) => isYes('clear', matches(viewOf<Req, Metadata>(record))))
+    }
+    let ended = 0
+    for (const record of records) {
+      // Whoever hears of one may do anything about the next.
+      if (!isWaiting(record)) continue
+      endings.end(record, State.CANCELLED, new CancelledError(reason, subjectOf(record), 'clear'))
+      ended++
+    }
+    return ended
   }
 
   /** Starts no more requests until `resume()`. Present runs go on, and requests are still admitted. */
@@ -192,6 +238,15 @@ export class QueuedExecutor<Req = unknown, Res = unknown, Metadata = unknown, In
 
   resume(): void {
     this.#engine.resume()
+  }
+
+  /**
+   * Changes bounds, timeouts and guards while it runs: all that is named, or nothing. A smaller bound displaces nobody; requests
+   * that are live keep their timeouts. Whether anything of a priority may wait (`'none'`) can't be changed.
+   * @throws {OptionsError}
+   */
+  update(options: UpdateOptions<Req, Metadata>): void {
+    update(this.#engine, options as UpdateOptions)
   }
 
   /** How many calls of the executor may run at once. A smaller number shrinks as runs end. */
@@ -243,17 +298,14 @@ export class QueuedExecutor<Req = unknown, Res = unknown, Metadata = unknown, In
 
   /**
    * Stops admitting, finishes, and resolves when nothing runs any more. Blocked requests are refused at once. Idempotent:
-   * a second call may shorten `graceMs`, never lengthen it. Awaited inside the executor, it does not wait for the runs
-   * that await it.
+   * a second call may shorten `graceMs`, never lengthen it. With `lameDuckMs` all of this begins only after so many ms. Awaited
+   * inside the executor, it does not wait for the runs that await it; before Node 24 that is known only in the synchronous part
+   * of a run, and `run.close()` says it explicitly.
    * @throws {OptionsError} through the promise
    */
   close(options?: CloseOptions): Promise<void> {
-    try {
-      const { drain, graceMs } = readCloseOptions(options)
-      return this.#engine.closing.close(drain, graceMs)
-    } catch (error) {
-      return Promise.reject(error)
-    }
+    const engine = this.#engine
+    return engine.close(options, engine.slots.calledFrom)
   }
 
   /** `await using` closes with `close()`. */
@@ -273,6 +325,11 @@ export class QueuedExecutor<Req = unknown, Res = unknown, Metadata = unknown, In
     return this
   }
 
+  /** The same as `off()`, by the name that `events.once()` and `events.on()` of Node call. */
+  removeListener<E extends ExecutorEvent>(event: E, listener: Listener<E, Req, Res, Metadata, Input>): this {
+    return this.off(event, listener)
+  }
+
   /** Takes a listener away, as often as it was added to this event. */
   off<E extends ExecutorEvent>(event: E, listener: Listener<E, Req, Res, Metadata, Input>): this {
     this.#engine.events.off(event, listener as Listener<E>)
@@ -282,6 +339,11 @@ export class QueuedExecutor<Req = unknown, Res = unknown, Metadata = unknown, In
   /** The effective options, in their own words: what was given, the defaults, and what has changed since. Frozen; made anew. */
   get settings(): EffectiveOptions<Req, Input> {
     return effectiveOptions(this.#engine.settings, this.concurrency)
+  }
+
+  /** Shall it be sent requests, and does it work at all? For readiness and liveness probes. */
+  health(): ExecutorHealth {
+    return healthOf(this.#engine)
   }
 
   /** How it stands, as a plain object. Takes some 50 µs, whatever the backlog. */

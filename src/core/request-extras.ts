@@ -8,7 +8,7 @@ import type { State } from './request-state.ts'
 const MAX_ERRORS = 10
 const NO_ERRORS: readonly unknown[] = []
 
-/** For requests that start later than at once, or again. */
+/** For requests that start later than at once, or again, or have a deadline. */
 export class Later {
   /** How often it has been tried, the present attempt included. */
   attempt = 1
@@ -16,6 +16,8 @@ export class Later {
   startAt = Number.NEGATIVE_INFINITY
   /** What must have settled before. */
   after: readonly unknown[] | undefined = undefined
+  /** Its deadline, in ms on the clock: by then it must be over, whenever it may start. */
+  deadlineAt = Number.POSITIVE_INFINITY
   /** When it might start at the earliest, once it is admitted. */
   timedFrom = Number.NEGATIVE_INFINITY
   /** Its place among those who are held out of the queue. */
@@ -56,7 +58,7 @@ export class Extras {
   admission: { resolve(handle: never): void; reject(error: unknown): void } | undefined = undefined
   /** It comes by `offer()`: admitted at once, or not at all. */
   nowOrNever = false
-  /** What only those have that start later, or again. */
+  /** What only those have that start later, or again, or have a deadline. */
   later: Later | undefined = undefined
   /** The slot that it runs in. */
   slot: unknown = undefined

@@ -9,6 +9,7 @@
  */
 import { AsyncResource, executionAsyncId } from 'node:async_hooks'
 import type { Instant } from './clock.ts'
+import type { CloseOptions } from './close-options.ts'
 import { type Priority, priorityOf } from './priority.ts'
 import type { NotRetried, QueuedRequest, RunProgress } from './queued-request.ts'
 import { Extras, Later } from './request-extras.ts'
@@ -33,12 +34,16 @@ export interface RecordOwner {
   waitUntil(record: RequestRecord): number
   /** When a run that began then must be over, in ms on the clock: its own time, or that of the whole request. */
   dueAt(record: RequestRecord, startedAt: number): number
+  /** The time right now, in ms on the clock. */
+  now(): number
   /** Where it runs. */
   slots(): RunOwner
   /** The promise of its end, for whoever asks for it: inside a run, one that knows when it is awaited. */
   watched<T>(record: RequestRecord, promise: Promise<T>): Promise<T>
   /** A record was asked for its id for the first time, and can be found by it from now on. */
   named(record: RequestRecord, id: string): void
+  /** Closes the executor, for a run that may await it. */
+  close(run: object, options?: CloseOptions): Promise<void>
 }
 
 const TIER_BITS = 2
@@ -261,6 +266,11 @@ export class RequestRecord<Req = unknown, Res = unknown> extends AsyncResource i
   /** Who submitted it has left; it goes on for others who share it. */
   get #hasLeft(): boolean {
     return this.extras?.left !== undefined
+  }
+
+  /** It keeps no process alive: for whoever looks for what is still open, as a `QuietResource`. */
+  hasRef(): boolean {
+    return false
   }
 
   cancel(reason?: unknown): boolean {

@@ -11,6 +11,7 @@ import { keptFor } from './admit/openings.ts'
 import type { StandardSchema } from './admit/schema.ts'
 import {
   aFunction,
+  type Given,
   hasMethods,
   isCount,
   isPlain,
@@ -21,14 +22,17 @@ import {
   yesOrNo,
 } from './checks.ts'
 import { type Clock, systemClock } from './clock.ts'
+import { environment } from './environment.ts'
 import { OptionsError } from './errors.ts'
-import type { QueuedExecutorOptions, QueueSize } from './options.ts'
+import type { QueuedExecutorOptions, QueueSize, RequestOptions, UpdateOptions } from './options.ts'
+import { isGuard, isRetry, type Policy, policyRule } from './policy.ts'
 import { type Priority, priorities } from './priority.ts'
-import { type OrderPolicy, strict } from './queue/order.ts'
-import type { LimitPolicy } from './run/limit.ts'
+import { anOrder, type OrderPolicy, strict } from './queue/order.ts'
+import { aLimit, type LimitPolicy } from './run/limit.ts'
 import { keepSomeOut } from './run/reserve.ts'
 import type { StuckPolicy } from './run/slots.ts'
 import type { RetryPolicy } from './settle/retry.ts'
+import type { Elsewhere } from './unknown-option.ts'
 import type { ListenerErrorHandler } from './watch/events.ts'
 
 /** The options as the engine reads them: complete, and by tier. */
@@ -110,14 +114,14 @@ const rules: { readonly [K in keyof QueuedExecutorOptions]-?: OptionRule } = {
   schema: { expected: "a Standard Schema, with a '~standard' property", fits: isSchema },
   maxChecking: bound,
   onDuplicate: duplicateRule,
-  limit: { expected: 'a limit policy, such as adaptive()', fits: (value) => hasMethods(value, 'sample') },
+  limit: aLimit,
   reserve: { ...orEach(priorities, slots), fits: () => false },
   lendReserve: yesOrNo,
-  rateLimit: { expected: 'a rate limit, such as tokenBucket(), or an array of them', fits: areGuards },
-  overload: { expected: 'a guard, such as codel(), or an array of them', fits: areGuards },
-  retry: { expected: 'a retry policy, such as backoff()', fits: (value) => hasMethods(value, 'delayMs') },
+  rateLimit: policyRule('rateLimit', 'a rate limit, such as tokenBucket(), or an array of them', isGuard),
+  overload: policyRule('overload', 'a guard, such as codel(), or an array of them', isGuard),
+  retry: policyRule('retry', 'a retry policy, such as backoff()', isRetry),
   maxRetrying: bound,
-  order: { expected: 'an order policy, such as strict()', fits: (value) => hasMethods(value, 'rank') },
+  order: anOrder,
   clock: {
     expected: 'a clock with now, setTimeout and clearTimeout',
     fits: (value) => hasMethods(value, 'now', 'setTimeout', 'clearTimeout'),
@@ -127,7 +131,30 @@ const rules: { readonly [K in keyof QueuedExecutorOptions]-?: OptionRule } = {
   debug: yesOrNo,
 }
 
-export const optionNames: readonly string[] = /* @__PURE__ */ Object.keys(rules)
+/** What a request may ask for; `request-options.ts` reads it. */
+export const requestOptions = Object.keys({
+  ...{ priority: 0, id: 0, onDuplicate: 0, signal: 0, waitTimeoutMs: 0, runTimeoutMs: 0, timeoutMs: 0 },
+  ...{ metadata: 0, deadline: 0, cost: 0, delayMs: 0, startAt: 0, after: 0 },
+} satisfies { [K in keyof Required<RequestOptions>]: 0 })
+
+/** What may be changed while it runs; `update.ts` does that. */
+export const changeable = {
+  concurrency: rules.concurrency,
+  maxQueueSize: rules.maxQueueSize,
+  maxBlocked: rules.maxBlocked,
+  maxChecking: rules.maxChecking,
+  maxRetrying: rules.maxRetrying,
+  waitTimeoutMs: rules.waitTimeoutMs,
+  runTimeoutMs: rules.runTimeoutMs,
+  timeoutMs: rules.timeoutMs,
+  rateLimit: rules.rateLimit,
+  overload: rules.overload,
+}
+
+/** What was given of settings, without the defaults. */
+const givenOf = new WeakMap<object, object>()
+
+export const executorOptions: Elsewhere = { names: Object.keys(rules), owner: 'the executor' }
 
 /**
  * Options with their defaults. What is set to undefined is not set.
@@ -135,11 +162,24 @@ export const optionNames: readonly string[] = /* @__PURE__ */ Object.keys(rules)
  * @throws {OptionsError} that names the option, what it must be, and what it is
  */
 export function readSettings(options: QueuedExecutorOptions = {}, onDuplicate: OnDuplicate = 'join'): Settings {
-  const given = readGiven<QueuedExecutorOptions>('', options, rules)
+  const given = readGiven<QueuedExecutorOptions>('', options, rules, { names: requestOptions, owner: 'a request' })
+  given.onDuplicate ??= onDuplicate
+  return settingsOf(given)
+}
+
+/**
+ * The same settings, but for some options: all that follows from these follows anew.
+ * @throws {OptionsError} where they don't fit the others
+ */
+export function changedSettings(settings: Settings, changes: Given<UpdateOptions>): Settings {
+  return settingsOf({ ...(givenOf.get(settings) as Given<QueuedExecutorOptions>), ...changes })
+}
+
+function settingsOf(given: Given<QueuedExecutorOptions>): Settings {
   const { limit } = given
   const decides = limit !== undefined && limit.shadow !== true
   if (decides && given.concurrency !== undefined) {
-    throw new OptionsError('concurrency', 'left out, since `limit` decides', given.concurrency)
+    throw new OptionsError('concurrency', 'nothing, since `limit` decides', given.concurrency)
   }
   const concurrency = decides ? requireConcurrency(limit.initial) : (given.concurrency ?? DEFAULT_CONCURRENCY)
   const size = partsOf(given.maxQueueSize, 'total') as Record<string, QueueSize | undefined>
@@ -150,14 +190,17 @@ export function readSettings(options: QueuedExecutorOptions = {}, onDuplicate: O
   const reserve = floorsOf(given.reserve, concurrency, given.lendReserve ?? false)
   const waitTimeoutMs = byTier(given.waitTimeoutMs, Number.POSITIVE_INFINITY)
   const timeoutMs = byTier(given.timeoutMs, Number.POSITIVE_INFINITY)
-  return {
+  const settings: Settings = {
     name: given.name ?? 'triage',
     concurrency,
     total,
     byTier: priorities.map((priority) => (total === 0 ? 0 : sizeOf(size[priority] ?? Number.POSITIVE_INFINITY))),
-    zeroSizes: Object.keys(size).flatMap((part) =>
-      size[part] !== 0 || total === 0 ? [] : part === 'total' ? 'maxQueueSize' : `maxQueueSize.${part}`,
-    ),
+    zeroSizes: [
+      ...Object.keys(size).flatMap((part) =>
+        size[part] !== 0 || total === 0 ? [] : part === 'total' ? 'maxQueueSize' : `maxQueueSize.${part}`,
+      ),
+      ...(['maxBlocked', 'maxChecking', 'maxRetrying'] as const).filter((option) => given[option] === 0),
+    ],
     unusedSizes: priorities.filter((priority) => total === 0 && (size[priority] ?? 'none') !== 'none'),
     whenFull: given.whenFull ?? (total === 0 ? 'reject' : 'shed'),
     kept: keptFor(total, order.targetsMs !== undefined, reserve),
@@ -170,7 +213,7 @@ export function readSettings(options: QueuedExecutorOptions = {}, onDuplicate: O
     maxReplaced: given.maxReplaced ?? concurrency,
     schema: given.schema,
     maxChecking: unbounded(given.maxChecking ?? atMost),
-    onDuplicate: given.onDuplicate ?? onDuplicate,
+    onDuplicate: given.onDuplicate as OnDuplicate,
     order,
     limit,
     reserve,
@@ -182,8 +225,27 @@ export function readSettings(options: QueuedExecutorOptions = {}, onDuplicate: O
     clock: given.clock ?? systemClock,
     onListenerError: given.onListenerError,
     random: given.random ?? (() => Math.random()),
-    debug: given.debug ?? process.env.TRIAGE_DEBUG === '1',
+    debug: given.debug ?? environment('TRIAGE_DEBUG') === '1',
   }
+  givenOf.set(settings, given)
+  return settings
+}
+
+/** All its policies, each with its option. */
+export function policiesOf({
+  order,
+  limit,
+  retry,
+  rateLimits,
+  overload,
+}: Pick<Settings, 'order' | 'limit' | 'retry' | 'rateLimits' | 'overload'>): [path: string, policy: Policy][] {
+  return [
+    ['order', order],
+    ...(limit === undefined ? [] : [['limit', limit] as [string, Policy]]),
+    ...(retry === undefined ? [] : [['retry', retry] as [string, Policy]]),
+    ...rateLimits.map((guard): [string, Policy] => ['rateLimit', guard]),
+    ...overload.map((guard): [string, Policy] => ['overload', guard]),
+  ]
 }
 
 function floorsOf(reserve: QueuedExecutorOptions['reserve'] = {}, concurrency: number, lend: boolean): number[] {
@@ -204,10 +266,6 @@ export function isTimeout(value: unknown): boolean {
 
 function isName(value: unknown): boolean {
   return typeof value === 'string' && value !== ''
-}
-
-function areGuards(value: unknown): boolean {
-  return [value].flat().every((each) => isPlain(each) && isName(each.name))
 }
 
 function isSchema(value: unknown): boolean {

@@ -18,6 +18,25 @@ export type TriageErrorCode =
   | 'TRIAGE_INVALID_OPTIONS'
   | 'TRIAGE_INVARIANT'
 
+/**
+ * What an HTTP server answers: 503 where another try, or another instance, may help. A mistake in our own options, and one
+ * of ours, is no fault of the client.
+ */
+const statuses: { readonly [C in TriageErrorCode]: number } = {
+  TRIAGE_QUEUE_FULL: 503,
+  TRIAGE_RATE_LIMITED: 429,
+  TRIAGE_OVERLOADED: 503,
+  TRIAGE_INVALID_REQUEST: 400,
+  TRIAGE_QUEUE_CLOSED: 503,
+  TRIAGE_DUPLICATE_REQUEST: 409,
+  TRIAGE_WAIT_TIMEOUT: 503,
+  TRIAGE_SHED: 503,
+  TRIAGE_RUN_TIMEOUT: 504,
+  TRIAGE_CANCELLED: 409,
+  TRIAGE_INVALID_OPTIONS: 500,
+  TRIAGE_INVARIANT: 500,
+}
+
 /** What every error can say of its request, and of its queue. */
 export interface ErrorSubject {
   readonly queue?: string | undefined
@@ -45,6 +64,9 @@ interface ErrorDetails {
 }
 
 export const STACKLESS: ErrorDetails = { stackless: true }
+
+/** Of these JSON shows any value. */
+const JSON_TYPES: ReadonlySet<string> = new Set(['string', 'number', 'boolean'])
 
 const brand = Symbol.for('triage-queue.error')
 
@@ -79,7 +101,8 @@ export class TriageError extends Error {
   readonly started: boolean
   /**
    * After how many ms another try is likely to find room, if nothing more urgent comes meanwhile. It goes by the requests that
-   * are ahead now, and the pace of recent runs. Undefined when that is not known, or when trying again makes no sense.
+   * are ahead now, and the pace of recent runs; before the first run has ended it is about a second. Each refusal for load by an
+   * executor has it, timeouts of waiting included. Undefined when trying again makes no sense, and from a `RequestQueue`.
    */
   readonly retryAfterMs: number | undefined
   /** Why it was refused or shed, in numbers; undefined for other ends. */
@@ -100,6 +123,40 @@ export class TriageError extends Error {
 
   static {
     Object.defineProperty(this.prototype, brand, { value: true })
+  }
+
+  // What follows is read by web frameworks, and by nobody else: getters, so that the making of an error costs no more.
+
+  /** The HTTP status that says the same: 503, 429, 504, 400, 409, 422 or 500. Express, Fastify, Koa and Nest answer with it. */
+  get statusCode(): number {
+    return statuses[this.code] ?? 500
+  }
+
+  /**
+   * The HTTP headers that belong to the answer: `retry-after`, or none. Express and Fastify send them.
+   * @see https://www.rfc-editor.org/rfc/rfc9110#name-retry-after
+   */
+  get headers(): Readonly<Record<string, string>> {
+    const seconds = this.retryAfterSeconds
+    return seconds === undefined ? {} : { 'retry-after': `${seconds}` }
+  }
+
+  /** `retryAfterMs` in whole seconds, rounded up, as a Retry-After header has it: at least 1. */
+  get retryAfterSeconds(): number | undefined {
+    const seconds = Math.max(Math.ceil((this.retryAfterMs ?? Number.NaN) / 1_000), 1)
+    return Number.isSafeInteger(seconds) ? seconds : undefined
+  }
+
+  /** May the client read the message? True where the status is below 500, as http-errors has it, and it quotes nothing of ours. */
+  get expose(): boolean {
+    return this.statusCode < 500 && this.code !== 'TRIAGE_CANCELLED'
+  }
+
+  /** What `JSON.stringify()` shows: its text, numbers and booleans, and `explain`. No stack and no cause. */
+  toJSON(): { readonly [name: string]: unknown } {
+    const { name, message, statusCode } = this
+    const shown = Object.entries(this).filter(([key, value]) => key === 'explain' || JSON_TYPES.has(typeof value))
+    return { name, message, statusCode, ...Object.fromEntries(shown) }
   }
 }
 

@@ -7,6 +7,8 @@
  * under symbols: the first since Node 24; the second there with --no-async-context-frame; the last, one for each store, on
  * Node 22. A Node that knows none of them keeps what it keeps.
  */
+import { AsyncResource } from 'node:async_hooks'
+
 const ofContext = new Set<string | undefined>(['context_frame', 'kAsyncLocalStorageContext', 'kResourceStore'])
 
 /** The same resource, which enters an empty context from now on. */
@@ -15,4 +17,14 @@ export function withoutContext<T extends object>(resource: T): T {
     if (ofContext.has(key.description)) (resource as Record<symbol, unknown>)[key] = undefined
   }
   return resource
+}
+
+/**
+ * An AsyncResource that says that it keeps no process alive. Whatever can't say so is blamed by those who look for what is
+ * still open, as `jest --detectOpenHandles` does.
+ */
+export class QuietResource extends AsyncResource {
+  hasRef(): boolean {
+    return false
+  }
 }

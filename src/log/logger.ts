@@ -1,8 +1,8 @@
 /**
  * How does this logger want to be called? pino takes `(fields, message)`, a console `(message, fields)`.
  *
- * The rule, applied once: a logger that has both `child()` and `fatal()` is pino-shaped (pino, bunyan, Fastify's); any
- * other is console-shaped (a console, winston, loglevel). The option `shape` overrides it. Nothing is guessed at a call.
+ * The rule, applied once: a logger that has both `child()` and `fatal()`, and no `transports`, is pino-shaped (pino, bunyan,
+ * Fastify's); any other is console-shaped (a console, loglevel, winston, which may have a level `fatal`). The option `shape` overrides it. Nothing is guessed at a call.
  */
 import { OptionsError } from '../core/errors.ts'
 
@@ -44,7 +44,8 @@ export function requireLogger(logger: unknown, levels: Iterable<LogLevel>): void
 
 export function shapeOf(logger: Logger): LogShape {
   const { child, fatal } = logger as unknown as Methods
-  return typeof child === 'function' && typeof fatal === 'function' ? 'pino' : 'console'
+  const hasBoth = typeof child === 'function' && typeof fatal === 'function'
+  return hasBoth && !('transports' in logger) ? 'pino' : 'console'
 }
 
 export function writeTo(logger: Logger, shape: LogShape): Write {

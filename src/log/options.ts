@@ -8,7 +8,7 @@ import { type Logger, type LogLevel, type LogShape, logLevels, requireLogger, sh
 export interface LogOptions {
   /**
    * The order of a logger's arguments: `'pino'` for `(fields, message)`, `'console'` for `(message, fields)`.
-   * @default 'pino' for a logger that has both child() and fatal(), else 'console'
+   * @default 'pino' for a logger that has both child() and fatal(), and no transports (as winston has); else 'console'
    */
   readonly shape?: LogShape | undefined
   /**

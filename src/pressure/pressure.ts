@@ -97,6 +97,7 @@ export function pressure(options: PressureOptions): Guard {
 
   return {
     name: 'pressure',
+    option: 'overload',
     admit({ at, tier }) {
       const passedMs = at - readAt
       // Also at the first question, and after a clock has gone back.

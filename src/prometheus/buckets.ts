@@ -1,6 +1,7 @@
 /**
  * Where does one bucket end and the next begin? The upper bounds of the histograms, in seconds.
  */
+import { requireOptions } from '../core/checks.ts'
 import { OptionsError } from '../core/errors.ts'
 
 /** The bounds of the two histograms. */
@@ -26,10 +27,7 @@ export function readBuckets(buckets: unknown): Bounds {
   if (typeof buckets !== 'object' || buckets === null) {
     throw new OptionsError('buckets', `${expected}, or an object with such arrays as wait and run`, buckets)
   }
-  for (const [name, value] of Object.entries(buckets)) {
-    if (name === 'wait' || name === 'run') continue
-    throw new OptionsError(`buckets.${name}`, 'left out, since there are only wait and run', value)
-  }
+  requireOptions('buckets', buckets, ['wait', 'run'])
   const { wait = defaults.wait, run = defaults.run } = buckets as Partial<Bounds>
   return { wait: readBounds('buckets.wait', wait), run: readBounds('buckets.run', run) }
 }

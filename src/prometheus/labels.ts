@@ -15,10 +15,10 @@ export function readLabels(labels: unknown): Labels {
   const read: Record<string, string> = {}
   for (const [name, value] of Object.entries(labels)) {
     if (!/^(?!__)[a-zA-Z_][a-zA-Z0-9_]*$/.test(name)) {
-      const expected = 'left out, since a label has a name of letters, digits and _, without a digit or __ in front'
+      const expected = 'a name of letters, digits and _, without a digit or __ in front'
       throw new OptionsError(`labels.${name}`, expected, value)
     }
-    if (ours.includes(name)) throw new OptionsError(`labels.${name}`, 'left out, since the name is taken', value)
+    if (ours.includes(name)) throw new OptionsError(`labels.${name}`, 'another name, since this one is taken', value)
     // Prometheus can't tell an empty value from none at all.
     if (typeof value !== 'string' || value === '') {
       throw new OptionsError(`labels.${name}`, 'a string that is not empty', value)

@@ -1,12 +1,13 @@
 /**
  * What may be chosen? Everything is looked at before anything is registered.
  */
+import { register } from 'prom-client'
 import { hasMethods, type OptionRule, readGiven, yesOrNo } from '../core/checks.ts'
 import { OptionsError } from '../core/errors.ts'
 import type { ExecutorEvent, ExecutorHistograms, ExecutorStatus, Listener } from '../index.ts'
 import { type Bounds, readBuckets } from './buckets.ts'
 import { type Labels, readLabels } from './labels.ts'
-import { installed } from './peer.ts'
+import { openTelemetry } from './peer.ts'
 
 /** What is read of a `QueuedExecutor`. */
 export interface ObservedExecutor {
@@ -39,7 +40,7 @@ interface SpanContext {
 export interface PrometheusOptions {
   /**
    * Where the metrics are registered: a `Registry` of prom-client, of either content type.
-   * @default prom-client's global `register`; only then is prom-client loaded
+   * @default prom-client's global `register`
    */
   registry?: MetricsRegistry | undefined
   /**
@@ -74,6 +75,11 @@ export interface PrometheusOptions {
    * @default false
    */
   exemplars?: boolean | undefined
+  /**
+   * The `trace` of `@opentelemetry/api`, for exemplars in a bundle: there the package can't be looked up by its name.
+   * @default that of the package that is installed
+   */
+  traceApi?: TraceApi | undefined
 }
 
 /** The options, complete. */
@@ -101,6 +107,10 @@ const rules: { readonly [K in keyof PrometheusOptions]-?: OptionRule } = {
   labels: { expected: '', fits: () => true },
   buckets: { expected: '', fits: () => true },
   exemplars: yesOrNo,
+  traceApi: {
+    expected: 'the trace of @opentelemetry/api',
+    fits: (value) => hasMethods(value, 'getActiveSpan', 'isSpanContextValid'),
+  },
 }
 
 /** @throws {OptionsError} that names the option, what it must be, and what it is */
@@ -109,24 +119,22 @@ export function readOptions(executor: ObservedExecutor, options: PrometheusOptio
     throw new OptionsError('executor', 'a QueuedExecutor', executor)
   }
   const given = readGiven<PrometheusOptions>('', options, rules)
-  const { registry, prefix = 'triage_', labels = {}, buckets = {}, exemplars = false } = given
+  const { registry = register, prefix = 'triage_', labels = {}, buckets = {}, exemplars = false, traceApi } = given
   return {
     prefix,
     labels: readLabels(labels),
     bounds: readBuckets(buckets),
-    registry: registry ?? globalRegistry(),
-    traces: exemplars ? traceApi() : undefined,
+    registry,
+    traces: exemplars ? (traceApi ?? installedTraces()) : undefined,
   }
 }
 
-function globalRegistry(): MetricsRegistry {
-  const client = installed<{ register: MetricsRegistry }>('prom-client')
-  if (client !== undefined) return client.register
-  throw new OptionsError('registry', 'given where prom-client, whose own is the default, is not installed', undefined)
-}
-
-function traceApi(): TraceApi {
-  const api = installed<{ trace: TraceApi }>('@opentelemetry/api')
+function installedTraces(): TraceApi {
+  const api = openTelemetry<{ trace: TraceApi }>()
   if (api !== undefined) return api.trace
-  throw new OptionsError('exemplars', 'false where @opentelemetry/api is not installed', true)
+  throw new OptionsError(
+    'exemplars',
+    'false where @opentelemetry/api is not found; in a bundle, give its `trace` as `traceApi`',
+    true,
+  )
 }

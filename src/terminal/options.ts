@@ -4,6 +4,7 @@
 
 import { hasMethods, numberThat, type OptionRule, readGiven, yesOrNo } from '../core/checks.ts'
 import { type Clock, systemClock } from '../core/clock.ts'
+import { environment } from '../core/environment.ts'
 
 /** What the view needs of a stream: `process.stdout` and `process.stderr` have it, and so has any writable stream. */
 export interface WatchStream {
@@ -77,7 +78,7 @@ const rules: { readonly [K in keyof WatchOptions]-?: OptionRule } = {
 export function readWatchOptions(options: WatchOptions = {}): WatchSettings {
   const given = readGiven<WatchOptions>('', options, rules)
   const { stream = process.stdout, intervalMs = 250, plainIntervalMs = 5_000, clock = systemClock } = given
-  const isLive = stream.isTTY === true && process.env.TERM !== 'dumb'
+  const isLive = stream.isTTY === true && environment('TERM') !== 'dumb'
   return {
     stream,
     isLive,
@@ -89,5 +90,5 @@ export function readWatchOptions(options: WatchOptions = {}): WatchSettings {
 
 /** @see https://no-color.org */
 function hasColors(stream: WatchStream): boolean {
-  return (process.env.NO_COLOR ?? '') === '' && (stream.hasColors?.() ?? true)
+  return (environment('NO_COLOR') ?? '') === '' && (stream.hasColors?.() ?? true)
 }

@@ -163,7 +163,7 @@ group('each error', () => {
     expect(new OptionsError('maxQueueSize.low', 'an integer', 2.5)).toMatchObject({
       name: 'OptionsError',
       code: 'TRIAGE_INVALID_OPTIONS',
-      message: "Option 'maxQueueSize.low' must be an integer, but is 2.5",
+      message: "Option 'maxQueueSize.low': expected an integer, got 2.5",
       path: 'maxQueueSize.low',
       expected: 'an integer',
       received: 2.5,
@@ -198,6 +198,80 @@ group('each error', () => {
     expect(error.name).toBe('Mine')
     expect(Object.keys(Object.getOwnPropertyDescriptors(new QueueClosedError()))).not.toContain('name')
     expect(Object.getOwnPropertyDescriptor(QueueClosedError.prototype, 'name')).toMatchObject({ configurable: true })
+  })
+})
+
+group('over HTTP', () => {
+  const load = [503, { 'retry-after': '2' }, 2, false] as const
+  test.each<[TriageError, number, object, number | undefined, boolean]>([
+    [new QueueFullError('total', 1, 1, subject, 1_001), ...load],
+    [new OverloadedError(explain, subject, 1_001), ...load],
+    [new ShedError('high', subject, 1_001), ...load],
+    [new WaitTimeoutError(1, 1, subject, 1_001), ...load],
+    [new RateLimitedError(explain, subject, 1_001), 429, { 'retry-after': '2' }, 2, true],
+    [new QueueClosedError(subject), 503, {}, undefined, false],
+    [new RunTimeoutError(1, 1, subject), 504, {}, undefined, false],
+    [new InvalidRequestError([{ message: 'no' }], subject), 400, {}, undefined, true],
+    [new DuplicateRequestError(subject), 409, {}, undefined, true],
+    [new DuplicateRequestError(subject, 'payload'), 422, {}, undefined, true],
+    // Its message quotes a reason that is nobody's but ours.
+    [new CancelledError('secret', subject), 409, {}, undefined, false],
+    [new OptionsError('a', 'b', 'c', subject), 500, {}, undefined, false],
+    [new InvariantError(1, 'x', {}), 500, {}, undefined, false],
+    [new TriageError('TRIAGE_OF_TOMORROW' as 'TRIAGE_SHED', 'x'), 500, {}, undefined, false],
+  ])('%s', (error, statusCode, headers, retryAfterSeconds, expose) => {
+    expect(error.statusCode).toBe(statusCode)
+    expect(error.headers).toEqual(headers)
+    expect(error.retryAfterSeconds).toBe(retryAfterSeconds)
+    expect(error.expose).toBe(expose)
+  })
+
+  test.each([
+    [0, 1],
+    [0.4, 1],
+    [1, 1],
+    [1_000, 1],
+    [1_000.1, 2],
+    [59_999, 60],
+    [Number.POSITIVE_INFINITY, undefined],
+    [1e25, undefined],
+    [Number.NaN, undefined],
+    [undefined, undefined],
+  ])('%s ms are %s whole seconds', (ms, seconds) => {
+    const error = new OverloadedError(explain, subject, ms)
+    expect(error.retryAfterSeconds).toBe(seconds)
+    expect(error.headers).toEqual(seconds === undefined ? {} : { 'retry-after': String(seconds) })
+    expect(() => new Headers(error.headers)).not.toThrow()
+  })
+
+  test('costs nothing until it is read: no error has a property of its own for it', () => {
+    const own = Object.keys(new QueueFullError('total', 1, 1, subject, 1))
+    expect(own).not.toEqual(expect.arrayContaining([expect.stringMatching(/status|headers|expose|Seconds/)]))
+  })
+})
+
+group('as JSON', () => {
+  test('it is its text and its numbers, and why; no stack, and nothing of whoever cancelled', () => {
+    const error = new QueueFullError('total', 2, 2, subject, 250)
+    expect(JSON.parse(JSON.stringify(error))).toEqual({
+      name: 'QueueFullError',
+      message: error.message,
+      statusCode: 503,
+      code: 'TRIAGE_QUEUE_FULL',
+      ...subject,
+      retryAfterMs: 250,
+      explain: error.explain,
+      bound: 'total',
+      size: 2,
+      maxSize: 2,
+      neverFits: false,
+    })
+    const tangled: { self?: object } = {}
+    tangled.self = tangled
+    const shown = JSON.parse(JSON.stringify(new CancelledError(tangled, subject)))
+    expect(shown).toMatchObject({ code: 'TRIAGE_CANCELLED', statusCode: 409 })
+    expect(shown).not.toHaveProperty('reason')
+    expect(() => JSON.stringify(new OptionsError('a', 'b', 5n))).not.toThrow()
   })
 })
 

@@ -41,7 +41,7 @@ test.each<[string, unknown, string]>([
   ['what can’t be shown', Object.create(null, { toJSON: { get: refuse } }), 'a value of type object'],
 ])('%s is shown in one short line', (_what, received, shown) => {
   const error = new OptionsError('name', 'something else', received)
-  expect(error.message).toBe(`Option 'name' must be something else, but is ${shown}`)
+  expect(error.message).toBe(`Option 'name': expected something else, got ${shown}`)
   expect(error.received).toBe(received)
 })
 

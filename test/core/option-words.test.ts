@@ -61,7 +61,7 @@ test.each<[string, string, unknown[], unknown[]]>([
 
 test('what a limit decides can not be set as well, unless it is only a shadow', () => {
   const limit = { name: 'mine', initial: 2, sample: method }
-  const error = { path: 'concurrency', expected: 'left out, since `limit` decides', received: 5 }
+  const error = { path: 'concurrency', expected: 'nothing, since `limit` decides', received: 5 }
   expect(() => make({ limit, concurrency: 5 })).toThrow(expect.objectContaining(error))
   expect(make({ limit }).concurrency).toBe(2)
   expect(make({ limit: { ...limit, shadow: true }, concurrency: 5 }).concurrency).toBe(5)

@@ -81,21 +81,21 @@ test('the table of options accepts and refuses what a zod schema of them does', 
 
 describe('an OptionsError names the option, what it must be, and what it is', () => {
   test.each<[unknown, string, string]>([
-    [{ concurrency: 0 }, 'concurrency', "Option 'concurrency' must be an integer of at least 1, but is 0"],
-    [{ concurrency: '5' }, 'concurrency', "Option 'concurrency' must be an integer of at least 1, but is '5'"],
-    [{ concurrency: Number.POSITIVE_INFINITY }, 'concurrency', 'an integer of at least 1, but is Infinity'],
-    [{ maxQueueSize: { low: -1 } }, 'maxQueueSize.low', "Option 'maxQueueSize.low' must be an integer of at least 0"],
-    [{ maxQueueSize: { lwo: 1 } }, 'maxQueueSize.lwo', 'there is no such option (there are total, urgent'],
-    [{ maxQueueSzie: 1 }, 'maxQueueSzie', 'there is no such option (there are name, concurrency, maxQueueSize'],
-    [{ whenFull: 'drop' }, 'whenFull', "must be one of 'reject', 'block', 'shed', but is 'drop'"],
-    [{ runTimeoutMs: 0 }, 'runTimeoutMs', 'must be a number of ms greater than 0, or Infinity, but is 0'],
-    [{ timeoutMs: { urgent: Number.NaN } }, 'timeoutMs.urgent', 'but is NaN'],
-    [{ schema: {} }, 'schema', "must be a Standard Schema, with a '~standard' property, but is {}"],
-    [{ order: { name: 'mine' } }, 'order', 'must be an order policy'],
-    [{ clock: { now: 1 } }, 'clock', 'must be a clock'],
-    [{ onListenerError: 'log' }, 'onListenerError', "must be a function, but is 'log'"],
-    [null, 'options', "Option 'options' must be an object, but is null"],
-    [[], 'options', "Option 'options' must be an object, but is []"],
+    [{ concurrency: 0 }, 'concurrency', "Option 'concurrency': expected an integer of at least 1, got 0"],
+    [{ concurrency: '5' }, 'concurrency', "Option 'concurrency': expected an integer of at least 1, got '5'"],
+    [{ concurrency: Number.POSITIVE_INFINITY }, 'concurrency', 'an integer of at least 1, got Infinity'],
+    [{ maxQueueSize: { low: -1 } }, 'maxQueueSize.low', "Option 'maxQueueSize.low': expected an integer of at least 0"],
+    [{ maxQueueSize: { lwo: 1 } }, 'maxQueueSize.lwo', "did you mean 'low'?"],
+    [{ maxQueueSzie: 1 }, 'maxQueueSzie', "did you mean 'maxQueueSize'?"],
+    [{ whenFull: 'drop' }, 'whenFull', "expected one of 'reject', 'block', 'shed', got 'drop'"],
+    [{ runTimeoutMs: 0 }, 'runTimeoutMs', 'expected a number of ms greater than 0, or Infinity, got 0'],
+    [{ timeoutMs: { urgent: Number.NaN } }, 'timeoutMs.urgent', 'got NaN'],
+    [{ schema: {} }, 'schema', "expected a Standard Schema, with a '~standard' property, got {}"],
+    [{ order: { name: 'mine' } }, 'order', 'expected an order policy'],
+    [{ clock: { now: 1 } }, 'clock', 'expected a clock'],
+    [{ onListenerError: 'log' }, 'onListenerError', "expected a function, got 'log'"],
+    [null, 'options', "Option 'options': expected an object, got null"],
+    [[], 'options', "Option 'options': expected an object, got []"],
   ])('%j', (options, path, message) => {
     expect.assertions(3)
     try {
@@ -108,7 +108,7 @@ describe('an OptionsError names the option, what it must be, and what it is', ()
   })
 
   test('the executor itself', () => {
-    expect(() => new QueuedExecutor('run' as never)).toThrow("Option 'executor' must be a function, but is 'run'")
+    expect(() => new QueuedExecutor('run' as never)).toThrow("Option 'executor': expected a function, got 'run'")
   })
 })
 
@@ -274,6 +274,7 @@ describe('what one request asks for', () => {
       ...{ priority: 'high', id: 'x', signal: new AbortController().signal, metadata: {}, cost: 2, delayMs: 0 },
       ...{ waitTimeoutMs: 9_000, runTimeoutMs: 9_000, timeoutMs: 9_000, startAt: new Date(0), after: [] },
       onDuplicate: 'join',
+      deadline: new Date(Date.now() + 60_000),
     }
     const reads: string[] = []
     const counted = new Proxy(options, {

@@ -29,7 +29,7 @@ describe('offer()', () => {
 
   test('says that an asynchronous schema is not for it', () => {
     const { queue } = timed({ schema: slowSchema().schema })
-    const expected = 'synchronous for offer(); use submit()'
+    const expected = 'a synchronous one for offer(), or submit()'
     const error = { path: 'schema', expected, received: 'an asynchronous schema' }
     expect(() => queue.offer(1)).toThrow(expect.objectContaining(error))
   })

@@ -126,7 +126,7 @@ describe('submit and the handle', () => {
     expect([first, second, third].map((request) => request?.position())).toEqual([0, 1, 2])
     await clock.run({ until: queue.idle() })
     expect(started).toEqual([1, 11, 12, 13])
-    expect(() => first?.setPriority('first' as Priority)).toThrow("Option 'priority' must be one of")
+    expect(() => first?.setPriority('first' as Priority)).toThrow("Option 'priority': expected one of")
   })
 
   test('cancel: waiting it never starts, running its signal is aborted and its slot held', async () => {
@@ -189,7 +189,8 @@ describe('backpressure', () => {
       maxSize: 3,
       priority: 'urgent',
       started: false,
-      retryAfterMs: undefined,
+      // No run has ended: nothing is known of the pace.
+      retryAfterMs: 1_000,
     })
     await clock.run({ until: Promise.all(burst) })
   })
@@ -368,7 +369,7 @@ describe('the admission check', () => {
     const queue = new QueuedExecutor((request: { prompt: string }) => request.prompt, { schema: slow })
     await expect(queue.execute({ prompt: 'good' })).resolves.toBe('good')
     await expect(queue.execute({ prompt: 'bad' })).rejects.toMatchObject({ code: 'TRIAGE_INVALID_REQUEST' })
-    expect(() => queue.offer({ prompt: 'good' })).toThrow("Option 'schema' must be synchronous for offer()")
+    expect(() => queue.offer({ prompt: 'good' })).toThrow("Option 'schema': expected a synchronous one for offer()")
     await queue.idle()
     expect(queue.getStatus().totals).toMatchObject({ admitted: 1, rejected: 2 })
   })
@@ -676,7 +677,7 @@ describe('slots', () => {
     for (const bad of [0, Number.NaN, 2.5, '5', Number.POSITIVE_INFINITY]) {
       expect(() => {
         queue.concurrency = bad as number
-      }).toThrow("Option 'concurrency' must be an integer of at least 1")
+      }).toThrow("Option 'concurrency': expected an integer of at least 1")
     }
     expect(queue.concurrency).toBe(1)
   })
@@ -851,7 +852,7 @@ describe('events', () => {
     expect(once).toHaveBeenCalledTimes(1)
     expect(off).not.toHaveBeenCalled()
     expect(() => queue.on('error' as never, once)).toThrow("There is no event 'error'; the events are queued")
-    expect(() => queue.on('idle', 'log' as never)).toThrow("The listener of 'idle' must be a function")
+    expect(() => queue.on('idle', 'log' as never)).toThrow("The listener of 'idle': expected a function")
   })
 })
 

@@ -91,7 +91,7 @@ describe('the rest of an executor', () => {
   })
 
   test('takes its options as an executor does: unknown ones are refused, inherited ones count', () => {
-    expect(() => new TaskQueue({ concurency: 1 } as never)).toThrow("Option 'concurency'")
+    expect(() => new TaskQueue({ concurency: 1 } as never)).toThrow("Unknown option 'concurency'")
     expect(() => new TaskQueue(4 as never)).toThrow(OptionsError)
     expect(new TaskQueue(Object.create({ concurrency: 3 })).concurrency).toBe(3)
   })
@@ -193,6 +193,6 @@ describe('wrap()', () => {
   })
 
   test('refuses what is no function', () => {
-    expect(() => new TaskQueue().wrap(fetched as never)).toThrow("Option 'wrap' must be a function")
+    expect(() => new TaskQueue().wrap(fetched as never)).toThrow("Option 'wrap': expected a function")
   })
 })

@@ -62,7 +62,7 @@ function optionsOf(policy: (options: never) => unknown): string[] {
   try {
     policy({ unheardOf: 1 } as never)
   } catch (error) {
-    const [, names] = /\(there are ([^)]+)\)/.exec((error as Error).message) ?? []
+    const [, names] = /expected one of (.+)$/.exec((error as Error).message) ?? []
     return (names as string).split(', ')
   }
   throw new Error('it takes anything')

@@ -495,7 +495,7 @@ describe('what holds', () => {
     const queue = new QueuedExecutor((_: unknown, run) => run.holdUntil(nothing as never), { debug: true })
     await expect(queue.execute(1)).rejects.toMatchObject({
       code: 'TRIAGE_INVALID_OPTIONS',
-      message: expect.stringContaining("'holdUntil' must be a promise"),
+      message: expect.stringContaining("'holdUntil': expected a promise"),
     })
     expect(queue.getStatus()).toMatchObject({ activeWorkers: 0, totals: { failed: 1 } })
   })

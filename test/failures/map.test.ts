@@ -204,7 +204,7 @@ describe('what it reads', () => {
     const map = () => queue.map(source as never)
     expect(map).toThrow(OptionsError)
     expect(map).toThrow(
-      `Option 'requests' must be an iterable object, such as an array, a generator or a stream, but is ${received}`,
+      `Option 'requests': expected an iterable object, such as an array, a generator or a stream, got ${received}`,
     )
   })
 
@@ -258,15 +258,15 @@ describe('what it reads', () => {
 
 describe('its options', () => {
   test.each<[unknown, string]>([
-    [{ windw: 3 }, "Option 'map.windw' must be left out"],
-    [{ id: 'one for all' }, "Option 'map.id' must be left out"],
-    [null, "Option 'map' must be an object"],
-    [{ ordered: 1 }, "Option 'ordered' must be a boolean"],
-    [{ window: 0 }, "Option 'window' must be an integer of at least 1"],
-    [{ priority: 'soon' }, "Option 'priority' must be one of"],
-    [{ signal: {} }, "Option 'signal' must be an AbortSignal"],
-    [{ timeoutMs: 0 }, "Option 'timeoutMs' must be a number of ms greater than 0"],
-    [{ cost: 3 }, "Option 'cost' must be at most 2"],
+    [{ windw: 3 }, "Unknown option 'map.windw'"],
+    [{ id: 'one for all' }, "Unknown option 'map.id'"],
+    [null, "Option 'map': expected an object"],
+    [{ ordered: 1 }, "Option 'ordered': expected a boolean"],
+    [{ window: 0 }, "Option 'window': expected an integer of at least 1"],
+    [{ priority: 'soon' }, "Option 'priority': expected one of"],
+    [{ signal: {} }, "Option 'signal': expected an AbortSignal"],
+    [{ timeoutMs: 0 }, "Option 'timeoutMs': expected a number of ms greater than 0"],
+    [{ cost: 3 }, "Option 'cost': expected at most 2"],
   ])('are looked at when it is called: %j', (options, message) => {
     const { queue } = quick()
     const map = () => queue.map([1], options as never)

@@ -52,7 +52,13 @@ const readers: { readonly [what: string]: readonly [right: Options, read: (optio
         runTimeoutMs: 5,
       },
       ...{ timeoutMs: 5, onStuck: 'replace', maxReplaced: 1, schema, onDuplicate: 'reject', order: strict() },
-      ...{ reserve: { urgent: 1 }, lendReserve: true, retry: backoff(), rateLimit: guard, overload: [guard] },
+      ...{
+        reserve: { urgent: 1 },
+        lendReserve: true,
+        retry: backoff({ budget: Number.POSITIVE_INFINITY }),
+        rateLimit: guard,
+        overload: [guard],
+      },
       ...{ clock: systemClock, onListenerError: fn, random: fn, debug: false },
     },
     (options) => new QueuedExecutor(echo, options),
@@ -127,11 +133,13 @@ describe('F28: each option is read once, and what was read is what is checked an
     const queue = new QueuedExecutor(echo, Object.create(defaults))
     expect(queue.settings).toMatchObject({ concurrency: 3, maxQueueSize: { total: 7 } })
     expect(() => new QueuedExecutor(echo, Object.create({ concurrency: 0 }))).toThrow(
-      "Option 'concurrency' must be an integer of at least 1, but is 0",
+      "Option 'concurrency': expected an integer of at least 1, got 0",
     )
     // What is unknown is refused where somebody has written it, and not where it is inherited from anywhere.
     expect(() => new QueuedExecutor(echo, Object.create({ concurency: 0 }))).not.toThrow()
-    expect(() => new QueuedExecutor(echo, { concurency: 0 } as never)).toThrow('there is no such option')
+    expect(() => new QueuedExecutor(echo, { concurency: 0 } as never)).toThrow(
+      "Unknown option 'concurency': did you mean 'concurrency'?",
+    )
   })
 
   test('F28: a list of guards is copied once', () => {

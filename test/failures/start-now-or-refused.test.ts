@@ -54,7 +54,7 @@ describe('nothing may wait', () => {
     const refused = await queue.execute('b', { id: 'mine' }).catch((error) => error)
     expect(refused).toBeInstanceOf(QueueFullError)
     expect(refused).toMatchObject({
-      message: "No slot is free, and nothing may wait (maxQueueSize is 'none')",
+      message: expect.stringContaining("No slot is free, and nothing may wait (maxQueueSize is 'none')"),
       ...{ bound: 'total', size: 0, maxSize: 0, requestId: 'mine' },
       explain: {
         ...{ rule: 'maxQueueSize', compared: { bound: 'total', size: 0, maxSize: 0 } },
@@ -64,7 +64,7 @@ describe('nothing may wait', () => {
     const { queue: other } = gated({ maxQueueSize: { low: 'none' } })
     send(other, 'a', { priority: 'low' })
     await expect(other.execute('b', { priority: 'low' })).rejects.toMatchObject({
-      message: "No slot is free, and nothing may wait for priority 'low' (maxQueueSize.low is 'none')",
+      message: expect.stringContaining("nothing may wait for priority 'low' (maxQueueSize.low is 'none')"),
       ...{ bound: 'priority', size: 0, maxSize: 0 },
     })
   })

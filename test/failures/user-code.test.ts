@@ -39,7 +39,7 @@ const rejects = Symbol('a promise that rejects')
 const answers = (answer: unknown) => (() => (answer === rejects ? Promise.reject(thrown) : answer)) as never
 
 describe('an order that throws', () => {
-  const lowThrows = fairBy((name: string) => (name === 'bad' ? throws() : name))
+  const lowThrows = () => fairBy((name: string) => (name === 'bad' ? throws() : name))
 
   test('when a request is given another priority: the caller hears it, and nothing has changed', async () => {
     let isBroken = false
@@ -55,7 +55,7 @@ describe('an order that throws', () => {
   })
 
   test('one that starts later is not ranked before its time has come: it may move, and is cancelled then', async () => {
-    const { clock, gate, queue } = await busy({ order: lowThrows, maxQueueSize: { urgent: 1 } })
+    const { clock, gate, queue } = await busy({ order: lowThrows(), maxQueueSize: { urgent: 1 } })
     const later = await queue.submit('bad', { delayMs: 50 })
     const end = watch(later.result)
     expect(later.setPriority('urgent')).toBe(true)
@@ -84,7 +84,7 @@ describe('an order that throws', () => {
   })
 
   test('about a newcomer displaces nobody for it', async () => {
-    const { gate, queue } = await busy({ order: lowThrows, maxQueueSize: 1, whenFull: 'shed' })
+    const { gate, queue } = await busy({ order: lowThrows(), maxQueueSize: 1, whenFull: 'shed' })
     const low = watch(queue.execute('low', { priority: 'low' }))
     const bad = watch(queue.execute('bad', { priority: 'urgent' }))
     await turn()
@@ -94,7 +94,7 @@ describe('an order that throws', () => {
   })
 
   test('about one that is blocked refuses that one, and lets the next one in', async () => {
-    const { gate, queue } = await busy({ order: lowThrows, maxQueueSize: 1, whenFull: 'block' })
+    const { gate, queue } = await busy({ order: lowThrows(), maxQueueSize: 1, whenFull: 'block' })
     const [, bad, good] = ['waits', 'bad', 'good'].map((name) => watch(queue.execute(name)))
     await gate.finish('busy 0')
     expect([bad?.error, good?.state]).toEqual([thrown, 'pending'])
@@ -176,9 +176,9 @@ describe('a guard', () => {
   test('whose refusal names a time that is none has it estimated', async () => {
     for (const retryAfterMs of [Number.NaN, -1, '5']) {
       const guard: Guard = { name: 'g', admit: () => ({ ...no, retryAfterMs: retryAfterMs as number }) }
-      const end = watch(gated({ overload: guard }).queue.execute('a'))
+      const end = watch(gated({ overload: guard, random: () => 0 }).queue.execute('a'))
       await turn()
-      expect(end.error).toMatchObject({ code: 'TRIAGE_OVERLOADED', retryAfterMs: undefined })
+      expect(end.error).toMatchObject({ code: 'TRIAGE_OVERLOADED', retryAfterMs: 1_000 })
     }
   })
 

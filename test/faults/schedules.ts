@@ -59,6 +59,7 @@ const crowd: readonly Command[] = [
   arrive(normal, { refused: 'schema' }),
   arrive(high, { delayMs: 20, metadata: 1 } as Partial<Arrive>, 130),
   then({ do: 'setPriority', which: 0, tier: urgent }),
+  then({ do: 'clear', tier: low }),
   then({ do: 'resize', concurrency: 3 }),
   then({ do: 'resume' }, 400),
   arrive(low, { work: work('throws') }),

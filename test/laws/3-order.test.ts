@@ -55,7 +55,7 @@ test(
         for (const change of changes) {
           if (change.do === 'add') {
             wanted.push({ n: handles.length, tier: priorities.indexOf(change.priority) })
-            handles.push(executor.offer(handles.length, change) as QueuedRequest<number, void>)
+            handles.push(executor.offer(handles.length, { priority: change.priority }) as QueuedRequest<number, void>)
             continue
           }
           const n = change.which % Math.max(handles.length, 1)

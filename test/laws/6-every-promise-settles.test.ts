@@ -115,6 +115,34 @@ test('close() may be called again with less patience, and all its promises settl
   expect(closes).toHaveLength(4)
 })
 
+test('clear() answers all that wait, and whoever was blocked comes in', async () => {
+  const { clock, executor, told, close } = await crowded()
+  expect(executor.clear()).toBe(1)
+  await clock.settle()
+  expect(Object.fromEntries(told)).toEqual({ waiting: 'TRIAGE_CANCELLED' })
+  // Of the blocked the first has the place now, and is cleared too.
+  for (let cleared = 1; cleared > 0; ) {
+    cleared = executor.clear()
+    await clock.settle()
+  }
+  expect(told.get('blocked execute')).toBe('TRIAGE_CANCELLED')
+  close({ graceMs: 0 })
+  await clock.advance(1)
+  expect([...told.keys()].sort()).toEqual(
+    ['blocked execute', 'blocked submit', 'close {"graceMs":0}', 'idle', 'map', 'ready', 'running', 'waiting'].sort(),
+  )
+})
+
+test('a lame duck answers everybody, and so does its end', async () => {
+  const { clock, told, hand, executor, close } = await crowded()
+  close({ lameDuckMs: 50, graceMs: 50 })
+  hand('late', executor.execute(6))
+  await clock.advance(49)
+  expect(told.size).toBe(0)
+  await clock.advance(51)
+  expect(told.size).toBe(9)
+})
+
 test('a paused executor closes', async () => {
   for (const drain of [true, false]) {
     const executor = new QueuedExecutor((n: number) => n, { clock: new VirtualClock() })

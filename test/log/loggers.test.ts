@@ -77,6 +77,12 @@ test('a console gets the message first, and nothing in the fields is taken for a
 
 test.each([
   ['child() and fatal()', { child() {}, fatal() {} }, undefined, 'fields first'],
+  [
+    'both, and transports, as winston with a level fatal',
+    { child() {}, fatal() {}, transports: [] },
+    undefined,
+    'message first',
+  ],
   ['only child(), as winston', { child() {} }, undefined, 'message first'],
   ['neither, as a console', {}, undefined, 'message first'],
   ['both, but the option says console', { child() {}, fatal() {} }, 'console', 'message first'],
@@ -181,16 +187,16 @@ test('a logger that uses the executor itself goes on', async () => {
 const bad = (options: unknown): LogOptions => options as LogOptions
 
 test.each([
-  ['an unknown option', { perSecnd: 1 }, "Option 'perSecnd' must be left out"],
-  ['options that are none', 5, "Option 'options' must be an object, but is 5"],
-  ['an unknown event', { levels: { queued: 'info' } }, "Option 'levels.queued' must be left out"],
-  ['an unknown level', { levels: { failed: 'loud' } }, "Option 'levels.failed' must be one of 'trace'"],
-  ['a level by inheritance', { levels: { constructor: 'info' } }, "Option 'levels.constructor' must be left out"],
-  ['a shape', { shape: 'winston' }, "Option 'shape' must be one of 'pino', 'console', but is 'winston'"],
-  ['no lines at all', { perSecond: 0 }, "Option 'perSecond' must be a number greater than 0, or Infinity, but is 0"],
-  ['a rate that is NaN', { perSecond: Number.NaN }, "Option 'perSecond' must be"],
-  ['half a burst', { burst: 0.5 }, "Option 'burst' must be an integer of at least 1, but is 0.5"],
-  ['a redactor that is none', { redact: true }, "Option 'redact' must be a function, but is true"],
+  ['an unknown option', { perSecnd: 1 }, "Unknown option 'perSecnd'"],
+  ['options that are none', 5, "Option 'options': expected an object, got 5"],
+  ['an unknown event', { levels: { queued: 'info' } }, "Unknown option 'levels.queued'"],
+  ['an unknown level', { levels: { failed: 'loud' } }, "Option 'levels.failed': expected one of 'trace'"],
+  ['a level by inheritance', { levels: { constructor: 'info' } }, "Unknown option 'levels.constructor'"],
+  ['a shape', { shape: 'winston' }, "Option 'shape': expected one of 'pino', 'console', got 'winston'"],
+  ['no lines at all', { perSecond: 0 }, "Option 'perSecond': expected a number greater than 0, or Infinity, got 0"],
+  ['a rate that is NaN', { perSecond: Number.NaN }, "Option 'perSecond': expected"],
+  ['half a burst', { burst: 0.5 }, "Option 'burst': expected an integer of at least 1, got 0.5"],
+  ['a redactor that is none', { redact: true }, "Option 'redact': expected a function, got true"],
 ])('refuses %s', (_name, options, message) => {
   const call = () => logTo(timed().queue, memory().logger, bad(options))
   expect(call).toThrow(OptionsError)
@@ -201,11 +207,11 @@ test('refuses what is no executor, and a logger without the methods that are nee
   const { queue } = timed()
   const { warn, error, info } = memory().logger
   const bare: Logger = { warn, error, info }
-  expect(() => logTo(undefined as never, bare)).toThrow("Option 'executor' must be a QueuedExecutor, but is undefined")
+  expect(() => logTo(undefined as never, bare)).toThrow("Option 'executor': expected a QueuedExecutor, got undefined")
   expect(() => logTo(queue, undefined as never)).toThrow(
-    "Option 'logger' must be a logger that has warn(), error(), info(), but is undefined",
+    "Option 'logger': expected a logger that has warn(), error(), info(), got undefined",
   )
-  expect(() => logTo(queue, { warn, error } as never)).toThrow('a logger that has info(), but is {}')
-  expect(() => logTo(queue, bare, { levels: { completed: 'debug' } })).toThrow('a logger that has debug(), but is {}')
+  expect(() => logTo(queue, { warn, error } as never)).toThrow('a logger that has info(), got {}')
+  expect(() => logTo(queue, bare, { levels: { completed: 'debug' } })).toThrow('a logger that has debug(), got {}')
   expect(() => logTo(queue, bare)).not.toThrow()
 })

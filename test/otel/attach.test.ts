@@ -192,18 +192,18 @@ test('errors with hostile getters, and things that are no errors, are shown as w
 })
 
 test.each([
-  [{ tracer: {} }, "Option 'tracer' must be a Tracer, or false, but is {}"],
-  [{ tracerProvider: 1 }, "Option 'tracerProvider' must be a TracerProvider, but is 1"],
-  [{ meter: true }, "Option 'meter' must be a Meter, or false, but is true"],
-  [{ meterProvider: null }, "Option 'meterProvider' must be a MeterProvider, but is null"],
-  [{ histograms: 'yes' }, "Option 'histograms' must be a boolean, but is 'yes'"],
+  [{ tracer: {} }, "Option 'tracer': expected a Tracer, or false, got {}"],
+  [{ tracerProvider: 1 }, "Option 'tracerProvider': expected a TracerProvider, got 1"],
+  [{ meter: true }, "Option 'meter': expected a Meter, or false, got true"],
+  [{ meterProvider: null }, "Option 'meterProvider': expected a MeterProvider, got null"],
+  [{ histograms: 'yes' }, "Option 'histograms': expected a boolean, got 'yes'"],
   [
     { attributes: { a: {} } },
-    "Option 'attributes' must be an object of strings, numbers, booleans, or arrays of these",
+    "Option 'attributes': expected an object of strings, numbers, booleans, or arrays of these",
   ],
-  [{ clock: 5 }, "Option 'clock' must be a clock with now, but is 5"],
-  [{ constructor: 1 }, "Option 'constructor' must be left out, since there is no such option"],
-  [[], "Option 'options' must be an object, but is []"],
+  [{ clock: 5 }, "Option 'clock': expected a clock with now, got 5"],
+  [{ constructor: 1 }, "Unknown option 'constructor'"],
+  [[], "Option 'options': expected an object, got []"],
 ])('options that are none are refused: %j', (options, message) => {
   const queue = new QueuedExecutor(async () => {})
   const attach = () => otel(queue, options as never)
@@ -213,6 +213,6 @@ test.each([
 
 test('what is no executor is refused', () => {
   for (const executor of [undefined, null, {}, () => {}, 5]) {
-    expect(() => otel(executor as never)).toThrow("Option 'executor' must be a QueuedExecutor")
+    expect(() => otel(executor as never)).toThrow("Option 'executor': expected a QueuedExecutor")
   }
 })

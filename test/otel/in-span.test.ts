@@ -135,5 +135,5 @@ test('it hands on the request, the run and the answer, with and without otel()',
 
 test('what is no function is refused', () => {
   expect(() => inSpan('fn' as never)).toThrow(OptionsError)
-  expect(() => inSpan('fn' as never)).toThrow("Option 'executor' must be a function, but is 'fn'")
+  expect(() => inSpan('fn' as never)).toThrow("Option 'executor': expected a function, got 'fn'")
 })

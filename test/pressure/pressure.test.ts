@@ -154,20 +154,23 @@ describe('the readings of this process', () => {
 })
 
 test.each<[unknown, string]>([
-  [undefined, "Option 'pressure' must be an object, but is undefined"],
-  [{}, "Option 'pressure' must be an object with at least one of maxEventLoopDelayMs"],
-  [{ maxEventLoopDelayMs: 0 }, "'pressure.maxEventLoopDelayMs' must be a finite number of ms greater than 0, but is 0"],
+  [undefined, "Option 'pressure': expected an object, got undefined"],
+  [{}, "Option 'pressure': expected an object with at least one of maxEventLoopDelayMs"],
+  [{ maxEventLoopDelayMs: 0 }, "'pressure.maxEventLoopDelayMs': expected a finite number of ms greater than 0, got 0"],
   [
     { maxEventLoopUtilization: 98 },
-    "'pressure.maxEventLoopUtilization' must be a number greater than 0, and at most 1",
+    "'pressure.maxEventLoopUtilization': expected a number greater than 0, and at most 1",
   ],
-  [{ maxHeapUsedBytes: '1GB' }, "'pressure.maxHeapUsedBytes' must be a finite number of bytes greater than 0"],
-  [{ maxRssBytes: -1 }, "'pressure.maxRssBytes' must be a finite number of bytes greater than 0, but is -1"],
-  [{ maxRssBytes: 1, sampleIntervalMs: 0 }, "'pressure.sampleIntervalMs' must be a finite number of ms greater than 0"],
-  [{ maxRssBytes: 1, exempt: 'urgent' }, "'pressure.exempt' must be an array of priorities, but is 'urgent'"],
-  [{ maxRssBytes: 1, exempt: ['top'] }, "'pressure.exempt' must be an array of priorities"],
-  [{ maxRssBytes: 1, read: 1 }, "'pressure.read' must be a function, but is 1"],
-  [{ maxCpu: 1 }, "'pressure.maxCpu' must be left out, since there is no such option"],
+  [{ maxHeapUsedBytes: '1GB' }, "'pressure.maxHeapUsedBytes': expected a finite number of bytes greater than 0"],
+  [{ maxRssBytes: -1 }, "'pressure.maxRssBytes': expected a finite number of bytes greater than 0, got -1"],
+  [
+    { maxRssBytes: 1, sampleIntervalMs: 0 },
+    "'pressure.sampleIntervalMs': expected a finite number of ms greater than 0",
+  ],
+  [{ maxRssBytes: 1, exempt: 'urgent' }, "'pressure.exempt': expected an array of priorities, got 'urgent'"],
+  [{ maxRssBytes: 1, exempt: ['top'] }, "'pressure.exempt': expected an array of priorities"],
+  [{ maxRssBytes: 1, read: 1 }, "'pressure.read': expected a function, got 1"],
+  [{ maxCpu: 1 }, "Unknown option 'pressure.maxCpu'"],
 ])('%j is refused', (options, message) => {
   expect(() => pressure(options as PressureOptions)).toThrow(OptionsError)
   expect(() => pressure(options as PressureOptions)).toThrow(message)

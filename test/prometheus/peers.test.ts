@@ -19,7 +19,8 @@ function run(lines: readonly string[], missing: readonly string[] = []): unknown
     `const missing = ${JSON.stringify(missing)}`,
     `registerHooks({ resolve(name, context, next) {`,
     `  if (!/^(\\.|\\/|file:|node:)/.test(name) && context.parentURL?.includes('/src/')) asked.push(name)`,
-    `  if (missing.includes(name)) throw Object.assign(new Error('not here'), { code: 'MODULE_NOT_FOUND' })`,
+    `  // prom-client itself finds what it depends on.`,
+    `  if (context.parentURL?.includes('/src/') && missing.includes(name)) throw Object.assign(new Error('not here'), { code: 'MODULE_NOT_FOUND' })`,
     `  return next(name, context)`,
     `} })`,
     `const { QueuedExecutor } = await import(${source('index.ts')})`,
@@ -43,33 +44,23 @@ function run(lines: readonly string[], missing: readonly string[] = []): unknown
   return JSON.parse(stdout)
 }
 
-test('with a registry that is given, no peer is asked for', () => {
-  const asked = run([`prometheus(queue, { registry })()`, `console.log(JSON.stringify([metrics.size, asked]))`])
-  expect(asked).toEqual([0, ['eventemitter3']])
+test('only prom-client is asked for, and no other peer until an option needs it', () => {
+  const asked = run([`prometheus(queue, { registry })()`, `console.log(JSON.stringify([metrics.size, asked.sort()]))`])
+  expect(asked).toEqual([0, ['eventemitter3', 'prom-client']])
 })
 
-test('without prom-client the registry must be given', () => {
-  const messages = run(
-    [`console.log(JSON.stringify([refusal(), refusal({ registry }) ?? 'fine']))`],
-    ['prom-client', '@opentelemetry/api'],
-  )
-  expect(messages).toEqual([
-    "Option 'registry' must be given where prom-client, whose own is the default, is not installed, but is undefined",
-    'fine',
-  ])
-})
-
-test('without @opentelemetry/api there are no exemplars', () => {
+test('without @opentelemetry/api there are exemplars only with a `traceApi` that is given', () => {
   const messages = run(
     [
       `const refused = refusal({ registry, exemplars: true })`,
-      `console.log(JSON.stringify([refused, metrics.size, refusal({ registry }) ?? 'fine']))`,
+      `const traceApi = { getActiveSpan: () => undefined, isSpanContextValid: () => false }`,
+      `const given = refusal({ registry, exemplars: true, traceApi }) ?? 'given'`,
+      `console.log(JSON.stringify([refused, given]))`,
     ],
     ['@opentelemetry/api'],
   )
   expect(messages).toEqual([
-    "Option 'exemplars' must be false where @opentelemetry/api is not installed, but is true",
-    0,
-    'fine',
+    "Option 'exemplars': expected false where @opentelemetry/api is not found; in a bundle, give its `trace` as `traceApi`, got true",
+    'given',
   ])
 })

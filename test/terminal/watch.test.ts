@@ -349,15 +349,19 @@ describe('it lets go', () => {
 })
 
 test.each([
-  ['an unknown option', { interval: 1 }, "Option 'interval' must be left out"],
-  ['options that are none', 5, "Option 'options' must be an object, but is 5"],
-  ['a stream that can not be written to', { stream: {} }, "Option 'stream' must be a writable stream, but is {}"],
-  ['no stream', { stream: null }, "Option 'stream' must be a writable stream, but is null"],
-  ['no time between frames', { intervalMs: 0 }, "Option 'intervalMs' must be a number of ms from 1 to 2147483647"],
-  ['a time that timers do not reach', { plainIntervalMs: 2 ** 31 }, "Option 'plainIntervalMs' must be a number of ms"],
-  ['a time that is NaN', { intervalMs: Number.NaN }, 'but is NaN'],
-  ['colours by name', { colors: 'yes' }, "Option 'colors' must be a boolean, but is 'yes'"],
-  ['a clock that is none', { clock: Date }, "Option 'clock' must be a clock with now, setTimeout and clearTimeout"],
+  ['an unknown option', { interval: 1 }, "Unknown option 'interval'"],
+  ['options that are none', 5, "Option 'options': expected an object, got 5"],
+  ['a stream that can not be written to', { stream: {} }, "Option 'stream': expected a writable stream, got {}"],
+  ['no stream', { stream: null }, "Option 'stream': expected a writable stream, got null"],
+  ['no time between frames', { intervalMs: 0 }, "Option 'intervalMs': expected a number of ms from 1 to 2147483647"],
+  [
+    'a time that timers do not reach',
+    { plainIntervalMs: 2 ** 31 },
+    "Option 'plainIntervalMs': expected a number of ms",
+  ],
+  ['a time that is NaN', { intervalMs: Number.NaN }, 'got NaN'],
+  ['colours by name', { colors: 'yes' }, "Option 'colors': expected a boolean, got 'yes'"],
+  ['a clock that is none', { clock: Date }, "Option 'clock': expected a clock with now, setTimeout and clearTimeout"],
 ])('refuses %s', (_name, options, message) => {
   const call = () => watch(timed().queue, options as WatchOptions)
   expect(call).toThrow(OptionsError)
@@ -365,5 +369,5 @@ test.each([
 })
 
 test('refuses what is no executor', () => {
-  expect(() => watch({} as never)).toThrow("Option 'executor' must be a QueuedExecutor, but is {}")
+  expect(() => watch({} as never)).toThrow("Option 'executor': expected a QueuedExecutor, got {}")
 })

@@ -69,6 +69,8 @@ holds<Same<ReturnType<typeof named.get>, QueuedRequest<Job, string, About> | und
 void named.execute(job, { metadata, priority: 'high' })
 void named.ready('normal', { metadata })
 named.map([job], { metadata })
+for (const waiting of named.waiting()) holds<Same<typeof waiting.metadata, About>>()
+named.clear(({ request, metadata }) => request.size > 1 && metadata.tenant === 'acme')
 
 // What reads it would find nothing.
 // @ts-expect-error: no metadata.

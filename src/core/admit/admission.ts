@@ -238,20 +238,22 @@ export class Admission {
   }
 
   #displace(victim: RequestRecord, record: RequestRecord, rank: number | undefined): void {
-    const { endings, outlook, tell } = this.#parts
+    const { capacity, endings, outlook, tell } = this.#parts
+    // More may wait than the bound allows, since it was lowered: one for one is still no more.
+    const most = Math.max(capacity.total, capacity.waiting)
     const retryAfterMs = outlook.retryAfterMs(victim, Number.POSITIVE_INFINITY, record.cost)
     const error = new ShedError(priorityOf(record.tier), subjectOf(victim), retryAfterMs)
     const from = victim.status
     // Listeners of either must find the one gone, and its place taken by the other.
     endings.takeOut(victim)
     endings.retire(victim, State.SHED, error)
-    this.#takesPlace(record, rank)
+    this.#takesPlace(record, rank, most)
     if (from === State.WAITING) endings.left(victim)
     tell.ended(victim, error, from, undefined)
   }
 
   /** That of one that was shed. The signals of both were asked, and may have done anything: the bounds are looked at last. */
-  #takesPlace(record: RequestRecord, rank: number | undefined): void {
+  #takesPlace(record: RequestRecord, rank: number | undefined, most: number): void {
     const { capacity, openings, queue, turns } = this.#parts
     if (!this.#stillComes(record)) {
       if (rank !== undefined) queue.refuses(record, rank)
@@ -259,7 +261,7 @@ export class Admission {
     }
     const { tier, cost } = record
     const slotIsFree = turns.seats.areFor(tier) ? turns.wouldStart(record) : openings.isSlotFreeFor(record)
-    const bound = capacity.bound(tier, slotIsFree, cost > 1)
+    const bound = capacity.bound(tier, slotIsFree, cost > 1, most)
     if (bound === undefined) this.#enqueue(record, slotIsFree, rank)
     else this.#findsItFull(record, bound, 'reject', rank)
   }

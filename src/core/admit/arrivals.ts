@@ -5,7 +5,8 @@
  * throwing. A schema that is asynchronous keeps the request out of all numbers but `checking`, until its answer is there.
  */
 import type { Alarm, Instant, Timeline } from '../clock.ts'
-import { InvalidRequestError, OptionsError, QueueClosedError } from '../errors.ts'
+import { InvalidRequestError, OptionsError, QueueClosedError, WaitTimeoutError } from '../errors.ts'
+import type { Later } from '../request-extras.ts'
 import { type RequestRecord, subjectOf } from '../request-record.ts'
 import { State } from '../request-state.ts'
 import type { Admission, WhenFull } from './admission.ts'
@@ -63,6 +64,8 @@ export class Arrivals<O> {
     const { refusals, timeline, timesAll } = this.#parts
     try {
       this.#read(options, record)
+      const { extras } = record
+      if (extras !== undefined && extras.later !== undefined) this.#requireTime(record, extras.later)
       if (!timesAll && isTimed(record)) record.arrived = timeline.reading()
       if (record.cost > 1) this.requireCost(record)
       return true
@@ -70,6 +73,15 @@ export class Arrivals<O> {
       refusals.refuse(record, error)
       return false
     }
+  }
+
+  /** One whose deadline is over before it may start is not looked at any further. */
+  #requireTime(record: RequestRecord, later: Later): void {
+    if (later.deadlineAt === Number.POSITIVE_INFINITY) return
+    // It was counted from the instant of the burst, which may have taken its time.
+    const now = this.#parts.timeline.reading().at
+    later.deadlineAt += now - record.enqueuedAt
+    if (later.deadlineAt <= Math.max(later.startAt, now)) throw new WaitTimeoutError(0, 0, subjectOf(record))
   }
 
   /** What costs more than it can ever have would wait for ever. A limit that is learned says nothing about that. */
@@ -139,5 +151,6 @@ export class Arrivals<O> {
 /** Has it brought a time limit that counts from its submission, and not from when it may start? */
 function isTimed({ extras, enqueuedAt }: RequestRecord): boolean {
   if (extras === undefined || (extras.later !== undefined && extras.later.startAt > enqueuedAt)) return false
-  return extras.waitTimeoutMs !== undefined || extras.timeoutMs !== undefined
+  if (extras.waitTimeoutMs !== undefined || extras.timeoutMs !== undefined) return true
+  return extras.later !== undefined && extras.later.deadlineAt < Number.POSITIVE_INFINITY
 }

@@ -30,12 +30,12 @@ export interface Queued {
 }
 
 export class Capacity {
-  readonly total: number
-  readonly byTier: readonly number[]
-  readonly maxBlocked: number
+  total: number
+  byTier: readonly number[]
+  maxBlocked: number
   readonly #queue: Queued
   readonly #seats: { readonly size: number }
-  readonly #hasTierBounds: boolean
+  #hasTierBounds: boolean
   /** How many of the queued have a free slot reserved for them. */
   reserved = 0
   /** How many of the queued have come back for another attempt, by tier. */
@@ -55,6 +55,14 @@ export class Capacity {
   ) {
     this.#queue = queue
     this.#seats = seats
+    this.total = total
+    this.byTier = byTier
+    this.maxBlocked = maxBlocked
+    this.#hasTierBounds = byTier.some(Number.isFinite)
+  }
+
+  /** Other bounds from now on. What is in stays, also when it is more than that. */
+  adopt(total: number, byTier: readonly number[], maxBlocked: number): void {
     this.total = total
     this.byTier = byTier
     this.maxBlocked = maxBlocked
@@ -93,14 +101,17 @@ export class Capacity {
     this.#heldInAll += by
   }
 
-  /** Which bound keeps a newcomer of a tier out; undefined: there is room. */
-  bound(tier: number, slotIsFree: boolean, isWide = false): FullBound | undefined {
+  /**
+   * Which bound keeps a newcomer of a tier out; undefined: there is room.
+   * @param total how many may wait, where that is not the bound
+   */
+  bound(tier: number, slotIsFree: boolean, isWide = false, total = this.total): FullBound | undefined {
     if (this.#hasTierBounds) {
       const most = this.byTier[tier] as number
       if (most === 0 && slotIsFree) return undefined
       if (this.sizeAt(tier) >= most) return this.total === 0 ? 'total' : 'priority'
     }
-    return slotIsFree || this.waiting + (isWide ? this.reserved : 0) < this.total ? undefined : 'total'
+    return slotIsFree || this.waiting + (isWide ? this.reserved : 0) < total ? undefined : 'total'
   }
 
   /** What is said to one who finds it full. */

@@ -11,7 +11,7 @@ interface Checked {
 }
 
 export class Checking<R> {
-  readonly max: number
+  max: number
   readonly #records = new Set<R>()
   #arrivals = 0
   #ended: Checked[] = []

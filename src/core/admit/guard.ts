@@ -7,6 +7,7 @@
  * How to write one: docs/write-a-policy.md.
  */
 import { isThenable, noAnswer } from '../checks.ts'
+import type { Policy } from '../policy.ts'
 import type { Explanation } from '../triage-error.ts'
 
 /** What a guard may look at. One object is used again for every question: read it, don't keep it. */
@@ -63,9 +64,7 @@ export interface Refusal extends Explanation {
  * one of a listener is (`onListenerError`), and counts as no answer. So does an invalid answer, such as the promise of a guard
  * that is asynchronous by mistake: it is reported once.
  */
-export interface Guard<Req = unknown, Metadata = unknown> {
-  /** What `describe()` calls it. */
-  readonly name: string
+export interface Guard<Req = unknown, Metadata = unknown> extends Policy {
   /**
    * Whether a newcomer may come in; undefined: this guard lets it in. Asked once for each request, before the bounds, and by
    * `ready()` and `map()` with `probe`. The queue may be full after all, and the guard does not hear of that.

@@ -40,6 +40,9 @@ export interface Whole {
   random(): number
 }
 
+/** What a refused request is told before any run has ended: nothing is known of the pace. The least that Retry-After can say. */
+const UNKNOWN_PACE_MS = 1_000
+
 export class Outlook {
   readonly #whole: Whole
 
@@ -78,10 +81,21 @@ export class Outlook {
    * runs; up to a quarter later at random, so that those who were refused together do not come back together.
    * @param more what else goes before it by then, in slots
    */
-  retryAfterMs(record: RequestRecord, rank = Number.POSITIVE_INFINITY, more = 0): number | undefined {
-    const { work } = this.#ahead(record, rank)
-    const waitMs = this.#waitMs(record.tier, work + more + 1) * (1 + 0.25 * this.#whole.random())
-    return Number.isNaN(waitMs) ? undefined : Math.max(Math.ceil(waitMs), 1)
+  retryAfterMs(record: RequestRecord, rank = Number.POSITIVE_INFINITY, more = 0): number {
+    return this.#untilRoomMs(record.tier, this.#ahead(record, rank).work + more + 1)
+  }
+
+  /** The same for one that has waited too long and leaves: another try would stand behind those that came after it. */
+  retryAgainMs(record: RequestRecord): number {
+    const { work } = this.#aheadOf(placeOf(record, Number.POSITIVE_INFINITY))
+    // It stands there itself, until it has left.
+    return this.#untilRoomMs(record.tier, record.status === State.WAITING ? work : work + 1)
+  }
+
+  #untilRoomMs(tier: number, turns: number): number {
+    const waitMs = this.#waitMs(tier, turns)
+    const spread = 1 + 0.25 * this.#whole.random()
+    return Math.max(Math.ceil((Number.isNaN(waitMs) ? UNKNOWN_PACE_MS : waitMs) * spread), 1)
   }
 
   /** Until so many slots have been handed on; NaN before the first run. */
@@ -90,10 +104,13 @@ export class Outlook {
     return (Math.max(turns, 0) * statistics.recentRunMs) / Math.max(this.#whole.turns.mostFor(tier, slots.limit), 1)
   }
 
-  /** How many go before it, and how many slots they take: of a tier of which only some do, as many as these take in the mean. */
   #ahead(record: RequestRecord, rank: number): { count: number; work: number } {
+    return this.#aheadOf(record.status === State.WAITING ? record : placeOf(record, rank))
+  }
+
+  /** How many go before it, and how many slots they take: of a tier of which only some do, as many as these take in the mean. */
+  #aheadOf(place: Place): { count: number; work: number } {
     const { queue, turns } = this.#whole
-    const place = record.status === State.WAITING ? record : placeOf(record, rank)
     let count = 0
     let extra = 0
     for (let tier = 0; tier < TIERS; tier++) {

@@ -85,7 +85,7 @@ export class Refusals {
 function named(error: unknown, record: RequestRecord): unknown {
   try {
     if (!(error instanceof OptionsError) || error.queue !== undefined) return error
-    return new OptionsError(error.path, error.expected, error.received, subjectOf(record))
+    return new OptionsError(error.path, error.expected, error.received, subjectOf(record), error.message)
   } catch {
     // A proxy that does not want to be looked at.
     return error

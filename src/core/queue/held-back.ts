@@ -8,7 +8,7 @@
  * again does not: it was judged when it was admitted. It comes back with the rank that it had.
  */
 import type { Alarm, Timeline } from '../clock.ts'
-import { CancelledError } from '../errors.ts'
+import { type CancelledBy, CancelledError } from '../errors.ts'
 import type { Later } from '../request-extras.ts'
 import { RequestRecord, startsLater, subjectOf } from '../request-record.ts'
 import { State } from '../request-state.ts'
@@ -128,7 +128,7 @@ export class HeldBack<R extends RequestRecord> {
       },
       (error) => {
         this.#inItsTurn(() => {
-          if (later.hold === hold) this.#cancel(record, error)
+          if (later.hold === hold) this.#cancel(record, error, 'after')
         })
       },
     )
@@ -193,7 +193,7 @@ export class HeldBack<R extends RequestRecord> {
       try {
         rank = this.#queue.rankOf(record)
       } catch (error) {
-        this.#cancel(record, error)
+        this.#cancel(record, error, 'order')
         return undefined
       }
       if (record.later().hold === hold && record.tier === tier) return rank
@@ -217,8 +217,8 @@ export class HeldBack<R extends RequestRecord> {
     later.awaits = []
   }
 
-  #cancel(record: R, reason: unknown): void {
-    this.#host.end(record, State.CANCELLED, new CancelledError(reason, subjectOf(record)))
+  #cancel(record: R, reason: unknown, by: CancelledBy): void {
+    this.#host.end(record, State.CANCELLED, new CancelledError(reason, subjectOf(record), by))
   }
 
   /** One that had come back has left the queue again. */

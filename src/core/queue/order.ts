@@ -7,6 +7,8 @@
  *
  * How to write one: docs/write-a-policy.md.
  */
+import { hasMethods } from '../checks.ts'
+import { type Policy, policyRule } from '../policy.ts'
 
 /** What a policy may look at. One object is used again for every question: read it, don't keep it. */
 export interface OrderQuestion<Req = unknown, Metadata = unknown> {
@@ -35,9 +37,7 @@ export interface OrderQuestion<Req = unknown, Metadata = unknown> {
  * join would raise a request, it is reported, and the request keeps its priority. Errors of the other methods are reported, as
  * those of listeners are (`onListenerError`). Each method may call the executor.
  */
-export interface OrderPolicy<Req = unknown, Metadata = unknown> {
-  /** What `getStatus()` calls it. */
-  readonly name: string
+export interface OrderPolicy<Req = unknown, Metadata = unknown> extends Policy {
   /**
    * True: ranks are compared across all tiers. False: an upper tier always goes before a lower one, and ranks only
    * order the requests within a tier.
@@ -90,11 +90,16 @@ export interface Turns {
   countBefore(tier: number, turn: number, orEqual: boolean): number
 }
 
+/** What the option `order` takes. */
+export const anOrder = /* @__PURE__ */ policyRule('order', 'an order policy, such as strict()', (value) =>
+  hasMethods(value, 'rank'),
+)
+
 /**
  * The default order: a higher priority always goes first, first-in first-out within one. LOW can starve.
  */
 export function strict(): OrderPolicy {
-  return { name: 'strict', acrossTiers: false, rank: bySequence }
+  return { name: 'strict', option: 'order', acrossTiers: false, rank: bySequence }
 }
 
 /** The rank of `strict()`: the queue knows it, and need not ask. */

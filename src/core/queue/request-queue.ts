@@ -4,12 +4,13 @@
  * The order is that of `Tiers`, which a `QueuedExecutor` uses on its own records; here it holds tickets, and is wrapped
  * in what a queue needs that nobody drives: a bound, takers who wait, an end.
  */
-import { isCount, requireTier } from '../checks.ts'
+import { isCount, misfit, requireOptions, requireTier } from '../checks.ts'
 import { type Clock, systemClock } from '../clock.ts'
 import { OptionsError, QueueClosedError, QueueFullError } from '../errors.ts'
+import { takeIntoService } from '../policy.ts'
 import { type ByPriority, type Priority, priorityOf } from '../priority.ts'
 import type { ReadsOnly } from '../reads.ts'
-import { type OrderPolicy, strict } from './order.ts'
+import { anOrder, type OrderPolicy, strict } from './order.ts'
 import { type QueueEntry, Tiers } from './tiers.ts'
 
 /** The receipt for a request in a queue used on its own. */
@@ -76,6 +77,9 @@ class Ticket<Req> implements QueueEntry, QueueTicket<Req> {
   }
 }
 
+const queueOptions = ['maxQueueSize', 'order', 'clock']
+const enqueueOptions = ['priority']
+
 interface Taker<Req> {
   resolve(result: { value: Req; done: false } | { value: undefined; done: true }): void
 }
@@ -103,11 +107,13 @@ export class RequestQueue<Req> {
 
   /** @throws {OptionsError} */
   constructor(options: RequestQueueOptions<Req> = {}) {
+    requireOptions('', options, queueOptions)
     const { maxQueueSize = 10_000, order = strict(), clock = systemClock } = options
     if (!(maxQueueSize === Number.POSITIVE_INFINITY || isCount(maxQueueSize, 0))) {
       throw new OptionsError('maxQueueSize', 'an integer of at least 0, or Infinity', maxQueueSize)
     }
-    if (typeof order?.rank !== 'function') throw new OptionsError('order', 'an order policy', order)
+    if (!anOrder.fits(order)) throw misfit('order', anOrder, order)
+    takeIntoService({ name: 'a RequestQueue' }, [['order', order]])
     this.#maxQueueSize = maxQueueSize || Number.POSITIVE_INFINITY
     this.#tiers = new Tiers(order)
     this.#clock = clock
@@ -131,6 +137,7 @@ export class RequestQueue<Req> {
    */
   enqueue(request: Req, options?: { priority?: Priority }): QueueTicket<Req> {
     const { priority = 'normal' } = options ?? {}
+    if (options !== undefined) requireOptions('', options, enqueueOptions)
     const tier = requireTier(priority)
     if (this.#closed) throw new QueueClosedError({ priority })
     if (this.size >= this.#maxQueueSize) {

@@ -6,7 +6,7 @@
  *     └────────────── timeoutMs ───────────────┘
  *
  * Each caller has one deadline at a time: while it waits, whichever is over first of its wait and the whole; from then on
- * that of the whole. That of the run is the slots' own: there are only as many as slots, and the pool looks over them.
+ * that of the whole. A `deadline` is one for the whole, too, that does not move when a request may start later. That of the run is the slots' own: there are only as many as slots, and the pool looks over them.
  */
 import type { Alarm, Timeline } from '../clock.ts'
 import type { RequestRecord } from '../request-record.ts'
@@ -28,15 +28,14 @@ export interface Timeouts {
 
 export class TimeLimits<P extends Timed> {
   readonly #deadlines = new Deadlines<P>()
-  readonly #defaults: Timeouts
-  readonly #isOneForAll: boolean
+  #defaults: Timeouts
+  #isOneForAll: boolean
   readonly #timeline: Timeline
   readonly #alarm: Alarm
 
   constructor(defaults: Timeouts, timeline: Timeline, alarm: Alarm) {
     this.#defaults = defaults
-    const { waitTimeoutMs, runTimeoutMs, timeoutMs } = defaults
-    this.#isOneForAll = [waitTimeoutMs, runTimeoutMs, timeoutMs].every((byTier) => new Set(byTier).size === 1)
+    this.#isOneForAll = isOneForAll(defaults)
     this.#timeline = timeline
     this.#alarm = alarm
   }
@@ -56,8 +55,11 @@ export class TimeLimits<P extends Timed> {
 
   wholeOf(record: RequestRecord): number {
     const { extras, tier } = record
-    if (extras !== undefined && extras.timeoutMs !== undefined) return extras.timeoutMs
-    return this.#defaults.timeoutMs[tier] as number
+    if (extras === undefined) return this.#defaults.timeoutMs[tier] as number
+    const timeoutMs = extras.timeoutMs === undefined ? (this.#defaults.timeoutMs[tier] as number) : extras.timeoutMs
+    const { later } = extras
+    if (later === undefined || later.deadlineAt === Number.POSITIVE_INFINITY) return timeoutMs
+    return Math.min(timeoutMs, later.deadlineAt - record.timedFrom)
   }
 
   /** It keeps the times that it came with, also with another priority. */
@@ -65,6 +67,19 @@ export class TimeLimits<P extends Timed> {
     if (this.#isOneForAll) return
     record.more()
     record.limit(this.waitOf(record), this.runOf(record), this.wholeOf(record))
+  }
+
+  /** Other times, for those that come from now on. */
+  adopt(defaults: Timeouts, live: Iterable<RequestRecord>): void {
+    for (const record of live) {
+      if (record.ended) continue
+      const [waitMs, runMs, wholeMs] = [this.waitOf(record), this.runOf(record), this.wholeOf(record)]
+      // Most of them have nothing of their own, and share one object with these.
+      if (record.own() === undefined) record.extras = undefined
+      record.limit(waitMs, runMs, wholeMs)
+    }
+    this.#defaults = defaults
+    this.#isOneForAll = isOneForAll(defaults)
   }
 
   /** The time of one that waits: its wait, or the whole. */
@@ -112,4 +127,9 @@ export class TimeLimits<P extends Timed> {
     }
     this.set(party, limitMs)
   }
+}
+
+/** Are they the same for all priorities? */
+function isOneForAll({ waitTimeoutMs, runTimeoutMs, timeoutMs }: Timeouts): boolean {
+  return [waitTimeoutMs, runTimeoutMs, timeoutMs].every((byTier) => new Set(byTier).size === 1)
 }

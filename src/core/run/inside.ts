@@ -4,15 +4,26 @@
  * `close()` waits for running calls; awaited from inside one of them it would wait for itself. So each run carries the
  * mark of its slot, in an AsyncLocalStorage on top of its submitter's context.
  *
+ * Before Node 24 there are no context frames: the first use of any AsyncLocalStorage installs promise hooks for good, and
+ * each `await` of the whole process costs three to four times as much. There no storage is made. A mark lies on the stack
+ * instead, and is gone after the synchronous part of the run; `run.close()` says which run it is.
+ *
  * Entering a storage makes a new context frame, which costs 160–280 ns on Node 24, half of a whole request. But
  * submitters that use no context at all share one frame, the empty one, and so their runs can share one marked frame for
  * each slot: 15 ns. Which frame a record has taken along is not public; where it can't be found out, the mark is entered
  * each time.
  */
-import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
+import { AsyncLocalStorage, type AsyncResource } from 'node:async_hooks'
 import type { RequestRecord } from '../request-record.ts'
+import { QuietResource } from '../without-context.ts'
 
 type Invoke<A, B> = (a: A, b: B) => unknown
+
+/**
+ * Does the mark of a run reach all that it awaits? Not on Node 22, nor with `--no-async-context-frame`: their storages have to be
+ * enabled. Those of Bun have a method of that name, too, which does nothing.
+ */
+export const marksTasks = !('_enable' in AsyncLocalStorage.prototype) || 'bun' in process.versions
 
 /** Where an AsyncResource keeps its context frame; undefined where Node has no frames (before 24). */
 const frameKey = findFrameKey()
@@ -24,11 +35,11 @@ export function hasNoContext(record: RequestRecord): boolean {
 
 /** The marks of a pool: one for each slot. */
 export class Marks<Slot extends object> {
-  readonly #storage = new AsyncLocalStorage<Slot>()
+  readonly #storage: Storage<Slot> = marksTasks ? new AsyncLocalStorage<Slot>() : new OnStack<Slot>()
 
   /**
    * The slot whose run the calling code is part of; or was: a task that a run has left behind counts as part of whatever
-   * its slot runs now.
+   * its slot runs now. Where marks lie on the stack, it is undefined after the synchronous part of a run.
    */
   get current(): Slot | undefined {
     return this.#storage.getStore()
@@ -36,7 +47,8 @@ export class Marks<Slot extends object> {
 
   /** The mark alone, to be entered by the runs of submitters without a context. */
   bare(slot: Slot, record: RequestRecord): AsyncResource {
-    return record.runInAsyncScope(() => this.#storage.run(slot, () => new AsyncResource('TriageRun')))
+    const make = () => new QuietResource('TriageRun')
+    return record.runInAsyncScope(() => this.#storage.run(slot, make, slot, undefined)) as AsyncResource
   }
 
   /** Calls `invoke(slot, b)` in the context of the record's submitter, with the slot's mark. */
@@ -50,13 +62,39 @@ export class Marks<Slot extends object> {
   }
 }
 
+/** What the marks need of an AsyncLocalStorage. */
+interface Storage<T> {
+  getStore(): T | undefined
+  run<B>(store: T, invoke: Invoke<T, B>, a: T, b: B): unknown
+}
+
+/** What is entered until `invoke` returns, and not in what it leaves behind. */
+class OnStack<T> implements Storage<T> {
+  #store: T | undefined = undefined
+
+  getStore(): T | undefined {
+    return this.#store
+  }
+
+  run<B>(store: T, invoke: Invoke<T, B>, a: T, b: B): unknown {
+    const outer = this.#store
+    this.#store = store
+    try {
+      return invoke(a, b)
+    } finally {
+      this.#store = outer
+    }
+  }
+}
+
 interface Framed {
   readonly [key: symbol]: unknown
 }
 
 function findFrameKey(): symbol | undefined {
+  if (!marksTasks) return undefined
   const probe = new AsyncLocalStorage<object>()
-  const resource = probe.run({}, () => new AsyncResource('TriageProbe')) as unknown as Framed
+  const resource = probe.run({}, () => new QuietResource('TriageProbe')) as unknown as Framed
   const key = Object.getOwnPropertySymbols(resource).find((symbol) => symbol.description === 'context_frame')
   return key !== undefined && resource[key] !== undefined ? key : undefined
 }

@@ -8,6 +8,8 @@
  *
  * @see https://github.com/Netflix/concurrency-limits
  */
+import { hasMethods } from '../checks.ts'
+import { type Policy, policyRule } from '../policy.ts'
 
 /** One settled call. One object is used again for every sample: read it, don't keep it. */
 export interface LimitSample {
@@ -26,9 +28,7 @@ export interface LimitSample {
  * reported, as one of a listener is, and the limit stays. So is an answer that is no number. NaN and Infinity change nothing
  * either.
  */
-export interface LimitPolicy {
-  /** What `getStatus()` calls it. */
-  readonly name: string
+export interface LimitPolicy extends Policy {
   /** The limit to begin with: an integer of at least 1. */
   readonly initial: number
   /** True: the limit it answers with is only reported, and `concurrency` holds. */
@@ -43,7 +43,12 @@ export interface LimitPolicy {
   isDropped?(error: unknown): boolean
 }
 
+/** What the option `limit` takes. */
+export const aLimit = /* @__PURE__ */ policyRule('limit', 'a limit policy, such as adaptive()', (value) =>
+  hasMethods(value, 'sample'),
+)
+
 /** Always the same: what the option `concurrency` does, as a policy. */
 export function fixed(limit: number): LimitPolicy {
-  return { name: 'fixed', initial: limit, sample: () => limit }
+  return { name: 'fixed', option: 'limit', initial: limit, sample: () => limit }
 }

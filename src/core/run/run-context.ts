@@ -2,6 +2,7 @@
  * What an executor may know of its run: its second argument. Step 4 of 7.
  */
 import type { Instant } from '../clock.ts'
+import type { CloseOptions } from '../close-options.ts'
 import type { Priority } from '../priority.ts'
 import type { RequestRecord } from '../request-record.ts'
 
@@ -20,6 +21,11 @@ export interface RunContext<Metadata = unknown> {
   readonly delayMs: number
   /** When its time is over, on the same clock: the earlier of the run's and the whole request's; or Infinity. */
   readonly deadline: number
+  /**
+   * How much of that time is left now, in ms: 0 when it is over, Infinity when there is no end. For what takes a timeout:
+   * `fetch(url, { signal: AbortSignal.timeout(…) })`, or a request to another queue (`timeoutMs`).
+   */
+  readonly remainingMs: number
   /** What the caller gave as `metadata`. */
   readonly metadata: Metadata
   /**
@@ -43,6 +49,13 @@ export interface RunContext<Metadata = unknown> {
    * @throws {OptionsError}
    */
   progress(fraction: number, message?: string): void
+  /**
+   * `close()` of the executor, for this run to await: it does not wait for the runs that await it. On Node 24 and later
+   * `executor.close()` knows its own runs by itself; before, only in their synchronous part.
+   * @throws {OptionsError} through the promise
+   * @throws {TypeError} through the promise, in a `WorkerPool`: a pool has no `close()`
+   */
+  close(options?: CloseOptions): Promise<void>
 }
 
 /**
@@ -89,6 +102,10 @@ export class Run implements RunContext {
     return this.#record.owner.dueAt(this.#record, this.#began.at)
   }
 
+  get remainingMs(): number {
+    return Math.max(this.deadline - this.#record.owner.now(), 0)
+  }
+
   get metadata(): unknown {
     return this.#record.metadata
   }
@@ -107,6 +124,10 @@ export class Run implements RunContext {
 
   progress(fraction: number, message?: string): void {
     this.#record.owner.slots().progress(this, fraction, message)
+  }
+
+  close(options?: CloseOptions): Promise<void> {
+    return this.#record.owner.close(this, options)
   }
 
   // What follows is for the slot; the executor, which holds the same object, has no way to it.

@@ -20,7 +20,7 @@ import { OptionsError } from '../errors.ts'
 import type { RunProgress } from '../queued-request.ts'
 import type { RequestRecord, RunOwner } from '../request-record.ts'
 import { type Aside, adopt, readProgress } from './aside.ts'
-import { hasNoContext, Marks } from './inside.ts'
+import { hasNoContext, Marks, marksTasks } from './inside.ts'
 import type { PoolHost, RunTimes } from './pool-host.ts'
 import { Run, type RunContext } from './run-context.ts'
 import { asideOf, healthOf, Slot, type WorkerHealth, widthOf } from './slot.ts'
@@ -85,6 +85,9 @@ export class Slots<Req, Res> implements RunOwner {
   get usable(): number {
     return this.#limit - this.stuck + this.replaced
   }
+
+  /** Is each run known that calls us, also after it has awaited? */
+  readonly knowsCallers = marksTasks
 
   /** What runs in the slot that the calling code was started by; undefined outside of all runs. */
   get calledFrom(): RequestRecord | undefined {
@@ -165,6 +168,11 @@ export class Slots<Req, Res> implements RunOwner {
     if (slot === undefined || record.ended) return
     asideOf(slot).progress = progress
     this.#host.progressed?.(record, progress)
+  }
+
+  /** What it runs; undefined when its call has settled. */
+  recordIn(run: object): RequestRecord | undefined {
+    return this.#slotRunning(run) === undefined ? undefined : Run.recordOf(run as Run)
   }
 
   progressOf(record: RequestRecord): RunProgress | undefined {

@@ -1,7 +1,7 @@
 /**
  * Slots on their own: for whoever has a queue already, and wants only the truthful concurrency. Step 4 of 7.
  */
-import { isCount, requireConcurrency, requireTier, wordList } from '../checks.ts'
+import { isCount, requireConcurrency, requireOptions, requireTier, wordList } from '../checks.ts'
 import { Alarm, type Clock, systemClock, Timeline } from '../clock.ts'
 import { OptionsError, QueueFullError, RunTimeoutError } from '../errors.ts'
 import type { Priority } from '../priority.ts'
@@ -31,6 +31,11 @@ export interface WorkerPoolOptions {
   clock?: Clock | undefined
 }
 
+const runOptions = ['priority', 'metadata']
+const poolOptions = Object.keys({
+  ...{ concurrency: 0, runTimeoutMs: 0, onStuck: 0, maxReplaced: 0, clock: 0 },
+} satisfies { [K in keyof WorkerPoolOptions]-?: 0 })
+
 /**
  * A fixed number of async slots around a function.
  *
@@ -49,6 +54,7 @@ export class WorkerPool<Req, Res> {
   /** @throws {OptionsError} */
   constructor(executor: Executor<Req, Res>, options: WorkerPoolOptions) {
     if (typeof executor !== 'function') throw new OptionsError('executor', 'a function', executor)
+    requireOptions('', options, poolOptions)
     const { concurrency, runTimeoutMs = 300_000, onStuck = 'hold', clock = systemClock } = options
     requireConcurrency(concurrency)
     const { maxReplaced = concurrency } = options
@@ -61,10 +67,12 @@ export class WorkerPool<Req, Res> {
       throw new OptionsError('maxReplaced', 'an integer of at least 0', maxReplaced)
     }
     // No one is handed a record of a pool: only a run asks, for its deadline, its id and its slot.
-    const owner: Pick<RecordOwner, 'dueAt' | 'named' | 'slots'> = {
+    const owner: Pick<RecordOwner, 'close' | 'dueAt' | 'named' | 'now' | 'slots'> = {
+      now: () => this.#timeline.read(),
       dueAt: (_record, startedAt) => startedAt + runTimeoutMs,
       slots: () => this.#slots,
       named: () => {},
+      close: () => Promise.reject(new TypeError('A WorkerPool has no close()')),
     }
     this.#timeline = new Timeline(clock, owner)
     this.#alarm = new Alarm(clock, this.#timeline, (now) => this.#ring(now))
@@ -136,6 +144,7 @@ export class WorkerPool<Req, Res> {
     try {
       tier = requireTier(options?.priority === undefined ? 'normal' : options.priority)
       metadata = options?.metadata
+      if (options !== undefined) requireOptions('', options, runOptions)
     } catch (error) {
       return Promise.reject(error)
     }

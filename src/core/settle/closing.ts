@@ -1,12 +1,15 @@
 /**
  * How does the whole come to rest, and to its end? Idle, closing, closed, and who waits for that. Step 6 of 7.
  *
- *     open ── close() ──▶ closing ── nothing is live, nothing runs ──▶ closed
- *                            └────── or the grace is over ───────────▶
+ *     open ── close() ──▶ (lame duck ──▶) closing ── nothing is live, nothing runs ──▶ closed
+ *                                            └────── or the grace is over ───────────▶
+ *
+ * A lame duck serves as before, and says that it is about to close: whoever sends it requests has time to notice.
  *
  * A run that asks for `close()` itself would wait for its own end. So it is promised less than others are: that nothing
  * is left but runs that have asked for it, too. If its call settles before that, nobody in there awaits the promise any
- * more, and whoever else has it waits for all.
+ * more, and whoever else has it waits for all. Where it can't be known that a run asks, and nothing but runs is left for
+ * long, that is said once.
  */
 import type { Alarm, Timeline } from '../clock.ts'
 import { CancelledError } from '../errors.ts'
@@ -18,8 +21,8 @@ export interface Runs {
   /** Calls that have not settled, and those of them that are not stuck. */
   readonly active: number
   readonly unsettled: number
-  /** The run that the calling code was started by. */
-  readonly calledFrom: RequestRecord | undefined
+  /** Is each run known that calls us, also after it has awaited? Not before Node 24. */
+  readonly knowsCallers: boolean
   running(): Iterable<RequestRecord>
   /** Are all that run, and are not stuck, among these? */
   areAllAmong(records: { has(record: RequestRecord): boolean }): boolean
@@ -41,9 +44,14 @@ export interface ClosingHost {
   rests(): void
   /** … and no call goes on. */
   quiet(): void
+  /** It may wait for a run that waits for it. */
+  hangs(): void
   idle(): void
   closed(): void
 }
+
+/** How long to wait for runs alone before it is said that one of them may wait for us, in ms. */
+const ALONE_MS = 10_000
 
 export class Closing {
   readonly #host: ClosingHost
@@ -58,7 +66,16 @@ export class Closing {
   drains = true
   closed = false
   /** When its patience is over, in ms on the clock. */
-  graceAt = Number.POSITIVE_INFINITY
+  #graceAt = Number.POSITIVE_INFINITY
+  /** Until when it serves although it is to close, in ms on the clock; Infinity: it does not, or it closes. */
+  #lameUntil = Number.POSITIVE_INFINITY
+  // What was asked for while it still serves.
+  #drain = true
+  #graceMs = Number.POSITIVE_INFINITY
+  /** When to look whether a run may wait for us, in ms on the clock; Infinity when there is nothing to look for. */
+  #looksAt = Number.POSITIVE_INFINITY
+  #isAlone = false
+  #hasLooked = false
   #whole: Promise<void> | undefined
   #resolve: (() => void) | undefined
   #busy = false
@@ -73,20 +90,26 @@ export class Closing {
     this.#alarm = alarm
   }
 
-  /** Begins to close, or to close with less patience. */
-  close(drain: boolean, graceMs: number): Promise<void> {
-    const whole = this.#begin()
-    if (!drain) {
-      this.drains = false
-      this.#endAll(this.#host.waiting())
-    }
-    const now = this.#timeline.now()
-    if (now + graceMs < this.graceAt) {
-      this.graceAt = now + graceMs
-      // If there is nothing to wait for, `rest()` has it off again.
-      this.#alarm.setFor(this.graceAt, now)
-    }
-    const closer = this.#runs.calledFrom
+  /** Does it serve although it is to close? */
+  get isLame(): boolean {
+    return this.#lameUntil !== Number.POSITIVE_INFINITY
+  }
+
+  /** When it has something to do next. */
+  get dueAt(): number {
+    return Math.min(this.#lameUntil, this.#graceAt, this.#looksAt)
+  }
+
+  /**
+   * Begins to close, or to close sooner, or with less patience.
+   * @param closer what the run that asks for it runs
+   */
+  close(drain: boolean, graceMs: number, lameDuckMs: number, closer: RequestRecord | undefined): Promise<void> {
+    const whole = this.#promised()
+    this.#drain &&= drain
+    this.#graceMs = Math.min(this.#graceMs, graceMs)
+    if (this.begun || lameDuckMs === 0) this.#begin()
+    else this.#limp(lameDuckMs)
     this.rest()
     if (closer === undefined || this.closed) return whole
     return new Promise((resolve) => {
@@ -97,26 +120,78 @@ export class Closing {
     })
   }
 
-  #begin(): Promise<void> {
-    if (this.#whole !== undefined) return this.#whole
-    const whole = new Promise<void>((resolve) => {
+  #promised(): Promise<void> {
+    this.#whole ??= new Promise<void>((resolve) => {
       this.#resolve = resolve
     })
-    this.#whole = whole
-    this.begun = true
-    this.#host.shut()
-    return whole
+    return this.#whole
+  }
+
+  /** It serves for some time still; an earlier call may have left it less. */
+  #limp(lameDuckMs: number): void {
+    const now = this.#timeline.now()
+    this.#lameUntil = Math.min(this.#lameUntil, now + lameDuckMs)
+    // Also where nothing is live: somebody awaits the end.
+    this.#alarm.keepAlive(true)
+    this.#alarm.setFor(this.#lameUntil, now)
+  }
+
+  #begin(): void {
+    this.#lameUntil = Number.POSITIVE_INFINITY
+    if (!this.begun) {
+      this.begun = true
+      this.#host.shut()
+    }
+    if (!this.#drain && this.drains) {
+      this.drains = false
+      this.#endAll(this.#host.waiting())
+    }
+    const now = this.#timeline.now()
+    if (now + this.#graceMs < this.#graceAt) {
+      this.#graceAt = now + this.#graceMs
+      // If there is nothing to wait for, `rest()` has it off again.
+      this.#alarm.setFor(this.#graceAt, now)
+    }
+    this.#looksLater(now)
   }
 
   #endAll(records: Iterable<RequestRecord>): void {
     for (const record of [...records]) {
-      this.#host.end(record, State.CANCELLED, new CancelledError('the executor was closed', subjectOf(record)))
+      this.#host.end(record, State.CANCELLED, new CancelledError('the executor was closed', subjectOf(record), 'close'))
     }
   }
 
-  /** The alarm has rung: is the grace over? */
+  /** If no run that calls us is known, looks after a while whether one of them may wait for us. */
+  #looksLater(now: number): void {
+    if (this.#runs.knowsCallers || this.#hasLooked || this.closed || this.#graceMs !== Number.POSITIVE_INFINITY) {
+      this.#looksAt = Number.POSITIVE_INFINITY
+    } else if (this.#looksAt === Number.POSITIVE_INFINITY) {
+      this.#isAlone = this.#waitsForRunsAlone()
+      this.#looksAt = now + ALONE_MS
+      this.#alarm.setFor(this.#looksAt, now)
+    }
+  }
+
+  /** … and none of them is known to wait for us. */
+  #waitsForRunsAlone(): boolean {
+    return this.#closers.size === 0 && [...this.#host.waiting()].length === 0
+  }
+
+  /** The alarm has rung: does it begin to close now, does it hang, or is the grace over? */
   ring(now: number): void {
-    if (this.graceAt > now || this.closed) return
+    if (this.#lameUntil <= now) {
+      this.#begin()
+      this.rest()
+    }
+    if (this.#looksAt <= now) {
+      this.#looksAt = Number.POSITIVE_INFINITY
+      if (this.#isAlone && this.#waitsForRunsAlone()) {
+        this.#hasLooked = true
+        this.#host.hangs()
+      }
+      this.#looksLater(now)
+    }
+    if (this.#graceAt > now || this.closed) return
     this.#endAll(this.#host.waiting())
     this.#endAll(this.#runs.running())
     this.#close()
@@ -129,7 +204,7 @@ export class Closing {
 
   /** Is nothing live, does no call go on, and does nobody ask to be told when there is room? */
   isQuiet(): boolean {
-    return this.live === 0 && this.#runs.active === 0 && !this.#host.isAsked()
+    return this.live === 0 && this.#runs.active === 0 && !this.#host.isAsked() && !this.isLame
   }
 
   /** Resolves when it is idle. */
@@ -150,7 +225,7 @@ export class Closing {
   rest(): void {
     if (this.live === 0) {
       this.#host.rests()
-      const isAsked = this.#host.isAsked()
+      const isAsked = this.#host.isAsked() || this.isLame
       if (this.#runs.unsettled === 0 && !isAsked) this.#alarm.off()
       else this.#alarm.keepAlive(isAsked)
       if (this.isQuiet()) {
@@ -164,7 +239,7 @@ export class Closing {
       }
       if (this.begun && this.isIdle()) this.#close()
     }
-    if (this.#closers.size > 0 && this.#host.nothingCanStart()) {
+    if (this.#closers.size > 0 && this.begun && this.#host.nothingCanStart()) {
       // Nothing else runs, and nothing that waits could start before they end.
       if (this.#runs.areAllAmong(this.#closers)) this.#releaseClosers()
     }

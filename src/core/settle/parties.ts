@@ -35,6 +35,8 @@ export interface PartiesHost<Req, Res> {
   abandon(record: RequestRecord<Req, Res>, reason: unknown): void
   /** When its run began; undefined: it does not run. */
   startedAt(record: RequestRecord<Req, Res>): number | undefined
+  /** When another try would likely find room. */
+  retryAfterMs(record: RequestRecord<Req, Res>): number
   /** A signal has thrown when it was let go of, or asked. */
   report(event: 'cancelled', error: unknown): void
 }
@@ -250,7 +252,12 @@ export class Parties<Req, Res> {
     const error =
       record.status >= State.STARTING
         ? new RunTimeoutError(now - (this.#host.startedAt(record) ?? now), wholeMs, subject)
-        : new WaitTimeoutError(now - party.timedFrom, Math.min(waitMs, wholeMs), subject)
+        : new WaitTimeoutError(
+            Math.max(now - party.timedFrom, 0),
+            Math.max(Math.min(waitMs, wholeMs), 0),
+            subject,
+            this.#host.retryAfterMs(record),
+          )
     this.leave(party, State.EXPIRED, error)
   }
 

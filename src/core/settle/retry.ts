@@ -6,6 +6,7 @@
  *
  * How to write one: docs/write-a-policy.md.
  */
+import type { Policy } from '../policy.ts'
 
 /** One failed attempt. One object is used again for every question: read it, don't keep it. */
 export interface RetryQuestion {
@@ -22,9 +23,7 @@ export interface RetryQuestion {
 }
 
 /** Which failures are tried again, given through the option `retry`. One policy object serves one executor. */
-export interface RetryPolicy {
-  /** What `describe()` calls it. */
-  readonly name: string
+export interface RetryPolicy extends Policy {
   /**
    * The time in ms until the next attempt, 0 for at once; undefined: there is none, and the caller gets the error. It is asked
    * when the executor has failed while its caller still waits, but not while `maxRetrying` requests are being retried. A run

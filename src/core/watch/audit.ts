@@ -42,6 +42,12 @@ export interface Audited {
   state(): object
 }
 
+interface Peaks {
+  waiting: number
+  retrying: number
+  blocked: number
+}
+
 type Phase = 'waiting' | 'running' | 'retrying'
 
 export class Audit {
@@ -52,6 +58,8 @@ export class Audit {
   readonly #placed = new Set<RequestRecord>()
   readonly #calls = new Set<RequestRecord>()
   #admitted = 0
+  /** How many there were of each when a bound was lowered below that. */
+  #peaks: Peaks = { waiting: 0, retrying: 0, blocked: 0 }
   #now = Number.NEGATIVE_INFINITY
   #isBroken = false
 
@@ -148,11 +156,22 @@ export class Audit {
       admitted === this.#admitted && admitted - ended === live && waiting + running + retrying === live,
       `${this.#admitted} admitted, ${live} live; by its own books ${admitted} admitted, ${ended} ended, ${waiting} waiting, ${running} running, ${retrying} retrying`,
     )
-    this.#must(4, waiting <= maxQueueSize, `${waiting} wait, and the bound is ${maxQueueSize}`)
-    this.#must(4, retrying <= maxRetrying, `${retrying} are retried, and the bound is ${maxRetrying}`)
-    this.#must(4, blocked <= maxBlocked, `${blocked} are blocked, and the bound is ${maxBlocked}`)
+    this.#mustKeep('waiting', waiting, maxQueueSize, 'wait')
+    this.#mustKeep('retrying', retrying, maxRetrying, 'are retried')
+    this.#mustKeep('blocked', blocked, maxBlocked, 'are blocked')
     this.#must(11, now >= this.#now, `it is ${now}, and was ${this.#now} before`)
     this.#now = now
+  }
+
+  #mustKeep(what: keyof Peaks, size: number, bound: number, verb: string): void {
+    if (size <= bound) this.#peaks[what] = 0
+    this.#must(4, size <= Math.max(bound, this.#peaks[what]), `${size} ${verb}, and the bound is ${bound}`)
+  }
+
+  /** The bounds were changed: what is over them may stay, and become fewer. */
+  rebounded(): void {
+    const { waiting, retrying, blocked } = this.#audited.numbers()
+    this.#peaks = { waiting, retrying, blocked }
   }
 
   #must(law: number, holds: boolean, otherwise: string, state?: object): void {

@@ -2,59 +2,9 @@
  * What have I configured, and can it work? An executor's options in words, with their defaults, and what is odd about
  * them. Step 7 of 7.
  */
-import { type Priority, priorities } from '../priority.ts'
-
-interface Named {
-  readonly name: string
-}
-
-/**
- * Where the settings by tier are, behind the options in words that an executor shows: what was given for a bound of 0, and
- * what is in vain, is only in these. The same in each copy of the package.
- */
-export const byTierOf = Symbol.for('triage-queue.settings')
-
-/** An executor. */
-export interface Describable {
-  readonly concurrency: number
-  readonly settings: object
-  getStatus(): StatusDescribed
-}
-
-/** What is needed of it. */
-export interface Described {
-  readonly concurrency: number
-  readonly settings: {
-    readonly name: string
-    readonly total: number
-    readonly byTier: readonly number[]
-    readonly zeroSizes: readonly string[]
-    readonly unusedSizes: readonly Priority[]
-    readonly whenFull: 'reject' | 'block' | 'shed'
-    readonly maxBlocked: number
-    readonly waitTimeoutMs: readonly number[]
-    readonly runTimeoutMs: readonly number[]
-    readonly timeoutMs: readonly number[]
-    readonly onStuck: 'hold' | 'replace'
-    readonly maxReplaced: number
-    readonly reserve: readonly number[]
-    readonly lendReserve: boolean
-    readonly order: Named & { readonly acrossTiers: boolean; readonly targetsMs?: readonly number[] | undefined }
-    readonly limit: (Named & { readonly shadow?: boolean | undefined }) | undefined
-    readonly retry: Named | undefined
-    readonly maxRetrying: number
-    readonly rateLimits: readonly Named[]
-    readonly overload: readonly Named[]
-    readonly schema: object | undefined
-    readonly maxChecking: number
-    readonly onDuplicate: 'join' | 'join-by-id' | 'reject'
-  }
-  getStatus(): StatusDescribed
-}
-
-interface StatusDescribed {
-  readonly runByPriority: { readonly [P in (typeof priorities)[number]]: { count: number; p50Ms: number } }
-}
+import { priorities } from '../priority.ts'
+import { byTierOf, type Describable, type Described } from './describable.ts'
+import { mayWait, odditiesOf } from './oddities.ts'
 
 export interface Description {
   /** The effective configuration, one sentence each. */
@@ -65,10 +15,6 @@ export interface Description {
   toString(): string
 }
 
-/** From how many runs on a typical one is known. */
-const ENOUGH_RUNS = 20
-const LOW = priorities.length - 1
-
 /**
  * The effective configuration in words, with warnings: `console.log(String(describe(executor)))`. Ask again when it has run
  * for a while: some warnings compare timeouts with how long runs take.
@@ -77,7 +23,7 @@ export function describe(executor: Describable): Description {
   const { [byTierOf]: settings } = executor.settings as { readonly [byTierOf]: Described['settings'] }
   const described: Described = { concurrency: executor.concurrency, settings, getStatus: () => executor.getStatus() }
   const lines = linesOf(described)
-  const warnings = warningsOf(described)
+  const warnings = odditiesOf(described)
   return {
     lines,
     warnings,
@@ -143,72 +89,6 @@ function lastOf({ acrossTiers, name }: Described['settings']['order']): string {
   return acrossTiers ? 'the one that would start last' : 'the last one of the lowest priority'
 }
 
-function warningsOf(executor: Described): string[] {
-  const { settings, concurrency } = executor
-  const { order, total, byTier, waitTimeoutMs, runTimeoutMs, timeoutMs } = settings
-  const warnings: string[] = []
-  const hasSlot = hasOwnSlot(executor, LOW)
-  if (settings.whenFull === 'block' && byTier[LOW] === 0 && !hasSlot) {
-    warnings.push(
-      'blocked callers come in by priority: low starves for as long as there are others; reserve: { low: 1 } gives it a slot of its own',
-    )
-  } else if (!hasSlot && order.name === 'strict' && mayWait(settings, LOW)) {
-    warnings.push('with strict order, low starves for as long as there is anything else; aging() bounds its wait')
-  }
-  if (concurrency > total && total > 0) {
-    warnings.push(
-      `priorities decide little: ${concurrency} run at once, and no more than ${total} can wait; lower concurrency to what the work can take`,
-    )
-  }
-  if (total === Number.POSITIVE_INFINITY) warnings.push('the queue is unbounded: under overload it takes all memory')
-  for (const option of settings.zeroSizes) {
-    warnings.push(`${option} is 0: 0 means unlimited; 'none' means that nothing waits`)
-  }
-  for (const priority of settings.unusedSizes) {
-    warnings.push(`maxQueueSize.${priority} never counts, since maxQueueSize.total is 'none'`)
-  }
-  const { runByPriority } = executor.getStatus()
-  for (const [tier, priority] of priorities.entries()) {
-    const [wait, run, all] = [waitTimeoutMs[tier], runTimeoutMs[tier], timeoutMs[tier]] as [number, number, number]
-    if (wait >= all && wait < Number.POSITIVE_INFINITY) {
-      warnings.push(`${priority}: waitTimeoutMs (${wait}) never counts, since timeoutMs (${all}) is over before`)
-    }
-    if (run === Number.POSITIVE_INFINITY && all === Number.POSITIVE_INFINITY) {
-      warnings.push(`${priority}: a call that never settles holds its slot for ever, and nobody is told`)
-    }
-    const { count, p50Ms } = runByPriority[priority]
-    if (count >= ENOUGH_RUNS && p50Ms >= Math.min(run, all)) {
-      warnings.push(
-        `${priority}: half of the runs take ${round(p50Ms)} ms or more, and time out at ${Math.min(run, all)}`,
-      )
-    }
-    const target = order.targetsMs?.[tier]
-    if (target !== undefined && target >= Math.min(wait, all)) {
-      warnings.push(
-        `${priority}: its turn comes after up to ${target} ms, and it has given up after ${Math.min(wait, all)}`,
-      )
-    }
-    const bound = byTier[tier] as number
-    if (bound < Number.POSITIVE_INFINITY && bound > total) {
-      warnings.push(`${priority}: its bound (${bound}) never counts, since that of all is ${total}`)
-    }
-  }
-  return warnings
-}
-
-/** Is a slot kept for a tier, or lent and given back, with the slots that there are now? */
-function hasOwnSlot({ settings, concurrency }: Described, tier: number): boolean {
-  const { reserve, lendReserve } = settings
-  const sum = reserve.reduce((all, floor) => all + floor, 0)
-  if (reserve[tier] === 0 || sum > concurrency) return false
-  return sum < concurrency || lendReserve || !reserve.includes(0)
-}
-
-/** Does any request of a tier ever wait, be it to come in or to run once more? */
-function mayWait({ byTier, whenFull, retry }: Described['settings'], tier: number): boolean {
-  return byTier[tier] !== 0 || whenFull === 'block' || retry !== undefined
-}
-
 /** Each time as it can be at most, the others being what they are. */
 function timesOf(settings: Described['settings']): string {
   const { timeoutMs, retry } = settings
@@ -236,8 +116,4 @@ function size(count: number): string {
 
 function capital(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1)
-}
-
-function round(ms: number): number {
-  return Math.round(ms * 10) / 10
 }

@@ -156,11 +156,13 @@ export class Events {
 
   /** @throws {TypeError} for an event that does not exist, or a listener that is no function */
   on<E extends ExecutorEvent>(event: E, listener: Listener<E>): void {
+    if (isOfNode(event, listener)) return
     this.#emitter.on(event, this.#guard(event, listener))
     this.listened[event] = true
   }
 
   once<E extends ExecutorEvent>(event: E, listener: Listener<E>): void {
+    if (isOfNode(event, listener)) return
     this.#emitter.once(event, this.#guard(event, listener))
     this.listened[event] = true
   }
@@ -213,7 +215,7 @@ export class Events {
       throw new TypeError(`There is no event ${describe(event)}; the events are ${names.join(', ')}`)
     }
     if (typeof listener !== 'function') {
-      throw new TypeError(`The listener of '${event}' must be a function, but is ${describe(listener)}`)
+      throw new TypeError(`The listener of '${event}': expected a function, got ${describe(listener)}`)
     }
     let guards = this.#guards.get(event)
     if (guards === undefined) {
@@ -280,4 +282,10 @@ export class Events {
       detail: stackOf(error),
     })
   }
+}
+
+/** `events.once()` and `events.on()` of Node also listen to `error`, which no event of ours is called. Whoever else does is told. */
+function isOfNode(event: string, listener: unknown): boolean {
+  const isOurs = event !== 'error' || typeof listener !== 'function'
+  return !isOurs && (listener.name === 'errorListener' || listener.name === 'errorHandler')
 }

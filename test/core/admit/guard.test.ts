@@ -70,7 +70,7 @@ describe('a guard', () => {
       admit: ({ request }) => (request === 13 ? no : request === 14 ? { ...no, retryAfterMs: 77 } : undefined),
     }
     const { clock, end } = timed({ overload: [guard], concurrency: 2, random: () => 0.8 })
-    expect(await end(13)).toMatchObject({ retryAfterMs: undefined })
+    expect(await end(13)).toMatchObject({ retryAfterMs: 1_200 })
     await clock.run({ until: end(1) })
     // One of 10 ms before it for two slots, and up to a quarter later, so that not all come back at once.
     expect(await end(13)).toMatchObject({ retryAfterMs: 6 })
@@ -243,7 +243,7 @@ describe('a guard', () => {
     [{ overload: 'codel' }, 'overload'],
     [{ rateLimit: [{}] }, 'rateLimit'],
   ])('%j is refused', (options, path) => {
-    expect(() => timed(options as never)).toThrow(`Option '${path}' must be a`)
+    expect(() => timed(options as never)).toThrow(`Option '${path}': expected a`)
   })
 })
 
@@ -347,14 +347,14 @@ describe('a request that may not start yet', () => {
   })
 
   test.each<[RequestOptions, string]>([
-    [{ delayMs: -1 }, "Option 'delayMs' must be a finite number of ms of at least 0, but is -1"],
+    [{ delayMs: -1 }, "Option 'delayMs': expected a finite number of ms of at least 0, got -1"],
     [
       { delayMs: Number.POSITIVE_INFINITY },
-      "Option 'delayMs' must be a finite number of ms of at least 0, but is Infinity",
+      "Option 'delayMs': expected a finite number of ms of at least 0, got Infinity",
     ],
-    [{ startAt: new Date('never') }, "Option 'startAt' must be a Date"],
-    [{ startAt: 5 as never }, "Option 'startAt' must be a Date, but is 5"],
-    [{ after: 'a' as never }, "Option 'after' must be an array of requests or promises, but is 'a'"],
+    [{ startAt: new Date('never') }, "Option 'startAt': expected a Date"],
+    [{ startAt: 5 as never }, "Option 'startAt': expected a Date, got 5"],
+    [{ after: 'a' as never }, "Option 'after': expected an array of requests or promises, got 'a'"],
   ])('%j is refused', async (options, message) => {
     await expect(timed().queue.execute(1, options)).rejects.toThrow(message)
   })

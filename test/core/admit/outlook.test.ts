@@ -21,6 +21,30 @@ test.each<[string, OrderPolicy, number]>([
   await gate.finishAll()
 })
 
+test('before any run has ended it is a second, and up to a quarter more: nothing is known of the pace', async () => {
+  const { gate, queue } = await busy({ maxQueueSize: 1, random: () => 0.5 })
+  watch(queue.execute('waits'))
+  expect(await queue.execute('refused').catch((error) => error)).toMatchObject({ retryAfterMs: 1_125 })
+  await gate.finishAll()
+})
+
+test('a request that has waited too long is told when there would be room for another try, and so is a blocked one', async () => {
+  const { clock, gate, queue } = await busy({ maxQueueSize: 3, whenFull: 'block', random: () => 0 })
+  const early = watch(queue.execute('early', { waitTimeoutMs: 5 }))
+  await clock.advance(10)
+  await gate.finish('busy 0')
+  watch(queue.execute('runs'))
+  const first = watch(queue.execute('first', { waitTimeoutMs: 30 }))
+  for (const name of ['a', 'b']) watch(queue.execute(name))
+  const blocked = watch(queue.execute('blocked', { waitTimeoutMs: 20 }))
+  await clock.advance(30)
+  expect(early.error).toMatchObject({ code: 'TRIAGE_WAIT_TIMEOUT', retryAfterMs: 1_000 })
+  // A run takes 10 ms: three wait before another try, and for one of these that leaves, the two that came after it.
+  expect(blocked.error).toMatchObject({ code: 'TRIAGE_WAIT_TIMEOUT', retryAfterMs: 40 })
+  expect(first.error).toMatchObject({ code: 'TRIAGE_WAIT_TIMEOUT', retryAfterMs: 30, headers: { 'retry-after': '1' } })
+  await gate.finishAll()
+})
+
 test('a request that is shed is told when there is room for one of its own priority, not of that which took its place', async () => {
   const { clock, gate, queue } = await busy({ maxQueueSize: 3, whenFull: 'shed', random: () => 0 })
   await clock.advance(10)

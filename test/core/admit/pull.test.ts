@@ -275,9 +275,9 @@ describe('it ends', () => {
 test.each<[unknown, unknown, string | undefined]>([
   [true, undefined, undefined],
   [false, 1, undefined],
-  [1, 1, "Option 'ordered' must be a boolean, but is 1"],
-  [true, 0, "Option 'window' must be an integer of at least 1, but is 0"],
-  [true, 1.5, "Option 'window' must be an integer of at least 1, but is 1.5"],
+  [1, 1, "Option 'ordered': expected a boolean, got 1"],
+  [true, 0, "Option 'window': expected an integer of at least 1, got 0"],
+  [true, 1.5, "Option 'window': expected an integer of at least 1, got 1.5"],
 ])('ordered %j and window %j are refused if they are none', (ordered, window, message) => {
   const check = () => requirePullOptions(ordered, window)
   if (message === undefined) expect(check).not.toThrow()

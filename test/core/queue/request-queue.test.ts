@@ -221,12 +221,14 @@ test('what is cleared counts as removed', () => {
 
 test('bad options name the option', () => {
   expect(() => new RequestQueue({ maxQueueSize: 2.5 })).toThrow(
-    "Option 'maxQueueSize' must be an integer of at least 0, or Infinity, but is 2.5",
+    "Option 'maxQueueSize': expected an integer of at least 0, or Infinity, got 2.5",
   )
 })
 
 test.each([[null], [{}], ['strict']])('%j is no order policy', (order) => {
-  expect(() => new RequestQueue({ order: order as never })).toThrow("Option 'order' must be an order policy, but is ")
+  expect(() => new RequestQueue({ order: order as never })).toThrow(
+    "Option 'order': expected an order policy, such as strict(), got ",
+  )
 })
 
 describe('an order policy', () => {

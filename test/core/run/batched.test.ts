@@ -193,35 +193,32 @@ describe('batched()', () => {
   })
 
   test.each([
-    [{ maxSize: 0 }, "Option 'batched.maxSize' must be an integer of at least 1, but is 0"],
-    [{ maxSize: 2.5 }, "Option 'batched.maxSize' must be an integer of at least 1, but is 2.5"],
-    [{ maxWaitMs: -1 }, "Option 'batched.maxWaitMs' must be a number of ms of at least 0, but is -1"],
-    [{ maxSize: 0, clock: {} }, "Option 'batched.clock' must be a clock with setTimeout and clearTimeout, but is {}"],
-    [{ maxSize: 2, maxWaitMs: -1 }, "Option 'batched.maxWaitMs' must be a number of ms of at least 0, but is -1"],
-    [{ maxSize: 2, maxWaitMs: '5' }, "Option 'batched.maxWaitMs' must be a number of ms of at least 0, but is '5'"],
+    [{ maxSize: 0 }, "Option 'batched.maxSize': expected an integer of at least 1, got 0"],
+    [{ maxSize: 2.5 }, "Option 'batched.maxSize': expected an integer of at least 1, got 2.5"],
+    [{ maxWaitMs: -1 }, "Option 'batched.maxWaitMs': expected a number of ms of at least 0, got -1"],
+    [{ maxSize: 0, clock: {} }, "Option 'batched.clock': expected a clock with setTimeout and clearTimeout, got {}"],
+    [{ maxSize: 2, maxWaitMs: -1 }, "Option 'batched.maxWaitMs': expected a number of ms of at least 0, got -1"],
+    [{ maxSize: 2, maxWaitMs: '5' }, "Option 'batched.maxWaitMs': expected a number of ms of at least 0, got '5'"],
     [
       { maxSize: 2, maxWaitMs: Number.NaN },
-      "Option 'batched.maxWaitMs' must be a number of ms of at least 0, but is NaN",
+      "Option 'batched.maxWaitMs': expected a number of ms of at least 0, got NaN",
     ],
-    [{}, "Option 'batched.maxSize' must be an integer of at least 1, but is undefined"],
-    [undefined, "Option 'batched' must be an object, but is undefined"],
-    [null, "Option 'batched' must be an object, but is null"],
-    [
-      { maxSize: 2, maxWait: 5 },
-      "Option 'batched.maxWait' must be left out, since there is no such option (there are maxSize, maxWaitMs, clock), but is 5",
-    ],
+    [{}, "Option 'batched.maxSize': expected an integer of at least 1, got undefined"],
+    [undefined, "Option 'batched': expected an object, got undefined"],
+    [null, "Option 'batched': expected an object, got null"],
+    [{ maxSize: 2, maxWait: 5 }, "Unknown option 'batched.maxWait'"],
     [
       { maxSize: 2, clock: null },
-      "Option 'batched.clock' must be a clock with setTimeout and clearTimeout, but is null",
+      "Option 'batched.clock': expected a clock with setTimeout and clearTimeout, got null",
     ],
     [
       { maxSize: 2, clock: { setTimeout } },
-      "Option 'batched.clock' must be a clock with setTimeout and clearTimeout, but is {}",
+      "Option 'batched.clock': expected a clock with setTimeout and clearTimeout, got {}",
     ],
   ])('%j is refused', (options, message) => {
     expect(() => batched(async () => [], options as never)).toThrow(OptionsError)
     expect(() => batched(async () => [], options as never)).toThrow(message)
-    expect(() => batched('f' as never, { maxSize: 1 })).toThrow("Option 'batched' must be a function")
+    expect(() => batched('f' as never, { maxSize: 1 })).toThrow("Option 'batched': expected a function")
   })
 
   test('a batch of one is one', async () => {

@@ -78,7 +78,7 @@ describe('a request that costs several slots', () => {
       [Number.NaN, 'an integer of at least 1'],
       [4, 'at most 3, the slots that it can have'],
     ] as [number, string][]) {
-      await expect(queue.execute('wide', { cost })).rejects.toThrow(`Option 'cost' must be ${expected}`)
+      await expect(queue.execute('wide', { cost })).rejects.toThrow(`Option 'cost': expected ${expected}`)
     }
     await expect(queue.execute('wide', { cost: 5, priority: 'urgent' })).rejects.toThrow('at most 4')
     queue.concurrency = 6

@@ -95,11 +95,11 @@ describe('reserved slots', () => {
   })
 
   test.each<[QueuedExecutorOptions<number>, string]>([
-    [{ reserve: { urgent: 4 } }, "Option 'reserve' must be at most 3 slots in all (concurrency)"],
+    [{ reserve: { urgent: 4 } }, "Option 'reserve': expected at most 3 slots in all (concurrency)"],
     [{ reserve: { urgent: 2, low: 1 } }, 'since without one high, normal would never run'],
-    [{ reserve: { urgent: -1 } }, "Option 'reserve.urgent' must be an object"],
-    [{ reserve: 2 as never }, "Option 'reserve' must be an object"],
-    [{ lendReserve: 1 as never }, "Option 'lendReserve' must be a boolean, but is 1"],
+    [{ reserve: { urgent: -1 } }, "Option 'reserve.urgent': expected an object"],
+    [{ reserve: 2 as never }, "Option 'reserve': expected an object"],
+    [{ lendReserve: 1 as never }, "Option 'lendReserve': expected a boolean, got 1"],
   ])('%j is refused', (options, message) => {
     expect(() => timed(options)).toThrow(message)
   })

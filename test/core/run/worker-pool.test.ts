@@ -89,12 +89,12 @@ test('concurrency is live, and checked', async () => {
   await clock.run({ until: Promise.all([first, second]) })
   expect(() => {
     pool.concurrency = 0
-  }).toThrow("Option 'concurrency' must be an integer of at least 1, but is 0")
+  }).toThrow("Option 'concurrency': expected an integer of at least 1, got 0")
   expect(() => new WorkerPool(() => 1, {} as WorkerPoolOptions)).toThrow("Option 'concurrency'")
   expect(() => new WorkerPool(() => 1, { concurrency: 0, maxReplaced: 1 })).toThrow("Option 'concurrency'")
   expect(() => new WorkerPool(() => 1, { concurrency: 1, runTimeoutMs: 0 })).toThrow("Option 'runTimeoutMs'")
   expect(() => new WorkerPool(() => 1, { concurrency: 1, onStuck: 'kill' as never })).toThrow(
-    "Option 'onStuck' must be one of 'hold', 'replace', but is 'kill'",
+    "Option 'onStuck': expected one of 'hold', 'replace', got 'kill'",
   )
   expect(() => new WorkerPool(1 as never, { concurrency: 1 })).toThrow("Option 'executor'")
 })
@@ -133,13 +133,13 @@ test('time does not begin anew while a run is about to start: none has waited fo
 })
 
 test.each<[Partial<WorkerPoolOptions>, string]>([
-  [{ runTimeoutMs: 0 }, "Option 'runTimeoutMs' must be a number greater than 0, or Infinity, but is 0"],
-  [{ runTimeoutMs: '5' as never }, "Option 'runTimeoutMs' must be a number greater than 0, or Infinity, but is '5'"],
-  [{ onStuck: 'kill' as never }, "Option 'onStuck' must be one of 'hold', 'replace', but is 'kill'"],
-  [{ maxReplaced: -1 }, "Option 'maxReplaced' must be an integer of at least 0, but is -1"],
+  [{ runTimeoutMs: 0 }, "Option 'runTimeoutMs': expected a number greater than 0, or Infinity, got 0"],
+  [{ runTimeoutMs: '5' as never }, "Option 'runTimeoutMs': expected a number greater than 0, or Infinity, got '5'"],
+  [{ onStuck: 'kill' as never }, "Option 'onStuck': expected one of 'hold', 'replace', got 'kill'"],
+  [{ maxReplaced: -1 }, "Option 'maxReplaced': expected an integer of at least 0, got -1"],
 ])('%j is refused', (options, message) => {
   expect(() => timed(options)).toThrow(message)
-  expect(() => new WorkerPool(5 as never, { concurrency: 1 })).toThrow("Option 'executor' must be a function, but is 5")
+  expect(() => new WorkerPool(5 as never, { concurrency: 1 })).toThrow("Option 'executor': expected a function, got 5")
 })
 
 test('a run times out after five minutes, if nothing else was said; with Infinity, never', async () => {

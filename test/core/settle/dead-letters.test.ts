@@ -84,20 +84,17 @@ test('a second one with the same id is the youngest', async () => {
 })
 
 test.each([
-  [{ max: 0 }, "Option 'deadLetters.max' must be an integer of at least 1, but is 0"],
-  [{ max: 1.5 }, "Option 'deadLetters.max' must be an integer of at least 1, but is 1.5"],
-  [{ of: ['shed'] }, `Option 'deadLetters.of' must be an array of 'failed' and 'expired', but is ["shed"]`],
+  [{ max: 0 }, "Option 'deadLetters.max': expected an integer of at least 1, got 0"],
+  [{ max: 1.5 }, "Option 'deadLetters.max': expected an integer of at least 1, got 1.5"],
+  [{ of: ['shed'] }, `Option 'deadLetters.of': expected an array of 'failed' and 'expired', got ["shed"]`],
   [
     { of: ['failed', 'shed'] },
-    `Option 'deadLetters.of' must be an array of 'failed' and 'expired', but is ["failed","shed"]`,
+    `Option 'deadLetters.of': expected an array of 'failed' and 'expired', got ["failed","shed"]`,
   ],
-  [
-    { size: 5 },
-    "Option 'deadLetters.size' must be left out, since there is no such option (there are max, of), but is 5",
-  ],
-  [null, "Option 'deadLetters' must be an object, but is null"],
-  [[], "Option 'deadLetters' must be an object, but is []"],
-  [{ of: 'failed' }, "Option 'deadLetters.of' must be an array of 'failed' and 'expired', but is 'failed'"],
+  [{ size: 5 }, "Unknown option 'deadLetters.size'"],
+  [null, "Option 'deadLetters': expected an object, got null"],
+  [[], "Option 'deadLetters': expected an object, got []"],
+  [{ of: 'failed' }, "Option 'deadLetters.of': expected an array of 'failed' and 'expired', got 'failed'"],
 ])('%j is refused', (options, message) => {
   expect(() => new DeadLetters(failing().queue, options as never)).toThrow(OptionsError)
   expect(() => new DeadLetters(failing().queue, options as never)).toThrow(message)

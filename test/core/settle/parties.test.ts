@@ -102,7 +102,8 @@ test('what is held is counted, until it is let go of', () => {
   const ends = new Array(4).fill(Number.POSITIVE_INFINITY)
   const alarm = new Alarm(clock, timeline, () => {})
   const limits = new TimeLimits({ waitTimeoutMs: ends, runTimeoutMs: ends, timeoutMs: ends }, timeline, alarm)
-  const host = { finish: () => true, abandon: () => {}, startedAt: () => undefined, report: () => {} }
+  const quiet = { abandon: () => {}, startedAt: () => undefined, report: () => {} }
+  const host = { ...quiet, finish: () => true, retryAfterMs: () => 1 }
   const parties = new Parties(host, limits, timeline)
   const { signal } = new AbortController()
   const extras = Object.assign(record.more(), { id: 'a', signal })

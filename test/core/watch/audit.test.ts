@@ -251,7 +251,7 @@ describe('the option debug', () => {
     vi.stubEnv('TRIAGE_DEBUG', '1')
     expect([settingOf(), settingOf({ debug: false })]).toEqual([true, false])
     vi.unstubAllEnvs()
-    expect(() => settingOf({ debug: 1 })).toThrow("Option 'debug' must be a boolean, but is 1")
+    expect(() => settingOf({ debug: 1 })).toThrow("Option 'debug': expected a boolean, got 1")
   })
 
   test('shows what the executor itself has got wrong, with its status and its workers', async () => {

@@ -1,10 +1,22 @@
 /**
  * What is said of an executor? Of a real one, and of its settings alone: there each warning begins, to the number.
  */
-import { describe, QueuedExecutor, type QueuedExecutorOptions } from 'triage-queue'
+import {
+  adaptive,
+  aging,
+  backoff,
+  codel,
+  describe,
+  earliestDeadlineFirst,
+  fairBy,
+  meetsDeadline,
+  QueuedExecutor,
+  type QueuedExecutorOptions,
+  shedByPriority,
+} from 'triage-queue'
 import { VirtualClock } from 'triage-queue/simulation'
 import { expect, describe as group, test } from 'vitest'
-import { byTierOf, type Described } from '../../../src/core/watch/describe.ts'
+import { byTierOf, type Described } from '../../../src/core/watch/describable.ts'
 
 const executor = async (ms: number): Promise<number> => ms
 const warningsOf = (options: QueuedExecutorOptions<number>) => describe(new QueuedExecutor(executor, options)).warnings
@@ -80,12 +92,13 @@ Warning: with strict order, low starves for as long as there is anything else; a
     expect(saysOf({ maxQueueSize: 'none' })).toEqual([refused])
     expect(saysOf({ maxQueueSize: 'none', whenFull: 'shed' })).toEqual([refused])
     expect(saysOf({ maxQueueSize: { total: 'none', low: 'none' } })).toEqual([refused])
-    expect(saysOf({ maxQueueSize: { total: 'none', low: 5 }, whenFull: 'block' })).toEqual([
+    expect(saysOf({ maxQueueSize: { total: 'none', low: 5 }, whenFull: 'block', waitTimeoutMs: 5 })).toEqual([
       blocked,
       starves,
       unused('low'),
     ])
-    expect(saysOf({ maxQueueSize: 'none', whenFull: 'block', reserve: { low: 1 } })).toEqual([blocked])
+    const mine = { reserve: { low: 1 }, timeoutMs: 5 }
+    expect(saysOf({ maxQueueSize: 'none', whenFull: 'block', ...mine })).toEqual([blocked])
     const { warnings } = describe(
       new QueuedExecutor(executor, { maxQueueSize: { total: 'none', high: 0, low: Number.POSITIVE_INFINITY } }),
     )
@@ -131,6 +144,38 @@ Warning: with strict order, low starves for as long as there is anything else; a
     [{ maxQueueSize: 0 }, 'the queue is unbounded'],
     [{ maxQueueSize: 0 }, "maxQueueSize is 0: 0 means unlimited; 'none' means that nothing waits"],
     [{ maxQueueSize: { low: 0 } }, "maxQueueSize.low is 0: 0 means unlimited; 'none' means that nothing waits"],
+    [{ maxQueueSize: 1, maxBlocked: 0, maxRetrying: 0 }, 'maxBlocked is 0: 0 means unlimited\nmaxRetrying is 0'],
+    [{ maxChecking: 0 }, 'maxChecking is 0: 0 means unlimited'],
+    [
+      { order: fairBy(() => 'a') },
+      "with the order 'fair by key', low starves for as long as there is anything else; aging({}, { within: … }) bounds the wait of its priority",
+    ],
+    [{ order: earliestDeadlineFirst() }, "with the order 'earliest deadline first', low starves"],
+    [{ order: { name: 'mine', rank: () => 1, acrossTiers: false } }, "with the order 'mine', low starves"],
+    [
+      { order: earliestDeadlineFirst() },
+      'all priorities: earliest deadline first goes by deadlines, and a request has none unless it brings one; waitTimeoutMs or timeoutMs gives it one',
+    ],
+    [
+      { order: aging({}, { within: earliestDeadlineFirst() }), waitTimeoutMs: { urgent: 5 }, timeoutMs: { low: 50 } },
+      'high, normal: aging, then earliest deadline first goes by deadlines',
+    ],
+    [
+      { overload: meetsDeadline(), waitTimeoutMs: 50, timeoutMs: { low: 50 } },
+      'urgent, high, normal: meetsDeadline goes by deadlines, and a request has none unless it brings one; timeoutMs gives it one',
+    ],
+    [
+      { whenFull: 'block', timeoutMs: { normal: 5 }, waitTimeoutMs: { high: 5 } },
+      'urgent, low: a blocked caller waits for ever; waitTimeoutMs or timeoutMs ends that',
+    ],
+    [
+      { order: fairBy(() => 'a'), overload: [codel(), shedByPriority()] },
+      'shedByPriority() refuses before fairBy() is asked',
+    ],
+    [
+      { order: aging({}, { within: fairBy(() => 'a') }), overload: shedByPriority() },
+      'shedByPriority() refuses before fairBy() is asked',
+    ],
     [
       { waitTimeoutMs: 100, timeoutMs: 100 },
       'high: waitTimeoutMs (100) never counts, since timeoutMs (100) is over before',
@@ -152,6 +197,18 @@ Warning: with strict order, low starves for as long as there is anything else; a
     ],
   ])('%j is warned of', (options, warning) => {
     expect(warningsOf(options).join('\n')).toContain(warning)
+  })
+
+  test('what goes together, and has its deadlines, is not warned of', () => {
+    const mine = { waitTimeoutMs: 50, timeoutMs: 100, maxQueueSize: 50 }
+    const within = earliestDeadlineFirst()
+    expect(warningsOf({ ...mine, order: aging({ stepMs: 1 }, { within }), whenFull: 'block' })).toEqual([])
+    expect(warningsOf({ ...mine, order: aging({ stepMs: 1 }), overload: [meetsDeadline(), shedByPriority()] })).toEqual(
+      [],
+    )
+    const order = aging({ stepMs: 1 }, { within: fairBy(() => 'a') })
+    expect(warningsOf({ ...mine, order, overload: codel(), limit: adaptive(), retry: backoff() })).toEqual([])
+    expect(warningsOf({ ...mine, order: fairBy(() => 'a'), reserve: { low: 1 } })).toEqual([])
   })
 
   test('a timeout below the typical run is warned of once runs are known', async () => {

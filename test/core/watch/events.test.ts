@@ -79,7 +79,7 @@ describe('listening', () => {
     )
     expect(() => events[how]('toString' as never, () => {})).toThrow(TypeError)
     expect(() => events[how]('idle', 5 as never)).toThrow(
-      new TypeError("The listener of 'idle' must be a function, but is 5"),
+      new TypeError("The listener of 'idle': expected a function, got 5"),
     )
     expect(events.listened.idle).toBe(false)
   })

@@ -8,8 +8,8 @@ export const whenAdmitted: readonly Mutant[] = [
     name: 'one more waits than `maxQueueSize` allows',
     kind: 'ordering, capacity, fairness',
     file: 'src/core/admit/capacity.ts',
-    find: '(isWide ? this.reserved : 0) < this.total',
-    replace: '(isWide ? this.reserved : 0) <= this.total',
+    find: '(isWide ? this.reserved : 0) < total',
+    replace: '(isWide ? this.reserved : 0) <= total',
   },
   {
     name: 'one more of a priority waits than its own bound allows',

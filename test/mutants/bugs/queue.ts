@@ -155,7 +155,7 @@ export const whileQueued: readonly Mutant[] = [
     name: 'one that was to start after another that has failed waits for ever',
     kind: 'lifecycle',
     file: 'src/core/queue/held-back.ts',
-    find: 'if (later.hold === hold) this.#cancel(record, error)',
-    replace: 'if (later.hold !== hold) this.#cancel(record, error)',
+    find: `if (later.hold === hold) this.#cancel(record, error, 'after')`,
+    replace: `if (later.hold !== hold) this.#cancel(record, error, 'after')`,
   },
 ]

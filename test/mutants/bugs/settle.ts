@@ -161,10 +161,10 @@ export const atTheEnd: readonly Mutant[] = [
   {
     name: 'close() that a run awaits waits for that run',
     kind: 'lifecycle',
-    file: 'src/core/settle/closing.ts',
+    file: 'src/core/queued-executor.ts',
     test: 'test/failures/lifecycle.test.ts',
-    find: 'const closer = this.#runs.calledFrom',
-    replace: 'const closer = undefined as RequestRecord | undefined',
+    find: 'engine.close(options, engine.slots.calledFrom)',
+    replace: 'engine.close(options, undefined)',
   },
   {
     name: 'what runs is not ended when the grace is over',
@@ -184,8 +184,8 @@ export const atTheEnd: readonly Mutant[] = [
     name: 'of two close() only the last one settles',
     kind: 'lifecycle',
     file: 'src/core/settle/closing.ts',
-    find: 'if (this.#whole !== undefined) return this.#whole',
-    replace: '',
+    find: 'this.#whole ??= new Promise',
+    replace: 'this.#whole = new Promise',
   },
   {
     name: 'a closed executor admits',

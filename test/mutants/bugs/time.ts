@@ -105,7 +105,7 @@ export const inTime: readonly Mutant[] = [
     kind: 'lifecycle',
     file: 'src/core/settle/closing.ts',
     test: 'test/core/clock.test.ts',
-    find: 'this.#alarm.keepAlive(true)',
-    replace: '',
+    find: 'this.#busy = true\n    this.#alarm.keepAlive(true)',
+    replace: 'this.#busy = true',
   },
 ]

@@ -72,10 +72,20 @@ export function perform(world: World, action: Action): void {
     case 'ready':
       world.hand('ready()', executor.ready(priorities[action.tier] as 'low'))
       return
+    case 'clear': {
+      const matches = ({ priority }: { readonly priority: string }): boolean => priority === priorities[action.tier]
+      try {
+        executor.clear(world.faults?.wrap('clear.matches', matches) ?? matches)
+      } catch (error) {
+        // What the question throws is the caller's, and has changed nothing.
+        if (world.faults?.has('clear.matches') !== true) throw error
+      }
+      return
+    }
     case 'close':
       model?.close(action.drain, action.graceMs)
       Object.assign(world, { isClosing: true, isPaused: false })
-      world.hand('close()', executor.close(action))
+      world.hand('close()', executor.close({ drain: action.drain, graceMs: action.graceMs }))
       return
   }
 }

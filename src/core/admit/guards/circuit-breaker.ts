@@ -93,6 +93,8 @@ export function circuitBreaker<Req = unknown, Metadata = unknown>(
 
 class CircuitBreaker implements Guard {
   readonly name = 'circuitBreaker'
+  readonly option = 'overload'
+  readonly remembers = true
   readonly #options: Complete<CircuitBreakerOptions>
   readonly #window: Window
   #state: 'closed' | 'open' | 'half-open' = 'closed'

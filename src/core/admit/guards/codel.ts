@@ -68,6 +68,8 @@ interface Delay {
 
 class Codel implements Guard {
   readonly name = 'codel'
+  readonly option = 'overload'
+  readonly remembers = true
   readonly #targetMs: number
   readonly #intervalMs: number
   readonly #scale: number

@@ -51,6 +51,8 @@ export function meetsDeadline(options: MeetsDeadlineOptions = {}): Guard {
 
   return {
     name: 'meetsDeadline',
+    option: 'overload',
+    needsDeadline: true,
     admit(question) {
       const { ahead, running, predictedWaitMs: waitMs } = question
       if (running === 0 && ahead === 0) return undefined

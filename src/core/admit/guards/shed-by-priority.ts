@@ -78,6 +78,8 @@ export function shedByPriority<Req = unknown, Metadata = unknown>(
 
 class ShedByPriority implements Guard {
   readonly name = 'shedByPriority'
+  readonly option = 'overload'
+  readonly remembers = true
   readonly #soft: number
   readonly #hard: number
   readonly #trickle: number

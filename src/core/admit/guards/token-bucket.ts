@@ -87,7 +87,7 @@ export function tokenBucket<Req = unknown, Metadata = unknown>(
   const { perSecond, per = 'executor', over = 'refuse', maxDelayMs = 10_000, maxKeys = 10_000 } = given
   if (perSecond === undefined) throw new OptionsError('tokenBucket.perSecond', perSecondRule.expected, undefined)
   if (over === 'refuse' && given.maxDelayMs !== undefined) {
-    throw new OptionsError('tokenBucket.maxDelayMs', "left out, unless over is 'wait'", maxDelayMs)
+    throw new OptionsError('tokenBucket.maxDelayMs', "nothing, unless over is 'wait'", maxDelayMs)
   }
   const buckets = new Buckets(perSecond / 1_000, given.burst ?? Math.max(perSecond, 1), per, maxKeys)
   const refusal = (tokens: number, retryAfterMs: number, wouldAdmit: string): Refusal => ({
@@ -96,9 +96,10 @@ export function tokenBucket<Req = unknown, Metadata = unknown>(
     wouldAdmit,
     retryAfterMs: buckets.wholeMs(retryAfterMs),
   })
+  const own = { name: 'tokenBucket', option: 'rateLimit', remembers: true } as const
   if (over === 'refuse') {
     return {
-      name: 'tokenBucket',
+      ...own,
       admit(question) {
         const bucket = buckets.of(question)
         const dueInMs = buckets.dueInMs(bucket)
@@ -109,7 +110,7 @@ export function tokenBucket<Req = unknown, Metadata = unknown>(
     }
   }
   return {
-    name: 'tokenBucket',
+    ...own,
     admit(question) {
       const bucket = buckets.of(question)
       const delayMs = buckets.dueInMs(bucket)

@@ -52,6 +52,7 @@ export function aging<Req = unknown, Metadata = unknown>(
   if (within !== undefined) return { ...composed('aging', new DueTurns(targetsMs), within), targetsMs }
   return {
     name: 'aging',
+    option: 'order',
     acrossTiers: true,
     targetsMs,
     rank: ({ tier, admittedAt }) => admittedAt + (targetsMs[tier] as number),
@@ -136,7 +137,7 @@ function readTargets(targets: unknown): readonly number[] {
   const given = priorities.map((priority) => read[priority])
   if (stepMs === undefined) return between(given)
   if (given.some((value) => value !== undefined)) {
-    throw new OptionsError('aging.stepMs', 'left out when a tier has a target of its own', stepMs)
+    throw new OptionsError('aging.stepMs', 'nothing where a tier has a target of its own', stepMs)
   }
   return priorities.map((_, tier) => tier * (stepMs as number))
 }

@@ -14,8 +14,14 @@ import type { OrderPolicy } from '../order.ts'
  * equals first-in first-out. A higher tier still goes before a lower one. Requests without a deadline can starve.
  */
 export function earliestDeadlineFirst(): OrderPolicy {
-  // No number is no deadline.
-  return { name: 'earliest deadline first', acrossTiers: false, rank: ({ deadline }) => byDeadline(deadline) }
+  return {
+    name: 'earliest deadline first',
+    option: 'order',
+    needsDeadline: true,
+    acrossTiers: false,
+    // No number is no deadline.
+    rank: ({ deadline }) => byDeadline(deadline),
+  }
 }
 
 function byDeadline(deadline: number): number {

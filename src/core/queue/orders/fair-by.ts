@@ -85,6 +85,8 @@ type Reader<T> = (request: unknown, metadata: unknown) => T
 
 class FairBy implements OrderPolicy {
   readonly name = 'fair by key'
+  readonly option = 'order'
+  readonly remembers = true
   readonly acrossTiers = false
   readonly #key: Reader<string>
   readonly #weight: ((key: string) => number) | undefined

@@ -17,7 +17,7 @@
  */
 import { numberThat, readGiven } from '../../checks.ts'
 import { OptionsError } from '../../errors.ts'
-import { type Priority, priorities, tierOf } from '../../priority.ts'
+import { type Priority, priorities } from '../../priority.ts'
 import type { Reads } from '../../reads.ts'
 import type { OrderPolicy, Turns } from '../order.ts'
 import { composed, readWithin, type Within } from './within.ts'
@@ -129,11 +129,6 @@ const rules = { urgent: rule, high: rule, normal: rule, low: rule }
 function readWeights(weights: unknown): readonly number[] {
   if (typeof weights !== 'object' || weights === null || Array.isArray(weights)) {
     throw new OptionsError('weighted', 'an object with a weight for each tier', weights)
-  }
-  for (const name of Object.keys(weights)) {
-    if (tierOf(name) >= 0) continue
-    const expected = `left out, since there is no such tier (there are ${priorities.join(', ')})`
-    throw new OptionsError(`weighted.${name}`, expected, (weights as Record<string, unknown>)[name])
   }
   const read = readGiven<Weights>('weighted', weights, rules)
   return priorities.map((priority, tier) => read[priority] ?? (DEFAULT_WEIGHTS[tier] as number))

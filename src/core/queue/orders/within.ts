@@ -9,10 +9,11 @@
  * The outer order does not look at the head of each tier. Where young requests go first (by deadline, or by key), the head is
  * always young, and the whole tier would wait for ever.
  */
-import { hasMethods, type OptionRule, readGiven } from '../../checks.ts'
+import { readGiven } from '../../checks.ts'
 import { OptionsError } from '../../errors.ts'
+import { takeIntoService } from '../../policy.ts'
 import type { Reads } from '../../reads.ts'
-import { bySequence, type OrderPolicy, type Turns } from '../order.ts'
+import { anOrder, bySequence, type OrderPolicy, type Turns } from '../order.ts'
 
 export interface WithinOptions {
   /**
@@ -26,11 +27,6 @@ export interface WithinOptions {
 /** The same, and what the inner order reads, if it says so. */
 export type Within<Req, Metadata> = WithinOptions & { within?: Reads<Req, Metadata> | undefined }
 
-const anOrder: OptionRule = {
-  expected: 'an order policy',
-  fits: (value) => hasMethods(value, 'rank'),
-}
-
 /**
  * What was given as the second argument of `aging()` or `weighted()`.
  * @throws {OptionsError}
@@ -41,16 +37,18 @@ export function readWithin(owner: string, options: unknown): OrderPolicy | undef
     const expected = 'an order within a tier, such as earliestDeadlineFirst() or fairBy(); what compares across tiers'
     throw new OptionsError(`${owner}.within`, `${expected} can only be the outer one`, within.name)
   }
+  if (within !== undefined) takeIntoService({ name: owner }, [[`${owner}.within`, within]])
   return within
 }
 
 /** The order that `turns` and `inner` make together: first-in first-out without an inner one. */
 export function composed(name: string, turns: Turns, inner?: OrderPolicy): OrderPolicy {
-  if (inner === undefined) return { name, acrossTiers: true, turns, rank: bySequence }
+  const own = { option: 'order', remembers: true, acrossTiers: true, turns } as const
+  if (inner === undefined) return { name, ...own, rank: bySequence }
   return {
+    ...own,
     name: `${name}, then ${inner.name}`,
-    acrossTiers: true,
-    turns,
+    needsDeadline: inner.needsDeadline,
     rank: (question) => inner.rank(question),
     ...(inner.started && { started: inner.started.bind(inner) }),
     ...(inner.left && { left: inner.left.bind(inner) }),

@@ -59,7 +59,8 @@ export function learningLimit(
   sample: LimitPolicy['sample'],
   isDropped: LearningLimitOptions['isDropped'],
 ): LimitPolicy {
-  return isDropped === undefined ? { name, initial, sample } : { name, initial, sample, isDropped }
+  const own = { name, option: 'limit', remembers: true, initial, sample } as const
+  return isDropped === undefined ? own : { ...own, isDropped }
 }
 
 /**

@@ -65,6 +65,8 @@ export function backoff(options: BackoffOptions = {}): RetryPolicy {
 
   return {
     name: `backoff(${attempts} attempts, ${baseMs} to ${maxMs} ms)`,
+    option: 'retry',
+    remembers: !unlimited,
     delayMs({ attempt, error, admitted }) {
       if (!unlimited) {
         saved = Math.min(saved + (admitted - seen) * budget, reserve)

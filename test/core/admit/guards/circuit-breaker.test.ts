@@ -260,15 +260,15 @@ test('what is set to undefined is not set', () => {
 })
 
 test.each<[unknown, string]>([
-  [null, "Option 'circuitBreaker' must be an object, but is null"],
-  [{ failureRatio: 0 }, "'circuitBreaker.failureRatio' must be a number greater than 0, and at most 1, but is 0"],
-  [{ failureRatio: 1.01 }, "'circuitBreaker.failureRatio' must be a number greater than 0, and at most 1, but is 1.01"],
-  [{ minimumRequests: 1.5 }, "'circuitBreaker.minimumRequests' must be an integer of at least 1, but is 1.5"],
-  [{ windowMs: 0 }, "'circuitBreaker.windowMs' must be a finite number of ms greater than 0, but is 0"],
-  [{ openMs: '5s' }, "'circuitBreaker.openMs' must be a finite number of ms greater than 0, but is '5s'"],
-  [{ probes: 0 }, "'circuitBreaker.probes' must be an integer of at least 1, but is 0"],
-  [{ isFailure: true }, "'circuitBreaker.isFailure' must be a function, but is true"],
-  [{ halfOpen: 1 }, "'circuitBreaker.halfOpen' must be left out, since there is no such option"],
+  [null, "Option 'circuitBreaker': expected an object, got null"],
+  [{ failureRatio: 0 }, "'circuitBreaker.failureRatio': expected a number greater than 0, and at most 1, got 0"],
+  [{ failureRatio: 1.01 }, "'circuitBreaker.failureRatio': expected a number greater than 0, and at most 1, got 1.01"],
+  [{ minimumRequests: 1.5 }, "'circuitBreaker.minimumRequests': expected an integer of at least 1, got 1.5"],
+  [{ windowMs: 0 }, "'circuitBreaker.windowMs': expected a finite number of ms greater than 0, got 0"],
+  [{ openMs: '5s' }, "'circuitBreaker.openMs': expected a finite number of ms greater than 0, got '5s'"],
+  [{ probes: 0 }, "'circuitBreaker.probes': expected an integer of at least 1, got 0"],
+  [{ isFailure: true }, "'circuitBreaker.isFailure': expected a function, got true"],
+  [{ halfOpen: 1 }, "Unknown option 'circuitBreaker.halfOpen'"],
 ])('%j is refused', (options, message) => {
   expect(() => circuitBreaker(options as CircuitBreakerOptions)).toThrow(OptionsError)
   expect(() => circuitBreaker(options as CircuitBreakerOptions)).toThrow(message)

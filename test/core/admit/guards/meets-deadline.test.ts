@@ -175,9 +175,9 @@ test('when all are of one priority, a queue by itself answers few of them in tim
 })
 
 test.each<[unknown, string]>([
-  ['soon', "Option 'meetsDeadline' must be an object, but is 'soon'"],
-  [{ marginMs: -1 }, "'meetsDeadline.marginMs' must be a finite number of ms of at least 0, but is -1"],
-  [{ margin: 1 }, "'meetsDeadline.margin' must be left out, since there is no such option (there are marginMs)"],
+  ['soon', "Option 'meetsDeadline': expected an object, got 'soon'"],
+  [{ marginMs: -1 }, "'meetsDeadline.marginMs': expected a finite number of ms of at least 0, got -1"],
+  [{ margin: 1 }, "Unknown option 'meetsDeadline.margin'"],
 ])('%j is refused', (options, message) => {
   expect(() => meetsDeadline(options as MeetsDeadlineOptions)).toThrow(OptionsError)
   expect(() => meetsDeadline(options as MeetsDeadlineOptions)).toThrow(message)

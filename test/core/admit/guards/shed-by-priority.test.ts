@@ -143,24 +143,24 @@ test('the most that may be remembered is 100,000', () => {
 test('a cohort that is no string is said to be none', () => {
   const guard = shedByPriority({ cohort: (() => undefined) as never })
   expect(() => guard.admit?.(ask())).toThrow(
-    "Option 'shedByPriority.cohort' must be a function that returns a string, but is undefined",
+    "Option 'shedByPriority.cohort': expected a function that returns a string, got undefined",
   )
 })
 
 test.each<[unknown, string]>([
-  [3, "Option 'shedByPriority' must be an object, but is 3"],
-  [{ softFactor: -1 }, "'shedByPriority.softFactor' must be a finite number of at least 0, but is -1"],
-  [{ hardFactor: 2 }, "'shedByPriority.hardFactor' must be greater than softFactor (2), but is 2"],
-  [{ softFactor: 0 }, "'shedByPriority.hardFactor' must be greater than softFactor (0), but is 0"],
+  [3, "Option 'shedByPriority': expected an object, got 3"],
+  [{ softFactor: -1 }, "'shedByPriority.softFactor': expected a finite number of at least 0, got -1"],
+  [{ hardFactor: 2 }, "'shedByPriority.hardFactor': expected greater than softFactor (2), got 2"],
+  [{ softFactor: 0 }, "'shedByPriority.hardFactor': expected greater than softFactor (0), got 0"],
   [
     { hardFactor: Number.POSITIVE_INFINITY },
-    "'shedByPriority.hardFactor' must be a finite number of at least 0, but is",
+    "'shedByPriority.hardFactor': expected a finite number of at least 0, got",
   ],
-  [{ trickle: -0.1 }, "'shedByPriority.trickle' must be a number from 0 to less than 1, but is -0.1"],
-  [{ trickle: 1 }, "'shedByPriority.trickle' must be a number from 0 to less than 1, but is 1"],
-  [{ memory: 100_001 }, "'shedByPriority.memory' must be an integer from 1 to 100_000, but is 100001"],
-  [{ cohort: 'tenant' }, "'shedByPriority.cohort' must be a function, but is 'tenant'"],
-  [{ random: Math.random }, "'shedByPriority.random' must be left out, since there is no such option"],
+  [{ trickle: -0.1 }, "'shedByPriority.trickle': expected a number from 0 to less than 1, got -0.1"],
+  [{ trickle: 1 }, "'shedByPriority.trickle': expected a number from 0 to less than 1, got 1"],
+  [{ memory: 100_001 }, "'shedByPriority.memory': expected an integer from 1 to 100_000, got 100001"],
+  [{ cohort: 'tenant' }, "'shedByPriority.cohort': expected a function, got 'tenant'"],
+  [{ random: Math.random }, "Unknown option 'shedByPriority.random'"],
 ])('%j is refused', (options, message) => {
   expect(() => shedByPriority(options as ShedByPriorityOptions)).toThrow(OptionsError)
   expect(() => shedByPriority(options as ShedByPriorityOptions)).toThrow(message)

@@ -78,7 +78,7 @@ test('each priority, or each key, has a bucket of its own', () => {
     ...[true, false],
   ])
   expect(() => byKey.admit?.(ask({ metadata: 5 }))).toThrow(
-    "Option 'tokenBucket.per' must be a function that returns a string, but is 5",
+    "Option 'tokenBucket.per': expected a function that returns a string, got 5",
   )
 })
 
@@ -215,18 +215,18 @@ describe('an executor', () => {
 })
 
 test.each<[unknown, string]>([
-  [undefined, "Option 'tokenBucket' must be an object, but is undefined"],
-  [{}, "Option 'tokenBucket.perSecond' must be a finite number greater than 0, but is undefined"],
-  [{ perSecond: 0 }, "'tokenBucket.perSecond' must be a finite number greater than 0, but is 0"],
-  [{ perSecond: Number.MIN_VALUE }, "'tokenBucket.perSecond' must be a finite number greater than 0, but is 5e-324"],
-  [{ perSecond: '5' }, "'tokenBucket.perSecond' must be a finite number greater than 0, but is '5'"],
-  [{ perSecond: Number.POSITIVE_INFINITY }, 'greater than 0, but is Infinity'],
-  [{ perSecond: 1, burst: 0.5 }, "'tokenBucket.burst' must be a finite number of at least 1, but is 0.5"],
-  [{ perSecond: 1, per: 'tenant' }, "'tokenBucket.per' must be 'executor', 'priority' or a function, but is 'tenant'"],
-  [{ perSecond: 1, over: 'drop' }, "'tokenBucket.over' must be 'refuse' or 'wait', but is 'drop'"],
-  [{ perSecond: 1, maxDelayMs: 5 }, "'tokenBucket.maxDelayMs' must be left out, unless over is 'wait', but is 5"],
-  [{ perSecond: 1, maxKeys: 0 }, "'tokenBucket.maxKeys' must be an integer of at least 1, but is 0"],
-  [{ perSecond: 1, constructor: 1 }, "'tokenBucket.constructor' must be left out, since there is no such option"],
+  [undefined, "Option 'tokenBucket': expected an object, got undefined"],
+  [{}, "Option 'tokenBucket.perSecond': expected a finite number greater than 0, got undefined"],
+  [{ perSecond: 0 }, "'tokenBucket.perSecond': expected a finite number greater than 0, got 0"],
+  [{ perSecond: Number.MIN_VALUE }, "'tokenBucket.perSecond': expected a finite number greater than 0, got 5e-324"],
+  [{ perSecond: '5' }, "'tokenBucket.perSecond': expected a finite number greater than 0, got '5'"],
+  [{ perSecond: Number.POSITIVE_INFINITY }, 'greater than 0, got Infinity'],
+  [{ perSecond: 1, burst: 0.5 }, "'tokenBucket.burst': expected a finite number of at least 1, got 0.5"],
+  [{ perSecond: 1, per: 'tenant' }, "'tokenBucket.per': expected 'executor', 'priority' or a function, got 'tenant'"],
+  [{ perSecond: 1, over: 'drop' }, "'tokenBucket.over': expected 'refuse' or 'wait', got 'drop'"],
+  [{ perSecond: 1, maxDelayMs: 5 }, "'tokenBucket.maxDelayMs': expected nothing, unless over is 'wait', got 5"],
+  [{ perSecond: 1, maxKeys: 0 }, "'tokenBucket.maxKeys': expected an integer of at least 1, got 0"],
+  [{ perSecond: 1, constructor: 1 }, "Unknown option 'tokenBucket.constructor'"],
 ])('%j is refused', (options, message) => {
   expect(() => tokenBucket(options as TokenBucketOptions)).toThrow(OptionsError)
   expect(() => tokenBucket(options as TokenBucketOptions)).toThrow(message)

@@ -33,23 +33,20 @@ test('targets: the defaults, a step, some of them', () => {
 
 describe('an OptionsError names the option, what it must be, and what it is', () => {
   test.each<[unknown, string]>([
-    [{ low: -1 }, "Option 'aging.low' must be a finite number of ms of at least 0, but is -1"],
+    [{ low: -1 }, "Option 'aging.low': expected a finite number of ms of at least 0, got -1"],
     [
       { high: Number.POSITIVE_INFINITY },
-      "Option 'aging.high' must be a finite number of ms of at least 0, but is Infinity",
+      "Option 'aging.high': expected a finite number of ms of at least 0, got Infinity",
     ],
-    [{ stepMs: Number.NaN }, "Option 'aging.stepMs' must be a finite number of ms of at least 0, but is NaN"],
-    [{ urgent: '5' }, "Option 'aging.urgent' must be a finite number of ms of at least 0, but is '5'"],
-    [{ high: 9, normal: 8 }, "Option 'aging.normal' must be at least the target of a more urgent tier (9), but is 8"],
-    [{ high: 9, low: 8 }, "Option 'aging.low' must be at least the target of a more urgent tier (9), but is 8"],
-    [{ stepMs: 9, low: 8 }, "Option 'aging.stepMs' must be left out when a tier has a target of its own, but is 9"],
-    [
-      { constructor: 9 },
-      "Option 'aging.constructor' must be left out, since there is no such option (there are stepMs",
-    ],
-    [null, "Option 'aging' must be an object with a target for each tier, or stepMs, but is null"],
-    [5, 'but is 5'],
-    [[1, 2], 'but is [1,2]'],
+    [{ stepMs: Number.NaN }, "Option 'aging.stepMs': expected a finite number of ms of at least 0, got NaN"],
+    [{ urgent: '5' }, "Option 'aging.urgent': expected a finite number of ms of at least 0, got '5'"],
+    [{ high: 9, normal: 8 }, "Option 'aging.normal': expected at least the target of a more urgent tier (9), got 8"],
+    [{ high: 9, low: 8 }, "Option 'aging.low': expected at least the target of a more urgent tier (9), got 8"],
+    [{ stepMs: 9, low: 8 }, "Option 'aging.stepMs': expected nothing where a tier has a target of its own, got 9"],
+    [{ constructor: 9 }, "Unknown option 'aging.constructor'"],
+    [null, "Option 'aging': expected an object with a target for each tier, or stepMs, got null"],
+    [5, 'got 5'],
+    [[1, 2], 'got [1,2]'],
   ])('%j', (targets, message) => {
     expect(() => aging(targets as AgingTargets)).toThrow(OptionsError)
     expect(() => aging(targets as AgingTargets)).toThrow(message)

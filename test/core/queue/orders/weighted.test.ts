@@ -106,17 +106,14 @@ test('what is set to undefined has its default', () => {
 
 describe('an OptionsError names the option, what it must be, and what it is', () => {
   test.each<[unknown, string]>([
-    [{ low: 0 }, "Option 'weighted.low' must be a number from 1 to 100, but is 0"],
-    [{ urgent: 101 }, "Option 'weighted.urgent' must be a number from 1 to 100, but is 101"],
-    [{ high: Number.NaN }, "Option 'weighted.high' must be a number from 1 to 100, but is NaN"],
-    [{ high: '2' }, "Option 'weighted.high' must be a number from 1 to 100, but is '2'"],
-    [
-      { constructor: 1 },
-      "Option 'weighted.constructor' must be left out, since there is no such tier (there are urgent, high, normal, low)",
-    ],
-    [null, "Option 'weighted' must be an object with a weight for each tier, but is null"],
-    [8, 'but is 8'],
-    [[8, 4], 'but is [8,4]'],
+    [{ low: 0 }, "Option 'weighted.low': expected a number from 1 to 100, got 0"],
+    [{ urgent: 101 }, "Option 'weighted.urgent': expected a number from 1 to 100, got 101"],
+    [{ high: Number.NaN }, "Option 'weighted.high': expected a number from 1 to 100, got NaN"],
+    [{ high: '2' }, "Option 'weighted.high': expected a number from 1 to 100, got '2'"],
+    [{ constructor: 1 }, "Unknown option 'weighted.constructor'"],
+    [null, "Option 'weighted': expected an object with a weight for each tier, got null"],
+    [8, 'got 8'],
+    [[8, 4], 'got [8,4]'],
   ])('%j', (weights, message) => {
     expect(() => weighted(weights as Weights)).toThrow(OptionsError)
     expect(() => weighted(weights as Weights)).toThrow(message)

@@ -102,14 +102,14 @@ test('its name is that of both, and targets stay what they are', () => {
 })
 
 describe('an OptionsError names the option, what it must be, and what it is', () => {
-  const none = "'aging.within' must be an order policy, but is"
+  const none = "'aging.within': expected an order policy, such as strict(), got"
   test.each<[unknown, string]>([
-    [{ within: aging() }, "Option 'aging.within' must be an order within a tier, such as earliestDeadlineFirst()"],
-    [{ within: weighted({}, { within: strict() }) }, "the outer one, but is 'weighted, then strict'"],
+    [{ within: aging() }, "Option 'aging.within': expected an order within a tier, such as earliestDeadlineFirst()"],
+    [{ within: weighted({}, { within: strict() }) }, "the outer one, got 'weighted, then strict'"],
     [{ within: 'fairBy' }, `${none} 'fairBy'`],
     [{ within: null }, `${none} null`],
-    [{ inside: strict() }, "'aging.inside' must be left out, since there is no such option (there are within)"],
-    [null, "Option 'aging' must be an object, but is null"],
+    [{ inside: strict() }, "Unknown option 'aging.inside'"],
+    [null, "Option 'aging': expected an object, got null"],
   ])('%#', (options, message) => {
     expect(() => aging({}, options as WithinOptions)).toThrow(OptionsError)
     expect(() => aging({}, options as WithinOptions)).toThrow(message)

@@ -108,8 +108,8 @@ test.each(policies)('%s asks isDropped about errors if there is one, and has non
 
 test('a limit may have one value only; its options are an object, and its most no less than its least', () => {
   expect(aimd({ min: 5, max: 5 }).initial).toBe(5)
-  expect(() => aimd({ min: 5, max: 4 })).toThrow("Option 'max' must be an integer of at least min (5), but is 4")
-  expect(() => aimd(5 as never)).toThrow('must be an object, but is 5')
+  expect(() => aimd({ min: 5, max: 4 })).toThrow("Option 'max': expected an integer of at least min (5), got 4")
+  expect(() => aimd(5 as never)).toThrow('expected an object, got 5')
 })
 
 test('fixed() is `concurrency` as a policy: whatever happens, so many run', async () => {

@@ -60,5 +60,5 @@ test('a shadow of a policy that answers nothing about an error answers no', () =
 test.each([[5], [null], [{}], [undefined], [{ sample: 1 }]])('%j is no policy', (policy) => {
   const make = () => shadow(policy as never)
   expect(make).toThrow(OptionsError)
-  expect(make).toThrow("Option 'policy' must be a limit policy, such as adaptive(), but is ")
+  expect(make).toThrow("Option 'policy': expected a limit policy, such as adaptive(), got ")
 })

@@ -75,19 +75,19 @@ describe('backoff()', () => {
   })
 
   test.each([
-    [{ attempts: 2.5 }, "Option 'backoff.attempts' must be an integer of at least 1, but is 2.5"],
-    [{ maxMs: '5' }, "Option 'backoff.maxMs' must be a number of at least 0, but is '5'"],
-    [{ reserve: -1 }, "Option 'backoff.reserve' must be a number of at least 0, but is -1"],
-    [{ random: 0.5 }, "Option 'backoff.random' must be a function, but is 0.5"],
-    [{ attempts: 0 }, "Option 'backoff.attempts' must be an integer of at least 1, but is 0"],
-    [{ baseMs: Number.NaN }, "Option 'backoff.baseMs' must be a number of at least 0, but is NaN"],
-    [{ budget: '10%' }, "Option 'backoff.budget' must be a number of at least 0, but is '10%'"],
-    [{ jitter: 'half' }, "Option 'backoff.jitter' must be 'full' or 'none', but is 'half'"],
-    [{ retryIf: true }, "Option 'backoff.retryIf' must be a function, but is true"],
-    [{ maxAttempts: 5 }, "Option 'backoff.maxAttempts' must be left out, since there is no such option (there are att"],
-    [{ toString: 5 }, "Option 'backoff.toString' must be left out, since there is no such option (there are attempts"],
-    [null, "Option 'backoff' must be an object, but is null"],
-    [5, "Option 'backoff' must be an object, but is 5"],
+    [{ attempts: 2.5 }, "Option 'backoff.attempts': expected an integer of at least 1, got 2.5"],
+    [{ maxMs: '5' }, "Option 'backoff.maxMs': expected a number of at least 0, got '5'"],
+    [{ reserve: -1 }, "Option 'backoff.reserve': expected a number of at least 0, got -1"],
+    [{ random: 0.5 }, "Option 'backoff.random': expected a function, got 0.5"],
+    [{ attempts: 0 }, "Option 'backoff.attempts': expected an integer of at least 1, got 0"],
+    [{ baseMs: Number.NaN }, "Option 'backoff.baseMs': expected a number of at least 0, got NaN"],
+    [{ budget: '10%' }, "Option 'backoff.budget': expected a number of at least 0, got '10%'"],
+    [{ jitter: 'half' }, "Option 'backoff.jitter': expected 'full' or 'none', got 'half'"],
+    [{ retryIf: true }, "Option 'backoff.retryIf': expected a function, got true"],
+    [{ maxAttempts: 5 }, "Unknown option 'backoff.maxAttempts'"],
+    [{ toString: 5 }, "Unknown option 'backoff.toString'"],
+    [null, "Option 'backoff': expected an object, got null"],
+    [5, "Option 'backoff': expected an object, got 5"],
   ])('%j is refused', (options, message) => {
     expect(() => backoff(options as never)).toThrow(message)
   })
