@@ -23,7 +23,7 @@ app.get('/', async (req, res) => {
   res.send(await queue.execute(req.url, { ...optionsFrom(req, res), metadata: req.headers['x-tenant'] }))
 })
 app.get('/metrics', async (_req, res) => void res.type(register.contentType).send(await register.metrics()))
-app.get('/health', (_req, res) => void res.sendStatus(queue.getStatus().state === 'open' ? 200 : 503))
+app.get('/health', (_req, res) => void res.sendStatus(queue.health().ready ? 200 : 503))
 
 const server = app.listen(port, () => {
   console.log(`Example app listening on port ${port}`)

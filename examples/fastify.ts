@@ -23,7 +23,7 @@ fastify.get('/', async function handler(request, reply) {
   return queue.execute(request.url, { ...optionsFrom(request.raw, reply.raw), metadata })
 })
 fastify.get('/metrics', async (_request, reply) => reply.type(register.contentType).send(await register.metrics()))
-fastify.get('/health', (_request, reply) => reply.code(queue.getStatus().state === 'open' ? 200 : 503).send())
+fastify.get('/health', (_request, reply) => reply.code(queue.health().ready ? 200 : 503).send())
 process.once('SIGTERM', () => queue.close({ graceMs: 10_000 }).then(() => fastify.close()))
 
 try {

@@ -38,7 +38,7 @@ async function bootstrap() {
   const app = await NestFactory.create(AppModule)
   app.useGlobalFilters(nestFilter())
   app.getHttpAdapter().get('/metrics', async (_, res) => res.type(register.contentType).send(await register.metrics()))
-  app.getHttpAdapter().get('/health', (_, res) => res.sendStatus(queue.getStatus().state === 'open' ? 200 : 503))
+  app.getHttpAdapter().get('/health', (_, res) => res.sendStatus(queue.health().ready ? 200 : 503))
   process.once('SIGTERM', () => queue.close({ graceMs: 10_000 }).then(() => app.close()))
   await app.listen(process.env.PORT ?? 3000)
 }

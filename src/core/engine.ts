@@ -31,6 +31,7 @@ import { Outlook } from './admit/outlook.ts'
 import { Pauses } from './admit/pauses.ts'
 import { Refusals } from './admit/refusals.ts'
 import { Room } from './admit/room.ts'
+import type { Tokens } from './admit/tokens.ts'
 import { requireConcurrency, requireTier } from './checks.ts'
 import { Alarm, inAnotherTurn, Timeline } from './clock.ts'
 import type { CloseOptions } from './close-options.ts'
@@ -40,6 +41,7 @@ import { takeIntoService } from './policy.ts'
 import { NORMAL, type Priority } from './priority.ts'
 import { HeldBack } from './queue/held-back.ts'
 import { Moves } from './queue/moves.ts'
+import { SetAside } from './queue/set-aside.ts'
 import { Tiers } from './queue/tiers.ts'
 import { TimeLimits } from './queue/time-limits.ts'
 import { readCloseOptions, readRequestOptions } from './request-options.ts'
@@ -72,6 +74,7 @@ export class Engine {
   declare readonly alarm: Alarm
   // Admit.
   declare gate: Gate
+  declare tokens: Tokens
   declare readonly outlook: Outlook
   readonly pauses = new Pauses()
   declare readonly capacity: Capacity
@@ -89,6 +92,7 @@ export class Engine {
   // Queue.
   declare readonly queue: Tiers<RequestRecord>
   declare readonly held: HeldBack<RequestRecord>
+  declare readonly aside: SetAside
   declare readonly limits: TimeLimits<Party<unknown, unknown>>
   declare readonly moves: Moves
   // Run.
@@ -160,6 +164,7 @@ export class Engine {
     this.alarm = alarm
     this.#gateOf = (rates, others) => new Gate(host, outlook, rates, others, timeline, alarm)
     this.gate = this.#gateOf(rateLimits, overload)
+    this.tokens = this.gate.tokens
     this.outlook = outlook
     this.capacity = capacity
     this.room = new Room(host, blocked, capacity, events, timeline)
@@ -172,9 +177,11 @@ export class Engine {
     this.queue = queue
     this.held = new HeldBack(host, queue, capacity, limits, timeline, alarm)
     this.limits = limits
-    this.moves = new Moves(this)
     this.slots = slots
     this.turns = turns
+    this.aside = new SetAside(this, order)
+    if (this.gate.takesTokens) turns.tokens = this.aside
+    this.moves = new Moves(this)
     this.learner = settings.limit === undefined ? undefined : new Learner(settings.limit, host, timeline)
     this.selfWaiting = new SelfWaiting(host, slots, timeline, alarm)
     this.dispatch = dispatch
@@ -212,7 +219,7 @@ export class Engine {
     this.timesAll = settings.waitLimitMs.some(Number.isFinite)
     this.capacity.adopt(settings.total, settings.byTier, settings.maxBlocked)
     this.checking.max = settings.maxChecking
-    this.gate = gate
+    if (hasGuards) this.#guardBy(gate)
     this.isPlain = this.#isPlain()
     if (this.audit !== undefined) this.audit.rebounded()
     if (changes.concurrency !== undefined) this.resize(changes.concurrency)
@@ -220,6 +227,14 @@ export class Engine {
       this.dispatch.schedule()
       this.room.made()
     }
+  }
+
+  /** What waits takes its tokens, if any, from the guards that there are now. */
+  #guardBy(gate: Gate): void {
+    this.gate = gate
+    this.tokens = gate.tokens
+    this.aside.renew([...this.waiting(), ...this.blocked.entries()])
+    this.turns.tokens = gate.takesTokens ? this.aside : undefined
   }
 
   /** All for whom a time counts. */
@@ -267,7 +282,7 @@ export class Engine {
 
   /** Those that have been admitted, and have no slot. */
   waiting(): RequestRecord[] {
-    return [...this.queue.entries(), ...this.held.records()]
+    return [...this.queue.entries(), ...this.queue.asides(), ...this.held.records()]
   }
 
   status(): ExecutorStatus {
@@ -294,9 +309,10 @@ export class Engine {
     const { closing, gate, held, limits, room, selfWaiting, slots } = this
     for (let due = limits.takeDue(now); due !== undefined; due = limits.takeDue(now)) this.parties.expire(due, now)
     held.release(now)
+    if (gate.takesTokens) this.aside.release(now)
     if (gate.opens(now)) {
       this.dispatch.schedule()
-      if (this.turns.seats.isOn) room.made()
+      if (this.turns.seats.isOn || gate.takesTokens) room.made()
     }
     const nextRunDueAt = slots.sweep(now)
     if (nextRunDueAt < this.alarm.dueAt) this.alarm.setFor(nextRunDueAt, now)
@@ -309,11 +325,9 @@ export class Engine {
 
   /** Arms the alarm for the earliest of all deadlines; if there is none, it still keeps the process alive. */
   readonly setAlarm = (now: number): void => {
-    const { closing, gate, held, limits, room, selfWaiting } = this
-    this.alarm.setFor(
-      Math.min(limits.nextDueAt, held.nextDueAt, gate.opensAt, room.nextLookAt, closing.dueAt, selfWaiting.dueAt),
-      now,
-    )
+    const { aside, closing, gate, held, limits, room, selfWaiting } = this
+    const nextDueAt = Math.min(limits.nextDueAt, held.nextDueAt, aside.nextDueAt)
+    this.alarm.setFor(Math.min(nextDueAt, gate.opensAt, room.nextLookAt, closing.dueAt, selfWaiting.dueAt), now)
   }
 
   readonly inAnotherTurn = (callback: () => void): void => {
@@ -329,14 +343,19 @@ export class Engine {
       running: () => this.dispatch.running + this.slots.held,
       /** Those who have been admitted, and have no slot. */
       waiting: () => this.waiting(),
+      tokenLines: () => this.aside,
+      head: () => this.turns.head(),
+      pauseForOthers: () => this.dispatch.pauseForOthers(),
+      isSeated: (record: RequestRecord) => this.turns.seats.has(record),
       startedAt: (record: RequestRecord) => this.slots.timesOf(record)?.startedAt,
       keepsSlots: () => this.turns.keepsSlots && this.turns.seats.isOn,
       slotIsFreeFor: (record: RequestRecord) => this.openings.isSlotFreeFor(record),
+      tokensDueInMs: (record: RequestRecord) => this.gate.tokensDueInMs(record),
       next: () => (this.dispatch.paused ? undefined : this.turns.next()),
       nothingCanStart: () => {
         const { free } = this.slots
         if (free <= 0) return true
-        return this.held.size + this.checking.size === 0 && this.turns.first(free) === undefined
+        return this.held.size + this.aside.size + this.checking.size === 0 && this.turns.first(free) === undefined
       },
       selfWaits: (run: Run, awaited: RequestRecord) => {
         const { limit } = this.slots

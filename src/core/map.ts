@@ -56,6 +56,8 @@ function targetOf<Req, Res>(
     return record
   }
   const first = asking()
+  // What it will take is not known before it is read.
+  if (gate.takesTokens) first.later().claims = []
   if (first.cost > 1) arrivals.requireCost(first)
   const neverFits = openings.neverFits(first)
   return {

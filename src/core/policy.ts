@@ -22,12 +22,14 @@ export interface Policy {
   readonly needsDeadline?: boolean | undefined
 }
 
-/** By which methods a policy is known that does not say its option: the first that it has. A guard may also have `delayMs`. */
+/** By which methods a policy is known that does not say its option: the first that it has. A guard may also have `delayMs`,
+ * and a retry policy `holdMs`. */
 const kinds: readonly (readonly [option: PolicyOption, ...methods: string[]])[] = [
   ['order', 'rank'],
   ['limit', 'sample'],
-  ['overload', 'admit', 'drop', 'holdMs'],
+  ['overload', 'admit', 'drop', 'tokensInMs'],
   ['retry', 'delayMs'],
+  ['overload', 'holdMs'],
 ]
 
 /** The rule for an option that takes a policy, or a list of them. */

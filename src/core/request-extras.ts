@@ -1,6 +1,7 @@
 /**
  * What only some requests have: a signal, a timeout of their own, a handle, a delay. A plain request has none of it.
  */
+import type { Claim } from './claim.ts'
 import type { NotRetried } from './queued-request.ts'
 import type { State } from './request-state.ts'
 
@@ -27,6 +28,10 @@ export class Later {
   /** The requests that it waits for, by `after`; and how many live ones wait for it so. */
   awaits: readonly { later(): Later }[] = []
   awaitedBy = 0
+  /** What it takes when it starts; undefined: nothing, or nobody has asked yet. */
+  claims: readonly Claim[] | undefined = undefined
+  /** Its place among those who wait for the same tokens, while it is set aside for them. */
+  aside: unknown = undefined
   /** What its earlier attempts have failed with: the last ones, so that there is room for one more. */
   errors = NO_ERRORS
   notRetried: NotRetried | undefined = undefined

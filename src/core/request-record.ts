@@ -8,6 +8,7 @@
  * The file is a little long, since a record has the getters of a handle besides its fields.
  */
 import { AsyncResource, executionAsyncId } from 'node:async_hooks'
+import type { Claim } from './claim.ts'
 import type { Instant } from './clock.ts'
 import type { CloseOptions } from './close-options.ts'
 import { type Priority, priorityOf } from './priority.ts'
@@ -301,6 +302,11 @@ export function subjectOf(record: RequestRecord): ErrorSubject {
 export function startsLater({ extras, enqueuedAt }: RequestRecord): boolean {
   const later = extras === undefined ? undefined : extras.later
   return later !== undefined && (later.after !== undefined || later.startAt > enqueuedAt)
+}
+
+/** What it takes when it starts; undefined: nothing. */
+export function claimsOf({ extras }: RequestRecord): readonly Claim[] | undefined {
+  return extras === undefined || extras.later === undefined ? undefined : extras.later.claims
 }
 
 /** Settles a promise that exists already, if there is one, and then another. */

@@ -35,15 +35,17 @@ export const State = {
   WAITING: 3,
   /** It is out of the queue until its time comes: it has failed and backs off, or is not to start yet. */
   HELD: 4,
+  /** Its turn has come, and there is no token for it: it is set aside, so that others may start. */
+  ASIDE: 5,
   /** It has its slot, and its executor is about to be called. */
-  STARTING: 5,
-  RUNNING: 6,
-  COMPLETED: 7,
-  FAILED: 8,
-  EXPIRED: 9,
-  CANCELLED: 10,
-  SHED: 11,
-  REJECTED: 12,
+  STARTING: 6,
+  RUNNING: 7,
+  COMPLETED: 8,
+  FAILED: 9,
+  EXPIRED: 10,
+  CANCELLED: 11,
+  SHED: 12,
+  REJECTED: 13,
 } as const
 
 export type State = (typeof State)[keyof typeof State]
@@ -57,6 +59,7 @@ const stateNames: readonly RequestState[] = [
   'blocked',
   'waiting',
   'retrying',
+  'waiting',
   'running',
   'running',
   ...outcomes,

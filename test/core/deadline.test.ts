@@ -67,7 +67,7 @@ describe('the option `deadline`', () => {
     await clock.advance(299)
     expect(rated.state).toBe('pending')
     await clock.advance(1)
-    expect(rated.error).toMatchObject({ code: 'TRIAGE_WAIT_TIMEOUT', waitedMs: 0, timeoutMs: 0 })
+    expect(rated.error).toMatchObject({ code: 'TRIAGE_WAIT_TIMEOUT', waitedMs: 300, timeoutMs: 300 })
     await clock.advance(2_099)
     expect(put.state).toBe('pending')
     await clock.advance(1)

@@ -161,8 +161,9 @@ describe('whoever only asks', () => {
     const guard = shedByPriority({ softFactor: 1, hardFactor: 2, trickle: 0.5 })
     const question = { at: 0, tier: 2, request: 0, metadata: 0, waitMs: 0, deadline: 0, ahead: 3, waiting: 3 }
     const about = { ...question, running: 2, concurrency: 2, free: 0, recentRunMs: 1, predictedWaitMs: 1, pausedMs: 0 }
+    const tokens = { bucket: 0, tokens: 1, tokensAhead: 0 }
     const admit = guard.admit as NonNullable<Guard['admit']>
-    const answers = (probe: boolean) => admit.call(guard, { ...about, probe }) === undefined
+    const answers = (probe: boolean) => admit.call(guard, { ...about, ...tokens, probe }) === undefined
     // A half is refused, and of these a half comes in all the same.
     const asked = (times: number): boolean[] => Array.from({ length: times }, () => answers(true))
     expect(answers(false)).toBe(false)

@@ -258,7 +258,7 @@ test('a blocked caller who gives up is no error', async () => {
 })
 
 test('a refusal is an event on the span of its submitter, and no span', async () => {
-  const { clock, recorder, queue } = traced({ maxQueueSize: 1 })
+  const { clock, recorder, queue } = traced({ maxQueueSize: 1, whenFull: 'reject' })
   await clock.run({ until: queue.execute(8) })
   const first = [queue.execute(8), queue.execute(8)]
   const refused = recorder.within('submitter', () => settled(queue.execute(8, { id: 'x', priority: 'high' })))

@@ -4,7 +4,7 @@ import { maxMin, playMix } from './mixes.ts'
 import { shown } from './support/results.ts'
 
 /** Are tokens of `over: 'wait'` taken at the start, by whoever is first then? */
-const RATES_ARE_OF_STARTS: boolean = false
+const RATES_ARE_OF_STARTS: boolean = true
 
 const seeds = [
   // Each order; then some that were broken while a full queue went by the tier alone, and guards by the length.

@@ -15,6 +15,9 @@ const nothing: GuardQuestion = {
   recentRunMs: Number.NaN,
   predictedWaitMs: Number.NaN,
   pausedMs: 0,
+  bucket: undefined,
+  tokens: 1,
+  tokensAhead: 0,
   probe: false,
 }
 

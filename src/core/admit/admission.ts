@@ -248,7 +248,7 @@ export class Admission {
     endings.takeOut(victim)
     endings.retire(victim, State.SHED, error)
     this.#takesPlace(record, rank, most)
-    if (from === State.WAITING) endings.left(victim)
+    if (from !== State.HELD) endings.left(victim)
     tell.ended(victim, error, from, undefined)
   }
 

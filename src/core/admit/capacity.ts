@@ -41,6 +41,8 @@ export class Capacity {
   /** How many of the queued have come back for another attempt, by tier. */
   readonly #returned = new Array<number>(TIERS).fill(0)
   returned = 0
+  /** How many of those who wait out of the queue are set aside, for want of a token. */
+  #aside = 0
   /** How many wait out of the queue, until they may come to it, by tier. */
   readonly #held = new Array<number>(TIERS).fill(0)
   #heldInAll = 0
@@ -102,6 +104,17 @@ export class Capacity {
   }
 
   /**
+   * One that is queued is set aside (1), and holds a place out of the queue, or no more (-1). A slot that it had reserved is for
+   * another; where there is none, and no room for one more, the reservation stays: the bound was kept, and is kept.
+   * @param wide how many of the others take several slots
+   */
+  setsAside(by: 1 | -1, wide: number): void {
+    this.#aside += by
+    const most = this.#mostReserved(wide) - this.#aside
+    while (this.reserved > Math.max(most, 0) && this.waiting < this.total) this.reserved--
+  }
+
+  /**
    * Which bound keeps a newcomer of a tier out; undefined: there is room.
    * @param total how many may wait, where that is not the bound
    */
@@ -143,7 +156,7 @@ export class Capacity {
   }
 
   #mostReserved(wide: number): number {
-    return this.#queue.size - this.returned - this.#seats.size - wide
+    return this.#queue.size + this.#aside - this.returned - this.#seats.size - wide
   }
 
   /** How many wait in each tier: the reserved slots are for those who go first. */

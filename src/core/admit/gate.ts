@@ -10,21 +10,20 @@
  */
 import type { Alarm, Timeline } from '../clock.ts'
 import { OverloadedError, RateLimitedError } from '../errors.ts'
-import { type RequestRecord, subjectOf } from '../request-record.ts'
+import { claimsOf, type RequestRecord, subjectOf } from '../request-record.ts'
 import { State } from '../request-state.ts'
-import { type Guard, Guards, type Refusal } from './guard.ts'
+import { Guards } from './all-guards.ts'
+import type { Guard, Refusal } from './guard.ts'
 import type { Outlook } from './outlook.ts'
+import { Tokens, type TokensHost } from './tokens.ts'
 
 /** What it asks of the executor. */
-export interface GateHost {
+export interface GateHost extends TokensHost {
   refuse(record: RequestRecord, error: unknown): void
   /** May nothing of a tier wait? Then what comes in starts at once. */
   startsAtOnce(tier: number): boolean
   /** The one whose turn it is; undefined: nobody's, now. */
   next(): RequestRecord | undefined
-  end(record: RequestRecord, state: typeof State.SHED, error: unknown): void
-  /** A guard has thrown, or has answered what is no answer. */
-  report(event: 'started', error: unknown): void
 }
 
 export class Gate {
@@ -37,10 +36,15 @@ export class Gate {
   /** Is anything asked about those who come, or about those who are to start? */
   readonly asksAtArrival: boolean
   readonly asksAtStart: boolean
+  /** Does a start take tokens? */
+  readonly takesTokens: boolean
+  readonly tokens: Tokens
   readonly hearsStarts: boolean
   readonly hearsEnds: boolean
   /** No request starts before: a guard holds them. 0: none does. */
   heldUntil = 0
+  /** For how long a failure has said that nothing starts. */
+  #holdForMs = 0
   /** When a guard is asked again about a blocked request that it would hold; Infinity: at no time. */
   #asksAgainAt = Number.POSITIVE_INFINITY
 
@@ -59,8 +63,10 @@ export class Gate {
     this.#guards = guards
     this.#timeline = timeline
     this.#alarm = alarm
-    this.asksAtArrival = guards.admits || guards.delays
-    this.asksAtStart = guards.holds || guards.drops
+    this.asksAtArrival = guards.admits || guards.delays || guards.takes
+    this.asksAtStart = guards.holds || guards.drops || guards.takes
+    this.takesTokens = guards.takes
+    this.tokens = new Tokens(host, outlook, guards, timeline, (record, refusal) => this.#errorOf(record, refusal))
     this.hearsStarts = guards.hearsStarts
     this.hearsEnds = guards.hearsEnds
   }
@@ -74,7 +80,7 @@ export class Gate {
     const outer = guards.begin()
     try {
       this.#outlook.describe(record, guards.question, rank)
-      const refusal = (guards.admits ? guards.refusal('admit') : undefined) ?? this.#delayRefusal(record)
+      const refusal = this.#firstRefusal(record, rank)
       if (refusal !== undefined) {
         this.#host.refuse(record, this.#errorOf(record, refusal, rank))
         return true
@@ -100,10 +106,27 @@ export class Gate {
     try {
       this.#outlook.describe(record, guards.question, rank)
       guards.question.probe = true
-      return guards.refusal('admit') ?? this.#delayRefusal(record)
+      return this.#firstRefusal(record, rank)
     } finally {
       guards.end(outer)
     }
+  }
+
+  #firstRefusal(record: RequestRecord, rank: number): Refusal | undefined {
+    const guards = this.#guards
+    const claims = guards.takes ? this.tokens.claimsOf(record, rank) : undefined
+    // Asked first, since it takes nothing.
+    const refusal =
+      claims !== undefined && this.#host.startsAtOnce(record.tier) ? this.tokens.refusal(claims) : undefined
+    return refusal ?? (guards.admits ? guards.refusal('admit', claims) : undefined) ?? this.#delayRefusal(record)
+  }
+
+  /** In how many ms there are tokens for a newcomer, or for one that is blocked, beside those that others take. */
+  tokensDueInMs(record: RequestRecord): number {
+    if (!this.takesTokens) return 0
+    const dueInMs = this.tokens.dueInMs(record)
+    this.#askAgain(record, dueInMs)
+    return dueInMs
   }
 
   /** A guard would delay it, and nothing may wait: asked before that guard takes anything. */
@@ -120,24 +143,29 @@ export class Gate {
   /** Would a guard hold one that is to start at once? Asked where nothing may wait: it is not let in, then. */
   holds(record: RequestRecord): boolean {
     const guards = this.#guards
-    if (this.heldUntil > 0 || !guards.holds) return this.heldUntil > 0
+    if (this.staysHeld() || !guards.holds) return this.heldUntil > 0
     const outer = guards.begin()
     this.#outlook.describe(record, guards.question)
     guards.question.probe = true
     const holdMs = guards.holdMs()
     guards.end(outer)
-    // One that is blocked until then is asked about again; any other comes anew.
-    if (holdMs > 0 && record.status === State.BLOCKED) {
-      const now = this.#timeline.now()
-      this.#asksAgainAt = Math.min(this.#asksAgainAt, now + holdMs)
-      this.#alarm.setFor(this.#asksAgainAt, now)
-    }
+    this.#askAgain(record, holdMs)
     return holdMs > 0
+  }
+
+  /** One that is blocked until then is asked about again; any other comes anew. */
+  #askAgain(record: RequestRecord, delayMs: number): void {
+    if (delayMs === 0 || record.status !== State.BLOCKED) return
+    const now = this.#timeline.now()
+    this.#asksAgainAt = Math.min(this.#asksAgainAt, now + delayMs)
+    this.#alarm.setFor(this.#asksAgainAt, now)
   }
 
   /** May the next one start? Those for whom it is too late are shed on the way. */
   letsStart(): boolean {
     for (;;) {
+      const head = this.takesTokens ? this.tokens.head() : undefined
+      if (this.takesTokens && head === undefined) return false
       const record = this.#host.next()
       if (record === undefined || this.heldUntil > 0) return false
       const error = this.#dropError(record)
@@ -145,8 +173,9 @@ export class Gate {
         this.#alarm.setFor(this.heldUntil, this.#timeline.now())
         return false
       }
-      if (error === undefined) return true
-      this.#host.end(record, State.SHED, error)
+      if (error !== undefined) this.#host.end(record, State.SHED, error)
+      // A guard that was asked may have moved another one to the front.
+      else if (head === undefined || this.#host.head() === head) return true
     }
   }
 
@@ -157,7 +186,7 @@ export class Gate {
     try {
       this.#outlook.describe(record, guards.question)
       const holdMs = guards.holds ? guards.holdMs() : 0
-      if (holdMs > 0) this.heldUntil = this.#timeline.now() + holdMs
+      if (holdMs > 0) this.heldUntil = Math.max(this.#timeline.now() + holdMs, this.heldUntil)
       else if (guards.drops && record.attempt === 1) {
         const refusal = guards.refusal('drop')
         if (refusal !== undefined) return this.#errorOf(record, refusal)
@@ -178,22 +207,44 @@ export class Gate {
   /** The alarm has rung. True: those who were held may start, or a guard is to be asked again about one that is blocked. */
   opens(now: number): boolean {
     if (this.opensAt > now) return false
-    if (this.heldUntil <= now) this.heldUntil = 0
+    if (this.heldUntil <= now) {
+      this.heldUntil = 0
+      this.#holdForMs = 0
+    }
     // All that are blocked are asked about now.
     this.#asksAgainAt = Number.POSITIVE_INFINITY
     return true
   }
 
-  /** Nothing is live: whoever comes next is asked about anew. */
-  forget(): void {
+  /** Nothing starts for so long. */
+  holdFor(ms: number): void {
+    const now = this.#timeline.now()
+    if (now + ms <= this.heldUntil) return
+    this.#holdForMs = ms
+    this.heldUntil = now + ms
+    this.#alarm.setFor(this.heldUntil, now)
+  }
+
+  /** Does nothing start yet? While nothing was live no alarm has rung, and the clock may have become another one. */
+  staysHeld(): boolean {
+    if (this.heldUntil === 0) return false
+    const leftMs = this.heldUntil - this.#timeline.now()
+    if (leftMs > 0 && (this.#holdForMs === 0 || leftMs <= this.#holdForMs)) return true
     this.heldUntil = 0
+    this.#holdForMs = 0
+    return false
+  }
+
+  /** Nothing is live: whoever comes next is asked about anew; but what a failure has said holds. */
+  forget(): void {
+    if (this.#holdForMs === 0) this.heldUntil = 0
     this.#asksAgainAt = Number.POSITIVE_INFINITY
   }
 
   started(record: RequestRecord): void {
     const outer = this.#guards.begin()
     this.#outlook.describe(record, this.#guards.question)
-    this.#guards.started()
+    this.#guards.started(claimsOf(record))
     this.#guards.end(outer)
   }
 

@@ -6,7 +6,6 @@
  *
  * How to write one: docs/write-a-policy.md.
  */
-import { isThenable, noAnswer } from '../checks.ts'
 import type { Policy } from '../policy.ts'
 import type { Explanation } from '../triage-error.ts'
 
@@ -42,6 +41,14 @@ export interface GuardQuestion<Req = unknown, Metadata = unknown> {
   predictedWaitMs: number
   /** For how much of `waitMs` the executor was paused, in ms. */
   pausedMs: number
+  /** Only for a guard with `tokensInMs`: what its `bucket` and its `tokens` have answered for this request. */
+  bucket: unknown
+  tokens: number
+  /**
+   * How many tokens of the same bucket others are to have before it. Asked to `admit`, and for a forecast: those that go before it
+   * in the order, as far as that is known. Where it is to start: those that are promised to others.
+   */
+  tokensAhead: number
   /**
    * True: it is only asked whether one would come in (`ready()`), or whether it would have to wait where nothing may
    * (`maxQueueSize: 'none'`). Take nothing, and count nothing.
@@ -81,6 +88,20 @@ export interface Guard<Req = unknown, Metadata = unknown> extends Policy {
    * Infinity refuses it with an `OptionsError`. If nothing may wait, the guard is asked with `probe` first, and a delay refuses it.
    */
   delayMs?(question: Readonly<GuardQuestion<Req, Metadata>>): number
+  /**
+   * In how many ms the tokens are there that a request takes when it starts, after `tokensAhead` others; 0, a negative number or NaN
+   * means now. Asked when its turn has come: until then the request is set aside, and only those of the same bucket wait with it.
+   * It still counts as waiting. After Infinity it is asked again in a second. Take nothing here, but in `started`: a request starts
+   * with the tokens of all guards, or not at all.
+   */
+  tokensInMs?(question: Readonly<GuardQuestion<Req, Metadata>>): number
+  /**
+   * Which bucket that is: any value. Requests with equal ones wait in one line, in their order. Asked once when a request comes,
+   * and again when it is given another priority. Without it, all have one.
+   */
+  bucket?(question: Readonly<GuardQuestion<Req, Metadata>>): unknown
+  /** How many tokens that are: a finite number greater than 0. Asked when `bucket` is. Without it, one. */
+  tokens?(question: Readonly<GuardQuestion<Req, Metadata>>): number
   /** Whether it is too late for a request whose turn has come: it then ends as `shed`. Never asked about a retry. */
   drop?(question: Readonly<GuardQuestion<Req, Metadata>>): Refusal | undefined
   /** Told when a request starts: each attempt. */
@@ -91,180 +112,4 @@ export interface Guard<Req = unknown, Metadata = unknown> extends Policy {
    * each other.
    */
   settled?(question: Readonly<GuardQuestion<Req, Metadata>>, ok: boolean, runMs: number, error?: unknown): void
-}
-
-/** All guards of an executor, as one. */
-export class Guards {
-  readonly #all: readonly Guard[]
-  readonly #report: (error: unknown) => void
-  readonly #told = new Set<string>()
-  #isAsked = false
-  /** What any of them asks: the other questions are not even put together. */
-  readonly admits: boolean
-  readonly holds: boolean
-  readonly delays: boolean
-  readonly drops: boolean
-  readonly hearsStarts: boolean
-  readonly hearsEnds: boolean
-  readonly question: GuardQuestion = {
-    at: 0,
-    tier: 0,
-    request: undefined,
-    metadata: undefined,
-    waitMs: 0,
-    deadline: 0,
-    ahead: 0,
-    waiting: 0,
-    running: 0,
-    concurrency: 0,
-    free: 0,
-    recentRunMs: 0,
-    predictedWaitMs: 0,
-    pausedMs: 0,
-    probe: false,
-  }
-
-  /** @param report is told what a guard throws about those that are in, and answers that are none */
-  constructor(all: readonly Guard[], report: (error: unknown) => void) {
-    this.#all = all
-    this.#report = report
-    const any = (question: keyof Guard): boolean => all.some((guard) => guard[question] !== undefined)
-    this.admits = any('admit')
-    this.holds = any('holdMs')
-    this.delays = any('delayMs')
-    this.drops = any('drop')
-    this.hearsStarts = any('started')
-    this.hearsEnds = any('settled')
-  }
-
-  /**
-   * One of them is to be asked, or told. A guard that calls the executor may have others asked in the middle of that: what
-   * this answers with is for `end()`, and puts the question back as it was.
-   */
-  begin(): GuardQuestion | undefined {
-    const outer = this.#isAsked ? { ...this.question } : undefined
-    this.#isAsked = true
-    return outer
-  }
-
-  end(outer: GuardQuestion | undefined): void {
-    if (outer !== undefined) {
-      Object.assign(this.question, outer)
-      return
-    }
-    this.#isAsked = false
-    // What was asked about must not be kept alive.
-    this.question.request = undefined
-    this.question.metadata = undefined
-    this.question.probe = false
-  }
-
-  /** The first refusal. What a guard throws about a newcomer is thrown; for those that are in, it has no say then. */
-  refusal(question: 'admit' | 'drop'): Refusal | undefined {
-    for (const guard of this.#all) {
-      try {
-        const refusal = this.#refusalOf(guard, question, guard[question]?.(this.question))
-        if (refusal !== undefined) return refusal
-      } catch (error) {
-        if (question === 'admit') throw error
-        this.#report(error)
-      }
-    }
-    return undefined
-  }
-
-  /** The longest hold; 0 when none of them asks for one. One for ever is looked at again after a second. */
-  holdMs(): number {
-    let longest = 0
-    for (const guard of this.#all) {
-      try {
-        longest = Math.max(longest, this.#msOf(guard, 'holdMs', guard.holdMs?.(this.question)))
-      } catch (error) {
-        this.#report(error)
-      }
-    }
-    return longest === Number.POSITIVE_INFINITY ? ASKED_AGAIN_MS : longest
-  }
-
-  /** The longest delay of a newcomer. */
-  delayMs(): number {
-    let longest = 0
-    for (const guard of this.#all) {
-      longest = Math.max(longest, this.#delayOf(guard))
-    }
-    return longest
-  }
-
-  /** The first delay of a newcomer, as a refusal: nothing may wait. */
-  delayRefusal(): Refusal | undefined {
-    for (const guard of this.#all) {
-      const delayMs = this.#delayOf(guard)
-      if (delayMs === 0) continue
-      const compared = { delayMs, maxQueueSize: 'none' }
-      return { rule: guard.name, compared, wouldAdmit: 'one that may start at once', retryAfterMs: Math.ceil(delayMs) }
-    }
-    return undefined
-  }
-
-  #delayOf(guard: Guard): number {
-    const delayMs = this.#msOf(guard, 'delayMs', guard.delayMs?.(this.question))
-    // Its time would never come, and its timeouts never begin.
-    if (delayMs === Number.POSITIVE_INFINITY) throw noAnswer(`${guard.name}.delayMs`, A_DELAY, delayMs)
-    return delayMs
-  }
-
-  started(): void {
-    for (const guard of this.#all) {
-      try {
-        this.#tell(guard.started?.(this.question))
-      } catch (error) {
-        this.#report(error)
-      }
-    }
-  }
-
-  settled(ok: boolean, runMs: number, error: unknown): void {
-    for (const guard of this.#all) {
-      try {
-        this.#tell(guard.settled?.(this.question, ok, runMs, error))
-      } catch (thrown) {
-        this.#report(thrown)
-      }
-    }
-  }
-
-  /** One that is asynchronous, though nothing awaits it. */
-  #tell(answer: unknown): void {
-    if (isThenable(answer)) answer.then(undefined, this.#report)
-  }
-
-  #refusalOf(guard: Guard, question: 'admit' | 'drop', answer: unknown): Refusal | undefined {
-    if (answer === undefined || answer === null || answer === false) return undefined
-    if (isRefusal(answer)) return answer
-    this.#isNoAnswer(`${guard.name}.${question}`, 'a function that returns a refusal, or undefined', answer)
-    return undefined
-  }
-
-  /** 0 for what is no number. */
-  #msOf(guard: Guard, question: 'holdMs' | 'delayMs', answer: unknown): number {
-    if (typeof answer === 'number') return answer > 0 ? answer : 0
-    if (answer !== undefined && answer !== null) this.#isNoAnswer(`${guard.name}.${question}`, A_DELAY, answer)
-    return 0
-  }
-
-  /** Told once: a guard that is asynchronous by mistake answers so each time. */
-  #isNoAnswer(path: string, expected: string, answer: unknown): void {
-    const error = noAnswer(path, expected, answer)
-    if (!this.#told.has(path)) this.#report(error)
-    this.#told.add(path)
-  }
-}
-
-/** How long a hold that has no end lasts until the guard is asked again, in ms. */
-const ASKED_AGAIN_MS = 1_000
-const A_DELAY = 'a function that returns a number of ms'
-
-function isRefusal(answer: unknown): answer is Refusal {
-  const { rule, compared } = answer as Partial<Refusal>
-  return typeof rule === 'string' && typeof compared === 'object' && compared !== null
 }

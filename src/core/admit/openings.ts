@@ -7,7 +7,7 @@
  * That is the one that goes last of all that wait, by the order policy, if the newcomer goes before it:
  *
  *     a tier at a time, the lowest first (where an order compares across tiers: these of all tiers, then those)
- *       1 those that may not start yet and never started, the one that may start last first
+ *       1 those that may not start yet and never started, the one that may start last first, and then those without a token
  *       2 those that stand in the queue, the last one first
  *     and then those of 1 that others wait for by `after`
  *
@@ -27,6 +27,11 @@ export interface OpeningsParts {
   readonly queue: {
     readonly comparesTiers: boolean
     lastBehind(newcomer: Newcomer, skips: (tier: number) => boolean): RequestRecord | undefined
+    lastAside(
+      newcomer: Newcomer & { readonly lacksTokens: boolean },
+      skips: (tier: number) => boolean,
+      isOne: (record: RequestRecord) => boolean,
+    ): RequestRecord | undefined
   }
   readonly held: {
     awaits(record: RequestRecord): boolean
@@ -80,12 +85,17 @@ export class Openings {
   isSlotFreeFor(record: RequestRecord): boolean {
     const { turns } = this.#parts
     if (turns.seats.areFor(record.tier)) return this.mayStart(record) && turns.wouldStart(record)
-    return this.isSlotFree() && (record.extras === undefined || (record.extras.cost === 1 && !startsLater(record)))
+    if (!this.isSlotFree()) return false
+    if (record.extras === undefined) return true
+    return record.extras.cost === 1 && !startsLater(record) && this.#parts.gate.tokensDueInMs(record) === 0
   }
 
   /** Where nothing may wait: may it start in the dispatch of this burst, if there are slots for it? A guard is asked. */
   mayStart(record: RequestRecord): boolean {
-    return !startsLater(record) && !this.#parts.gate.holds(record) && !this.#parts.dispatch.paused
+    const { dispatch, gate } = this.#parts
+    if (startsLater(record) || gate.holds(record) || dispatch.paused) return false
+    // A newcomer would have been refused.
+    return record.status !== State.BLOCKED || gate.tokensDueInMs(record) === 0
   }
 
   /** It is to start later, and nothing may wait. */
@@ -115,15 +125,19 @@ export class Openings {
 
   /** Those that make room for it, the one first that goes last of all: one may stand in the queue and have a slot reserved. */
   #lastBehind(record: RequestRecord, newcomer: Newcomer, skips: Skips): (RequestRecord | undefined)[] {
-    const { held, queue } = this.#parts
+    const { gate, held, queue } = this.#parts
     const startAt = held.awaits(record) ? startOf(record) : Number.NEGATIVE_INFINITY
-    const place = { tier: newcomer.tier, startAt }
-    const later = held.starts.lastBehind(place, false, skips)
-    const awaited = held.starts.lastBehind(place, true, skips)
+    const start = { tier: newcomer.tier, startAt }
+    const later = held.starts.lastBehind(start, false, skips)
+    const awaited = held.starts.lastBehind(start, true, skips)
     if (startAt > Number.NEGATIVE_INFINITY) return [later, awaited]
+    // Those that wait for a token, and come after those of their tier whose time is known.
+    const place = { ...newcomer, lacksTokens: gate.tokensDueInMs(record) > 0 }
+    const aside = queue.lastAside(place, skips, isNotAwaited)
     const standing = queue.lastBehind(newcomer, skips)
-    const isLast = standing !== undefined && later !== undefined && !queue.comparesTiers && standing.tier > later.tier
-    return isLast ? [standing, later, awaited] : [later, standing, awaited]
+    const first = [later, aside, standing].filter((each) => each !== undefined)
+    if (!queue.comparesTiers) first.sort((one, other) => other.tier - one.tier)
+    return [...first, awaited, queue.lastAside(place, skips, isAwaited)]
   }
 
   /** Those of a tier that wait are the first ones, or have slots of their own: nobody of another tier displaces them. */
@@ -137,7 +151,7 @@ export class Openings {
     const isWide = record.cost > 1
     if (bound === 'priority' && capacity.waiting + (isWide ? capacity.reserved : 0) < capacity.total) return true
     // It has no slot reserved, and so counts as waiting.
-    if (victim.status === State.HELD && !isWide) return true
+    if (victim.status !== State.WAITING && !isWide) return true
     // No slot is free now; but a request that has one reserved may leave it.
     const isOwed = slots.free >= capacity.reserved + capacity.returned + turns.seats.slots && turns.areForAnyone
     const takesSlot = isOwed && !dispatch.paused && !startsLater(record)
@@ -149,6 +163,15 @@ export class Openings {
 function startOf(record: RequestRecord): number {
   const { after, startAt } = record.later()
   return after === undefined ? startAt : Number.POSITIVE_INFINITY
+}
+
+/** Does another request wait for it by `after`? */
+function isAwaited(record: RequestRecord): boolean {
+  return record.later().awaitedBy > 0
+}
+
+function isNotAwaited(record: RequestRecord): boolean {
+  return !isAwaited(record)
 }
 
 function never(): boolean {

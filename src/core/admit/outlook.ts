@@ -25,7 +25,11 @@ interface Place {
 /** What it needs to know of the whole. */
 export interface Whole {
   readonly timeline: Timeline
-  readonly queue: { sizeAt(tier: number): number; countBeforeIn(tier: number, place: Place): number }
+  readonly queue: {
+    sizeAt(tier: number): number
+    countBeforeIn(tier: number, place: Place): number
+    partBefore(tier: number, place: Place): number
+  }
   readonly capacity: { readonly waiting: number; readonly reserved: number }
   readonly slots: { readonly limit: number; readonly free: number }
   readonly turns: {
@@ -74,6 +78,12 @@ export class Outlook {
     question.recentRunMs = statistics.recentRunMs
     question.predictedWaitMs = this.#waitMs(record.tier, work + record.cost - slots.free)
     question.pausedMs = pauses.msSince(record.timedFrom, now)
+  }
+
+  /** Which part of each tier would go before a newcomer, from 0 to 1: those included that are set aside. */
+  partsAhead(record: RequestRecord, rank: number): readonly number[] {
+    const place = placeOf(record, rank)
+    return Array.from({ length: TIERS }, (_, tier) => this.#whole.queue.partBefore(tier, place))
   }
 
   /**

@@ -5,9 +5,10 @@
  * and there may be room for those behind it. These come in before anyone hears of the refusal, and might pass them.
  */
 import { isReasonOf } from '../checks.ts'
-import { type FullBound, OptionsError, QueueFullError, reasonOf } from '../errors.ts'
+import { type FullBound, InvalidRequestError, OptionsError, QueueFullError, reasonOf } from '../errors.ts'
 import { type RequestRecord, subjectOf } from '../request-record.ts'
 import { State } from '../request-state.ts'
+import { TriageError } from '../triage-error.ts'
 import type { Capacity } from './capacity.ts'
 import type { Checking } from './checking.ts'
 import type { Openings } from './openings.ts'
@@ -81,10 +82,12 @@ export class Refusals {
   }
 }
 
-/** An error of ours about an option, with the request and the queue that it is about: who looks at options knows neither. */
+/** An error of ours about an option or a payload, with the request and the queue that it is about: who looks at it knows neither. */
 function named(error: unknown, record: RequestRecord): unknown {
   try {
-    if (!(error instanceof OptionsError) || error.queue !== undefined) return error
+    if (!(error instanceof TriageError) || error.queue !== undefined) return error
+    if (error instanceof InvalidRequestError) return new InvalidRequestError(error.issues, subjectOf(record))
+    if (!(error instanceof OptionsError)) return error
     return new OptionsError(error.path, error.expected, error.received, subjectOf(record), error.message)
   } catch {
     // A proxy that does not want to be looked at.

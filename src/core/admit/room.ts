@@ -29,6 +29,8 @@ export interface BlockedLine<R> {
 export interface RoomHost<R> {
   /** Is there a slot for it that nobody was promised? */
   slotIsFreeFor(record: R): boolean
+  /** In how many ms there are tokens for it; not 0: a slot is of no use to it before. */
+  tokensDueInMs(record: R): number
   /** May there be a slot for those of a lower priority, where nothing may wait, although there is none for this one? */
   keepsSlots(): boolean
   /** It comes in, unless a policy has anything against it. */
@@ -99,7 +101,8 @@ export class Room<R extends RequestRecord> {
   #firstForSlot(): R | undefined {
     for (const record of this.#blocked.entries()) {
       if (this.#isForOwnSlot(record) && !this.#host.slotIsFreeFor(record)) continue
-      if (!startsLater(record) && this.#boundOf(record, true) !== 'priority') return record
+      if (startsLater(record) || this.#boundOf(record, true) === 'priority') continue
+      if (this.#host.tokensDueInMs(record) === 0) return record
     }
     return undefined
   }
@@ -172,7 +175,11 @@ export class Room<R extends RequestRecord> {
     // A guard that holds whoever is to start at once names no time to others.
     const startsNow = this.#capacity.byTier[record.tier] === 0
     asked.againAt = startsNow ? record.enqueuedAt + ASK_AGAIN_MS : Number.POSITIVE_INFINITY
-    if (this.#capacity.bound(record.tier, this.#host.slotIsFreeFor(record)) !== undefined) return false
+    if (this.#capacity.bound(record.tier, this.#host.slotIsFreeFor(record)) !== undefined) {
+      const dueInMs = this.#host.tokensDueInMs(record)
+      if (dueInMs > 0) asked.againAt = record.enqueuedAt + dueInMs
+      return false
+    }
     if (this.#blocked.size > 0 && this.wouldBePassed()) return false
     if (!asked.asksGuards) return true
     const refusal = this.#host.refusalOf(record)

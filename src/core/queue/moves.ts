@@ -5,6 +5,7 @@
  * those that it came with. The order policy is asked for that rank before anything changes; what it throws is the caller's
  * to deal with.
  */
+import type { Claim } from '../claim.ts'
 import { type RequestRecord, startsLater } from '../request-record.ts'
 import { State } from '../request-state.ts'
 import type { HeldBack } from './held-back.ts'
@@ -17,6 +18,7 @@ export interface MovesParts {
   /** Those that are not admitted yet. */
   readonly blocked: Tiers<RequestRecord>
   readonly held: HeldBack<RequestRecord>
+  readonly aside: { bringBack(record: RequestRecord): void }
   readonly limits: Pick<TimeLimits<RequestRecord>, 'keep'>
   readonly capacity: {
     readonly byTier: readonly number[]
@@ -27,7 +29,10 @@ export interface MovesParts {
   readonly turns: {
     moved(record: RequestRecord, from: number): void
     readonly seats: { areFor(tier: number): boolean; has(record: RequestRecord): boolean }
+    readonly tokens: { stands(record: RequestRecord, by: 1 | -1): void } | undefined
   }
+  /** What it takes with another priority when it starts. */
+  readonly tokens: { claimsIn(tier: number, record: RequestRecord): readonly Claim[] | undefined }
   readonly dispatch: { schedule(): void }
 }
 
@@ -40,28 +45,31 @@ export class Moves {
 
   /** How many would start before it; undefined when it does not stand in the queue. */
   position(record: RequestRecord): number | undefined {
-    return record.status === State.WAITING ? this.#parts.queue.countBefore(record) : undefined
+    const isRanked = record.status === State.WAITING || record.status === State.ASIDE
+    return isRanked ? this.#parts.queue.countBefore(record) : undefined
   }
 
   /** False: it waits no more, or there is no place for it. */
   move(record: RequestRecord, tier: number): boolean {
     if (record.status === State.BLOCKED) return this.#moveBlocked(record, tier)
-    if (record.status !== State.WAITING && record.status !== State.HELD) return false
+    if (record.status < State.WAITING || record.status > State.ASIDE) return false
     if (tier === record.tier) return true
-    const { held, limits, queue, room, turns } = this.#parts
+    const { held, limits, queue, room, tokens, turns } = this.#parts
     // It has its slots already, and maybe those that are kept for its priority.
     if (turns.seats.has(record)) return false
     if (!this.#hasPlaceAt(record, tier)) return false
-    const { tier: from, rank: oldRank, status } = record
+    const { tier: from, rank: oldRank, status, attempt } = record
+    const claims = tokens.claimsIn(tier, record)
     // One that starts later is ranked when its time has come.
-    const isRanked = status === State.WAITING || record.attempt > 1
+    const isRanked = status !== State.HELD || attempt > 1
     const rank = isRanked ? queue.rankIn(tier, record) : record.rank
-    if (isRanked && (record.status !== status || record.tier !== from || !this.#hasPlaceAt(record, tier))) {
-      queue.left(record, tier, rank)
+    const isAsked = isRanked || claims !== undefined
+    if (isAsked && (record.status !== status || record.tier !== from || !this.#hasPlaceAt(record, tier))) {
+      if (isRanked) queue.left(record, tier, rank)
       return false
     }
     limits.keep(record)
-    queue.moveTo(tier, record, rank)
+    this.#moveTo(tier, record, rank, claims)
     if (status === State.HELD) held.moved(record, from)
     else this.#moved(record, from)
     if (isRanked) queue.left(record, from, oldRank)
@@ -69,10 +77,31 @@ export class Moves {
     return true
   }
 
+  #moveTo(tier: number, record: RequestRecord, rank: number, claims: readonly Claim[] | undefined): void {
+    const { aside, queue, turns } = this.#parts
+    const counts = turns.tokens
+    if (claims === undefined || counts === undefined) {
+      queue.moveTo(tier, record, rank)
+      return
+    }
+    // Its turn may come earlier now, and its tokens may be those of another bucket.
+    if (record.status === State.ASIDE) aside.bringBack(record)
+    const stands = record.status === State.WAITING
+    if (stands) counts.stands(record, -1)
+    queue.moveTo(tier, record, rank)
+    record.later().claims = claims
+    if (stands) counts.stands(record, 1)
+  }
+
   #moveBlocked(record: RequestRecord, tier: number): boolean {
-    const { blocked, limits, room, turns } = this.#parts
+    const { blocked, limits, room, tokens, turns } = this.#parts
     // Where nothing may wait it would never come in.
     if (turns.seats.areFor(tier) && startsLater(record)) return false
+    const claims = tokens.claimsIn(tier, record)
+    if (claims !== undefined) {
+      if (record.status !== State.BLOCKED) return false
+      record.later().claims = claims
+    }
     limits.keep(record)
     blocked.move(record, tier, record.timedFrom)
     room.made()

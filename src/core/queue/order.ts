@@ -88,6 +88,13 @@ export interface Turns {
   lastWith(tier: number, admittedAt: number): number
   /** How many turns a tier has before this one, or at the same time as well. */
   countBefore(tier: number, turn: number, orEqual: boolean): number
+  /**
+   * One of a tier is set aside, since there is no token for it: it has no turn until it is `broughtBack`, or leaves (`leftAside`).
+   * Without these three, it leaves with `left`, and comes again.
+   */
+  setAside?(tier: number): void
+  broughtBack?(tier: number): void
+  leftAside?(tier: number): void
 }
 
 /** What the option `order` takes. */

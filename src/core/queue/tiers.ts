@@ -36,6 +36,8 @@ export class Tiers<E extends QueueEntry> {
   readonly #across: boolean
   readonly #turns: Turns | undefined
   readonly #isStrict: boolean
+  /** Those that are set aside, and keep their places in the order. */
+  readonly #aside: readonly Tier<E>[] = Array.from({ length: TIERS }, () => new Tier<E>())
   #sequence = 0
   #asked = 0
   #size = 0
@@ -144,9 +146,7 @@ export class Tiers<E extends QueueEntry> {
   /** Does the head of one tier go before that of another? */
   goesBefore(one: E, other: E): boolean {
     if (!this.#across) return one.tier < other.tier
-    if (this.#turns === undefined) {
-      return one.rank < other.rank || (one.rank === other.rank && one.sequence < other.sequence)
-    }
+    if (this.#turns === undefined) return isBefore(one, other)
     const [turn, turnOfOther] = [this.#firstTurnOf(one.tier), this.#firstTurnOf(other.tier)]
     return turn < turnOfOther || (turn === turnOfOther && one.tier < other.tier)
   }
@@ -231,6 +231,71 @@ export class Tiers<E extends QueueEntry> {
     if (this.#turns !== undefined) this.#turns.left(entry.tier, entry.timedFrom)
   }
 
+  /** Sets an entry aside that stands here: others may go first, but it keeps its place in the order. */
+  setAside(entry: E): void {
+    const { tier } = entry
+    this.#size--
+    ;(this.#tiers[tier] as Tier<E>).remove(entry)
+    ;(this.#aside[tier] as Tier<E>).add(entry)
+    const turns = this.#turns
+    if (turns === undefined) return
+    if (turns.setAside === undefined) turns.left(tier, entry.timedFrom)
+    else turns.setAside(tier)
+  }
+
+  /** One that was set aside stands here again. */
+  bringBack(entry: E): void {
+    const { tier } = entry
+    this.#size++
+    ;(this.#aside[tier] as Tier<E>).remove(entry)
+    ;(this.#tiers[tier] as Tier<E>).add(entry)
+    const turns = this.#turns
+    if (turns === undefined) return
+    if (turns.broughtBack === undefined) turns.came(tier, entry.timedFrom)
+    else turns.broughtBack(tier)
+  }
+
+  /** One that was set aside leaves. */
+  deleteAside(entry: E): void {
+    ;(this.#aside[entry.tier] as Tier<E>).remove(entry)
+    if (this.#turns?.setAside !== undefined) this.#turns.leftAside?.(entry.tier)
+  }
+
+  /**
+   * The last of those that are set aside, of the lowest tier that has some; never one that has come back for another attempt.
+   * @param newcomer if it has no token either, only one that it would go before
+   * @param isOne says which of them are looked at
+   */
+  lastAside(
+    newcomer: Newcomer & { readonly lacksTokens: boolean },
+    skips: (tier: number) => boolean,
+    isOne: (entry: E) => boolean,
+  ): E | undefined {
+    const { tier, rank, lacksTokens } = newcomer
+    for (let t = TIERS - 1; t >= tier; t--) {
+      if (skips(t)) continue
+      for (const entry of this.asideAt(t).backwards()) {
+        if (isBack(entry) || !isOne(entry)) continue
+        if (lacksTokens && (t === tier || this.#across) && rank >= entry.rank) break
+        return entry
+      }
+    }
+    return undefined
+  }
+
+  /** Those of a tier that are set aside, in their order. */
+  asideAt(tier: number): Tier<E> {
+    return this.#aside[tier] as Tier<E>
+  }
+
+  /** The first of a tier, also if it is set aside. */
+  firstOf(tier: number): E | undefined {
+    const first = this.firstAt(tier)
+    const aside = this.asideAt(tier).first()
+    if (first === undefined || aside === undefined) return first ?? aside
+    return isBefore(aside, first) ? aside : first
+  }
+
   /** Moves an entry to another tier, under its own sequence; also one that does not stand here at the moment. */
   move(entry: E, tier: number, admittedAt: number): void {
     if (tier === entry.tier) return
@@ -258,7 +323,7 @@ export class Tiers<E extends QueueEntry> {
   /** How many go before an entry. */
   countBefore(entry: E): number {
     let count = 0
-    for (let t = 0; t < TIERS; t++) count += this.countBeforeIn(t, entry)
+    for (let t = 0; t < TIERS; t++) count += this.countBeforeIn(t, entry) + this.#countAsideBefore(t, entry)
     return count
   }
 
@@ -275,6 +340,22 @@ export class Tiers<E extends QueueEntry> {
     return turns.countBefore(tier, turn, tier < place.tier)
   }
 
+  /** How many of those of a tier that are set aside go before a place. With turns, as many of them as of those that stand there. */
+  #countAsideBefore(tier: number, place: Place): number {
+    const aside = this.asideAt(tier)
+    if (aside.size === 0) return 0
+    if (tier === place.tier || (this.#across && this.#turns === undefined)) return aside.countBefore(place)
+    if (this.#turns === undefined) return tier < place.tier ? aside.size : 0
+    const size = this.sizeAt(tier)
+    return size === 0 ? aside.size : Math.floor((aside.size * this.countBeforeIn(tier, place)) / size)
+  }
+
+  /** Which part of a tier goes before a place, those included that are set aside: from 0 to 1. */
+  partBefore(tier: number, place: Place): number {
+    const size = this.sizeAt(tier) + this.asideAt(tier).size
+    return size === 0 ? 0 : (this.countBeforeIn(tier, place) + this.#countAsideBefore(tier, place)) / size
+  }
+
   /** Those of a tier, in their order. */
   line(tier: number): Iterable<E> {
     return this.#tiers[tier] as Tier<E>
@@ -283,6 +364,11 @@ export class Tiers<E extends QueueEntry> {
   /** All entries, by tier and in the order of each. */
   *entries(): Generator<E> {
     for (const tier of this.#tiers) yield* tier
+  }
+
+  /** Those that are set aside. */
+  *asides(): Generator<E> {
+    for (const tier of this.#aside) yield* tier
   }
 
   /** The line that the next one stands in. */
@@ -311,6 +397,11 @@ export class Tiers<E extends QueueEntry> {
     ;(this.#tiers[entry.tier] as Tier<E>).add(entry)
     if (this.#turns !== undefined) this.#turns.came(entry.tier, entry.timedFrom)
   }
+}
+
+/** Two of one tier, or two whose ranks are compared across tiers. */
+export function isBefore(one: Omit<Ranked, 'block'>, other: Omit<Ranked, 'block'>): boolean {
+  return one.rank < other.rank || (one.rank === other.rank && one.sequence < other.sequence)
 }
 
 function isBack({ attempt }: QueueEntry): boolean {

@@ -33,6 +33,7 @@ export interface DispatchParts {
     settled(record: RequestRecord, runMs: number): void
   }
   readonly held: { left(record: RequestRecord): void }
+  readonly aside: { release(now: number): void }
   readonly limits: {
     runOf(record: RequestRecord): number
     wholeOf(record: RequestRecord): number
@@ -42,6 +43,7 @@ export interface DispatchParts {
   readonly gate: {
     readonly heldUntil: number
     readonly asksAtStart: boolean
+    readonly takesTokens: boolean
     readonly hearsStarts: boolean
     readonly hearsEnds: boolean
     letsStart(): boolean
@@ -144,6 +146,8 @@ export class Dispatch implements PoolHost {
     // Policies hear of it when all numbers are right: they may do anything.
     parts.queue.started(record)
     if (gate.hearsStarts) gate.started(record)
+    // Its tokens are taken: when there are some for the next one of its buckets is known now.
+    if (gate.takesTokens) parts.aside.release(parts.timeline.now())
     parts.room.made()
     // What starts may have held back others: they may have a slot now that they could not have before.
     if (turns.keepsSlots) this.schedule()

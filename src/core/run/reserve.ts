@@ -69,7 +69,12 @@ export class Reserve {
    * @param limit how many slots there are
    */
   first<E extends Head>(queue: Heads<E>, free: number, limit: number): E | undefined {
-    return this.#ifItFits(this.isOn ? this.#firstAllowed(queue, free) : queue.head(), free, limit)
+    return this.#ifItFits(this.head(queue, free), free, limit)
+  }
+
+  /** The one that goes first, also if it takes more than so many free slots. */
+  head<E extends Head>(queue: Heads<E>, free: number): E | undefined {
+    return this.isOn ? this.#firstAllowed(queue, free) : queue.head()
   }
 
   /** The same, of one head for each tier, and also if no slot is free. */

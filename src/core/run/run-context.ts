@@ -17,7 +17,7 @@ export interface RunContext<Metadata = unknown> {
   readonly enqueuedAt: number
   /** How long it waited for its slot, in ms: earlier attempts are in it, `delayMs` is not. */
   readonly waitMs: number
-  /** For how long it was put off by `delayMs`, `startAt` or a rate, in ms; 0 for a request that might start at once. */
+  /** For how long it was put off by `delayMs`, `startAt` or a guard, in ms; 0 for a request that might start at once. */
   readonly delayMs: number
   /** When its time is over, on the same clock: the earlier of the run's and the whole request's; or Infinity. */
   readonly deadline: number

@@ -34,6 +34,8 @@ export class Turns<R extends RequestRecord> {
   /** Of these, those who have not come back for another attempt, and have no seat. */
   newWide = 0
   readonly seats: Seats<R>
+  /** Told of each that stands in the queue, and leaves it, where a start takes tokens. */
+  tokens: { stands(record: R, by: 1 | -1): void } | undefined = undefined
   // Those whose slots are stuck: these count as used by nobody. Empty unless slots are kept.
   readonly #stuck = new Set<RequestRecord>()
 
@@ -63,12 +65,14 @@ export class Turns<R extends RequestRecord> {
   waits(record: R): void {
     if (record.cost > 1) this.#countWide(record, 1)
     if (this.seats.isOn) this.seats.count(record, 1)
+    if (this.tokens !== undefined) this.tokens.stands(record, 1)
   }
 
   /** One has left the queue otherwise than by `take()`. */
   left(record: R): void {
     if (record.cost > 1) this.#countWide(record, -1)
     if (this.seats.isOn) this.seats.count(record, -1)
+    if (this.tokens !== undefined) this.tokens.stands(record, -1)
   }
 
   #countWide(record: R, by: 1 | -1): void {
@@ -104,7 +108,8 @@ export class Turns<R extends RequestRecord> {
 
   /** Takes the one whose turn it is, for a slot that is there for it and not counted as free any more. */
   take(): R | undefined {
-    return this.areForAnyone && !this.seats.isOn ? this.#queue.shift() : this.#takeAllowed()
+    const isPlain = this.areForAnyone && !this.seats.isOn && this.tokens === undefined
+    return isPlain ? this.#queue.shift() : this.#takeAllowed()
   }
 
   #takeAllowed(): R | undefined {
@@ -113,6 +118,7 @@ export class Turns<R extends RequestRecord> {
     const { cost, tier } = record
     this.#queue.take(record)
     if (this.seats.isOn) this.seats.count(record, -1)
+    if (this.tokens !== undefined) this.tokens.stands(record, -1)
     if (this.#reserve.isOn) this.#reserve.takes(tier, cost)
     if (cost > 1) {
       this.#countWide(record, -1)
@@ -130,6 +136,11 @@ export class Turns<R extends RequestRecord> {
   first(free: number): R | undefined {
     const first = this.#reserve.first(this.#queue, free, this.#slots.limit)
     return this.seats.isOn ? this.seats.turnOf(first, free) : first
+  }
+
+  /** The one that goes first of those who may have the slot that is there, also if it takes more than there are. */
+  head(): R | undefined {
+    return this.#reserve.head(this.#queue, this.#slots.free + 1)
   }
 
   /** The call of one that was taken has settled, or it does not run after all. */

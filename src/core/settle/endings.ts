@@ -36,7 +36,8 @@ export interface EndingsParts {
     settled(record: RequestRecord, ok: boolean, runMs: number, error: unknown): void
   }
   readonly queue: { delete(record: RequestRecord): void; left(record: RequestRecord): void }
-  readonly held: { left(record: RequestRecord): void; letGo(record: RequestRecord): void }
+  readonly held: { retrying: number; left(record: RequestRecord): void; letGo(record: RequestRecord): void }
+  readonly aside: { letGo(record: RequestRecord): void }
   readonly limits: { runOf(record: RequestRecord): number; wholeOf(record: RequestRecord): number }
   readonly turns: { readonly newWide: number; left(record: RequestRecord): void }
   readonly slots: {
@@ -71,7 +72,8 @@ export class Endings {
   /** Takes one out that waits, in the queue or out of it. */
   takeOut(record: RequestRecord): void {
     if (record.status === State.WAITING) this.#take(record)
-    else this.#letGo(record)
+    else if (record.status === State.HELD) this.#letGo(record)
+    else this.#leavesAside(record)
   }
 
   #letGo(record: RequestRecord): void {
@@ -79,6 +81,15 @@ export class Endings {
     held.letGo(record)
     if (record.attempt > 1) return
     statistics.waited(record.tier, Math.max(timeline.now() - record.timedFrom, 0))
+  }
+
+  /** It was set aside, for want of a token. */
+  #leavesAside(record: RequestRecord): void {
+    const { aside, capacity, held, statistics, timeline, turns } = this.#parts
+    aside.letGo(record)
+    if (record.attempt > 1) held.retrying--
+    else statistics.waited(record.tier, timeline.now() - record.timedFrom)
+    capacity.left(turns.newWide)
   }
 
   /** Takes a waiting request out of the queue before its turn. */
@@ -104,7 +115,7 @@ export class Endings {
     if (isAbandoned) parts.parties.leaves(record)
     this.retire(record, state, value)
     if (from < State.STARTING) {
-      if (from === State.WAITING) this.left(record)
+      if (from === State.WAITING || from === State.ASIDE) this.left(record)
       // Before anyone is told: a listener that submits must not pass those that are blocked.
       parts.room.made()
     }

@@ -16,6 +16,7 @@ export interface LivesParts {
   readonly parties: { lives(record: RequestRecord, extras: Extras): void; unlink(record: RequestRecord): void }
   readonly closing: Closing
   readonly dispatch: { readonly paused: boolean }
+  readonly gate: { staysHeld(): boolean }
   readonly slots: { readonly free: number }
   /** Arms the alarm for what is due next. */
   setAlarm(now: number): void
@@ -50,9 +51,10 @@ export class Lives {
 
   /** Something is live again. */
   #wakes(): void {
-    const { alarm, closing, dispatch, setAlarm, slots, timeline } = this.#parts
+    const { alarm, closing, dispatch, gate, setAlarm, slots, timeline } = this.#parts
     closing.wakes()
     // The dispatch will arm the alarm; if there is none, something must keep the process alive.
-    if (!alarm.armed && (dispatch.paused || slots.free <= 0)) setAlarm(timeline.now())
+    const startsLater = gate.staysHeld() || dispatch.paused || slots.free <= 0
+    if (!alarm.armed && startsLater) setAlarm(timeline.now())
   }
 }

@@ -2,7 +2,8 @@
  * Once more, and when? A retry policy answers with a delay, or not at all. Step 5 of 7.
  *
  * Policies decide, the executor acts: a request that is to be tried again leaves its slot while it backs off, keeps the
- * rank of its admission, and is not judged again when it comes back to the queue. Its timeouts go on from its submission.
+ * rank of its admission, and is not judged again when it comes back to the queue; but each attempt takes its tokens, where starts
+ * do. Its timeouts go on from its submission.
  *
  * How to write one: docs/write-a-policy.md.
  */
@@ -32,4 +33,10 @@ export interface RetryPolicy extends Policy {
    * as an error of a listener is.
    */
   delayMs(question: Readonly<RetryQuestion>): number | undefined
+  /**
+   * For how many ms nothing starts, whatever it is; undefined, 0, or what is no finite number: the failure is nobody else's matter.
+   * Asked after each failure, also of a request that is not tried again, and before `delayMs`. Of several the longest holds. If the
+   * policy throws, that is reported.
+   */
+  holdMs?(question: Readonly<RetryQuestion>): number | undefined
 }

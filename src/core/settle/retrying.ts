@@ -9,7 +9,7 @@ import type { Timeline } from '../clock.ts'
 import type { RequestRecord } from '../request-record.ts'
 import type { Closing } from './closing.ts'
 import type { Parties } from './parties.ts'
-import type { RetryPolicy } from './retry.ts'
+import type { RetryPolicy, RetryQuestion } from './retry.ts'
 
 /** What it acts on. */
 export interface RetryingParts {
@@ -23,6 +23,7 @@ export interface RetryingParts {
   }
   readonly dispatch: { running: number }
   readonly statistics: { retries: number; totals(): { readonly admitted: number } }
+  readonly gate: { holdFor(ms: number): void }
   readonly events: { guard(policy: () => void, event: 'retrying'): void }
   readonly tell: {
     of(record: RequestRecord, event: 'retrying', more: { attempt: number; error: unknown; delayMs: number }): void
@@ -41,7 +42,9 @@ export class Retrying {
   tries(record: RequestRecord, error: unknown): boolean {
     const { audit, dispatch, held, parties, settings, statistics, tell, timeline } = this.#parts
     const { retry } = settings
-    if (retry === undefined || !this.#may(record)) return false
+    if (retry === undefined) return false
+    if (retry.holdMs !== undefined) this.#holds(retry, record, error)
+    if (!this.#may(record)) return false
     if (held.retrying >= settings.maxRetrying) {
       record.later().notRetried = 'full'
       return false
@@ -67,19 +70,31 @@ export class Retrying {
   }
 
   /** NaN: not again. */
-  #delayMs(retry: RetryPolicy, { attempt, tier, timedFrom }: RequestRecord, error: unknown, now: number): number {
-    const { events, statistics } = this.#parts
-    const { admitted } = statistics.totals()
+  #delayMs(retry: RetryPolicy, record: RequestRecord, error: unknown, now: number): number {
     let delayMs: number | undefined
-    events.guard(() => {
-      delayMs = msOf(retry.delayMs({ attempt, error, tier, elapsedMs: now - timedFrom, admitted }))
+    this.#parts.events.guard(() => {
+      delayMs = msOf('delayMs', retry.delayMs(this.#questionOf(record, error, now)))
     }, 'retrying')
     return delayMs ?? Number.NaN
+  }
+
+  /** Nothing else is to start before, either. */
+  #holds(retry: RetryPolicy, record: RequestRecord, error: unknown): void {
+    const { events, gate, timeline } = this.#parts
+    events.guard(() => {
+      const holdMs = msOf('holdMs', retry.holdMs?.(this.#questionOf(record, error, timeline.now())))
+      if (holdMs !== undefined && holdMs > 0 && holdMs < Number.POSITIVE_INFINITY) gate.holdFor(holdMs)
+    }, 'retrying')
+  }
+
+  #questionOf({ attempt, tier, timedFrom }: RequestRecord, error: unknown, now: number): RetryQuestion {
+    const { admitted } = this.#parts.statistics.totals()
+    return { attempt, error, tier, elapsedMs: now - timedFrom, admitted }
   }
 }
 
 /** @throws {OptionsError} for what is no time, such as the promise of a policy that is asynchronous by mistake */
-function msOf(answer: number | undefined): number | undefined {
+function msOf(question: 'delayMs' | 'holdMs', answer: number | undefined): number | undefined {
   if (answer === undefined || typeof answer === 'number') return answer
-  throw noAnswer('retry.delayMs', 'a function that returns a number of ms, or undefined', answer)
+  throw noAnswer(`retry.${question}`, 'a function that returns a number of ms, or undefined', answer)
 }

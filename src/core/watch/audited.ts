@@ -22,6 +22,7 @@ export interface AuditedParts {
     goesBefore(one: RequestRecord, other: RequestRecord): boolean
   }
   readonly held: { readonly retrying: number }
+  readonly aside: { readonly lines: number }
   readonly limits: { readonly size: number }
   readonly slots: { readonly limit: number; readonly replaced: number; health(): readonly object[] }
   readonly turns: { readonly keepsSlots: boolean; readonly seats: { readonly size: number; readonly slots: number } }
@@ -53,11 +54,17 @@ export function auditedOf(parts: AuditedParts): Audited {
       return isKnown && parts.queue.goesBefore(one, other)
     },
     held: () => {
-      const { alarm, capacity, closing, limits, parties, turns } = parts
+      const { alarm, aside, capacity, closing, limits, parties, turns } = parts
       // Code of the user may have begun something new.
       if (!closing.isQuiet()) return {}
       const reservations = capacity.reserved + turns.seats.slots
-      return { timers: Number(alarm.armed), deadlines: limits.size, ...parties.held(), reservations }
+      return {
+        timers: Number(alarm.armed),
+        deadlines: limits.size,
+        ...parties.held(),
+        reservations,
+        tokenLines: aside.lines,
+      }
     },
     state: () => ({ ...parts.status(), workers: parts.slots.health() }),
   }

@@ -6,6 +6,8 @@ import type { Priority, priorities } from '../priority.ts'
 interface Named {
   readonly name: string
   readonly needsDeadline?: boolean | undefined
+  /** That of a guard whose tokens are taken at the start. */
+  readonly tokensInMs?: unknown
 }
 
 /**

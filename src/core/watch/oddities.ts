@@ -12,12 +12,31 @@ interface Pair {
   readonly warning: string
 }
 
-/** A row for each pair: all else about policies is a rule below. */
+/** A token bucket that judges arrivals: one of starts has the same name. */
+const ARRIVALS = 'rate of arrivals'
+const BEFORE = 'tokenBucket() refuses before'
+
+/** A row for each pair, as docs/policies.md shows them: all else about policies is a rule below. */
 const pairs: readonly Pair[] = [
   {
     policies: ['fair by key', 'shedByPriority'],
     warning:
       'shedByPriority() refuses before fairBy() is asked, by priority and not by key: a key that asks for less than its share may be refused; give it the same key as `cohort`',
+  },
+  {
+    policies: ['fair by key', ARRIVALS],
+    warning: `${BEFORE} fairBy() is asked: a key that asks for less than its share may be refused; over: 'wait' takes tokens in its order`,
+  },
+  {
+    policies: ['weighted', ARRIVALS],
+    warning: `${BEFORE} weighted() is asked: priorities are not answered in their shares; over: 'wait' takes tokens in its order`,
+  },
+  { policies: ['fair by key', 'pressure'], warning: 'pressure() refuses by priority, and not by key' },
+  { policies: ['weighted', 'pressure'], warning: 'pressure() refuses the lower priorities, whatever their shares' },
+  {
+    policies: ['aging', 'meetsDeadline'],
+    warning:
+      'under overload aging() lets old requests go first, and meetsDeadline() then refuses urgent ones that would come too late behind them',
   },
 ]
 
@@ -169,8 +188,8 @@ function namesOf(some: readonly Priority[]): string {
   return some.length === priorities.length ? 'all priorities' : some.join(', ')
 }
 
-function nameOf({ name }: { readonly name: string }): string {
-  return name
+function nameOf({ name, tokensInMs }: Described['settings']['rateLimits'][number]): string {
+  return name === 'tokenBucket' && tokensInMs === undefined ? ARRIVALS : name
 }
 
 function round(ms: number): number {

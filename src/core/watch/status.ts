@@ -57,7 +57,7 @@ export interface StatusSources {
   readonly listenerErrors: number
   readonly capacity: { readonly waiting: number; readonly reserved: number; readonly total: number; sizes(): number[] }
   readonly blocked: { readonly size: number; sizes(): ByPriority<number> }
-  readonly queue: { firstAt(tier: number): { readonly timedFrom: number } | undefined }
+  readonly queue: { firstOf(tier: number): { readonly timedFrom: number } | undefined }
   readonly slots: {
     readonly active: number
     readonly limit: number
@@ -94,7 +94,7 @@ export function statusOf({ settings, capacity, blocked, queue, slots, seats, ...
     maxReplacedWorkers: slots.maxReplaced,
     order: settings.order.name,
     oldestWaitMsByPriority: byPriority((tier) => {
-      const next = queue.firstAt(tier)
+      const next = queue.firstOf(tier)
       return next === undefined ? 0 : of.now - next.timedFrom
     }),
     ...of.statistics.status(),

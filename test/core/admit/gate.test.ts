@@ -22,11 +22,16 @@ function made(others: Guard[], rates: Guard[] = []) {
   const timeline = new Timeline(clock, owner)
   const log: unknown[] = []
   const line: RequestRecord[] = []
+  const lines = { release() {}, dueBefore: () => 0, seated: () => 0, taken: () => 0, ahead: () => 0 }
   const gate = new Gate(
     {
       refuse: (record, error) => log.push(['refused', record.request, error]),
       startsAtOnce: (tier) => tier === 0,
       next: () => line[0],
+      head: () => line[0],
+      isSeated: () => false,
+      pauseForOthers: () => {},
+      tokenLines: () => lines as never,
       end: (record, state, error) => {
         line.shift()
         log.push(['ended', record.request, state, error])

@@ -101,6 +101,9 @@ describe('a guard', () => {
       recentRunMs: 10,
       predictedWaitMs: 20,
       pausedMs: 0,
+      bucket: undefined,
+      tokens: 1,
+      tokensAhead: 0,
       probe: false,
     })
     expect(queue.getStatus().rejectedByPriority.normal).toEqual({ queue_full: 1 })

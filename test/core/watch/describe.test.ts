@@ -13,6 +13,8 @@ import {
   QueuedExecutor,
   type QueuedExecutorOptions,
   shedByPriority,
+  tokenBucket,
+  weighted,
 } from 'triage-queue'
 import { VirtualClock } from 'triage-queue/simulation'
 import { expect, describe as group, test } from 'vitest'
@@ -177,6 +179,17 @@ Warning: with strict order, low starves for as long as there is anything else; a
       'shedByPriority() refuses before fairBy() is asked',
     ],
     [
+      { order: fairBy(() => 'a'), rateLimit: tokenBucket({ perSecond: 1 }) },
+      'tokenBucket() refuses before fairBy() is asked',
+    ],
+    [
+      { order: weighted(), rateLimit: tokenBucket({ perSecond: 1 }) },
+      'tokenBucket() refuses before weighted() is asked',
+    ],
+    [{ order: fairBy(() => 'a'), overload: { name: 'pressure' } }, 'pressure() refuses by priority, and not by key'],
+    [{ order: weighted(), overload: { name: 'pressure' } }, 'pressure() refuses the lower priorities'],
+    [{ order: aging(), overload: meetsDeadline() }, 'under overload aging() lets old requests go first'],
+    [
       { waitTimeoutMs: 100, timeoutMs: 100 },
       'high: waitTimeoutMs (100) never counts, since timeoutMs (100) is over before',
     ],
@@ -203,9 +216,9 @@ Warning: with strict order, low starves for as long as there is anything else; a
     const mine = { waitTimeoutMs: 50, timeoutMs: 100, maxQueueSize: 50 }
     const within = earliestDeadlineFirst()
     expect(warningsOf({ ...mine, order: aging({ stepMs: 1 }, { within }), whenFull: 'block' })).toEqual([])
-    expect(warningsOf({ ...mine, order: aging({ stepMs: 1 }), overload: [meetsDeadline(), shedByPriority()] })).toEqual(
-      [],
-    )
+    expect(warningsOf({ ...mine, order: aging({ stepMs: 1 }), overload: shedByPriority() })).toEqual([])
+    const starts = tokenBucket({ perSecond: 1, over: 'wait' })
+    expect(warningsOf({ ...mine, order: weighted({}, { within: fairBy(() => 'a') }), rateLimit: starts })).toEqual([])
     const order = aging({ stepMs: 1 }, { within: fairBy(() => 'a') })
     expect(warningsOf({ ...mine, order, overload: codel(), limit: adaptive(), retry: backoff() })).toEqual([])
     expect(warningsOf({ ...mine, order: fairBy(() => 'a'), reserve: { low: 1 } })).toEqual([])

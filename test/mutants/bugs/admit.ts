@@ -152,8 +152,8 @@ export const whenAdmitted: readonly Mutant[] = [
     name: 'those that stand are displaced before those of their priority that may not start yet',
     kind: 'ordering, capacity, fairness',
     file: 'src/core/admit/openings.ts',
-    find: '[later, standing, awaited]',
-    replace: '[standing, later, awaited]',
+    find: '[later, aside, standing]',
+    replace: '[standing, later, aside]',
   },
   {
     name: 'what others wait for is displaced as any other',
@@ -208,7 +208,7 @@ export const whenAdmitted: readonly Mutant[] = [
   {
     name: 'an answer of a guard that is no refusal is taken for one',
     kind: 're-entrancy and listeners',
-    file: 'src/core/admit/guard.ts',
+    file: 'src/core/admit/all-guards.ts',
     test: 'test/failures/user-code.test.ts',
     find: 'if (isRefusal(answer)) return answer',
     replace: 'return answer as Refusal',

@@ -56,7 +56,7 @@ export const inGuards: readonly Mutant[] = [
   {
     name: 'what a guard was asked about last is kept alive',
     kind: 'limits and guards',
-    file: 'src/core/admit/guard.ts',
+    file: 'src/core/admit/all-guards.ts',
     find: 'this.question.request = undefined',
     replace: '',
   },

@@ -80,7 +80,7 @@ export const whileQueued: readonly Mutant[] = [
     kind: 'ordering, capacity, fairness',
     file: 'src/core/settle/endings.ts',
     test: 'test/core/policies.test.ts',
-    find: 'if (from === State.WAITING) this.left(record)',
+    find: 'if (from === State.WAITING || from === State.ASIDE) this.left(record)',
     replace: '',
   },
   {
@@ -96,7 +96,7 @@ export const whileQueued: readonly Mutant[] = [
     kind: 're-entrancy and listeners',
     file: 'src/core/queue/moves.ts',
     test: 'test/failures/user-code.test.ts',
-    find: 'const isRanked = status === State.WAITING || record.attempt > 1',
+    find: 'const isRanked = status !== State.HELD || attempt > 1',
     replace: 'const isRanked = true\n    if (status === State.HELD) this.#capacity.holds(from, -1)',
   },
   {

@@ -155,8 +155,8 @@ export const atTheEnd: readonly Mutant[] = [
     name: 'close() forgets those who start later, and those who back off',
     kind: 'lifecycle',
     file: 'src/core/engine.ts',
-    find: '[...this.queue.entries(), ...this.held.records()]',
-    replace: '[...this.queue.entries()]',
+    find: '...this.queue.asides(), ...this.held.records()]',
+    replace: '...this.queue.asides()]',
   },
   {
     name: 'close() that a run awaits waits for that run',

@@ -67,8 +67,8 @@ export const inTime: readonly Mutant[] = [
     kind: 'time',
     file: 'src/core/clock.ts',
     test: 'test/failures/abort-and-timeouts.test.ts',
-    find: 'Math.min(Math.max(Math.ceil(dueAt - now), 0), MAX_DELAY_MS)',
-    replace: 'Math.max(Math.ceil(dueAt - now), 0)',
+    find: 'Math.min(Math.max(Math.ceil(dueAt - now - ROUNDING_MS), 0), MAX_DELAY_MS)',
+    replace: 'Math.max(Math.ceil(dueAt - now - ROUNDING_MS), 0)',
   },
   {
     name: 'the clock is read again for each request of a burst',

@@ -49,6 +49,9 @@ export class Arrivals extends Room {
       other.first.after.length > 0 && other.first.after.every(({ end }) => end !== '')
     if (isFull && whenFull === 'shed' && this.in('held').some(hasJustEnded))
       this.unsure = 'one is displaced as those end that another waits for'
+    // Those without a token go first: since when one is set aside is a matter of microtasks.
+    if (victim !== undefined && this.in('line').some((other) => !this.hasToken(other)))
+      this.unsure = 'one makes room, and some have no token'
     if (isFull && victim === undefined) {
       this.#refuse(first, 'TRIAGE_QUEUE_FULL')
       return

@@ -20,6 +20,7 @@ export function arrive(world: World, arrive: Arrive): void {
   const caller: Caller = {
     ...{ n, at, tier, via, end: '', endedAs: 0, cost: cost ?? 1, startAt: at + (delayMs ?? 0) },
     id: id === undefined ? undefined : `id-${id}`,
+    key: arrive.key,
     payload: `${arrive.key} ${arrive.refused}`,
     signal: signal === undefined ? undefined : world.controllers[signal]?.signal,
     waitMs: waitTimeoutMs,

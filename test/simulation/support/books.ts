@@ -4,6 +4,7 @@
  */
 import type { Caller, Job, Place, Rules } from './rules.ts'
 import { Shares } from './shares.ts'
+import { TokensByKey } from './tokens.ts'
 
 const NEVER = Number.POSITIVE_INFINITY
 export const sign = (a: number, b: number): number => (a < b ? -1 : a > b ? 1 : 0)
@@ -23,12 +24,14 @@ export class Books {
   unsure = ''
   readonly firstLimit: number
   shares: Shares
+  readonly tokens: TokensByKey | undefined
 
   constructor(rules: Rules, concurrency: number) {
     this.rules = rules
     this.limit = concurrency
     this.firstLimit = concurrency
     this.shares = new Shares(rules.weights ?? [1, 1, 1, 1])
+    this.tokens = rules.tokens && new TokensByKey(rules.tokens)
   }
 
   in = (...places: Place[]): Job[] => this.jobs.filter(({ place }) => places.includes(place))
@@ -79,10 +82,15 @@ export class Books {
     return this.pickOf(this.line())
   }
 
-  /** The next of some that stand in this order. */
-  protected pickOf(line: readonly Job[]): Job | undefined {
+  /** Is there a token for it, after so many others? */
+  protected hasToken = ({ first }: Job, ahead = 0): boolean =>
+    this.tokens === undefined || this.tokens.at(first.key, this.now) >= ahead + 1
+
+  /** The next of some that stand in this order: those without a token hold back nobody. */
+  protected pickOf(all: readonly Job[]): Job | undefined {
     const free = this.free()
     if (this.paused || free < 1) return undefined
+    const line = this.tokens === undefined ? all : all.filter((job) => this.hasToken(job))
     const mayStart = ({ tier }: Job) => free > this.#keptFrom(tier)
     const first = line.find((job) => this.#missing(job.tier) > 0 && mayStart(job)) ?? line.find(mayStart)
     if (first === undefined || first.first.cost <= free - this.#keptFrom(first.tier)) return first
@@ -114,7 +122,8 @@ export class Books {
     const dues = this.jobs.flatMap((job) => job.callers.map((caller) => this.due(job, caller)))
     const stuck = this.calls().map((job) => this.stuckAt(job))
     const backs = this.in('held', 'blocked').map(({ backAt }) => backAt)
-    return Math.min(...[this.graceAt, ...dues, ...stuck, ...backs].filter((at) => at > this.now), NEVER)
+    const tokens = this.in('line').map(({ first }) => this.tokens?.dueAt(first.key, this.now, 1) ?? NEVER)
+    return Math.min(...[this.graceAt, ...dues, ...stuck, ...backs, ...tokens].filter((at) => at > this.now), NEVER)
   }
 }
 

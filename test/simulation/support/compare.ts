@@ -38,6 +38,10 @@ export function compare(world: World): void {
     world.unsure(model.unsure)
     return
   }
+  if (model.tokens !== undefined && model.promised > 0 && !model.paused) {
+    world.unsure('a promised slot is left, and its token was taken')
+    return
+  }
   const next = model.next()
   if (next !== undefined) {
     world.fail(`nobody is called, the model says ${next.first.n}`)

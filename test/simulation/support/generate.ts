@@ -84,7 +84,7 @@ export function generate(seed: number): Schedule {
   const isNumeric = dice.chance(0.15)
   // Retries, reserves, costs, another limit and pauses, all at once: one in a thousand else.
   const isCrossed = dice.chance(0.04)
-  const policies = policiesOf(dice, isNumeric, isCrossed)
+  const policies = withTokens(policiesOf(dice, isNumeric, isCrossed), seed)
   // With dice of their own, so that all else stays as it is.
   const holds = new Dice(~seed).chance(0.25)
   const features = featuresOf(dice, policies, { holds, isCrossed })
@@ -124,6 +124,12 @@ function policiesOf(dice: Dice, isNumeric: boolean, isCrossed: boolean): Policie
     ...dice.maybe(0.15, () => ({ schema: dice.chance(0.7) ? ('sync' as const) : ('async' as const) })),
     ...dice.maybe(isCrossed ? 1 : 0.25, () => ({ retryMs: dice.int(1, 900) })),
   }
+}
+
+/** By dice of their own: all else stays as it is. */
+function withTokens(policies: Policies, seed: number): Policies {
+  if (!new Dice(seed ^ 0x70ce25).chance(0.05)) return policies
+  return { ...policies, guards: [...policies.guards.filter((name) => name !== 'waiting tokens'), 'waiting tokens'] }
 }
 
 function featuresOf(

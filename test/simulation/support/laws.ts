@@ -40,6 +40,8 @@ export class Laws {
   #limit: number
   /** When each came in, by tier: for the rate. */
   readonly #cameAt: number[][] = [[], [], [], []]
+  /** When each start was, by key: for the rate of starts. */
+  readonly #startedAt = new Map<number, number[]>()
   /** Since it was looked at: it was paused, or has another limit. And those who wait because of that. */
   #isDisturbed = false
   readonly #excused = new Set<Seen>()
@@ -127,6 +129,9 @@ export class Laws {
   called({ n, way, arrive, caller }: Seen, run: RunContext, store: number | undefined): void {
     const { onStack, unsettled, executor, clock } = this.#world
     if (onStack > 0) this.#broken(3, `${n} is called on the stack of another call`)
+    if (this.rules.tokens !== undefined) {
+      this.#startedAt.set(arrive.key, [...(this.#startedAt.get(arrive.key) ?? []), clock.now()])
+    }
     if (store !== n) this.#broken(8, `the call of ${n} is in the context of ${store}`)
     if (!way.endsWith('s')) this.#broken(2, `${n} is called, its way was '${way}'`)
     // Timers count in whole ms, and a token may be due in between.
@@ -238,15 +243,16 @@ export class Laws {
     for (const { n, way } of seen) if (!ways.test(way)) this.#broken(1, `${n} went the way '${way}'`)
     // One that is blocked has had its token when it came, and may come in later together with others.
     if (schedule.faults === undefined && schedule.policies.guards.includes('tokens') && this.rules.whenFull !== 'block')
-      this.#checkRate()
+      this.#checkRate(this.#cameAt, 'came in')
+    if (schedule.faults === undefined) this.#checkRate(this.#startedAt.values(), 'started')
   }
 
-  #checkRate(): void {
-    for (const times of this.#cameAt) {
+  #checkRate(all: Iterable<readonly number[]>, what: string): void {
+    for (const times of all) {
       for (const [i, from] of times.entries()) {
         for (let j = i; j < times.length; j++) {
           const most = BURST + (PER_SECOND * ((times[j] as number) - from)) / 1_000 + 1e-6
-          if (j - i + 1 > most) this.#broken(4, `${j - i + 1} came in, at a rate of at most ${most}`)
+          if (j - i + 1 > most) this.#broken(4, `${j - i + 1} ${what}, at a rate of at most ${most}`)
         }
       }
     }

@@ -13,9 +13,12 @@ export class Room extends Seating {
   isPromised(job: Job): boolean {
     const isHeavy = [job, ...this.in('line')].map(({ first }) => first).some(({ cost }) => cost > 1)
     const isReserved = this.rules.reserve.some((slots) => slots > 0)
-    const again = this.in('line').filter(({ failures }) => failures > 0).length
+    // Those that are set aside have no use for a slot.
+    const again = this.in('line').filter((other) => other.failures > 0 && this.hasToken(other)).length
     const taken = this.promised + again + this.seated().reduce((sum, { first }) => sum + first.cost, 0)
-    return !this.paused && !this.isLater(job) && !isHeavy && !isReserved && this.free() > taken
+    const sameKey = this.in('line').filter((other) => other.first.key === job.first.key).length
+    const hasToken = this.hasToken(job, sameKey)
+    return !this.paused && !this.isLater(job) && !isHeavy && !isReserved && hasToken && this.free() > taken
   }
 
   isTierFull(tier: number): boolean {
@@ -110,8 +113,9 @@ export class Room extends Seating {
   }
 
   /** It has its slot. Those who are tried again were promised none. */
-  takesTurn({ tier, failures }: Job): void {
+  takesTurn({ tier, failures, first }: Job): void {
     this.shares.took(tier, [...new Set(this.in('line').map((job) => job.tier))])
+    this.tokens?.take(first.key, this.now)
     if (failures === 0 && !this.isNone(tier)) this.promised = Math.max(this.promised - 1, 0)
   }
 

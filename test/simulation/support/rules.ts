@@ -9,6 +9,8 @@ export interface Caller {
   readonly tier: number
   readonly via: 'execute' | 'submit' | 'offer'
   readonly id: string | undefined
+  /** Of its token bucket, where a rate keeps one for each. */
+  readonly key: number
   /** Equal for equal payloads. */
   readonly payload: string
   readonly signal: object | undefined
@@ -46,6 +48,8 @@ export interface Rules {
   readonly weights?: readonly number[]
   readonly reserve: readonly number[]
   readonly lends: boolean
+  /** With it, each start takes a token of its key. */
+  readonly tokens?: { readonly perSecond: number; readonly burst: number }
   readonly maxRetrying: number
   /** After so many failures, in how many ms to try again; undefined: not at all. */
   retryMs(failures: number): number | undefined

@@ -27,7 +27,16 @@ import {
 } from 'triage-queue'
 import type { Faults } from './faults.ts'
 import type { Rules } from './rules.ts'
-import { type ByTier, type GuardName, isBulk, type LimitName, type OrderName, type Schedule } from './schedule.ts'
+import {
+  type ByTier,
+  type GuardName,
+  isBulk,
+  type LimitName,
+  type Options,
+  type OrderName,
+  type Policies,
+  type Schedule,
+} from './schedule.ts'
 
 /** What is handed to the executor: equal for some, so that they may join each other. Which request it is, the metadata says. */
 export interface Payload {
@@ -96,7 +105,7 @@ const every: Guard = {
   delayMs: ({ tier }) => (tier === 3 ? 30 : 0),
 }
 
-const guards: { readonly [K in GuardName]: (wrap: Wrap) => Guard } = {
+const makers: { readonly [K in GuardName]: (wrap: Wrap) => Guard } = {
   every: () => every,
   scripted: () => scripted,
   tokens: () => tokenBucket({ perSecond: PER_SECOND, burst: BURST, per: 'priority' }),
@@ -138,11 +147,17 @@ export function isExact({ options, policies, reactions, commands, faults }: Sche
     faults === undefined &&
     !(isHeavy && (options.whenFull === 'block' || options.reserve !== undefined)) &&
     order !== 'fair' &&
-    named.every((name) => name === 'scripted') &&
+    named.every((name) => name === 'scripted' || (name === 'waiting tokens' && isKnownRate(options, policies))) &&
     (limit === undefined || limit === 'shadow') &&
     schema !== 'async' &&
     reactions.every(({ does }) => does.do === 'throw' || does.do === 'reject')
   )
+}
+
+/** Not which tier has its turn when none has a token, nor who comes in then of those that are blocked, or may not wait. */
+function isKnownRate({ maxQueueSize, whenFull }: Options, { order }: Policies): boolean {
+  const sizes = typeof maxQueueSize === 'object' ? Object.values(maxQueueSize) : [maxQueueSize]
+  return !order?.startsWith('weighted') && !order?.includes(', ') && whenFull !== 'block' && !sizes.includes('none')
 }
 
 export function optionsOf({ options, policies }: Schedule, faults?: Faults): QueuedExecutorOptions<Payload> {
@@ -150,7 +165,7 @@ export function optionsOf({ options, policies }: Schedule, faults?: Faults): Que
   const { concurrency, ...others } = options
   const wrap: Wrap = faults === undefined ? asItIs : (name, original) => faults.wrap(name, original)
   const policy = <P extends object>(type: string, made: P): P => faults?.policy(type, made) ?? made
-  const made = named.map((name) => policy('Guard', guards[name](wrap)))
+  const made = named.map((name) => policy('Guard', makers[name](wrap)))
   return {
     ...(others as QueuedExecutorOptions<Payload>),
     // A limit policy decides in its place.
@@ -186,7 +201,7 @@ const delayMs = (retryMs: number, failures: number): number | undefined =>
 
 export function rulesOf({ options, policies }: Schedule): Rules {
   const { concurrency, onStuck, maxReplaced = concurrency } = options
-  const { order, retryMs } = policies
+  const { guards, order, retryMs } = policies
   const never = Number.POSITIVE_INFINITY
   const { maxQueueSize = {} } = options
   const size = typeof maxQueueSize === 'object' ? maxQueueSize : { total: maxQueueSize }
@@ -205,6 +220,7 @@ export function rulesOf({ options, policies }: Schedule): Rules {
     totalMs: byTier(options.timeoutMs, never),
     maxReplaced: onStuck === 'replace' ? maxReplaced : 0,
     onDuplicate: options.onDuplicate ?? 'join',
+    ...(guards.includes('waiting tokens') && { tokens: { perSecond: PER_SECOND, burst: BURST } }),
     ...(order === 'weighted' && { weights: [8, 4, 2, 1] }),
     targets: order === 'aging',
     across: order === 'aging' || order === 'oldest',

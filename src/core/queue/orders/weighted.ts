@@ -10,6 +10,9 @@
  * is first there takes the next one, and when a request leaves, those behind it move up. A place that was fixed at
  * admission would go with the one who leaves, and a tier where most give up would be left far behind its share.
  *
+ * A tier whose requests are all set aside, since there are no tokens for them, is not idle: when one of them is back, its turn is
+ * where it was, but not before V. So tokens that come one by one are shared by weight, too, and nothing is saved up.
+ *
  * Strides are between 1 and 100, so that after 10^12 requests turns are below 2^47, and rounded by less than a hundredth of
  * a stride: nothing is ever counted from anew.
  *
@@ -53,6 +56,8 @@ export function weighted<Req = unknown, Metadata = unknown>(
 interface TierTurns {
   readonly stride: number
   waiting: number
+  /** How many are set aside. */
+  aside: number
   /** Where V was when it began to wait. */
   from: number
   /** How many turns it has taken since. */
@@ -67,13 +72,39 @@ export class StrideTurns implements Turns {
   /** @param now where V stands */
   constructor(strides: readonly number[], now = 0) {
     this.#now = now
-    this.#tiers = strides.map((stride) => ({ stride, waiting: 0, from: 0, taken: 0 }))
+    this.#tiers = strides.map((stride) => ({ stride, waiting: 0, aside: 0, from: 0, taken: 0 }))
   }
 
   came(tier: number): void {
     const turns = this.#tiers[tier] as TierTurns
     if (turns.waiting++ > 0) return
-    turns.from = this.#now
+    if (turns.aside > 0) this.#resume(turns)
+    else {
+      turns.from = this.#now
+      turns.taken = 0
+    }
+  }
+
+  setAside(tier: number): void {
+    const turns = this.#tiers[tier] as TierTurns
+    turns.waiting--
+    turns.aside++
+  }
+
+  broughtBack(tier: number): void {
+    const turns = this.#tiers[tier] as TierTurns
+    turns.aside--
+    if (turns.waiting++ === 0) this.#resume(turns)
+  }
+
+  leftAside(tier: number): void {
+    ;(this.#tiers[tier] as TierTurns).aside--
+  }
+
+  /** Its next turn is where it was, but not before V. */
+  #resume(turns: TierTurns): void {
+    if (turnOf(turns, 0) >= this.#now) return
+    turns.from = this.#now - turns.stride
     turns.taken = 0
   }
 
@@ -96,7 +127,8 @@ export class StrideTurns implements Turns {
 
   lastWith(tier: number): number {
     const turns = this.#tiers[tier] as TierTurns
-    return turns.waiting > 0 ? turnOf(turns, turns.waiting) : this.#now + turns.stride
+    if (turns.waiting > 0) return turnOf(turns, turns.waiting)
+    return turns.aside > 0 ? Math.max(turnOf(turns, 0), this.#now) : this.#now + turns.stride
   }
 
   countBefore(tier: number, turn: number, orEqual: boolean): number {

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { OptionsError, QueuedExecutor } from 'triage-queue'
+import { type GuardQuestion, InvalidRequestError, OptionsError, QueuedExecutor } from 'triage-queue'
 import { VirtualClock } from 'triage-queue/simulation'
 import { describe, expect, test } from 'vitest'
 import { type TokenBucketOptions, tokenBucket } from '../../../../src/core/admit/guards/token-bucket.ts'
@@ -23,19 +23,81 @@ test('a burst of three, then two a second; who is refused is told when there is 
   expect([1e6, 1e6, 1e6, 1e6].map((at) => admits(guard, at))).toEqual([true, true, true, false])
 })
 
-test('over: wait gives each the time of its own token, in order, and refuses who would wait too long', () => {
-  const guard = tokenBucket({ perSecond: 10, burst: 1, over: 'wait', maxDelayMs: 250 })
-  const delay = (at: number) => guard.admit?.(ask({ at }))?.retryAfterMs ?? guard.delayMs?.(ask({ at }))
-  expect([0, 0, 50].map(delay)).toEqual([0, 100, 150])
-  expect(delay(50)).toBe(250)
-  expect(guard.admit?.(ask({ at: 140 }))).toEqual({
+const rounded = (ms: number) => Math.round(ms * 1_000) / 1_000
+
+/** A guard of starts, and what it says about a request with these tokens, after so many others. */
+function startsWith(options: Omit<TokenBucketOptions, 'over'>) {
+  const guard = tokenBucket({ ...options, over: 'wait' })
+  const about = (question: Partial<GuardQuestion>): GuardQuestion => {
+    const asked = ask({ ...question })
+    asked.bucket = guard.bucket?.(asked)
+    asked.tokens = question.tokens ?? guard.tokens?.(asked) ?? 1
+    return asked
+  }
+  return {
+    guard,
+    dueInMs: (question: Partial<GuardQuestion>) => rounded(guard.tokensInMs?.(about(question)) as number),
+    start: (question: Partial<GuardQuestion>) => guard.started?.(about(question)),
+    refusal: (question: Partial<GuardQuestion>) => guard.admit?.(about(question)),
+  }
+}
+
+test('over: wait says in how many ms the tokens of a start are there, and takes them when it starts', () => {
+  const { guard, dueInMs, start } = startsWith({ perSecond: 10, burst: 2 })
+  expect([guard.admit, guard.delayMs]).toEqual([undefined, undefined])
+  expect([{ at: 0 }, { at: 0 }, { at: 0, tokensAhead: 1 }, { at: 0, tokensAhead: 2 }].map(dueInMs)).toEqual([
+    0, 0, 0, 100,
+  ])
+  start({ at: 0 })
+  start({ at: 0 })
+  expect([0, 50, 100].map((at) => dueInMs({ at }))).toEqual([100, 50, 0])
+  expect(dueInMs({ at: 100, tokens: 2 })).toBe(100)
+  // However long it is quiet, no more than the burst is saved up.
+  for (const tokens of [2, 3]) expect(dueInMs({ at: 1e6, tokens })).toBe((tokens - 2) * 100)
+})
+
+test('maxDelayMs refuses a newcomer who would wait longer, by what goes before it', () => {
+  const { refusal, start } = startsWith({ perSecond: 10, burst: 1, maxDelayMs: 250 })
+  start({ at: 0 })
+  expect([0, 1, 1.5].map((tokensAhead) => refusal({ at: 0, tokensAhead }))).toEqual([undefined, undefined, undefined])
+  expect(refusal({ at: 0, tokensAhead: 2 })).toEqual({
     rule: 'tokenBucket',
-    compared: { tokens: -1.6, perSecond: 10 },
+    compared: { tokens: -2, perSecond: 10 },
     wouldAdmit: 'one whose token is due within 250 ms',
-    retryAfterMs: 10,
+    retryAfterMs: 50,
   })
-  expect(delay(150)).toBe(250)
-  expect(delay(1_000)).toBe(0)
+  expect(refusal({ at: 50, tokensAhead: 2 })).toBeUndefined()
+})
+
+test('spread: one after the other, and after one of weight n there are n spaces', () => {
+  const weight = (request: unknown) => request as number
+  const { dueInMs, start } = startsWith({ perSecond: 10, spread: true, weight })
+  expect(dueInMs({ at: 0, request: 5 })).toBe(0)
+  start({ at: 0, request: 5 })
+  expect([0, 499, 500].map((at) => dueInMs({ at, request: 1 }))).toEqual([500, 1, 0])
+  start({ at: 1e6, request: 0.5 })
+  expect([0, 49, 50].map((ms) => dueInMs({ at: 1e6 + ms, request: 1 }))).toEqual([50, 1, 0])
+  const arrivals = tokenBucket({ perSecond: 10, spread: true, weight })
+  const retryAfterMs = (at: number) => arrivals.admit?.(ask({ at, request: 2 }))?.retryAfterMs
+  expect([0, 0, 199, 200, 201].map(retryAfterMs)).toEqual([undefined, 200, 1, undefined, 199])
+})
+
+test('a request takes as many tokens as weight says; one that takes more than the burst never comes in', () => {
+  const weight = (request: unknown, metadata: unknown) => (request as number) * (metadata as number)
+  const arrivals = tokenBucket({ perSecond: 10, burst: 6, weight })
+  const admit = (request: unknown, at = 0) => arrivals.admit?.(ask({ at, request, metadata: 2 }))?.retryAfterMs
+  expect([admit(2), admit(2), admit(1), admit(0.5), admit(2, 400)]).toEqual([undefined, 200, undefined, 100, undefined])
+  const { guard } = startsWith({ perSecond: 10, burst: 6, weight })
+  for (const asks of [() => admit(4), () => guard.tokens?.(ask({ request: 4, metadata: 2 }))]) {
+    expect(asks).toThrow(InvalidRequestError)
+    expect(asks).toThrow('it takes 8 tokens, and tokenBucket.burst is 6')
+  }
+  for (const wrong of [0, -1, Number.NaN, Number.POSITIVE_INFINITY, '1', Promise.reject(new Error('no'))]) {
+    const { guard } = startsWith({ perSecond: 1, weight: () => wrong as number })
+    expect(() => guard.tokens?.(ask())).toThrow(
+      "Option 'tokenBucket.weight': expected a function that returns a finite",
+    )
+  }
 })
 
 test('what may come at once is a second’s worth, but at least one; all priorities share one bucket', () => {
@@ -48,9 +110,9 @@ test('what may come at once is a second’s worth, but at least one; all priorit
 })
 
 test('who may not wait at all is refused until there is a token', () => {
-  const guard = tokenBucket({ perSecond: 10, burst: 1, over: 'wait', maxDelayMs: 0 })
-  expect(guard.delayMs?.(ask())).toBe(0)
-  expect([99, 100].map((at) => guard.admit?.(ask({ at }))?.retryAfterMs)).toEqual([1, undefined])
+  const { refusal, start } = startsWith({ perSecond: 10, burst: 1, maxDelayMs: 0 })
+  start({})
+  expect([99, 100].map((at) => refusal({ at })?.retryAfterMs)).toEqual([1, undefined])
 })
 
 test('errors of rounding make nobody wait longer, and nobody is told a time before there is a token', () => {
@@ -125,17 +187,6 @@ describe('after a million requests', () => {
       expect(Math.abs(admitted - (5 + (perSecond * 999_999 * 0.7) / 1_000))).toBeLessThanOrEqual(1)
     }
   })
-
-  test('each promise is still for the time of its own token', () => {
-    const perSecond = 300
-    const guard = tokenBucket({ perSecond, burst: 1, over: 'wait' })
-    let at = 1e9
-    for (let i = 0; i < 1_000_000; i++) {
-      at = 1e9 + (i * 1_000) / 301
-      const due = at + (guard.delayMs?.(ask({ at })) as number)
-      if (i % 1_000 === 0) expect(Math.abs(due - (1e9 + (i * 1_000) / perSecond))).toBeLessThan(0.01)
-    }
-  })
 })
 
 test('a clock that jumps, whichever way, stops nobody for long, and gives nobody more than the burst', () => {
@@ -192,7 +243,7 @@ describe('an executor', () => {
     expect(codes).toEqual(new Map([['TRIAGE_RATE_LIMITED', rejected]]))
   })
 
-  test('starts those who wait at the time of their tokens; one that is cancelled leaves its token unused', async () => {
+  test('starts those who wait as tokens come; the token of one that is cancelled is that of the next', async () => {
     const clock = new VirtualClock()
     const started: [n: number, at: number][] = []
     const queue = new QueuedExecutor(async (n: number) => void started.push([n, clock.now()]), {
@@ -208,8 +259,8 @@ describe('an executor', () => {
     await clock.run()
     expect(started).toEqual([
       [1, 0],
-      [3, 200],
-      [4, 300],
+      [3, 100],
+      [4, 200],
     ])
   })
 })
@@ -225,6 +276,10 @@ test.each<[unknown, string]>([
   [{ perSecond: 1, per: 'tenant' }, "'tokenBucket.per': expected 'executor', 'priority' or a function, got 'tenant'"],
   [{ perSecond: 1, over: 'drop' }, "'tokenBucket.over': expected 'refuse' or 'wait', got 'drop'"],
   [{ perSecond: 1, maxDelayMs: 5 }, "'tokenBucket.maxDelayMs': expected nothing, unless over is 'wait', got 5"],
+  [{ perSecond: 1, maxDelayMs: -1, over: 'wait' }, 'expected a number of ms of at least 0, got -1'],
+  [{ perSecond: 1, spread: 1 }, "'tokenBucket.spread': expected a boolean, got 1"],
+  [{ perSecond: 1, spread: true, burst: 2 }, "'tokenBucket.burst': expected nothing where starts are spread, got 2"],
+  [{ perSecond: 1, weight: 2 }, "'tokenBucket.weight': expected a function, got 2"],
   [{ perSecond: 1, maxKeys: 0 }, "'tokenBucket.maxKeys': expected an integer of at least 1, got 0"],
   [{ perSecond: 1, constructor: 1 }, "Unknown option 'tokenBucket.constructor'"],
 ])('%j is refused', (options, message) => {
