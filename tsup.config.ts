@@ -4,7 +4,8 @@ export default defineConfig({
   // src/index.ts, and one entry for each folder beside core: the folder's name is the subpath's.
   entry: ['src/index.ts', 'src/*/index.ts'],
   format: ['esm', 'cjs'],
-  dts: true,
+  // For `await using`: so the declarations compile whatever `lib` a consumer has, and without @types/node, which says the same.
+  dts: { banner: '/// <reference lib="esnext.disposable" />' },
   target: 'node22',
   platform: 'node',
   // For CJS too: a class that two entries use must be one class.

@@ -4,7 +4,8 @@
 
 // Put a function behind a queue.
 export { QueuedExecutor } from './core/queued-executor.ts'
-export { Priority, priorities } from './core/priority.ts'
+export { type Task, TaskQueue, type TaskQueueOptions, type WrapArguments } from './core/task-queue.ts'
+export { isPriority, Priority, priorities } from './core/priority.ts'
 export type { NotRetried, QueuedRequest, RepeatOptions, RunProgress } from './core/queued-request.ts'
 export type { Outcome, RequestState } from './core/request-state.ts'
 export type { WorkerHealth } from './core/run/slot.ts'
@@ -26,6 +27,7 @@ export { type CodelOptions, codel } from './core/admit/guards/codel.ts'
 export { type MeetsDeadlineOptions, meetsDeadline } from './core/admit/guards/meets-deadline.ts'
 export { type ShedByPriorityOptions, shedByPriority } from './core/admit/guards/shed-by-priority.ts'
 export { type BucketKey, type TokenBucketOptions, tokenBucket } from './core/admit/guards/token-bucket.ts'
+export type { Reads } from './core/reads.ts'
 export type { StandardResult, StandardSchema } from './core/admit/schema.ts'
 export { type OrderPolicy, type OrderQuestion, strict, type Turns } from './core/queue/order.ts'
 export { type AgingLoad, type AgingStep, type AgingTargets, aging, agingBoundMs } from './core/queue/orders/aging.ts'
@@ -53,6 +55,7 @@ export type { RetryPolicy, RetryQuestion } from './core/settle/retry.ts'
 
 // Know what went wrong.
 export {
+  type AnyTriageError,
   type CancelledBy,
   CancelledError,
   type DuplicateReason,
@@ -60,6 +63,7 @@ export {
   type FullBound,
   InvalidRequestError,
   InvariantError,
+  isTriageError,
   NotAdmittedError,
   OptionsError,
   OverloadedError,
@@ -74,7 +78,6 @@ export {
 export {
   type ErrorSubject,
   type Explanation,
-  isTriageError,
   TriageError,
   type TriageErrorCode,
 } from './core/triage-error.ts'
@@ -96,7 +99,7 @@ export type { DurationStatus, ExecutorHistograms, RejectionCounts, Totals } from
 export type { HistogramReading } from './core/watch/histogram.ts'
 export type { Describable } from './core/watch/describable.ts'
 export { type Description, describe } from './core/watch/describe.ts'
-export type { Settings } from './core/settings.ts'
+export type { EffectiveOptions } from './core/effective-options.ts'
 export type { ByPriority } from './core/priority.ts'
 
 // Use the parts on their own.

@@ -70,7 +70,7 @@ export function readGiven<O extends object>(
   options: unknown,
   rules: { readonly [K in keyof O]-?: OptionRule },
   elsewhere?: Elsewhere,
-): O {
+): Given<O> {
   const known = Object.keys(rules)
   requireOptions(owner, options, known, elsewhere)
   const read: Record<string, unknown> = {}
@@ -84,7 +84,7 @@ export function readGiven<O extends object>(
     else if (fits(value)) read[name] = value
     else throw misfit(pathOf(owner, name), rule, given)
   }
-  return read as O
+  return read as Given<O>
 }
 
 /** The error for an option that is not what it must be; a known mistake has a sentence of its own. */
@@ -124,6 +124,12 @@ export function requireConcurrency(concurrency: unknown): number {
   if (isCount(concurrency, 1)) return concurrency
   throw new OptionsError('concurrency', 'an integer of at least 1', concurrency)
 }
+
+/** Options as they were given: what was set to undefined is not there. */
+export type Given<O> = { [K in keyof O]: Exclude<O[K], undefined> }
+
+/** Options with nothing left out. */
+export type Complete<O> = { readonly [K in keyof O]-?: Exclude<O[K], undefined> }
 
 /** May it be a promise? What its own getter throws is thrown. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {

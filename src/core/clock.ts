@@ -33,7 +33,7 @@ export interface Clock {
    * not kept for the rest of the burst. Looked at when `source` has changed.
    * @default false
    */
-  readonly stepped?: boolean
+  readonly stepped?: boolean | undefined
   /**
    * Whose timers and time these are. When it changes while something is live, as when fake timers are installed or taken
    * away, time goes on from where it was, and the armed timer is armed anew.

@@ -6,16 +6,16 @@ export interface CloseOptions {
    * True: what was admitted is finished first. False: what waits is cancelled, only what runs is finished.
    * @default true
    */
-  drain?: boolean
+  drain?: boolean | undefined
   /**
    * After how many ms what is left is cancelled, and the signals of what runs aborted. At least 0.
    * @default Infinity
    */
-  graceMs?: number
+  graceMs?: number | undefined
   /**
    * For how many ms it goes on serving before it closes, while `health()` says that it is not ready: until nobody sends it
    * requests any more. At least 0, and finite; `graceMs` counts from its end. A second call may shorten it.
    * @default 0
    */
-  lameDuckMs?: number
+  lameDuckMs?: number | undefined
 }

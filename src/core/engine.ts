@@ -69,7 +69,7 @@ import { Teller } from './watch/teller.ts'
 import { withoutContext } from './without-context.ts'
 
 export class Engine {
-  declare settings: Settings<unknown>
+  declare settings: Settings
   declare readonly timeline: Timeline
   declare readonly alarm: Alarm
   // Admit.
@@ -139,7 +139,7 @@ export class Engine {
   // the first thousand requests after an idle moment take three times as long.
   readonly #kept: object[] = []
 
-  constructor(executor: Executor<unknown, unknown>, settings: Settings<unknown>) {
+  constructor(executor: Executor<unknown, unknown>, settings: Settings) {
     const { clock, order, overload, rateLimits } = settings
     // Of the options nothing is refused any more.
     this.#owner.name = settings.name
@@ -206,7 +206,7 @@ export class Engine {
   }
 
   /** Other bounds, timeouts and guards, for what comes from now on. */
-  adopt(settings: Settings<unknown>, changes: UpdateOptions): void {
+  adopt(settings: Settings, changes: UpdateOptions): void {
     const { rateLimits, overload } = settings
     const hasGuards = changes.rateLimit !== undefined || changes.overload !== undefined
     // First, since both may throw: reading the methods of a guard, too.

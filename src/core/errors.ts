@@ -6,7 +6,7 @@
  */
 import { describe } from './any-value.ts'
 import type { Priority } from './priority.ts'
-import { type ErrorSubject, type Explanation, STACKLESS, TriageError } from './triage-error.ts'
+import { type ErrorSubject, type Explanation, isBranded, STACKLESS, TriageError } from './triage-error.ts'
 
 /** The request never came in: nothing was kept of it, and it will not run. */
 export class NotAdmittedError extends TriageError {}
@@ -27,6 +27,7 @@ const bounds: { readonly [B in FullBound]: readonly [rule: string, what: string]
 
 /** There is no room. */
 export class QueueFullError extends NotAdmittedError {
+  declare readonly code: 'TRIAGE_QUEUE_FULL'
   /** Which bound was reached. */
   readonly bound: FullBound
   /** How many waited (or, for `bound: 'blocked'`, were blocked; for `'checking'`, were checked) when the request came. */
@@ -78,6 +79,7 @@ function refused(explain: Explanation): string {
 
 /** A rate limit has no token for it (`rateLimit`). */
 export class RateLimitedError extends NotAdmittedError {
+  declare readonly code: 'TRIAGE_RATE_LIMITED'
   constructor(explain: Explanation, subject?: ErrorSubject, retryAfterMs?: number) {
     super('TRIAGE_RATE_LIMITED', refused(explain), subject, { explain, retryAfterMs, stackless: true })
   }
@@ -87,6 +89,7 @@ export class RateLimitedError extends NotAdmittedError {
  * An `overload` guard has refused the request, or has shed it when its turn came. `error.started` is false in both cases.
  */
 export class OverloadedError extends NotAdmittedError {
+  declare readonly code: 'TRIAGE_OVERLOADED'
   constructor(explain: Explanation, subject?: ErrorSubject, retryAfterMs?: number) {
     super('TRIAGE_OVERLOADED', refused(explain), subject, { explain, retryAfterMs, stackless: true })
   }
@@ -100,6 +103,7 @@ export interface RequestIssue {
 
 /** The request does not fit the `schema`, or brings what can't be read (`triage-queue/web`: a header). It took no room. */
 export class InvalidRequestError extends NotAdmittedError {
+  declare readonly code: 'TRIAGE_INVALID_REQUEST'
   /** What the schema had to say, in its own order. */
   readonly issues: readonly RequestIssue[]
 
@@ -112,6 +116,7 @@ export class InvalidRequestError extends NotAdmittedError {
 
 /** The executor is draining or closed: it admits nothing any more. */
 export class QueueClosedError extends NotAdmittedError {
+  declare readonly code: 'TRIAGE_QUEUE_CLOSED'
   constructor(subject?: ErrorSubject) {
     super('TRIAGE_QUEUE_CLOSED', 'The executor is closed and admits no more requests', subject)
   }
@@ -125,6 +130,7 @@ export type DuplicateReason = 'live' | 'payload'
 
 /** A request with this id is live, and this one may not share its run. */
 export class DuplicateRequestError extends NotAdmittedError {
+  declare readonly code: 'TRIAGE_DUPLICATE_REQUEST'
   readonly reason: DuplicateReason
 
   constructor(subject: ErrorSubject, reason: DuplicateReason = 'live') {
@@ -140,6 +146,7 @@ export class DuplicateRequestError extends NotAdmittedError {
 
 /** It ended while it waited: `waitTimeoutMs`, `timeoutMs` or its `deadline` was over before a slot was free. */
 export class WaitTimeoutError extends TriageError {
+  declare readonly code: 'TRIAGE_WAIT_TIMEOUT'
   /** How long it waited, in ms. */
   readonly waitedMs: number
   /** The timeout that was over, in ms; 0 for a deadline that was over before it could start. */
@@ -161,6 +168,7 @@ export class WaitTimeoutError extends TriageError {
 
 /** It was admitted, then displaced by a request that goes before it (`whenFull: 'shed'`). */
 export class ShedError extends TriageError {
+  declare readonly code: 'TRIAGE_SHED'
   /** The priority of the request that took its place. */
   readonly displacedBy: Priority
 
@@ -180,6 +188,7 @@ export class ShedError extends TriageError {
 
 /** It ended while it ran: `runTimeoutMs` or `timeoutMs` was over. Its signal is aborted with this very error. */
 export class RunTimeoutError extends TriageError {
+  declare readonly code: 'TRIAGE_RUN_TIMEOUT'
   /** How long this attempt had run, in ms. */
   readonly ranMs: number
   /** The timeout that was over, in ms. */
@@ -205,6 +214,7 @@ export type CancelledBy = 'handle' | 'id' | 'clear' | 'close' | 'after' | 'order
 
 /** It was cancelled: `by` says by whom. The reason, if one was given, is the `cause`. */
 export class CancelledError extends TriageError {
+  declare readonly code: 'TRIAGE_CANCELLED'
   readonly by: CancelledBy
   /** What the canceller gave as the reason. */
   readonly reason: unknown
@@ -226,6 +236,7 @@ export class CancelledError extends TriageError {
 
 /** An option is not what it must be. Nothing was changed. */
 export class OptionsError extends TriageError {
+  declare readonly code: 'TRIAGE_INVALID_OPTIONS'
   /** Which option, as a path: `'maxQueueSize.low'`. */
   readonly path: string
   /** What it must be: `'an integer of at least 1'`. */
@@ -254,6 +265,7 @@ export function misfitMessage(path: string, expected: string, received: unknown)
 
 /** With `debug: true`: the queue has broken one of its own laws. A bug of ours; please report it with `state`. */
 export class InvariantError extends TriageError {
+  declare readonly code: 'TRIAGE_INVARIANT'
   /** Which law, by its number in RELIABILITY.md. */
   readonly law: number
   /** How the executor stood. */
@@ -264,6 +276,28 @@ export class InvariantError extends TriageError {
     this.law = law
     this.state = state
   }
+}
+
+/** Any of them: told apart by `code`. */
+export type AnyTriageError =
+  | QueueFullError
+  | RateLimitedError
+  | OverloadedError
+  | InvalidRequestError
+  | QueueClosedError
+  | DuplicateRequestError
+  | WaitTimeoutError
+  | ShedError
+  | RunTimeoutError
+  | CancelledError
+  | OptionsError
+  | InvariantError
+
+/**
+ * Is it an error of this package, of whichever copy? Then `code` says which one: `switch (error.code)` gives each its own members.
+ */
+export function isTriageError(error: unknown): error is AnyTriageError {
+  return isBranded(error)
 }
 
 // The class name is what a log shows; a bundler's renaming must not change it.

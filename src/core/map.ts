@@ -15,7 +15,12 @@ import { State } from './request-state.ts'
 import { executorOptions } from './settings.ts'
 
 /** What `map()` may be told: the options of each request, and how to pull. */
-export type MapOptions = PullOptions & Omit<RequestOptions, 'id' | 'onDuplicate'>
+export type MapOptions<Metadata = unknown> = PullOptions & Omit<RequestOptions<Metadata>, 'id' | 'onDuplicate'>
+
+/** The options of `map()`, where they may be left out: unless they must say the metadata of the requests. */
+export type MapArguments<Metadata> = undefined extends Metadata
+  ? [options?: MapOptions<Metadata> | undefined]
+  : [options: MapOptions<Metadata> & { metadata: Metadata }]
 
 const mapOptions = Object.keys({
   ...{ ordered: 0, window: 0, priority: 0, signal: 0, waitTimeoutMs: 0, runTimeoutMs: 0, timeoutMs: 0 },

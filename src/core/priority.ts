@@ -46,6 +46,11 @@ export function tierOf(priority: unknown): number {
   }
 }
 
+/** Is it one of the four words? For what comes from outside: `isPriority(header) ? header : 'normal'`. */
+export function isPriority(value: unknown): value is Priority {
+  return tierOf(value) >= 0
+}
+
 /** The word for a tier. */
 export function priorityOf(tier: number): Priority {
   return priorities[tier] as Priority

@@ -3,9 +3,11 @@
  *
  *     request ──▶ admit ──▶ queue ──▶ run ──▶ settle ──▶ watch
  */
+import type { OnDuplicate } from './admit/duplicates.ts'
 import type { Source } from './admit/source.ts'
 import { isYes, requireConcurrency, requireOptions, requireTier } from './checks.ts'
 import type { CloseOptions } from './close-options.ts'
+import { type EffectiveOptions, effectiveOptions } from './effective-options.ts'
 import { Engine } from './engine.ts'
 import {
   CancelledError,
@@ -17,8 +19,14 @@ import {
   RateLimitedError,
   WaitTimeoutError,
 } from './errors.ts'
-import { type MapOptions, mapOver } from './map.ts'
-import type { QueuedExecutorOptions, RequestOptions, UpdateOptions } from './options.ts'
+import { type MapArguments, type MapOptions, mapOver } from './map.ts'
+import type {
+  ConstructorOptions,
+  QueuedExecutorOptions,
+  RequestArguments,
+  RequestOptions,
+  UpdateOptions,
+} from './options.ts'
 import { NORMAL, type Priority } from './priority.ts'
 import type { QueuedRequest } from './queued-request.ts'
 import { RequestRecord, subjectOf } from './request-record.ts'
@@ -26,7 +34,7 @@ import { State } from './request-state.ts'
 import { hasNoContext } from './run/inside.ts'
 import type { WorkerHealth } from './run/slot.ts'
 import type { Executor } from './run/slots.ts'
-import { readSettings, type Settings } from './settings.ts'
+import { readSettings } from './settings.ts'
 import type { JoinedRequest } from './settle/joined-request.ts'
 import { update } from './update.ts'
 import type { ExecutorEvent, Listener } from './watch/events.ts'
@@ -46,16 +54,24 @@ import { isWaiting, viewOf, type WaitingRequest } from './watch/waiting.ts'
  * const answer = await llm.execute('What is TypeScript?', { priority: 'urgent' })
  * ```
  */
-export class QueuedExecutor<Req = unknown, Res = unknown> {
+export class QueuedExecutor<Req = unknown, Res = unknown, Metadata = unknown, Input = Req> {
   readonly #parts: Engine
+
+  /** The default of the option, for a class of requests of which two are never equal. */
+  protected static onDuplicate(): OnDuplicate {
+    return 'join'
+  }
 
   /**
    * @param executor runs one request; it is never called on its caller's stack
    * @throws {OptionsError}
    */
-  constructor(executor: Executor<Req, Res>, options?: QueuedExecutorOptions<Req>) {
+  constructor(executor: Executor<Req, Res, Metadata>, options?: ConstructorOptions<Req, Metadata, Input> | undefined) {
     if (typeof executor !== 'function') throw new OptionsError('executor', 'a function', executor)
-    this.#parts = new Engine(executor as Executor<unknown, unknown>, readSettings(options) as Settings<unknown>)
+    this.#parts = new Engine(
+      executor as Executor<unknown, unknown>,
+      readSettings(options as QueuedExecutorOptions, new.target.onDuplicate()),
+    )
   }
 
   /** Each member asks for it: fake timers that have come, or gone, since the last call are noticed now. */
@@ -71,16 +87,17 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
    * Rejects with the executor's own error, untouched; with `signal.reason` when the signal was aborted; or with a
    * `TriageError`: see `code`.
    */
-  execute(request: Req, options?: RequestOptions): Promise<Res> {
+  execute(request: Input, ...options: RequestArguments<Metadata>): Promise<Res>
+  execute(request: Input, options?: RequestOptions<Metadata>): Promise<Res> {
     const { arrivals, selfWaiting } = this.#engine
-    const record = new RequestRecord<Req, Res>(request, NORMAL, arrivals.instant())
+    const record = new RequestRecord<unknown, Res>(request, NORMAL, arrivals.instant())
     const promise = record.promise()
     arrivals.comes(known(record), options)
     return this.#mayBeInside(record) ? selfWaiting.watch(known(record), promise) : promise
   }
 
   /** Does it come from inside a run, perhaps? */
-  #mayBeInside(record: RequestRecord<Req, Res>): boolean {
+  #mayBeInside(record: RequestRecord<unknown, Res>): boolean {
     return this.#parts.slots.active > 0 && !hasNoContext(record)
   }
 
@@ -88,12 +105,13 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
    * Fulfils with a handle as soon as the request is admitted; rejects when it is not. With `whenFull: 'block'`,
    * `await submit()` in a loop is backpressure.
    */
-  submit(request: Req, options?: RequestOptions): Promise<QueuedRequest<Req, Res>> {
+  submit(request: Input, ...options: RequestArguments<Metadata>): Promise<QueuedRequest<Req, Res, Metadata>>
+  submit(request: Input, options?: RequestOptions<Metadata>): Promise<QueuedRequest<Req, Res, Metadata>> {
     const { arrivals, selfWaiting } = this.#engine
-    const record = new RequestRecord<Req, Res>(request, NORMAL, arrivals.instant())
+    const record = new RequestRecord<unknown, Res>(request, NORMAL, arrivals.instant())
     const extras = record.more()
     extras.kept = true
-    const promise = new Promise<QueuedRequest<Req, Res>>((resolve, reject) => {
+    const promise = new Promise<QueuedRequest<Req, Res, Metadata>>((resolve, reject) => {
       extras.admission = { resolve, reject }
       arrivals.comes(known(record), options)
     })
@@ -106,13 +124,14 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
    * @throws {InvalidRequestError}
    * @throws {DuplicateRequestError} when a request with its id is live that has another payload
    */
-  offer(request: Req, options?: RequestOptions): QueuedRequest<Req, Res> | undefined {
+  offer(request: Input, ...options: RequestArguments<Metadata>): QueuedRequest<Req, Res, Metadata> | undefined
+  offer(request: Input, options?: RequestOptions<Metadata>): QueuedRequest<Req, Res, Metadata> | undefined {
     const { arrivals, refusals, settings } = this.#engine
-    const record = new RequestRecord<Req, Res>(request, NORMAL, arrivals.instant())
+    const record = new RequestRecord<unknown, Res>(request, NORMAL, arrivals.instant())
     const extras = record.more()
     extras.kept = true
     extras.nowOrNever = true
-    let handle: QueuedRequest<Req, Res> | undefined
+    let handle: QueuedRequest<Req, Res, Metadata> | undefined
     let refusal: unknown
     extras.admission = {
       resolve: (admitted) => {
@@ -149,19 +168,22 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
    * stream is then destroyed, a web stream cancelled; but a generator that awaits for ever can't be stopped.
    * @throws {OptionsError} at once; errors of the source, and the first error of a request, come through the iterator
    */
-  map(requests: Source<Req>, options: MapOptions = {}): AsyncGenerator<Res, void, undefined> {
+  map(requests: Source<Input>, ...options: MapArguments<Metadata>): AsyncGenerator<Res, void, undefined>
+  map(requests: Source<Input>, options: MapOptions<Metadata> = {}): AsyncGenerator<Res, void, undefined> {
     return mapOver(this.#engine, requests, options)
   }
 
   /** The handle of a live request; undefined when there is none with this id (any more). */
-  get(id: string): QueuedRequest<Req, Res> | undefined {
+  get(id: string): QueuedRequest<Req, Res, Metadata> | undefined {
     const record = this.#engine.parties.byId(id)
     if (record === undefined) return undefined
     const extras = record.more()
     extras.kept = true
     // The caller who submitted it may have left: then the handle of another who shares it.
-    if (extras.left !== undefined) for (const joined of extras.joined as Set<JoinedRequest<Req, Res>>) return joined
-    return record as QueuedRequest<Req, Res>
+    if (extras.left !== undefined)
+      for (const joined of extras.joined as Set<JoinedRequest<Req, Res>>)
+        return joined as QueuedRequest<Req, Res, Metadata>
+    return record as QueuedRequest<Req, Res, Metadata>
   }
 
   /** Ends a live request, for all who share it, with a `CancelledError`. False when there is none with this id. */
@@ -182,8 +204,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
    * one in their order; then those that are not in the queue yet. It may be changed meanwhile: what has started or ended by then is
    * left out, and what has come since is not shown. Costs some time for each that waits.
    */
-  *waiting(): Generator<WaitingRequest<Req>, void, undefined> {
-    for (const record of this.#engine.waiting()) if (isWaiting(record)) yield viewOf<Req>(record)
+  *waiting(): Generator<WaitingRequest<Req, Metadata>, void, undefined> {
+    for (const record of this.#engine.waiting()) if (isWaiting(record)) yield viewOf<Req, Metadata>(record)
   }
 
   /**
@@ -192,12 +214,12 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
    * @returns how many were ended
    * @throws {OptionsError} unless `matches` is a function, and when it is asynchronous; what it throws. Then none was ended
    */
-  clear(matches?: (waiting: WaitingRequest<Req>) => boolean, reason?: unknown): number {
+  clear(matches?: (waiting: WaitingRequest<Req, Metadata>) => boolean, reason?: unknown): number {
     const { endings } = this.#engine
     let records = this.#engine.waiting()
     if (matches !== undefined) {
       if (typeof matches !== 'function') throw new OptionsError('clear', 'a function', matches)
-      records = records.filter((record) => isYes('clear', matches(viewOf<Req>(record))))
+      records = records.filter((record) => isYes('clear', matches(viewOf<Req, Metadata>(record))))
     }
     let ended = 0
     for (const record of records) {
@@ -223,8 +245,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
    * that are live keep their timeouts. Whether anything of a priority may wait (`'none'`) can't be changed.
    * @throws {OptionsError}
    */
-  update(options: UpdateOptions): void {
-    update(this.#engine, options)
+  update(options: UpdateOptions<Req, Metadata>): void {
+    update(this.#engine, options as UpdateOptions)
   }
 
   /** How many calls of the executor may run at once. A smaller number shrinks as runs end. */
@@ -248,7 +270,10 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
    *
    * Rejects with a `QueueClosedError` when the executor closes, and with the error that a guard throws.
    */
-  ready(priority: Priority = 'normal', about: { request?: Req; metadata?: unknown } = {}): Promise<void> {
+  ready(
+    priority: Priority = 'normal',
+    about: { request?: Req | undefined; metadata?: Metadata | undefined } = {},
+  ): Promise<void> {
     try {
       requireOptions('about', about, ['request', 'metadata'])
       const { room, timeline } = this.#engine
@@ -289,31 +314,31 @@ export class QueuedExecutor<Req = unknown, Res = unknown> {
   }
 
   /** Calls `listener` at each such event, in the AsyncLocalStorage context of the request's own submitter. */
-  on<E extends ExecutorEvent>(event: E, listener: Listener<E>): this {
-    this.#engine.events.on(event, listener)
+  on<E extends ExecutorEvent>(event: E, listener: Listener<E, Req, Res, Metadata, Input>): this {
+    this.#engine.events.on(event, listener as Listener<E>)
     return this
   }
 
   /** Calls `listener` at the next such event only. */
-  once<E extends ExecutorEvent>(event: E, listener: Listener<E>): this {
-    this.#engine.events.once(event, listener)
+  once<E extends ExecutorEvent>(event: E, listener: Listener<E, Req, Res, Metadata, Input>): this {
+    this.#engine.events.once(event, listener as Listener<E>)
     return this
   }
 
   /** The same as `off()`, by the name that `events.once()` and `events.on()` of Node call. */
-  removeListener<E extends ExecutorEvent>(event: E, listener: Listener<E>): this {
+  removeListener<E extends ExecutorEvent>(event: E, listener: Listener<E, Req, Res, Metadata, Input>): this {
     return this.off(event, listener)
   }
 
   /** Takes a listener away, as often as it was added to this event. */
-  off<E extends ExecutorEvent>(event: E, listener: Listener<E>): this {
-    this.#engine.events.off(event, listener)
+  off<E extends ExecutorEvent>(event: E, listener: Listener<E, Req, Res, Metadata, Input>): this {
+    this.#engine.events.off(event, listener as Listener<E>)
     return this
   }
 
-  /** The effective options: what was given, and the defaults, by priority. */
-  get settings(): Settings<Req> {
-    return this.#engine.settings as Settings<Req>
+  /** The effective options, in their own words: what was given, the defaults, and what has changed since. Frozen; made anew. */
+  get settings(): EffectiveOptions<Req, Input> {
+    return effectiveOptions(this.#engine.settings, this.concurrency)
   }
 
   /** Shall it be sent requests, and does it work at all? For readiness and liveness probes. */

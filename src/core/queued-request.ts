@@ -15,13 +15,13 @@ export interface RunProgress {
 }
 
 /** The handle of a request that was admitted: look at it, change it, cancel it, await its result. */
-export interface QueuedRequest<Req = unknown, Res = unknown> {
+export interface QueuedRequest<Req = unknown, Res = unknown, Metadata = unknown> {
   /** The caller's own id, or one made when it is first read. Unique among the live requests. */
   readonly id: string
   readonly request: Req
   readonly priority: Priority
   readonly state: RequestState
-  readonly metadata: unknown
+  readonly metadata: Metadata
   /** When it was submitted, in ms on the executor's clock (`performance.now()` by default). */
   readonly enqueuedAt: number
   /**
@@ -63,7 +63,7 @@ export type NotRetried = 'full'
 /** What a request was submitted with, besides its id, priority and metadata, and needs when it is submitted again. */
 export interface RepeatOptions {
   readonly cost: number
-  readonly waitTimeoutMs?: number
-  readonly runTimeoutMs?: number
-  readonly timeoutMs?: number
+  readonly waitTimeoutMs?: number | undefined
+  readonly runTimeoutMs?: number | undefined
+  readonly timeoutMs?: number | undefined
 }

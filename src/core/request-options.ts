@@ -1,7 +1,16 @@
 /**
  * What one call asks for: a request, or a close. It is read at each call, so there is no table as in `settings.ts`.
  */
-import { hasMethods, isCount, misfit, msFromZero, type OptionRule, requireOptions, requireTier } from './checks.ts'
+import {
+  type Complete,
+  hasMethods,
+  isCount,
+  misfit,
+  msFromZero,
+  type OptionRule,
+  requireOptions,
+  requireTier,
+} from './checks.ts'
 import type { CloseOptions } from './close-options.ts'
 import { OptionsError } from './errors.ts'
 import type { RequestOptions } from './options.ts'
@@ -127,7 +136,7 @@ function remainingMs(deadline: unknown): number {
 }
 
 /** @throws {OptionsError} */
-export function readCloseOptions(options: CloseOptions = {}): Required<CloseOptions> {
+export function readCloseOptions(options: CloseOptions = {}): Complete<CloseOptions> {
   requireOptions('', options, closeOptions)
   const { drain = true, graceMs = Number.POSITIVE_INFINITY, lameDuckMs = 0 } = options as CloseOptions
   if (typeof drain !== 'boolean') throw new OptionsError('drain', 'a boolean', drain)

@@ -11,6 +11,7 @@ import { keptFor } from './admit/openings.ts'
 import type { StandardSchema } from './admit/schema.ts'
 import {
   aFunction,
+  type Given,
   hasMethods,
   isCount,
   isPlain,
@@ -35,7 +36,7 @@ import type { Elsewhere } from './unknown-option.ts'
 import type { ListenerErrorHandler } from './watch/events.ts'
 
 /** The options as the engine reads them: complete, and by tier. */
-export interface Settings<Req> {
+export interface Settings {
   readonly name: string
   readonly concurrency: number
   /** 0: nothing may wait; no bound is Infinity. */
@@ -56,7 +57,7 @@ export interface Settings<Req> {
   readonly waitLimitMs: readonly number[]
   readonly onStuck: StuckPolicy
   readonly maxReplaced: number
-  readonly schema: StandardSchema<Req> | undefined
+  readonly schema: StandardSchema<unknown> | undefined
   readonly maxChecking: number
   readonly onDuplicate: OnDuplicate
   readonly order: OrderPolicy
@@ -157,23 +158,24 @@ export const executorOptions: Elsewhere = { names: Object.keys(rules), owner: 't
 
 /**
  * Options with their defaults. What is set to undefined is not set.
+ * @param onDuplicate the default of that option
  * @throws {OptionsError} that names the option, what it must be, and what it is
  */
-export function readSettings<Req>(options: QueuedExecutorOptions<Req> = {}): Settings<Req> {
-  return settingsOf(
-    readGiven<QueuedExecutorOptions<Req>>('', options, rules, { names: requestOptions, owner: 'a request' }),
-  )
+export function readSettings(options: QueuedExecutorOptions = {}, onDuplicate: OnDuplicate = 'join'): Settings {
+  const given = readGiven<QueuedExecutorOptions>('', options, rules, { names: requestOptions, owner: 'a request' })
+  given.onDuplicate ??= onDuplicate
+  return settingsOf(given)
 }
 
 /**
  * The same settings, but for some options: all that follows from these follows anew.
  * @throws {OptionsError} where they don't fit the others
  */
-export function changedSettings<Req>(settings: Settings<Req>, changes: UpdateOptions): Settings<Req> {
-  return settingsOf<Req>({ ...(givenOf.get(settings) as QueuedExecutorOptions<Req>), ...changes })
+export function changedSettings(settings: Settings, changes: Given<UpdateOptions>): Settings {
+  return settingsOf({ ...(givenOf.get(settings) as Given<QueuedExecutorOptions>), ...changes })
 }
 
-function settingsOf<Req>(given: QueuedExecutorOptions<Req>): Settings<Req> {
+function settingsOf(given: Given<QueuedExecutorOptions>): Settings {
   const { limit } = given
   const decides = limit !== undefined && limit.shadow !== true
   if (decides && given.concurrency !== undefined) {
@@ -188,7 +190,7 @@ function settingsOf<Req>(given: QueuedExecutorOptions<Req>): Settings<Req> {
   const reserve = floorsOf(given.reserve, concurrency, given.lendReserve ?? false)
   const waitTimeoutMs = byTier(given.waitTimeoutMs, Number.POSITIVE_INFINITY)
   const timeoutMs = byTier(given.timeoutMs, Number.POSITIVE_INFINITY)
-  const settings: Settings<Req> = {
+  const settings: Settings = {
     name: given.name ?? 'triage',
     concurrency,
     total,
@@ -211,7 +213,7 @@ function settingsOf<Req>(given: QueuedExecutorOptions<Req>): Settings<Req> {
     maxReplaced: given.maxReplaced ?? concurrency,
     schema: given.schema,
     maxChecking: unbounded(given.maxChecking ?? atMost),
-    onDuplicate: given.onDuplicate ?? 'join',
+    onDuplicate: given.onDuplicate as OnDuplicate,
     order,
     limit,
     reserve,
@@ -236,7 +238,7 @@ export function policiesOf({
   retry,
   rateLimits,
   overload,
-}: Pick<Settings<unknown>, 'order' | 'limit' | 'retry' | 'rateLimits' | 'overload'>): [path: string, policy: Policy][] {
+}: Pick<Settings, 'order' | 'limit' | 'retry' | 'rateLimits' | 'overload'>): [path: string, policy: Policy][] {
   return [
     ['order', order],
     ...(limit === undefined ? [] : [['limit', limit] as [string, Policy]]),

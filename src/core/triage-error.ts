@@ -160,7 +160,7 @@ export class TriageError extends Error {
   }
 }
 
-/** Is it an error of this package, of whichever copy? Then `code` says which one. */
-export function isTriageError(error: unknown): error is TriageError {
+/** Is it an error of this package, of whichever copy? */
+export function isBranded(error: unknown): error is TriageError {
   return typeof error === 'object' && error !== null && brand in error
 }

@@ -19,7 +19,7 @@ export function update(engine: Engine, options: UpdateOptions): void {
   engine.adopt(settings, changes)
 }
 
-function requireSameSeats(before: Settings<unknown>, after: Settings<unknown>, given: unknown): void {
+function requireSameSeats(before: Settings, after: Settings, given: unknown): void {
   for (const [tier, priority] of priorities.entries()) {
     const [was, is] = [before.byTier[tier], after.byTier[tier]] as [number, number]
     if ((was === 0) === (is === 0)) continue

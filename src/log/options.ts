@@ -10,28 +10,28 @@ export interface LogOptions {
    * The order of a logger's arguments: `'pino'` for `(fields, message)`, `'console'` for `(message, fields)`.
    * @default 'pino' for a logger that has both child() and fatal(), and no transports (as winston has); else 'console'
    */
-  readonly shape?: LogShape
+  readonly shape?: LogShape | undefined
   /**
    * The logger's method for each event; `'off'` writes no line and costs nothing.
    * @default failed and stuck 'error'; rejected, expired, shed and full 'warn'; resized and closed 'info'; cancelled, completed and retrying 'off'
    */
-  readonly levels?: { readonly [E in LogEvent]?: LogLevel }
+  readonly levels?: { readonly [E in LogEvent]?: LogLevel | undefined } | undefined
   /**
    * How many lines of one kind (an event; for refusals, an event and a reason) may be written in a second. What is
    * beyond is counted, and the next line of its kind says how many: `suppressed`. Greater than 0; Infinity: no limit.
    * @default 10
    */
-  readonly perSecond?: number
+  readonly perSecond?: number | undefined
   /**
    * How many lines of one kind may come at once, after a quiet while: an integer of at least 1.
    * @default 20
    */
-  readonly burst?: number
+  readonly burst?: number | undefined
   /**
    * What a line shows of a request and its metadata, as the field `payload`; undefined shows nothing. Without it, neither
    * is ever logged.
    */
-  readonly redact?: (about: Redactable, event: LogEvent) => unknown
+  readonly redact?: ((about: Redactable, event: LogEvent) => unknown) | undefined
 }
 
 /** What only a redactor may see. */

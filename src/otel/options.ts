@@ -12,30 +12,30 @@ export interface OtelOptions {
    * Makes the spans; false: no spans.
    * @default the tracer `triage-queue` of `tracerProvider`
    */
-  tracer?: Tracer | false
+  tracer?: Tracer | false | undefined
   /** @default the global one, which may also be registered later */
-  tracerProvider?: TracerProvider
+  tracerProvider?: TracerProvider | undefined
   /**
    * Makes the instruments; false: no metrics.
    * @default the meter `triage-queue` of `meterProvider`
    */
-  meter?: Meter | false
+  meter?: Meter | false | undefined
   /** @default the global one, which must have been registered before */
-  meterProvider?: MeterProvider
+  meterProvider?: MeterProvider | undefined
   /**
    * Whether the histograms `triage.queue.wait_time` and `triage.run_time` are recorded. Unlike all other instruments,
    * which cost nothing until they are collected, these cost two measurements for each request.
    * @default true when a `meter` or a `meterProvider` is given
    */
-  histograms?: boolean
+  histograms?: boolean | undefined
   /** Added to each request's span and to each measurement. Few values: each combination is a time series. */
-  attributes?: Attributes
+  attributes?: Attributes | undefined
   /**
    * The clock of the executor, if it was given one. With a clock that does not run with real time, spans begin at the
    * real time of the attachment, and from there on are as long and as far apart as on that clock.
    * @default systemClock
    */
-  clock?: Clock
+  clock?: Clock | undefined
 }
 
 const rules: { readonly [K in keyof OtelOptions]-?: OptionRule } = {

@@ -9,11 +9,11 @@ import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
 /** What may be told of a process; what is left out is not looked at, nor is NaN. */
 export interface PressureReadings {
   /** By how much the event loop was late, in ms: the mean since the last reading. */
-  readonly eventLoopDelayMs?: number
+  readonly eventLoopDelayMs?: number | undefined
   /** Which part of the time since the last reading the event loop was busy: 0 to 1. */
-  readonly eventLoopUtilization?: number
-  readonly heapUsedBytes?: number
-  readonly rssBytes?: number
+  readonly eventLoopUtilization?: number | undefined
+  readonly heapUsedBytes?: number | undefined
+  readonly rssBytes?: number | undefined
 }
 
 export type Reading = keyof PressureReadings

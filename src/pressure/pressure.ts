@@ -17,28 +17,28 @@ import { type PressureReadings, processReadings, type Reading } from './monitor.
 
 export interface PressureOptions {
   /** The greatest mean delay of the event loop, in ms. */
-  readonly maxEventLoopDelayMs?: number
+  readonly maxEventLoopDelayMs?: number | undefined
   /** The greatest part of the time that the event loop may be busy: 0 to 1. Its delay says more, unless work comes in small pieces. */
-  readonly maxEventLoopUtilization?: number
+  readonly maxEventLoopUtilization?: number | undefined
   /** The most heap in use, in bytes. It includes what is garbage already: leave room for it. */
-  readonly maxHeapUsedBytes?: number
+  readonly maxHeapUsedBytes?: number | undefined
   /** The most memory of the whole process, in bytes. */
-  readonly maxRssBytes?: number
+  readonly maxRssBytes?: number | undefined
   /**
    * For how long a reading holds, in ms.
    * @default 100
    */
-  readonly sampleIntervalMs?: number
+  readonly sampleIntervalMs?: number | undefined
   /**
    * Priorities that come in all the same.
    * @default []
    */
-  readonly exempt?: readonly Priority[]
+  readonly exempt?: readonly Priority[] | undefined
   /**
    * Where readings come from, in place of this process.
    * @default the process's own
    */
-  readonly read?: () => PressureReadings
+  readonly read?: (() => PressureReadings) | undefined
 }
 
 const maxima = {

@@ -42,18 +42,18 @@ export interface PrometheusOptions {
    * Where the metrics are registered: a `Registry` of prom-client, of either content type.
    * @default prom-client's global `register`
    */
-  registry?: MetricsRegistry
+  registry?: MetricsRegistry | undefined
   /**
    * What the name of each metric begins with: letters, digits, `_` and `:`, no digit first; '' for nothing.
    * @default 'triage_'
    */
-  prefix?: string
+  prefix?: string | undefined
   /**
    * More labels for all series of this executor: `{ region: 'eu' }`. Not `queue`, `priority`, `reason`, `outcome` and
    * `le`, and nothing that begins with `__`.
    * @default {}
    */
-  labels?: { readonly [name: string]: string }
+  labels?: { readonly [name: string]: string } | undefined
   /**
    * The upper bounds of the histograms' buckets, in seconds, ascending: one array for both, or one each for the wait
    * and the run. `+Inf` comes by itself.
@@ -64,19 +64,22 @@ export interface PrometheusOptions {
    * are exact.
    * @default 1 ms to 1 minute for the wait, 1 ms to 5 minutes for the run
    */
-  buckets?: readonly number[] | { readonly wait?: readonly number[]; readonly run?: readonly number[] }
+  buckets?:
+    | readonly number[]
+    | { readonly wait?: readonly number[] | undefined; readonly run?: readonly number[] | undefined }
+    | undefined
   /**
    * Keeps, for each bucket of `run_time_seconds`, the trace and span of the last request that completed or failed in
    * it: the span that was active where it was submitted, if it was sampled. Needs `@opentelemetry/api`, and costs
    * listeners on `completed` and `failed`. Only registries of the OpenMetrics content type show it.
    * @default false
    */
-  exemplars?: boolean
+  exemplars?: boolean | undefined
   /**
    * The `trace` of `@opentelemetry/api`, for exemplars in a bundle: there the package can't be looked up by its name.
    * @default that of the package that is installed
    */
-  traceApi?: TraceApi
+  traceApi?: TraceApi | undefined
 }
 
 /** The options, complete. */

@@ -24,27 +24,27 @@ export interface WatchOptions {
    * Where it is shown: a live view if it is a TTY and TERM is not 'dumb', else plain lines.
    * @default process.stdout
    */
-  readonly stream?: WatchStream
+  readonly stream?: WatchStream | undefined
   /**
    * How often the live view is drawn, in ms; it is written only when something has changed.
    * @default 250
    */
-  readonly intervalMs?: number
+  readonly intervalMs?: number | undefined
   /**
    * How often there is a plain line, in ms, if something has changed.
    * @default 5_000
    */
-  readonly plainIntervalMs?: number
+  readonly plainIntervalMs?: number | undefined
   /**
    * Whether the live view has colours.
    * @default what the stream says of itself; never when NO_COLOR is set and not empty
    */
-  readonly colors?: boolean
+  readonly colors?: boolean | undefined
   /**
    * The source of time for the timer and the rates.
    * @default systemClock
    */
-  readonly clock?: Clock
+  readonly clock?: Clock | undefined
 }
 
 export interface WatchSettings {

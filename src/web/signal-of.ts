@@ -7,13 +7,13 @@ import type { NodeHeaders } from './headers.ts'
 /** Node's IncomingMessage: Express's and Nest's request, Fastify's `request.raw`. */
 export interface RequestLike {
   readonly headers: NodeHeaders
-  readonly socket?: { readonly destroyed?: boolean } | null
+  readonly socket?: { readonly destroyed?: boolean | undefined } | null | undefined
 }
 
 /** Node's ServerResponse: Express's and Nest's response, Fastify's `reply.raw`. */
 export interface ResponseLike {
   readonly writableEnded: boolean
-  readonly destroyed?: boolean
+  readonly destroyed?: boolean | undefined
   once(event: 'close', listener: () => void): unknown
 }
 

@@ -1,7 +1,8 @@
 /**
  * How is an error told over HTTP? As a problem of RFC 9457, without a stack, and without a word of anybody else's error.
  */
-import { type Explanation, isTriageError, type TriageErrorCode } from '../core/triage-error.ts'
+import { isTriageError } from '../core/errors.ts'
+import type { Explanation, TriageErrorCode } from '../core/triage-error.ts'
 
 /** The body of an `application/problem+json`. @see https://www.rfc-editor.org/rfc/rfc9457 */
 export interface Problem {
@@ -11,11 +12,11 @@ export interface Problem {
   readonly title: string
   readonly status: number
   /** The message of an error of ours that quotes nothing of the service's. */
-  readonly detail?: string
+  readonly detail?: string | undefined
   /** That of an error of ours. */
-  readonly code?: TriageErrorCode
-  readonly retryAfterMs?: number
-  readonly explain?: Explanation
+  readonly code?: TriageErrorCode | undefined
+  readonly retryAfterMs?: number | undefined
+  readonly explain?: Explanation | undefined
 }
 
 /**

@@ -9,7 +9,7 @@ import {
   ShedError,
 } from 'triage-queue'
 import { VirtualClock } from 'triage-queue/simulation'
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, expectTypeOf, test, vi } from 'vitest'
 import { z } from 'zod'
 
 /** An executor whose runs take as long as the request says, on virtual time. */
@@ -327,6 +327,18 @@ describe('backpressure', () => {
 
 describe('the admission check', () => {
   const schema = z.object({ prompt: z.string().min(1), tokens: z.number().default(100) })
+
+  test('what it takes and what it makes are two types, and the executor is given what it makes', async () => {
+    const queue = new QueuedExecutor(async (request) => request.tokens.toFixed(1), { schema })
+    const completed = vi.fn(({ request, result }: { request: z.output<typeof schema>; result: string }) => [
+      request,
+      result,
+    ])
+    queue.on('completed', completed)
+    expectTypeOf(queue.execute).parameter(0).toEqualTypeOf<z.input<typeof schema>>()
+    expect(await queue.execute({ prompt: 'Hello' })).toBe('100.0')
+    expect(completed).toHaveReturnedWith([{ prompt: 'Hello', tokens: 100 }, '100.0'])
+  })
 
   test('an unfit request takes no room, is told why, and is announced; a fit one goes on as the schema made it', async () => {
     const queue = new QueuedExecutor((request: { prompt: string; tokens: number }) => request.tokens, { schema })

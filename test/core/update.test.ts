@@ -27,7 +27,7 @@ describe('a bound', () => {
     expect(queue.getStatus()).toMatchObject({ waiting: 3, blocked: 1, maxQueueSize: 3 })
     queue.update({ maxQueueSize: 10 })
     await turn()
-    expect([queue.getStatus().waiting, ready.state, queue.settings.total]).toEqual([4, 'fulfilled', 10])
+    expect([queue.getStatus().waiting, ready.state, queue.settings.maxQueueSize.total]).toEqual([4, 'fulfilled', 10])
     expect(ends.every(({ state }) => state === 'pending')).toBe(true)
   })
 
@@ -95,9 +95,12 @@ describe('a bound', () => {
       "Option 'maxQueueSize': expected a bound for urgent, and not 'none', got 'none'",
     )
     expect(() => mixed.queue.update({ maxQueueSize: 50 })).toThrow("expected 'none' for low, as it was made, got 50")
-    expect([queue.settings.total, queue.settings.timeoutMs[0]]).toEqual([10_000, Number.POSITIVE_INFINITY])
+    expect([queue.settings.maxQueueSize.total, queue.settings.timeoutMs.urgent]).toEqual([
+      10_000,
+      Number.POSITIVE_INFINITY,
+    ])
     mixed.queue.update({ maxQueueSize: { total: 5, low: 'none' } })
-    expect(mixed.queue.settings).toMatchObject({ total: 5, byTier: [Infinity, Infinity, Infinity, 0] })
+    expect(mixed.queue.settings).toMatchObject({ maxQueueSize: { total: 5, urgent: Infinity, low: 'none' } })
   })
 })
 
@@ -127,7 +130,7 @@ describe('a timeout', () => {
       watch(queue.execute('checked')),
     ]
     queue.update({ waitTimeoutMs: 40, runTimeoutMs: 40, timeoutMs: 60 })
-    expect(queue.settings).toMatchObject({ waitTimeoutMs: [40, 40, 40, 40], waitLimitMs: [40, 40, 40, 40] })
+    expect(queue.settings).toMatchObject({ waitTimeoutMs: { urgent: 40, high: 40, normal: 40, low: 40 } })
     queue.get('moves')?.setPriority('high')
     await gate.finish('busy 1')
     expect(gate.call('waits').run.deadline).toBe(100)
@@ -171,7 +174,7 @@ describe('a timeout', () => {
     const freeAgain = watch(queue.execute('free again'))
     await clock.advance(50)
     expect([free.state, timed.outcome, freeAgain.state]).toEqual(['pending', 'TRIAGE_WAIT_TIMEOUT', 'pending'])
-    expect(queue.settings.timeoutMs).toEqual([Infinity, Infinity, Infinity, Infinity])
+    expect(Object.values(queue.settings.timeoutMs)).toEqual([Infinity, Infinity, Infinity, Infinity])
   })
 
   test('of one priority stands beside those of others', async () => {
@@ -231,7 +234,7 @@ describe('guards', () => {
     await expect(queue.execute('a')).rejects.toMatchObject({ code: 'TRIAGE_RATE_LIMITED' })
     queue.update({ rateLimit: [] })
     expect(queue.offer('a')).toBeDefined()
-    expect(queue.settings).toMatchObject({ rateLimits: [], overload: [] })
+    expect(queue.settings).toMatchObject({ rateLimit: [], overload: [] })
   })
 
   test('that hold all starts hold them no longer when they have gone', async () => {
@@ -263,7 +266,7 @@ describe('guards', () => {
     await expect(queue.execute('a')).rejects.toMatchObject({ code: 'TRIAGE_RATE_LIMITED' })
     const other = gated()
     expect(() => other.queue.update({ rateLimit: bucket, timeoutMs: 5 })).toThrow("serves 'triage' already")
-    expect(other.queue.settings.timeoutMs[0]).toBe(Number.POSITIVE_INFINITY)
+    expect(other.queue.settings.timeoutMs.urgent).toBe(Number.POSITIVE_INFINITY)
     expect(other.queue.offer('a')).toBeDefined()
   })
 })
@@ -282,7 +285,7 @@ describe('all that is named, or nothing', () => {
     const { queue } = gated({ concurrency: 4, reserve: { urgent: 2 } })
     const before = queue.settings
     expect(() => queue.update(options as UpdateOptions)).toThrow(message)
-    expect(queue.settings).toBe(before)
+    expect(queue.settings).toEqual(before)
     expect(queue.concurrency).toBe(4)
   })
 
@@ -315,9 +318,9 @@ describe('all that is named, or nothing', () => {
         return ++reads
       },
     })
-    expect([queue.settings.timeoutMs[0], queue.settings.total, reads]).toEqual([70, 1, 1])
+    expect([queue.settings.timeoutMs.urgent, queue.settings.maxQueueSize.total, reads]).toEqual([70, 1, 1])
     queue.update({})
-    expect(queue.settings.total).toBe(1)
+    expect(queue.settings.maxQueueSize.total).toBe(1)
   })
 
   test('while it closes', async () => {

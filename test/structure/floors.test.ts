@@ -22,9 +22,12 @@ test('every folder beside core is the subpath export of the same name', () => {
   const folders = readdirSync(`${root}src`, { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && entry.name !== 'core')
     .map((entry) => `./${entry.name}`)
-  const { exports } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'))
+  const { exports, typesVersions } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'))
   const subpaths = Object.keys(exports).filter((key) => key !== '.' && key !== './package.json')
   expect(subpaths.sort()).toEqual(folders.sort())
+  // For `moduleResolution: node10`, which does not read `exports`.
+  const types = folders.map((folder) => [folder.slice(2), [`./dist/${folder.slice(2)}/index.d.cts`]])
+  expect(typesVersions).toEqual({ '*': Object.fromEntries(types) })
 })
 
 describe('the rule itself, on synthetic files', () => {

@@ -5,7 +5,8 @@
  *
  *     4  src/<subpath>/**                                  work on the executor handed to them
  *     3  src/index.ts                                      the public names
- *     2  src/core/{options,settings,request-options}.ts, src/core/{engine,map,update,queued-executor}.ts
+ *     2  src/core/{options,settings,effective-options,request-options}.ts,
+ *        src/core/{engine,map,update,queued-executor,task-queue}.ts
  *                                                          know the order of the stations
  *     1  src/core/{admit,queue,run,settle,watch}/**        the stations
  *     0  src/core/*.ts                                     the words that all stations share
@@ -19,11 +20,13 @@ const STATIONS = new Set(['admit', 'queue', 'run', 'settle', 'watch'])
 const EXECUTOR_FILES = new Set([
   'options.ts',
   'settings.ts',
+  'effective-options.ts',
   'request-options.ts',
   'engine.ts',
   'map.ts',
   'update.ts',
   'queued-executor.ts',
+  'task-queue.ts',
 ])
 const CORE_PACKAGES = new Set(['node:async_hooks', 'eventemitter3'])
 

@@ -9,10 +9,15 @@ import { expect, test } from 'vitest'
 
 const root = join(import.meta.dirname, '../..')
 
-/** Those whose length is known: one item for each priority, for each column of a terminal, or for each level of a log. */
+/**
+ * Those whose length is known: one item for each priority, for each column of a terminal, or for each level of a log. Or they
+ * have been arguments already, those of a wrapped function.
+ */
 const bounded = [
   'src/core/queue/orders/weighted.ts: Math.max(...read)',
   'src/core/queue/request-queue.ts: Math.max(...waits)',
+  'src/core/task-queue.ts: options.apply(undefined, args)',
+  'src/core/task-queue.ts: fn.apply(this, args)',
   'src/log/options.ts: oneOf(...logLevels)',
   'src/terminal/text.ts: Math.max(...values)',
   'src/terminal/view.ts: Math.max(...Object.values(oldestWaitMsByPriority))',

@@ -21,7 +21,7 @@ export interface ArrivalsParts {
     readonly schema: StandardSchema<unknown> | undefined
     readonly whenFull: WhenFull
     readonly concurrency: number
-    readonly limit: { readonly shadow?: boolean } | undefined
+    readonly limit: { readonly shadow?: boolean | undefined } | undefined
   }
   /** Has each request a time limit that counts from its submission? */
   readonly timesAll: boolean

@@ -10,13 +10,13 @@ import type { Policy } from '../policy.ts'
 import type { Explanation } from '../triage-error.ts'
 
 /** What a guard may look at. One object is used again for every question: read it, don't keep it. */
-export interface GuardQuestion {
+export interface GuardQuestion<Req = unknown, Metadata = unknown> {
   /** Now, in ms on the executor's clock. */
   at: number
   /** 0 for urgent … 3 for low. */
   tier: number
-  request: unknown
-  metadata: unknown
+  request: Req
+  metadata: Metadata
   /** Since it was submitted, in ms. */
   waitMs: number
   /** When its time is over, waiting and running, on the same clock; or Infinity. */
@@ -61,7 +61,7 @@ export interface GuardQuestion {
  * `OverloadedError`. A missing `retryAfterMs` is estimated from the pace of recent runs.
  */
 export interface Refusal extends Explanation {
-  readonly retryAfterMs?: number
+  readonly retryAfterMs?: number | undefined
 }
 
 /**
@@ -71,45 +71,45 @@ export interface Refusal extends Explanation {
  * one of a listener is (`onListenerError`), and counts as no answer. So does an invalid answer, such as the promise of a guard
  * that is asynchronous by mistake: it is reported once.
  */
-export interface Guard extends Policy {
+export interface Guard<Req = unknown, Metadata = unknown> extends Policy {
   /**
    * Whether a newcomer may come in; undefined: this guard lets it in. Asked once for each request, before the bounds, and by
    * `ready()` and `map()` with `probe`. The queue may be full after all, and the guard does not hear of that.
    */
-  admit?(question: Readonly<GuardQuestion>): Refusal | undefined
+  admit?(question: Readonly<GuardQuestion<Req, Metadata>>): Refusal | undefined
   /**
    * The time in ms until the next request may start. 0, a negative number or NaN means now. Until then no request of any
    * priority starts, and the guard is not asked again. After Infinity it is asked again in a second. It may be asked often for
    * one start: take nothing here, but in `started`.
    */
-  holdMs?(question: Readonly<GuardQuestion>): number
+  holdMs?(question: Readonly<GuardQuestion<Req, Metadata>>): number
   /**
    * The time in ms until a newcomer may enter the queue. 0, a negative number or NaN means now. Until then it counts as waiting.
    * Infinity refuses it with an `OptionsError`. If nothing may wait, the guard is asked with `probe` first, and a delay refuses it.
    */
-  delayMs?(question: Readonly<GuardQuestion>): number
+  delayMs?(question: Readonly<GuardQuestion<Req, Metadata>>): number
   /**
    * In how many ms the tokens are there that a request takes when it starts, after `tokensAhead` others; 0, a negative number or NaN
    * means now. Asked when its turn has come: until then the request is set aside, and only those of the same bucket wait with it.
    * It still counts as waiting. After Infinity it is asked again in a second. Take nothing here, but in `started`: a request starts
    * with the tokens of all guards, or not at all.
    */
-  tokensInMs?(question: Readonly<GuardQuestion>): number
+  tokensInMs?(question: Readonly<GuardQuestion<Req, Metadata>>): number
   /**
    * Which bucket that is: any value. Requests with equal ones wait in one line, in their order. Asked once when a request comes,
    * and again when it is given another priority. Without it, all have one.
    */
-  bucket?(question: Readonly<GuardQuestion>): unknown
+  bucket?(question: Readonly<GuardQuestion<Req, Metadata>>): unknown
   /** How many tokens that are: a finite number greater than 0. Asked when `bucket` is. Without it, one. */
-  tokens?(question: Readonly<GuardQuestion>): number
+  tokens?(question: Readonly<GuardQuestion<Req, Metadata>>): number
   /** Whether it is too late for a request whose turn has come: it then ends as `shed`. Never asked about a retry. */
-  drop?(question: Readonly<GuardQuestion>): Refusal | undefined
+  drop?(question: Readonly<GuardQuestion<Req, Metadata>>): Refusal | undefined
   /** Told when a request starts: each attempt. */
-  started?(question: Readonly<GuardQuestion>): void
+  started?(question: Readonly<GuardQuestion<Req, Metadata>>): void
   /**
    * Told when a started request has its answer: that of the executor, its error, or a `RunTimeoutError`. It is told of each
    * attempt, but not of cancelled requests: these say nothing about the executor. So starts and ends can't be counted against
    * each other.
    */
-  settled?(question: Readonly<GuardQuestion>, ok: boolean, runMs: number, error?: unknown): void
+  settled?(question: Readonly<GuardQuestion<Req, Metadata>>, ok: boolean, runMs: number, error?: unknown): void
 }

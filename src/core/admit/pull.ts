@@ -25,12 +25,12 @@ export interface PullOptions {
    * True: results come in the order of the input. False: in the order in which they are ready.
    * @default true
    */
-  ordered?: boolean
+  ordered?: boolean | undefined
   /**
    * How many requests may be on their way at a time. Answers that were not fetched yet count.
    * @default 2 × concurrency
    */
-  window?: number
+  window?: number | undefined
 }
 
 /** @throws {OptionsError} */

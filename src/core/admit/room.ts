@@ -38,7 +38,7 @@ export interface RoomHost<R> {
   /** Does anyone wait for it? Those leave whose signals were aborted, and who were not told yet. */
   isWanted(record: R): boolean
   /** What a guard would say to it, if it said no. Nothing is taken, and nothing is counted. */
-  refusalOf(record: R): { readonly retryAfterMs?: number } | undefined
+  refusalOf(record: R): { readonly retryAfterMs?: number | undefined } | undefined
   /** Some ask to be told: look at the latest at that time. */
   lookAt(at: number): void
   /** Nobody asks to be told any more. */

@@ -7,12 +7,22 @@ import { isThenable } from '../checks.ts'
 import { OptionsError, type RequestIssue } from '../errors.ts'
 
 /** The part of the Standard Schema interface (version 1) that we use. */
-export interface StandardSchema<Output> {
+export interface StandardSchema<Output, Input = Output> {
   readonly '~standard': {
     readonly version: 1
     readonly vendor: string
     readonly validate: (value: unknown) => StandardResult<Output> | Promise<StandardResult<Output>>
-    readonly types?: { readonly input: unknown; readonly output: Output } | undefined
+    readonly types?: { readonly input: Input; readonly output: Output } | undefined
+  }
+}
+
+/** Any of them, whatever it takes and makes of it. */
+export interface AnySchema {
+  readonly '~standard': {
+    readonly version: 1
+    readonly vendor: string
+    // biome-ignore lint/suspicious/noExplicitAny: it fits wherever a schema of something is asked for.
+    readonly validate: (value: unknown) => any
   }
 }
 

@@ -11,7 +11,7 @@ import { hasMethods } from '../checks.ts'
 import { type Policy, policyRule } from '../policy.ts'
 
 /** What a policy may look at. One object is used again for every question: read it, don't keep it. */
-export interface OrderQuestion {
+export interface OrderQuestion<Req = unknown, Metadata = unknown> {
   /** 0 for urgent … 3 for low. */
   tier: number
   /** Unique and growing in the order of admission. */
@@ -25,8 +25,8 @@ export interface OrderQuestion {
   /** Which attempt it is about: 1, until a failed request is tried again. */
   attempt: number
   /** The caller's payload, and what came with it as `metadata`. */
-  request: unknown
-  metadata: unknown
+  request: Req
+  metadata: Metadata
 }
 
 /**
@@ -37,37 +37,37 @@ export interface OrderQuestion {
  * join would raise a request, it is reported, and the request keeps its priority. Errors of the other methods are reported, as
  * those of listeners are (`onListenerError`). Each method may call the executor.
  */
-export interface OrderPolicy extends Policy {
+export interface OrderPolicy<Req = unknown, Metadata = unknown> extends Policy {
   /**
    * True: ranks are compared across all tiers. False: an upper tier always goes before a lower one, and ranks only
    * order the requests within a tier.
    */
   readonly acrossTiers: boolean
   /** By when a request of each tier should have its turn, in ms since it came; for `describe()`. */
-  readonly targetsMs?: readonly number[]
+  readonly targetsMs?: readonly number[] | undefined
   /**
    * The rank of a request: a number, smaller goes first; equal ranks go by `sequence`. Asked when the request comes to the queue,
    * and again, with the same sequence and time, when it is given another priority. An answer that is no number ranks last; a
    * promise is reported as well, once.
    */
-  rank(question: Readonly<OrderQuestion>): number
+  rank(question: Readonly<OrderQuestion<Req, Metadata>>): number
   /**
    * With it, ranks only order the requests within a tier, and the first turn of all says which tier is next. `within` gives
    * `aging()` and `weighted()` such turns.
    */
-  readonly turns?: Turns
+  readonly turns?: Turns | undefined
   /** Told when a request of this rank starts: each attempt of it. */
-  started?(question: Readonly<OrderQuestion>, rank: number): void
+  started?(question: Readonly<OrderQuestion<Req, Metadata>>, rank: number): void
   /**
    * Told when a rank is free again: its request was cancelled, has expired or was shed before it was called, has another rank
    * from now on, or has not come in after all. It may follow `started`, when a listener ends the request before its call.
    */
-  left?(question: Readonly<OrderQuestion>, rank: number): void
+  left?(question: Readonly<OrderQuestion<Req, Metadata>>, rank: number): void
   /**
    * Told when the slot of a started request is free, after `runMs`: when its call has settled, and the promises given to
    * `run.holdUntil()` have too. Told for each attempt.
    */
-  settled?(question: Readonly<OrderQuestion>, rank: number, runMs: number): void
+  settled?(question: Readonly<OrderQuestion<Req, Metadata>>, rank: number, runMs: number): void
 }
 
 /**

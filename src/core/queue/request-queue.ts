@@ -9,6 +9,7 @@ import { type Clock, systemClock } from '../clock.ts'
 import { OptionsError, QueueClosedError, QueueFullError } from '../errors.ts'
 import { takeIntoService } from '../policy.ts'
 import { type ByPriority, type Priority, priorityOf } from '../priority.ts'
+import type { ReadsOnly } from '../reads.ts'
 import { anOrder, type OrderPolicy, strict } from './order.ts'
 import { type QueueEntry, Tiers } from './tiers.ts'
 
@@ -20,16 +21,16 @@ export interface QueueTicket<Req> {
   readonly enqueuedAt: number
 }
 
-export interface RequestQueueOptions {
+export interface RequestQueueOptions<Req = unknown> {
   /**
    * How many may wait. 0 or Infinity: no bound.
    * @default 10_000
    */
-  maxQueueSize?: number
+  maxQueueSize?: number | undefined
   /** @default strict() */
-  order?: OrderPolicy
+  order?: (OrderPolicy<Req> & ReadsOnly<Req, undefined>) | undefined
   /** @default systemClock */
-  clock?: Clock
+  clock?: Clock | undefined
 }
 
 export interface RequestQueueStatus {
@@ -105,7 +106,7 @@ export class RequestQueue<Req> {
   #waitedMs = 0
 
   /** @throws {OptionsError} */
-  constructor(options: RequestQueueOptions = {}) {
+  constructor(options: RequestQueueOptions<Req> = {}) {
     requireOptions('', options, queueOptions)
     const { maxQueueSize = 10_000, order = strict(), clock = systemClock } = options
     if (!(maxQueueSize === Number.POSITIVE_INFINITY || isCount(maxQueueSize, 0))) {

@@ -23,9 +23,9 @@ export interface BatchOptions {
    * Infinity: until the batch is full, or all of its callers have left.
    * @default 0
    */
-  maxWaitMs?: number
+  maxWaitMs?: number | undefined
   /** @default systemClock */
-  clock?: Clock
+  clock?: Clock | undefined
 }
 
 interface Member<Req, Res> {
@@ -62,13 +62,13 @@ const rules = {
  * ```
  * @throws {OptionsError}
  */
-export function batched<Req, Res>(
+export function batched<Req, Res, Metadata = unknown>(
   fn: (
     requests: Req[],
-    runs: readonly RunContext[],
+    runs: readonly RunContext<Metadata>[],
   ) => readonly BatchAnswer<Res>[] | PromiseLike<readonly BatchAnswer<Res>[]>,
   options: BatchOptions,
-): (request: Req, run: RunContext) => Promise<Res> {
+): (request: Req, run: RunContext<Metadata>) => Promise<Res> {
   if (!aFunction.fits(fn)) throw new OptionsError('batched', aFunction.expected, fn)
   requireOptions('batched', options, Object.keys(rules))
   const { maxSize, maxWaitMs = 0, clock = systemClock } = options
@@ -86,7 +86,7 @@ export function batched<Req, Res>(
     try {
       disarm()
     } finally {
-      if (members.length > 0) void callFor(fn, members)
+      if (members.length > 0) void callFor(fn as (requests: Req[], runs: readonly RunContext[]) => unknown, members)
     }
   }
   const disarm = (): void => {

@@ -32,7 +32,7 @@ export interface LimitPolicy extends Policy {
   /** The limit to begin with: an integer of at least 1. */
   readonly initial: number
   /** True: the limit it answers with is only reported, and `concurrency` holds. */
-  readonly shadow?: boolean
+  readonly shadow?: boolean | undefined
   /**
    * Learns, and answers with the limit from now on. The answer is rounded down to an integer of at least 1. It is called for
    * calls that succeeded, and for those that were `dropped`: each attempt. It is not called for a call that was cancelled, or

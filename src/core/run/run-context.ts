@@ -7,7 +7,7 @@ import type { Priority } from '../priority.ts'
 import type { RequestRecord } from '../request-record.ts'
 
 /** The second argument of an executor. */
-export interface RunContext {
+export interface RunContext<Metadata = unknown> {
   /** The caller's own id, or one made when it is first read. */
   readonly id: string
   readonly priority: Priority
@@ -27,7 +27,7 @@ export interface RunContext {
    */
   readonly remainingMs: number
   /** What the caller gave as `metadata`. */
-  readonly metadata: unknown
+  readonly metadata: Metadata
   /**
    * Aborted when the caller is no longer waiting: cancelled, timed out, closed; while the slot is held, when the time of
    * the run is over, or all callers have aborted signals of their own. Hand it on to whatever you call. It is

@@ -26,7 +26,7 @@ import { Run, type RunContext } from './run-context.ts'
 import { asideOf, healthOf, Slot, type WorkerHealth, widthOf } from './slot.ts'
 
 /** The user's function behind the queue. What it throws or rejects with reaches the caller untouched. */
-export type Executor<Req, Res> = (request: Req, run: RunContext) => Res | PromiseLike<Res>
+export type Executor<Req, Res, Metadata = unknown> = (request: Req, run: RunContext<Metadata>) => Res | PromiseLike<Res>
 
 /** What to do about a slot whose run is over its deadline and has not settled. */
 export type StuckPolicy = 'hold' | 'replace'

@@ -19,16 +19,16 @@ export interface WorkerPoolOptions {
    * settles.
    * @default 300_000
    */
-  runTimeoutMs?: number
+  runTimeoutMs?: number | undefined
   /**
    * What to do about a slot whose run is over that time: hold it, or grant a substitute (at most `maxReplaced`).
    * @default 'hold'
    */
-  onStuck?: StuckPolicy
+  onStuck?: StuckPolicy | undefined
   /** @default concurrency */
-  maxReplaced?: number
+  maxReplaced?: number | undefined
   /** @default systemClock */
-  clock?: Clock
+  clock?: Clock | undefined
 }
 
 const runOptions = ['priority', 'metadata']

@@ -51,12 +51,12 @@ export interface DeadLetterOptions {
    * How many are kept; of more, the oldest are dropped. An integer of at least 1.
    * @default 1_000
    */
-  max?: number
+  max?: number | undefined
   /**
    * Which ends make a dead letter.
    * @default ['failed']
    */
-  of?: readonly ('failed' | 'expired')[]
+  of?: readonly ('failed' | 'expired')[] | undefined
 }
 
 /** What `requeueAll()` has done. */

@@ -10,8 +10,21 @@ interface Named {
   readonly tokensInMs?: unknown
 }
 
-/** What is needed of an executor. */
+/**
+ * Where the settings by tier are, behind the options in words that an executor shows: what was given for a bound of 0, and
+ * what is in vain, is only in these. The same in each copy of the package.
+ */
+export const byTierOf = Symbol.for('triage-queue.settings')
+
+/** An executor. */
 export interface Describable {
+  readonly concurrency: number
+  readonly settings: object
+  getStatus(): StatusDescribed
+}
+
+/** What is needed of it. */
+export interface Described {
   readonly concurrency: number
   readonly settings: {
     readonly name: string
@@ -28,8 +41,8 @@ export interface Describable {
     readonly maxReplaced: number
     readonly reserve: readonly number[]
     readonly lendReserve: boolean
-    readonly order: Named & { readonly acrossTiers: boolean; readonly targetsMs?: readonly number[] }
-    readonly limit: (Named & { readonly shadow?: boolean }) | undefined
+    readonly order: Named & { readonly acrossTiers: boolean; readonly targetsMs?: readonly number[] | undefined }
+    readonly limit: (Named & { readonly shadow?: boolean | undefined }) | undefined
     readonly retry: Named | undefined
     readonly maxRetrying: number
     readonly rateLimits: readonly Named[]
@@ -38,7 +51,9 @@ export interface Describable {
     readonly maxChecking: number
     readonly onDuplicate: 'join' | 'join-by-id' | 'reject'
   }
-  getStatus(): {
-    readonly runByPriority: { readonly [P in (typeof priorities)[number]]: { count: number; p50Ms: number } }
-  }
+  getStatus(): StatusDescribed
+}
+
+interface StatusDescribed {
+  readonly runByPriority: { readonly [P in (typeof priorities)[number]]: { count: number; p50Ms: number } }
 }

@@ -3,7 +3,7 @@
  * them. Step 7 of 7.
  */
 import { priorities } from '../priority.ts'
-import type { Describable } from './describable.ts'
+import { byTierOf, type Describable, type Described } from './describable.ts'
 import { mayWait, odditiesOf } from './oddities.ts'
 
 export interface Description {
@@ -20,8 +20,10 @@ export interface Description {
  * for a while: some warnings compare timeouts with how long runs take.
  */
 export function describe(executor: Describable): Description {
-  const lines = linesOf(executor)
-  const warnings = odditiesOf(executor)
+  const { [byTierOf]: settings } = executor.settings as { readonly [byTierOf]: Described['settings'] }
+  const described: Described = { concurrency: executor.concurrency, settings, getStatus: () => executor.getStatus() }
+  const lines = linesOf(described)
+  const warnings = odditiesOf(described)
   return {
     lines,
     warnings,
@@ -29,7 +31,7 @@ export function describe(executor: Describable): Description {
   }
 }
 
-function linesOf({ settings, concurrency }: Describable): string[] {
+function linesOf({ settings, concurrency }: Described): string[] {
   const { limit, order, total, byTier, whenFull } = settings
   const bounds = priorities.flatMap((priority, tier) =>
     byTier[tier] === Number.POSITIVE_INFINITY || total === 0 ? [] : [`${byTier[tier] || 'none'} of them ${priority}`],
@@ -82,13 +84,13 @@ function linesOf({ settings, concurrency }: Describable): string[] {
 }
 
 /** The request that goes last of all. */
-function lastOf({ acrossTiers, name }: Describable['settings']['order']): string {
+function lastOf({ acrossTiers, name }: Described['settings']['order']): string {
   if (name === 'strict') return 'the youngest of the lowest priority'
   return acrossTiers ? 'the one that would start last' : 'the last one of the lowest priority'
 }
 
 /** Each time as it can be at most, the others being what they are. */
-function timesOf(settings: Describable['settings']): string {
+function timesOf(settings: Described['settings']): string {
   const { timeoutMs, retry } = settings
   const waits = settings.waitTimeoutMs.map((ms, tier) =>
     mayWait(settings, tier) ? Math.min(ms, timeoutMs[tier] as number) : 0,

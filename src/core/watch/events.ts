@@ -11,12 +11,12 @@ import type { Priority } from '../priority.ts'
 import type { NotRetried, RepeatOptions } from '../queued-request.ts'
 
 /** What every event about a request says. */
-export interface RequestEvent {
+export interface RequestEvent<Req = unknown, Metadata = unknown> {
   readonly id: string
   readonly priority: Priority
   /** The payload itself, and what came with it as `metadata`. */
-  readonly request: unknown
-  readonly metadata: unknown
+  readonly request: Req
+  readonly metadata: Metadata
   /** When it happened, in ms on the executor's clock. */
   readonly at: number
 }
@@ -41,34 +41,39 @@ export interface Failure {
 }
 
 /** The events of a `QueuedExecutor`, and the plain object that each carries. */
-export interface ExecutorEvents {
+export interface ExecutorEvents<Req = unknown, Res = unknown, Metadata = unknown, Input = Req> {
   /** Admitted: it waits for a slot. */
-  queued: RequestEvent & { readonly waiting: number }
+  queued: RequestEvent<Req, Metadata> & { readonly waiting: number }
   /** Not admitted; `error` says why. The id is undefined when the caller gave none. */
-  rejected: Omit<RequestEvent, 'id'> & { readonly id: string | undefined } & Rejection
+  rejected: Omit<RequestEvent<Input | Req, Metadata>, 'id'> & { readonly id: string | undefined } & Rejection
   /** A caller waits for room (`whenFull: 'block'`). */
-  blocked: RequestEvent & { readonly blocked: number }
+  blocked: RequestEvent<Req, Metadata> & { readonly blocked: number }
   /** It has a slot: the executor is called next. */
-  started: RequestEvent & { readonly waitMs: number; readonly delayMs: number; readonly attempt: number }
+  started: RequestEvent<Req, Metadata> & { readonly waitMs: number; readonly delayMs: number; readonly attempt: number }
   /** The executor has failed; it will be tried again after `delayMs`. */
-  retrying: RequestEvent & { readonly attempt: number; readonly error: unknown; readonly delayMs: number }
+  retrying: RequestEvent<Req, Metadata> & {
+    readonly attempt: number
+    readonly error: unknown
+    readonly delayMs: number
+  }
   /** The executor says how far it has come, by `run.progress()`: each time that it does. */
-  progress: RequestEvent & {
+  progress: RequestEvent<Req, Metadata> & {
     readonly attempt: number
     /** From 0 to 1. */
     readonly progress: number
     readonly message: string | undefined
   }
-  completed: RequestEvent & { readonly waitMs: number; readonly runMs: number }
+  /** `result` is the answer. */
+  completed: RequestEvent<Req, Metadata> & { readonly result: Res; readonly waitMs: number; readonly runMs: number }
   /** For good. `notRetried: 'full'`: as many as `maxRetrying` were being retried, and the retry policy was not asked. */
-  failed: RequestEvent &
+  failed: RequestEvent<Req, Metadata> &
     Failure & { readonly waitMs: number; readonly runMs: number; readonly notRetried: NotRetried | undefined }
   /** A timeout was over; `started` tells whether it ran. */
-  expired: RequestEvent & Failure & { readonly started: boolean }
-  cancelled: RequestEvent & { readonly error: unknown; readonly started: boolean }
-  shed: RequestEvent & { readonly error: unknown }
+  expired: RequestEvent<Req, Metadata> & Failure & { readonly started: boolean }
+  cancelled: RequestEvent<Req, Metadata> & { readonly error: unknown; readonly started: boolean }
+  shed: RequestEvent<Req, Metadata> & { readonly error: unknown }
   /** A caller has joined a live request, by its `id`: told in the joiner's context, with the joiner's metadata. */
-  joined: RequestEvent
+  joined: RequestEvent<Input | Req, Metadata>
   /** The last free place was taken. Not emitted with `maxQueueSize: 'none'`: it would come with each request. */
   full: { readonly at: number; readonly waiting: number; readonly maxQueueSize: number }
   /** Nothing waits or runs any more. */
@@ -78,18 +83,20 @@ export interface ExecutorEvents {
   /** `concurrency` was changed. */
   resized: { readonly at: number; readonly from: number; readonly to: number }
   /** A slot's run is over its deadline, and its call has not settled. */
-  stuck: RequestEvent & { readonly slot: number; readonly runMs: number; readonly stuckWorkers: number }
+  stuck: RequestEvent<Req, Metadata> & { readonly slot: number; readonly runMs: number; readonly stuckWorkers: number }
   /**
    * For a second every run has awaited a request of this same queue, and no slot is left for these requests. It is emitted once
    * for each executor, about one such run. `awaits` is the id of the request that the run awaits.
    */
-  selfWaiting: RequestEvent & { readonly awaits: string; readonly concurrency: number }
+  selfWaiting: RequestEvent<Req, Metadata> & { readonly awaits: string; readonly concurrency: number }
   closed: { readonly at: number }
 }
 
 export type ExecutorEvent = keyof ExecutorEvents
 
-export type Listener<E extends ExecutorEvent> = (event: ExecutorEvents[E]) => unknown
+export type Listener<E extends ExecutorEvent, Req = unknown, Res = unknown, Metadata = unknown, Input = Req> = (
+  event: ExecutorEvents<Req, Res, Metadata, Input>[E],
+) => unknown
 
 /** Called with the error that a listener threw, and the event that it was about. */
 export type ListenerErrorHandler = (error: unknown, event: ExecutorEvent) => void

@@ -4,7 +4,7 @@
  * One rule for each oddity, and a table of the policies that do not go together.
  */
 import { type Priority, priorities } from '../priority.ts'
-import type { Describable } from './describable.ts'
+import type { Described } from './describable.ts'
 
 /** Two policies, by the beginnings of their names, that do not go together, and why. */
 interface Pair {
@@ -40,8 +40,8 @@ const pairs: readonly Pair[] = [
   },
 ]
 
-type Settings = Describable['settings']
-type Rule = (executor: Describable) => readonly string[]
+type Settings = Described['settings']
+type Rule = (executor: Described) => readonly string[]
 
 /** From how many runs on a typical one is known. */
 const ENOUGH_RUNS = 20
@@ -59,11 +59,11 @@ const rules: readonly Rule[] = [
 ]
 
 /** A sentence for each thing that is odd. */
-export function odditiesOf(executor: Describable): string[] {
+export function odditiesOf(executor: Described): string[] {
   return rules.flatMap((rule) => rule(executor))
 }
 
-function lowStarves(executor: Describable): readonly string[] {
+function lowStarves(executor: Described): readonly string[] {
   const { settings } = executor
   const { order, byTier, whenFull } = settings
   if (hasOwnSlot(executor, LOW)) return []
@@ -80,14 +80,14 @@ function lowStarves(executor: Describable): readonly string[] {
   return [`with ${which}, low starves for as long as there is anything else; ${remedy}`]
 }
 
-function fewMayWait({ settings: { total }, concurrency }: Describable): readonly string[] {
+function fewMayWait({ settings: { total }, concurrency }: Described): readonly string[] {
   if (concurrency <= total || total === 0) return []
   return [
     `priorities decide little: ${concurrency} run at once, and no more than ${total} can wait; lower concurrency to what the work can take`,
   ]
 }
 
-function noBound({ settings }: Describable): readonly string[] {
+function noBound({ settings }: Described): readonly string[] {
   const { total, zeroSizes, unusedSizes } = settings
   return [
     ...(total === NEVER ? ['the queue is unbounded: under overload it takes all memory'] : []),
@@ -100,13 +100,13 @@ function noBound({ settings }: Describable): readonly string[] {
   ]
 }
 
-function blocksForEver({ settings }: Describable): readonly string[] {
+function blocksForEver({ settings }: Described): readonly string[] {
   if (settings.whenFull !== 'block') return []
   const which = namesOf(withoutDeadline(settings))
   return which === '' ? [] : [`${which}: a blocked caller waits for ever; waitTimeoutMs or timeoutMs ends that`]
 }
 
-function hasNoDeadlines({ settings }: Describable): readonly string[] {
+function hasNoDeadlines({ settings }: Described): readonly string[] {
   const { order, overload, rateLimits, timeoutMs } = settings
   const warn = (name: string, tiers: readonly Priority[], what: string): string[] =>
     tiers.length === 0
@@ -122,7 +122,7 @@ function hasNoDeadlines({ settings }: Describable): readonly string[] {
   ]
 }
 
-function doNotGoTogether({ settings }: Describable): readonly string[] {
+function doNotGoTogether({ settings }: Described): readonly string[] {
   const { order, limit, retry, rateLimits, overload } = settings
   // An order may be two: 'aging, then fair by key'.
   const all = [...order.name.split(', then '), limit?.name, retry?.name, ...[...rateLimits, ...overload].map(nameOf)]
@@ -130,7 +130,7 @@ function doNotGoTogether({ settings }: Describable): readonly string[] {
   return pairs.filter(({ policies }) => policies.every(has)).map(({ warning }) => warning)
 }
 
-function byPriority(executor: Describable): readonly string[] {
+function byPriority(executor: Described): readonly string[] {
   const { runByPriority } = executor.getStatus()
   const { order, total, byTier, waitTimeoutMs, runTimeoutMs, timeoutMs } = executor.settings
   const warnings: string[] = []
@@ -163,7 +163,7 @@ function byPriority(executor: Describable): readonly string[] {
 }
 
 /** Is a slot kept for a tier, or lent and given back, with the slots that there are now? */
-function hasOwnSlot({ settings, concurrency }: Describable, tier: number): boolean {
+function hasOwnSlot({ settings, concurrency }: Described, tier: number): boolean {
   const { reserve, lendReserve } = settings
   const sum = reserve.reduce((all, floor) => all + floor, 0)
   if (reserve[tier] === 0 || sum > concurrency) return false
@@ -188,7 +188,7 @@ function namesOf(some: readonly Priority[]): string {
   return some.length === priorities.length ? 'all priorities' : some.join(', ')
 }
 
-function nameOf({ name, tokensInMs }: Describable['settings']['rateLimits'][number]): string {
+function nameOf({ name, tokensInMs }: Described['settings']['rateLimits'][number]): string {
   return name === 'tokenBucket' && tokensInMs === undefined ? ARRIVALS : name
 }
 

@@ -55,7 +55,7 @@ export class Teller {
       // Only a run ends so.
       const { startedAt } = run as { readonly startedAt: number }
       const durations = { waitMs: startedAt - record.timedFrom, runMs: about.at - startedAt }
-      if (event === 'completed') this.#events.tell(record, event, { ...about, ...durations })
+      if (event === 'completed') this.#events.tell(record, event, { ...about, result: value, ...durations })
       else {
         const { attempt, notRetried } = record
         this.#events.tell(record, event, { ...about, ...durations, ...failureOf(record, error, attempt), notRetried })

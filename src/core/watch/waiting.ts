@@ -6,7 +6,7 @@ import type { RequestRecord } from '../request-record.ts'
 import { type RequestState, State } from '../request-state.ts'
 
 /** A request that waits, as `waiting()` and `clear()` show it. It says what is so when it is read. */
-export interface WaitingRequest<Req = unknown> {
+export interface WaitingRequest<Req = unknown, Metadata = unknown> {
   /** The caller's own id, or one made when it is first read. */
   readonly id: string
   /** The payload itself: no copy. */
@@ -14,7 +14,7 @@ export interface WaitingRequest<Req = unknown> {
   readonly priority: Priority
   /** `'waiting'`, or `'retrying'` while it backs off before another attempt. */
   readonly state: RequestState
-  readonly metadata: unknown
+  readonly metadata: Metadata
   /** Which attempt it waits for: 1, until it has failed. */
   readonly attempt: number
   /** How many slots its run will take. */
@@ -34,11 +34,11 @@ export function isWaiting({ status }: RequestRecord): boolean {
   return status === State.WAITING || status === State.HELD
 }
 
-export function viewOf<Req>(record: RequestRecord): WaitingRequest<Req> {
-  return new View<Req>(record)
+export function viewOf<Req, Metadata>(record: RequestRecord): WaitingRequest<Req, Metadata> {
+  return new View<Req, Metadata>(record)
 }
 
-class View<Req> implements WaitingRequest<Req> {
+class View<Req, Metadata> implements WaitingRequest<Req, Metadata> {
   readonly #record: RequestRecord
 
   constructor(record: RequestRecord) {
@@ -61,8 +61,8 @@ class View<Req> implements WaitingRequest<Req> {
     return this.#record.stateOfAll
   }
 
-  get metadata(): unknown {
-    return this.#record.metadata
+  get metadata(): Metadata {
+    return this.#record.metadata as Metadata
   }
 
   get attempt(): number {

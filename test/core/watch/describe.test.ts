@@ -18,7 +18,7 @@ import {
 } from 'triage-queue'
 import { VirtualClock } from 'triage-queue/simulation'
 import { expect, describe as group, test } from 'vitest'
-import type { Describable } from '../../../src/core/watch/describable.ts'
+import { byTierOf, type Described } from '../../../src/core/watch/describable.ts'
 
 const executor = async (ms: number): Promise<number> => ms
 const warningsOf = (options: QueuedExecutorOptions<number>) => describe(new QueuedExecutor(executor, options)).warnings
@@ -242,7 +242,7 @@ Warning: with strict order, low starves for as long as there is anything else; a
 const never = Number.POSITIVE_INFINITY
 const noRuns = { count: 0, p50Ms: 0 }
 
-type Settings = Describable['settings']
+type Settings = Described['settings']
 
 /** An executor of which nothing is odd, but for `settings`. */
 function of(
@@ -252,30 +252,32 @@ function of(
   return describe({
     concurrency,
     settings: {
-      name: 'q',
-      total: 10,
-      byTier: [never, never, never, never],
-      zeroSizes: [],
-      unusedSizes: [],
-      whenFull: 'reject',
-      maxBlocked: 5,
-      waitTimeoutMs: [50, 50, 50, 50],
-      runTimeoutMs: [60, 60, 60, 60],
-      timeoutMs: [100, 100, 100, 100],
-      onStuck: 'hold',
-      maxReplaced: 1,
-      reserve: [0, 0, 0, 0],
-      lendReserve: false,
-      order: { name: 'aging', acrossTiers: true },
-      limit: undefined,
-      retry: undefined,
-      maxRetrying: 10,
-      rateLimits: [],
-      overload: [],
-      schema: undefined,
-      maxChecking: never,
-      onDuplicate: 'join',
-      ...settings,
+      [byTierOf]: {
+        name: 'q',
+        total: 10,
+        byTier: [never, never, never, never],
+        zeroSizes: [],
+        unusedSizes: [],
+        whenFull: 'reject',
+        maxBlocked: 5,
+        waitTimeoutMs: [50, 50, 50, 50],
+        runTimeoutMs: [60, 60, 60, 60],
+        timeoutMs: [100, 100, 100, 100],
+        onStuck: 'hold',
+        maxReplaced: 1,
+        reserve: [0, 0, 0, 0],
+        lendReserve: false,
+        order: { name: 'aging', acrossTiers: true },
+        limit: undefined,
+        retry: undefined,
+        maxRetrying: 10,
+        rateLimits: [],
+        overload: [],
+        schema: undefined,
+        maxChecking: never,
+        onDuplicate: 'join',
+        ...settings,
+      },
     },
     getStatus: () => ({ runByPriority: { urgent: noRuns, high: noRuns, normal, low: noRuns } }),
   })

@@ -53,7 +53,7 @@ test('completed and failed say how long it has waited, and how long it ran; fail
         options: { cost: 1, runTimeoutMs: 9 },
       },
     ],
-    ['completed', { ...b, waitMs: 3, runMs: 10 }],
+    ['completed', { ...b, result: 10, waitMs: 3, runMs: 10 }],
   ])
 })
 

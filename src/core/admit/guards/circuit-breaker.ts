@@ -15,42 +15,45 @@
  *
  * @see https://learn.microsoft.com/azure/architecture/patterns/circuit-breaker
  */
-import { aFunction, isCount, isYes, numberThat, readGiven } from '../../checks.ts'
+import { aFunction, type Complete, isCount, isYes, numberThat, readGiven } from '../../checks.ts'
+import type { Reads } from '../../reads.ts'
 import type { Guard, GuardQuestion, Refusal } from '../guard.ts'
 import { positiveMs, rounded } from './guard-options.ts'
 
-export interface CircuitBreakerOptions {
+export interface CircuitBreakerOptions<Req = unknown, Metadata = unknown> {
   /**
    * Which part of the calls must have failed, for it to open: greater than 0, at most 1.
    * @default 0.5
    */
-  readonly failureRatio?: number
+  readonly failureRatio?: number | undefined
   /**
    * How many calls there must be in the window before anything follows from them: an integer of at least 1.
    * @default 20
    */
-  readonly minimumRequests?: number
+  readonly minimumRequests?: number | undefined
   /**
    * How far back it looks, in ms, in steps of a tenth.
    * @default 10_000
    */
-  readonly windowMs?: number
+  readonly windowMs?: number | undefined
   /**
    * For how long it is open, in ms.
    * @default 5_000
    */
-  readonly openMs?: number
+  readonly openMs?: number | undefined
   /**
    * How many calls it tries half-open, and how many must succeed for it to close: an integer of at least 1.
    * @default 3
    */
-  readonly probes?: number
+  readonly probes?: number | undefined
   /**
    * Whether a call counts as a failure. It is given whether the call was answered, how long it ran (a slow call may count too),
    * and the error: that of the executor, or a `RunTimeoutError`.
    * @default (ok) => !ok
    */
-  readonly isFailure?: (ok: boolean, runMs: number, question: Readonly<GuardQuestion>, error: unknown) => boolean
+  readonly isFailure?:
+    | ((ok: boolean, runMs: number, question: Readonly<GuardQuestion<Req, Metadata>>, error: unknown) => boolean)
+    | undefined
 }
 
 const BUCKETS = 10
@@ -73,7 +76,9 @@ const rules = {
  * Leaves a failing downstream alone for a while: `overload: circuitBreaker()`. One object serves one executor.
  * @throws {OptionsError}
  */
-export function circuitBreaker(options: CircuitBreakerOptions = {}): Guard {
+export function circuitBreaker<Req = unknown, Metadata = unknown>(
+  options: CircuitBreakerOptions<Req, Metadata> = {},
+): Guard & Reads<Req, Metadata> {
   const given = readGiven<CircuitBreakerOptions>('circuitBreaker', options, rules)
   return new CircuitBreaker({
     failureRatio: 0.5,
@@ -90,7 +95,7 @@ class CircuitBreaker implements Guard {
   readonly name = 'circuitBreaker'
   readonly option = 'overload'
   readonly remembers = true
-  readonly #options: Required<CircuitBreakerOptions>
+  readonly #options: Complete<CircuitBreakerOptions>
   readonly #window: Window
   #state: 'closed' | 'open' | 'half-open' = 'closed'
   /** When it was opened, or the present round of probes began. */
@@ -103,7 +108,7 @@ class CircuitBreaker implements Guard {
   #failed = 0
   #of = 0
 
-  constructor(options: Required<CircuitBreakerOptions>) {
+  constructor(options: Complete<CircuitBreakerOptions>) {
     this.#options = options
     this.#window = new Window(options.windowMs)
   }

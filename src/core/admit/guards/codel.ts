@@ -29,17 +29,17 @@ export interface CodelOptions {
    * The least wait, in ms, that tells a standing queue from a burst; with `scale`, never less than this.
    * @default 5
    */
-  readonly targetMs?: number
+  readonly targetMs?: number | undefined
   /**
    * For how long the least wait is looked for, in ms; never shorter than two recent runs.
    * @default 100
    */
-  readonly intervalMs?: number
+  readonly intervalMs?: number | undefined
   /**
    * The target as a part of the mean recent run: of at least 0, and 0 for a target that stays as it is.
    * @default 0.5, or 0 when `targetMs` is given
    */
-  readonly scale?: number
+  readonly scale?: number | undefined
 }
 
 const RUNS_PER_INTERVAL = 2

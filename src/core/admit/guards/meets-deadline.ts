@@ -25,7 +25,7 @@ export interface MeetsDeadlineOptions {
    * longer than the mean.
    * @default 0
    */
-  readonly marginMs?: number
+  readonly marginMs?: number | undefined
 }
 
 /**

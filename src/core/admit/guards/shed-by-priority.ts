@@ -21,33 +21,34 @@
 import { aFunction, isCount, noAnswer, numberThat, readGiven } from '../../checks.ts'
 import { OptionsError } from '../../errors.ts'
 import { TIERS } from '../../priority.ts'
+import type { Reads } from '../../reads.ts'
 import type { Guard, GuardQuestion, Refusal } from '../guard.ts'
 import { fromZero, rounded } from './guard-options.ts'
 
-export interface ShedByPriorityOptions {
+export interface ShedByPriorityOptions<Req = unknown, Metadata = unknown> {
   /**
    * How many may wait before a newcomer, for each slot, until some are refused: at least 0.
    * @default 2
    */
-  readonly softFactor?: number
+  readonly softFactor?: number | undefined
   /**
    * How many may wait before it, for each slot, until all are refused: greater than `softFactor`.
    * @default 1.5 × softFactor
    */
-  readonly hardFactor?: number
+  readonly hardFactor?: number | undefined
   /**
    * The part of the requests to be refused that comes in all the same, unless all are refused: a number from 0 to less than 1.
    * So each caller learns now and then whether things have become better.
    * @default 0.01
    */
-  readonly trickle?: number
+  readonly trickle?: number | undefined
   /**
    * How many of the last newcomers are looked at: an integer from 1 to 100_000.
    * @default 1_000
    */
-  readonly memory?: number
+  readonly memory?: number | undefined
   /** Whose request it is: the requests of one caller are refused together. Any string. */
-  readonly cohort?: (request: unknown, metadata: unknown) => string
+  readonly cohort?: ((request: Req, metadata: Metadata) => string) | undefined
 }
 
 const COHORTS = 128
@@ -64,7 +65,9 @@ const rules = {
  * Refuses the least urgent requests when more come than can be served: `overload: shedByPriority()`. One object serves one executor.
  * @throws {OptionsError}
  */
-export function shedByPriority(options: ShedByPriorityOptions = {}): Guard {
+export function shedByPriority<Req = unknown, Metadata = unknown>(
+  options: ShedByPriorityOptions<Req, Metadata> = {},
+): Guard & Reads<Req, Metadata> {
   const given = readGiven<ShedByPriorityOptions>('shedByPriority', options, rules)
   const { softFactor = 2, hardFactor = 1.5 * softFactor, trickle = 0.01, memory = 1_000, cohort } = given
   if (!(hardFactor > softFactor)) {

@@ -14,57 +14,58 @@
 import { aFunction, isCount, noAnswer, numberThat, readGiven, yesOrNo } from '../../checks.ts'
 import { InvalidRequestError, OptionsError } from '../../errors.ts'
 import { priorities } from '../../priority.ts'
+import type { Reads } from '../../reads.ts'
 import type { Guard, GuardQuestion, Refusal } from '../guard.ts'
 import { rounded } from './guard-options.ts'
 
 /** Which bucket a request takes its token from: any string, such as its tenant. */
-export type BucketKey = (request: unknown, metadata: unknown) => string
+export type BucketKey<Req = unknown, Metadata = unknown> = (request: Req, metadata: Metadata) => string
 
 /** How many tokens a request takes: a finite number greater than 0. */
-type TokenWeight = (request: unknown, metadata: unknown) => number
+type TokenWeight<Req = unknown, Metadata = unknown> = (request: Req, metadata: Metadata) => number
 
-export interface TokenBucketOptions {
+export interface TokenBucketOptions<Req = unknown, Metadata = unknown> {
   /** How many may come in or start each second, on average: greater than 0, fractions allowed. */
   readonly perSecond: number
   /**
    * How many may come in or start at once, after a quiet while: at least 1. Left out with `spread`.
    * @default perSecond, but at least 1
    */
-  readonly burst?: number
+  readonly burst?: number | undefined
   /**
    * True: one after the other, evenly spaced, in place of a burst. After one of weight n there are n spaces.
    * @default false
    */
-  readonly spread?: boolean
+  readonly spread?: boolean | undefined
   /**
    * Whose rate it is: that of the whole executor, of each priority on its own, or of each key.
    * @default 'executor'
    */
-  readonly per?: 'executor' | 'priority' | BucketKey
+  readonly per?: 'executor' | 'priority' | BucketKey<Req, Metadata> | undefined
   /**
    * How many tokens a request takes: with tokens a minute of a model, for example, its own. One that takes more than `burst` is
    * refused with an `InvalidRequestError`.
    * @default 1 for each
    */
-  readonly weight?: TokenWeight
+  readonly weight?: TokenWeight<Req, Metadata> | undefined
   /**
    * What the rate is of. `'refuse'`: of arrivals; a request over it is refused. `'wait'`: of starts, each attempt of a request; a
    * request over it waits, and the first in the order has the next token. It counts as waiting, and so do its timeouts.
    * @default 'refuse'
    */
-  readonly over?: 'refuse' | 'wait'
+  readonly over?: 'refuse' | 'wait' | undefined
   /**
    * The longest wait for a token, in ms, as it is foretold when a request comes: from the tokens of those that go before it in the
    * order. A request that would wait longer is refused. Only for `over: 'wait'`.
    * @default Infinity
    */
-  readonly maxDelayMs?: number
+  readonly maxDelayMs?: number | undefined
   /**
    * How many buckets are kept at once, for `per` a function. Full buckets are forgotten, which changes nothing. If there are
    * too many others, one of the oldest is forgotten too, and its key may burst once more.
    * @default 10_000
    */
-  readonly maxKeys?: number
+  readonly maxKeys?: number | undefined
 }
 
 /** A token that is due, but for an error of rounding. */
@@ -96,7 +97,9 @@ const rules = {
  * object serves one executor.
  * @throws {OptionsError}
  */
-export function tokenBucket(options: TokenBucketOptions): Guard {
+export function tokenBucket<Req = unknown, Metadata = unknown>(
+  options: TokenBucketOptions<Req, Metadata>,
+): Guard & Reads<Req, Metadata> {
   const given = readGiven<TokenBucketOptions>('tokenBucket', options, rules)
   const {
     perSecond,

@@ -8,15 +8,16 @@
 import { isPlain, msFromZero, readGiven } from '../../checks.ts'
 import { OptionsError } from '../../errors.ts'
 import { type Priority, priorities } from '../../priority.ts'
+import type { Reads } from '../../reads.ts'
 import type { OrderPolicy, Turns } from '../order.ts'
 import { type Ranked, Tier } from '../tier.ts'
-import { composed, readWithin, type WithinOptions } from './within.ts'
+import { composed, readWithin, type Within } from './within.ts'
 
 /**
  * The wait target of each tier, in ms: finite, at least 0, and none smaller than that of a more urgent tier. A tier that is
  * left out has its default (0 ms, 1 s, 5 s, 30 s), or what comes nearest to it between its neighbours.
  */
-export type AgingTargets = { readonly [P in Priority]?: number }
+export type AgingTargets = { readonly [P in Priority]?: number | undefined }
 
 /** Each tier may wait this much longer than the one above it, in ms: finite, at least 0. */
 export interface AgingStep {
@@ -42,7 +43,10 @@ const DEFAULT_TARGETS_MS = [0, 1_000, 5_000, 30_000]
  * How long a single request waits depends on `within`. A request that leaves takes the turn along that it has brought.
  * @throws {OptionsError}
  */
-export function aging(targets: AgingTargets | AgingStep = {}, options: WithinOptions = {}): OrderPolicy {
+export function aging<Req = unknown, Metadata = unknown>(
+  targets: AgingTargets | AgingStep = {},
+  options: Within<Req, Metadata> = {},
+): OrderPolicy & Reads<Req, Metadata> {
   const targetsMs = readTargets(targets)
   const within = readWithin('aging', options)
   if (within !== undefined) return { ...composed('aging', new DueTurns(targetsMs), within), targetsMs }

@@ -29,34 +29,35 @@
 import { aFunction, isCount, isPlain, noAnswer, type OptionRule, readGiven } from '../../checks.ts'
 import { OptionsError } from '../../errors.ts'
 import { priorities } from '../../priority.ts'
+import type { Reads } from '../../reads.ts'
 import type { OrderPolicy, OrderQuestion } from '../order.ts'
 import { Flows, startOf } from './flows.ts'
 
-export interface FairByOptions<Req = unknown, Meta = unknown> {
+export interface FairByOptions<Req = unknown, Metadata = unknown> {
   /**
    * The weight of a key, from 0.001 to 1000: with twice the weight it has twice the share.
    * @default 1 for each
    */
-  weight?: (key: string) => number
+  weight?: ((key: string) => number) | undefined
   /**
    * How much of what is scarce a request holds while it runs: greater than 0, at most a million. One that holds two of
    * something counts as two that hold one.
    * @default how many slots it takes, its own `cost`
    */
-  cost?: number | ((request: Req, metadata: Meta) => number)
+  cost?: number | ((request: Req, metadata: Metadata) => number) | undefined
   /**
    * How long a run is taken to last until it is known, in ms: a finite number greater than 0. If it is far too small, a
    * burst of a new key counts for too little at first; if it is far too large, keys with short runs get less than their
    * share.
    * @default the mean of recent runs
    */
-  guessMs?: number
+  guessMs?: number | undefined
   /**
    * How many keys of a tier are remembered: an integer of at least 1. When there are more, V moves on, and the half that
    * has used the least is forgotten; so a stream of keys that were never seen before can't hold up a known one for longer.
    * @default 10_000
    */
-  maxKeys?: number
+  maxKeys?: number | undefined
 }
 
 /**
@@ -71,10 +72,10 @@ export interface FairByOptions<Req = unknown, Meta = unknown> {
  * an `OptionsError`: to let such requests share one key would hide the mistake.
  * @throws {OptionsError}
  */
-export function fairBy<Req = unknown, Meta = unknown>(
-  key: (request: Req, metadata: Meta) => string,
-  options: FairByOptions<Req, Meta> = {},
-): OrderPolicy {
+export function fairBy<Req = unknown, Metadata = unknown>(
+  key: (request: Req, metadata: Metadata) => string,
+  options: FairByOptions<Req, Metadata> = {},
+): OrderPolicy & Reads<Req, Metadata> {
   if (typeof key !== 'function') throw new OptionsError('fairBy.key', 'a function that returns a string', key)
   if (!isPlain(options)) throw new OptionsError('fairBy.options', 'an object', options)
   return new FairBy(key as Reader<string>, readGiven<FairByOptions>('fairBy', options, rules))

@@ -21,11 +21,12 @@
 import { numberThat, readGiven } from '../../checks.ts'
 import { OptionsError } from '../../errors.ts'
 import { type Priority, priorities } from '../../priority.ts'
+import type { Reads } from '../../reads.ts'
 import type { OrderPolicy, Turns } from '../order.ts'
-import { composed, readWithin, type WithinOptions } from './within.ts'
+import { composed, readWithin, type Within } from './within.ts'
 
 /** The weight of each tier: a number from 1 to 100. One that is left out has its default. */
-export type Weights = { readonly [P in Priority]?: number }
+export type Weights = { readonly [P in Priority]?: number | undefined }
 
 const DEFAULT_WEIGHTS = [8, 4, 2, 1]
 const MAX_WEIGHT = 100
@@ -41,7 +42,10 @@ const MAX_WEIGHT = 100
  * @param weights default `{ urgent: 8, high: 4, normal: 2, low: 1 }`
  * @throws {OptionsError}
  */
-export function weighted(weights: Weights = {}, options: WithinOptions = {}): OrderPolicy {
+export function weighted<Req = unknown, Metadata = unknown>(
+  weights: Weights = {},
+  options: Within<Req, Metadata> = {},
+): OrderPolicy & Reads<Req, Metadata> {
   const read = readWeights(weights)
   const greatest = Math.max(...read)
   const strides = read.map((weight) => greatest / weight)

@@ -12,6 +12,7 @@
 import { readGiven } from '../../checks.ts'
 import { OptionsError } from '../../errors.ts'
 import { takeIntoService } from '../../policy.ts'
+import type { Reads } from '../../reads.ts'
 import { anOrder, bySequence, type OrderPolicy, type Turns } from '../order.ts'
 
 export interface WithinOptions {
@@ -20,8 +21,11 @@ export interface WithinOptions {
    * first-out. An order that compares across tiers can't be within another.
    * @default first-in first-out
    */
-  within?: OrderPolicy
+  within?: OrderPolicy | undefined
 }
+
+/** The same, and what the inner order reads, if it says so. */
+export type Within<Req, Metadata> = WithinOptions & { within?: Reads<Req, Metadata> | undefined }
 
 /**
  * What was given as the second argument of `aging()` or `weighted()`.

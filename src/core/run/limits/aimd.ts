@@ -22,12 +22,12 @@ export interface AimdOptions extends LearningLimitOptions {
    * What is left of the limit after a sign of overload: from 0.5 to less than 1.
    * @default 0.9
    */
-  backoff?: number
+  backoff?: number | undefined
   /**
    * A run that took longer, in ms, is a sign of overload. Greater than 0; Infinity: only what was dropped is.
    * @default 5_000
    */
-  timeoutMs?: number
+  timeoutMs?: number | undefined
 }
 
 const defaults = { initial: 20, min: 20, max: 200, backoff: 0.9, timeoutMs: 5_000 }

@@ -31,22 +31,22 @@ export interface Gradient2Options extends LearningLimitOptions {
    * How much of each change is made: greater than 0, at most 1.
    * @default 0.2
    */
-  smoothing?: number
+  smoothing?: number | undefined
   /**
    * By how much the limit may grow while latency is steady: an integer of at least 0.
    * @default 4
    */
-  queueSize?: number
+  queueSize?: number | undefined
   /**
    * Over how many samples the long average goes: an integer of at least 1.
    * @default 600
    */
-  longWindow?: number
+  longWindow?: number | undefined
   /**
    * How many times the long average a run may take before the limit shrinks: at least 1.
    * @default 1.5
    */
-  tolerance?: number
+  tolerance?: number | undefined
 }
 
 const defaults = { initial: 20, min: 20, max: 200, smoothing: 0.2, queueSize: 4, longWindow: 600, tolerance: 1.5 }

@@ -2,17 +2,17 @@
  * What may a learning limit be told? The options that all of them share, and how each of them looks at its own: once,
  * when it is made.
  */
-import { aFunction, isCount, type OptionRule, readGiven } from '../../checks.ts'
+import { aFunction, type Complete, isCount, type OptionRule, readGiven } from '../../checks.ts'
 import { OptionsError } from '../../errors.ts'
 import type { LimitPolicy } from '../limit.ts'
 
 export interface LearningLimitOptions {
   /** The limit to begin with: an integer from `min` to `max`. */
-  initial?: number
+  initial?: number | undefined
   /** Never below: an integer of at least 1. */
-  min?: number
+  min?: number | undefined
   /** Never above: an integer of at least `min`. */
-  max?: number
+  max?: number | undefined
   /**
    * Whether an error of the executor is a sign of overload (HTTP 429 or 503, a full pool), and may make the limit smaller. A
    * run timeout always is. Any other error changes nothing.
@@ -36,7 +36,7 @@ const shared = {
  * Options with their defaults. What is set to undefined is not set; a default for `initial` gives way to `min` and `max`.
  * @throws {OptionsError} that names the option, what it must be, and what it is
  */
-export function readLimitOptions<D extends Required<Pick<LearningLimitOptions, 'initial' | 'min' | 'max'>>>(
+export function readLimitOptions<D extends Complete<Pick<LearningLimitOptions, 'initial' | 'min' | 'max'>>>(
   options: unknown,
   defaults: D,
   own: { readonly [K in Exclude<keyof D, 'initial' | 'min' | 'max'>]: OptionRule },

@@ -37,32 +37,32 @@ export interface VegasOptions extends LearningLimitOptions {
    * With fewer queueing, the limit grows slowly: an integer of at least 0.
    * @default 3 · log10 of the limit
    */
-  alpha?: number
+  alpha?: number | undefined
   /**
    * With more queueing, the limit shrinks; and the step by which it grows while nothing queues. An integer of at least 0.
    * @default 6 · log10 of the limit
    */
-  beta?: number
+  beta?: number | undefined
   /**
    * With at most so many queueing, the limit grows fast: an integer of at least 0.
    * @default log10 of the limit
    */
-  threshold?: number
+  threshold?: number | undefined
   /**
    * How much of each change is made: greater than 0, at most 1.
    * @default 1
    */
-  smoothing?: number
+  smoothing?: number | undefined
   /**
    * After how many times the limit's samples the time without a queue is measured anew: an integer of at least 1.
    * @default 30
    */
-  probeMultiplier?: number
+  probeMultiplier?: number | undefined
   /**
    * A number from 0 to 1, for the jitter: asked once at first and once for each probe.
    * @default Math.random
    */
-  random?: () => number
+  random?: (() => number) | undefined
 }
 
 const byLimit: number | undefined = undefined

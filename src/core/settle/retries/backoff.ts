@@ -30,49 +30,49 @@ export interface BackoffOptions {
    * How often a request is tried in all, the first attempt included: an integer of at least 1.
    * @default 3
    */
-  attempts?: number
+  attempts?: number | undefined
   /**
    * The longest wait after the first failure, in ms; it doubles with each.
    * @default 100
    */
-  baseMs?: number
+  baseMs?: number | undefined
   /**
    * The longest wait of all, in ms.
    * @default 10_000
    */
-  maxMs?: number
+  maxMs?: number | undefined
   /**
    * `'full'`: any time up to the longest. `'none'`: always the longest.
    * @default 'full'
    */
-  jitter?: 'full' | 'none'
+  jitter?: 'full' | 'none' | undefined
   /** Whether an error is worth another attempt; without it, every error is. */
-  retryIf?: (error: unknown, attempt: number) => boolean
+  retryIf?: ((error: unknown, attempt: number) => boolean) | undefined
   /**
    * When the service can be asked again, if the error says so: in how many ms, or at which time. Without an answer the wait is as
    * usual. With one it is no shorter.
    */
-  retryAfter?: (error: unknown) => number | Date | undefined
+  retryAfter?: ((error: unknown) => number | Date | undefined) | undefined
   /**
    * True: nothing starts before that time, not even requests that have not failed, nor when this one is not tried again.
    * @default false
    */
-  holdAll?: boolean
+  holdAll?: boolean | undefined
   /**
    * How many retries there may be for each admitted request, on average: 0.1 is 10 %. Infinity: no budget.
    * @default 0.1
    */
-  budget?: number
+  budget?: number | undefined
   /**
    * How many retries the budget may have saved up, so that a few failures of a quiet service are tried again too.
    * @default 10
    */
-  reserve?: number
+  reserve?: number | undefined
   /**
    * A number from 0 to 1, for the jitter; another one is no jitter, and the wait the longest.
    * @default Math.random
    */
-  random?: () => number
+  random?: (() => number) | undefined
 }
 
 /**
