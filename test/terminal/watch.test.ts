@@ -21,7 +21,7 @@ afterEach(() => {
 
 /** Two calls of which one gets stuck, four that wait, three refused; then 2.5 s. */
 async function busy(stream: FakeStream, options: WatchOptions = {}) {
-  const world = timed({ maxQueueSize: 4, waitTimeoutMs: { high: 1_200 } })
+  const world = timed({ maxQueueSize: 4, whenFull: 'reject', waitTimeoutMs: { high: 1_200 } })
   const stop = watch(world.queue, { stream, clock: world.clock, ...options })
   world.send(60_000, { runTimeoutMs: 500 })
   world.send(1_200)
