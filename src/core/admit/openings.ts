@@ -104,7 +104,7 @@ export class Openings {
   }
 
   /**
-   * Which request would make room for it, if it may start. No code of the user runs in here.
+   * Which request would make room for it, if it may start. Only a guard is asked in here, before anything is looked at.
    * @param bound which one keeps it out: by that of its own tier, only one of that makes room
    * @param rank Infinity: it was not asked for, since it starts later, or goes behind all of its tier
    */
@@ -126,13 +126,15 @@ export class Openings {
   /** Those that make room for it, the one first that goes last of all: one may stand in the queue and have a slot reserved. */
   #lastBehind(record: RequestRecord, newcomer: Newcomer, skips: Skips): (RequestRecord | undefined)[] {
     const { gate, held, queue } = this.#parts
+    // Asked before anything is looked at: a guard may do anything.
+    const lacksTokens = gate.tokensDueInMs(record) > 0
     const startAt = held.awaits(record) ? startOf(record) : Number.NEGATIVE_INFINITY
     const start = { tier: newcomer.tier, startAt }
     const later = held.starts.lastBehind(start, false, skips)
     const awaited = held.starts.lastBehind(start, true, skips)
     if (startAt > Number.NEGATIVE_INFINITY) return [later, awaited]
     // Those that wait for a token, and come after those of their tier whose time is known.
-    const place = { ...newcomer, lacksTokens: gate.tokensDueInMs(record) > 0 }
+    const place = { ...newcomer, lacksTokens }
     const aside = queue.lastAside(place, skips, isNotAwaited)
     const standing = queue.lastBehind(newcomer, skips)
     const first = [later, aside, standing].filter((each) => each !== undefined)

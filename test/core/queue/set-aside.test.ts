@@ -659,7 +659,7 @@ describe('a guard with tokens', () => {
       name: 'own',
       bucket: ({ tier, request }) => {
         if (tier === 0) throw new Error('no bucket')
-        return request
+        return request === 'later' ? Promise.reject(new Error('a bucket')) : request
       },
       tokens: ({ request }) => (request === 'none' ? 0 : 1),
       tokensInMs: ({ at }) => Math.max(50 - at, 0),
@@ -669,6 +669,7 @@ describe('a guard with tokens', () => {
       onListenerError: (error) => void errors.push(error),
     })
     await expect(queue.execute('a', { priority: 'urgent' })).rejects.toThrow('no bucket')
+    await expect(queue.execute('later')).rejects.toThrow("Option 'own.bucket'")
     await expect(queue.execute('none')).rejects.toThrow(
       "Option 'own.tokens': expected a function that returns a finite",
     )
