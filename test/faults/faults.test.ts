@@ -31,10 +31,10 @@ test.each(schedules)(
   PATIENCE_MS,
 )
 
-/** What is called by the user, or made of another function of the list. */
+/** What is called by the user, or made of another function of the list; or is a type alone, and never there. */
 const ours = [
   ...['Describable.getStatus', 'Description.toString', 'HistogramReading.countsAtMost', 'HistogramReading.quantile'],
-  ...['LetterSource.off', 'LetterSource.on', 'LetterSource.submit', 'Settings.onListenerError', 'Settings.random'],
+  ...['LetterSource.off', 'LetterSource.on', 'LetterSource.submit', 'Reads.[readsMetadata]', 'Reads.[readsRequest]'],
   ...['QueuedRequest.cancel', 'QueuedRequest.position', 'QueuedRequest.setPriority', 'batched.fn'],
   ...['RunContext.close', 'RunContext.holdUntil', 'RunContext.progress', 'WaitingRequest.position'],
 ]
