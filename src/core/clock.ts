@@ -58,13 +58,13 @@ export const soon: Promise<void> = withoutContext(Promise.resolve())
 /** Calls back in another turn of the event loop: by a message, since that is no timer, and so not faked with them. */
 export function inAnotherTurn(callback: () => void): void {
   const { port1, port2 } = new MessageChannel()
-  // Bun's ports have no `once()`.
-  const receiver = port1 as unknown as { onmessage: (() => void) | null }
-  receiver.onmessage = () => {
-    receiver.onmessage = null
+  const ring = (): void => {
     port1.close()
     callback()
   }
+  // Bun's ports have no `once()`. On Node each request that comes after an `onmessage` takes 29 bytes more.
+  if ('once' in port1) port1.once('message', ring)
+  else (port1 as { onmessage: (() => void) | null }).onmessage = ring
   port2.postMessage(undefined)
 }
 
