@@ -68,7 +68,7 @@ export const whenAdmitted: readonly Mutant[] = [
     kind: 'ordering, capacity, fairness',
     file: 'src/core/admit/admission.ts',
     test: 'test/core/run/cost.test.ts',
-    find: 'else if (blocked.size > 0 && room.wouldBePassed()) {',
+    find: 'else if (isPassed) {',
     replace: 'else if (blocked.size < 0) {',
   },
   {
