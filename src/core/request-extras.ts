@@ -35,6 +35,8 @@ export class Later {
   /** What its earlier attempts have failed with: the last ones, so that there is room for one more. */
   errors = NO_ERRORS
   notRetried: NotRetried | undefined = undefined
+  /** When the time of those who shared its run was over, once all of them have left. */
+  wantedUntil: number | undefined = undefined
   /** What becomes of it when its id is live, if it says so itself. */
   onDuplicate: string | undefined = undefined
 
@@ -71,8 +73,6 @@ export class Extras {
   joined: Set<unknown> | undefined = undefined
   /** The one who submitted it has left, while others who joined still wait for it. */
   left: State | undefined = undefined
-  /** When the time of those who shared its run was over, once all of them have left. */
-  wantedUntil: number | undefined = undefined
   /** A handle was given out: the outcome is kept for whoever reads `result` later. */
   kept = false
   result: Promise<unknown> | undefined = undefined

@@ -165,7 +165,7 @@ export class Parties<Req, Res> {
     const { extras } = record
     const own = record.timedFrom + this.#limits.wholeOf(record)
     if (extras === undefined) return own
-    if (extras.wantedUntil !== undefined) return extras.wantedUntil
+    if (extras.later?.wantedUntil !== undefined) return extras.later.wantedUntil
     if (extras.joined === undefined) return own
     let until = extras.left === undefined ? own : 0
     for (const { enqueuedAt, timeoutMs } of joinedOf<Req, Res>(extras)) until = Math.max(until, enqueuedAt + timeoutMs)
@@ -175,7 +175,7 @@ export class Parties<Req, Res> {
   /** All who wait for its run leave it: that still goes on, to the deadline that it was told. */
   leaves(record: RequestRecord<Req, Res>): void {
     const { extras } = record
-    if (extras?.joined !== undefined) extras.wantedUntil = this.wantedUntil(record)
+    if (extras?.joined !== undefined) record.later().wantedUntil = this.wantedUntil(record)
   }
 
   /** It waits again, for another attempt, and so do all of them. False: by then, the time of each would be over. */

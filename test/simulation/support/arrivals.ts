@@ -35,7 +35,10 @@ export class Arrivals extends Room {
     job.sequence = ++this.sequence
     const isFull = !this.hasRoom(job)
     // Whoever may be blocked as well comes in by its priority.
-    const isBehind = this.blocked().some((other) => this.isNext(other) && (other.tier <= tier || first.via === 'offer'))
+    const next = this.blocked().filter(this.isNext)
+    // It is blocked for a moment, and so needs a place there.
+    const hasNoPlace = next.length > 0 && this.blocked().length >= maxBlocked
+    const isBehind = hasNoPlace || next.some((other) => other.tier <= tier || first.via === 'offer')
     const neverFits = this.isNone(tier) && this.isLater(job)
     if (whenFull === 'block' && !neverFits && (isFull || isBehind)) {
       if (first.via === 'offer' || this.blocked().length >= maxBlocked) this.#refuse(first, 'TRIAGE_QUEUE_FULL')
