@@ -196,7 +196,7 @@ export class Tiers<E extends QueueEntry> {
     let last: E | undefined
     let latest = turns.lastWith(tier, timedFrom)
     const own = this.#lastOf(tier)
-    if (own !== undefined && rank < own.rank && !skips(tier)) last = own
+    if (own !== undefined && rank < own.rank) last = own
     for (let t = 0; t < TIERS; t++) {
       const entry = t === tier || skips(t) ? undefined : this.#lastOf(t)
       if (entry === undefined) continue
