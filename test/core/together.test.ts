@@ -108,3 +108,33 @@ test('a guard that ends others while it is told of what waits: these take no tok
   await clock.advance(1)
   expect(queue.getStatus()).toMatchObject({ waiting: 0, totals: { cancelled: 2 } })
 })
+
+test('an order that throws about a newcomer refuses it before a guard is asked', async () => {
+  const thrown = new Error('no rank')
+  const rank = (): never => {
+    throw thrown
+  }
+  const admit = vi.fn()
+  const { queue } = gated({ order: { name: 'throws', acrossTiers: false, rank }, overload: { name: 'asked', admit } })
+  await expect(queue.execute('a')).rejects.toBe(thrown)
+  expect(admit).not.toHaveBeenCalled()
+})
+
+test('where priorities take turns, one that is tried again is not displaced: the one before it is', async () => {
+  const retry = { name: 'again', delayMs: () => 5 }
+  const order = weighted({}, { within: { name: 'last in', acrossTiers: false, rank: ({ sequence }) => -sequence } })
+  const { clock, gate, queue } = gated({ concurrency: 1, maxQueueSize: 2, order, retry })
+  const shed: unknown[] = []
+  queue.on('shed', ({ request }) => shed.push(request))
+  watch(queue.execute('tried', { priority: 'low' }))
+  await turn()
+  watch(queue.execute('runs', { priority: 'urgent' }))
+  gate.fail('tried', new Error('tried'))
+  await turn()
+  await clock.advance(5)
+  for (const name of ['low 1', 'low 2']) watch(queue.execute(name, { priority: 'low' }))
+  watch(queue.execute('urgent', { priority: 'urgent' }))
+  await turn()
+  expect(shed).toEqual(['low 1'])
+  await gate.finishAll()
+})
