@@ -6,6 +6,7 @@ import { getEventListeners } from 'node:events'
 import { setImmediate } from 'node:timers/promises'
 import type { QueuedRequest, RequestOptions } from '../../src/index.ts'
 import type { Case } from '../case.ts'
+import { type HeldExecutor, heldExecutor } from '../held.ts'
 import { CONCURRENCY, type Job, jobsOfFourTiers, randomInts, tasks } from '../job.ts'
 import { library, requestEvents } from '../library.ts'
 import { burst, collectGarbage, costOf, meanCost, quick, warmUp } from '../measure.ts'
@@ -19,7 +20,7 @@ const ALL = `a burst of ${short(WAITING)}`
 const PLAIN = 'priority only'
 
 type Handle = QueuedRequest<Job, number>
-type Executor = InstanceType<typeof library.QueuedExecutor<Job, number>>
+type Executor = HeldExecutor
 
 const { priorities } = library
 
@@ -97,17 +98,7 @@ export const ONE_OPERATION = ONE
 
 /** Makes an executor of one slot, which is taken until `open` is called, and lets all jobs wait. */
 async function backlog(): Promise<{ executor: Executor; handles: Handle[]; open: () => void }> {
-  let open: () => void = () => {}
-  const gate = new Promise<void>((resolve) => {
-    open = resolve
-  })
-  const executor = new library.QueuedExecutor<Job, number>(
-    async (job) => {
-      await gate
-      return job.value + 1
-    },
-    { concurrency: 1, maxQueueSize: 0 },
-  )
+  const { executor, open } = heldExecutor({ concurrency: 1, maxQueueSize: 0 })
   executor.offer({ index: -1, value: 0, tier: 0 })
   await setImmediate()
   const handles = jobsOfFourTiers(WAITING).map(

@@ -5,6 +5,7 @@
 import { setImmediate } from 'node:timers/promises'
 import type { OrderPolicy, WhenFull } from '../../src/index.ts'
 import type { Case } from '../case.ts'
+import { heldExecutor } from '../held.ts'
 import { CONCURRENCY, checkAnswer, type Job, jobsOfOneTier } from '../job.ts'
 import { library } from '../library.ts'
 import { type Cost, collectGarbage, costOf, meanCost, quick, warmUp } from '../measure.ts'
@@ -75,17 +76,8 @@ export const displacesRatio = { over: [VARIANT, DISPLACES], under: [VARIANT, REF
 
 /** Lets a queue be full of LOW, and looks what each newcomer costs. All answers and errors are checked, and counted. */
 async function comeToFull({ whenFull, newcomers, order }: Full): Promise<Cost> {
-  let open: () => void = () => {}
-  const gate = new Promise<void>((resolve) => {
-    open = resolve
-  })
-  const executor = new library.QueuedExecutor<Job, number>(
-    async (job) => {
-      await gate
-      return job.value + 1
-    },
-    { concurrency: CONCURRENCY, maxQueueSize: WAITING, whenFull, ...(order === undefined ? {} : { order: order() }) },
-  )
+  const ordered = order === undefined ? {} : { order: order() }
+  const { executor, open } = heldExecutor({ concurrency: CONCURRENCY, maxQueueSize: WAITING, whenFull, ...ordered })
   const jobs = jobsOfOneTier(CONCURRENCY + WAITING + NEWCOMERS)
   const ends = new Array<Promise<string>>(jobs.length)
   const come = (from: number, to: number, priority: 'low' | 'urgent'): void => {
