@@ -12,6 +12,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { wholeNumber } from '../support/flags.ts'
 import type { Mutant } from './mutant.ts'
 import { mutants } from './mutants.ts'
 import { root } from './support/child.ts'
@@ -114,11 +115,8 @@ function withOthers(file: string): Finding[] {
 function readFlags() {
   const text = { type: 'string' } as const
   const { values } = parseArgs({ options: { only: text, json: text, schedules: text, 'at-once': text } })
-  const number = (name: 'schedules' | 'at-once', otherwise: number): number => {
-    const value = Number(values[name] ?? otherwise)
-    if (!Number.isSafeInteger(value) || value < 1) throw new Error(`--${name} must be an integer of at least 1`)
-    return value
-  }
+  const number = (name: 'schedules' | 'at-once', otherwise: number): number =>
+    wholeNumber(name, values[name], 1) ?? otherwise
   const { only } = values
   const json = values.json ?? (only === undefined ? join(root, 'test/mutants/results.json') : undefined)
   return {

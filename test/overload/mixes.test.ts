@@ -1,6 +1,7 @@
 /** Overload keeps its promises: some of the mixes that `npm run prove:mixes` plays. */
 import { expect, test } from 'vitest'
-import { maxMin, playMix } from './mixes.ts'
+import { maxMin } from '../support/max-min.ts'
+import { playMix } from './mixes.ts'
 import { shown } from './support/results.ts'
 
 /** Are tokens of `over: 'wait'` taken at the start, by whoever is first then? */
@@ -27,7 +28,7 @@ test('a full queue that refuses newcomers does not: the mixes would show it', as
 })
 
 test('max-min fair shares: who asks for less has that, and the others have the rest by weight', () => {
-  expect(maxMin([100, 100, 100, 100], [8, 4, 2, 1], 15)).toEqual([8, 4, 2, 1])
-  expect(maxMin([2, 100, 0, 100], [8, 4, 2, 1], 12)).toEqual([2, 8, 0, 2])
-  expect(maxMin([1, 1, 1, 1], [8, 4, 2, 1], 100)).toEqual([1, 1, 1, 1])
+  expect(maxMin(15, [100, 100, 100, 100], [8, 4, 2, 1])).toEqual([8, 4, 2, 1])
+  expect(maxMin(12, [2, 100, 0, 100], [8, 4, 2, 1])).toEqual([2, 8, 0, 2])
+  expect(maxMin(100, [1, 1, 1, 1], [8, 4, 2, 1])).toEqual([1, 1, 1, 1])
 })

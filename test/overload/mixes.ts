@@ -28,6 +28,7 @@
  *   slots that are handed on as they come free: without a rate of starts.
  */
 import { agingBoundMs, type Priority, priorities, type WhenFull } from 'triage-queue'
+import { maxMin } from '../support/max-min.ts'
 import { DEFAULT_PLACES, drawMix, leastOf, type Mix, targetsOf } from './support/draw.ts'
 import { optionsOf } from './support/options.ts'
 import { type Counts, type Played, play, sum } from './support/play.ts'
@@ -112,30 +113,13 @@ function shares({ order, guard, extra, per, weights }: Mix, { byTier, answersInS
     extra.startsWith('reserve')
   if (!order.startsWith('weighted') || isUneven) return []
   const came = byTier.map((counts) => counts.came)
-  const fair = maxMin(came, weights, sum(answersInStretch))
+  const fair = maxMin(sum(answersInStretch), came, weights)
   return priorities.flatMap((_, tier) => {
     const [answered, share] = [answersInStretch[tier] as number, fair[tier] as number]
     if (share === 0) return []
     const off = Math.max(Math.abs(answered - share) - SHARE_ROUNDING, 0) / share
     return [atMost('weighted', tier, off, SHARE_WITHIN)]
   })
-}
-
-/** The max-min fair shares of `total`, by weight: nobody has more than it asks for, and what is left is for the others. */
-export function maxMin(asked: readonly number[], weights: readonly number[], total: number): number[] {
-  const shares = asked.map(() => 0)
-  let open = asked.map((_, tier) => tier).filter((tier) => (asked[tier] as number) > 0)
-  let left = total
-  while (open.length > 0) {
-    const perWeight = left / sum(open.map((tier) => weights[tier] as number))
-    const modest = open.filter((tier) => (asked[tier] as number) <= perWeight * (weights[tier] as number))
-    for (const tier of modest.length > 0 ? modest : open) {
-      shares[tier] = modest.length > 0 ? (asked[tier] as number) : perWeight * (weights[tier] as number)
-      left -= shares[tier] as number
-    }
-    open = modest.length > 0 ? open.filter((tier) => !modest.includes(tier)) : []
-  }
-  return shares
 }
 
 function bounds(mix: Mix, played: Played): Verdict[] {

@@ -21,8 +21,8 @@ import {
   weighted,
 } from 'triage-queue'
 import { pressure } from 'triage-queue/pressure'
+import { maxMin } from '../support/max-min.ts'
 import { seeded } from '../support/seeded.ts'
-import { maxMin } from './mixes.ts'
 import { type Counts, type Job, type Load, type Played, play, sum } from './support/play.ts'
 
 /**
@@ -228,7 +228,7 @@ function seenIn({ byTier, quiet, answersInStretch, useful, stretchMs }: Played):
     counts === undefined ? 0 : counts[what] / counts.came
   const answers = sum(answersInStretch)
   const asked = byTier.map(({ came }) => came)
-  const fair = maxMin(asked, [8, 4, 2, 1], answers)
+  const fair = maxMin(answers, asked, [8, 4, 2, 1])
   const low = answersInStretch[3] as number
   return {
     ...{ urgent: part(byTier[0], 'inTime'), quiet: part(quiet[2], 'inTime'), low: part(byTier[3], 'inTime'), useful },

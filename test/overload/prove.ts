@@ -15,6 +15,7 @@ import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import type { WhenFull } from 'triage-queue'
+import { wholeNumber } from '../support/flags.ts'
 import '../support/from-source.ts'
 import type { MixResult } from './mixes.ts'
 
@@ -124,14 +125,8 @@ function readFlags() {
       ...{ report: flag, pairs: flag, write: flag, 'how-many': flag },
     },
   })
-  const number = (name: 'mixes' | 'from' | 'seed' | 'workers', least: number): number | undefined => {
-    const value = values[name]
-    if (value === undefined) return undefined
-    const read = Number(value)
-    if (!Number.isSafeInteger(read) || read < least)
-      throw new Error(`--${name} must be an integer of at least ${least}`)
-    return read
-  }
+  const number = (name: 'mixes' | 'from' | 'seed' | 'workers', least: number): number | undefined =>
+    wholeNumber(name, values[name], least)
   return {
     mixes: number('mixes', 1) ?? 200,
     from: number('from', 0) ?? 1,

@@ -14,6 +14,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { Worker } from 'node:worker_threads'
+import { wholeNumber } from '../support/flags.ts'
 import '../support/from-source.ts'
 import { type Patch, patchSource } from '../support/patch-source.ts'
 import type { RunResult } from './support/run.ts'
@@ -129,14 +130,8 @@ function readFlags() {
       report: { type: 'boolean', default: false },
     },
   })
-  const number = (name: 'schedules' | 'from' | 'seed' | 'workers', least: number): number | undefined => {
-    const value = values[name]
-    if (value === undefined) return undefined
-    const read = Number(value)
-    if (!Number.isSafeInteger(read) || read < least)
-      throw new Error(`--${name} must be an integer of at least ${least}`)
-    return read
-  }
+  const number = (name: 'schedules' | 'from' | 'seed' | 'workers', least: number): number | undefined =>
+    wholeNumber(name, values[name], least)
   return {
     schedules: number('schedules', 1) ?? (values.large ? 5_000 : 1_000_000),
     large: values.large,

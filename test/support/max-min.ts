@@ -1,5 +1,9 @@
 /** What each should have of a capacity, by weight, if none has more than it asks for: progressive filling. */
-export function maxMin(capacity: number, demands: readonly number[], weights = demands.map(() => 1)): number[] {
+export function maxMin(
+  capacity: number,
+  demands: readonly number[],
+  weights: readonly number[] = demands.map(() => 1),
+): number[] {
   const given = demands.map(() => 0)
   let open = demands.map((_, i) => i)
   let left = capacity

@@ -6,8 +6,8 @@ import fc from 'fast-check'
 import { OptionsError, type OrderQuestion, type Priority, RequestQueue } from 'triage-queue'
 import { describe, expect, test, vi } from 'vitest'
 import { type FairByOptions, fairBy } from '../../../../src/core/queue/orders/fair-by.ts'
+import { maxMin } from '../../../support/max-min.ts'
 import { seeded } from '../../../support/seeded.ts'
-import { maxMin } from './max-min.ts'
 import { ask, Driver, type Job, pick, type Task } from './order-driver.ts'
 
 // On a machine that has much else to do.

@@ -6,8 +6,8 @@ import { type Priority, priorities } from 'triage-queue'
 import { expect, test, vi } from 'vitest'
 import { fairBy } from '../../../../src/core/queue/orders/fair-by.ts'
 import { type Weights, weighted } from '../../../../src/core/queue/orders/weighted.ts'
+import { maxMin } from '../../../support/max-min.ts'
 import { seeded } from '../../../support/seeded.ts'
-import { maxMin } from './max-min.ts'
 import { Driver, type Job, pick, type Task } from './order-driver.ts'
 
 // On a machine that has much else to do.
