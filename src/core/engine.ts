@@ -74,7 +74,6 @@ export class Engine {
   declare readonly alarm: Alarm
   // Admit.
   declare gate: Gate
-  declare tokens: Tokens
   declare readonly outlook: Outlook
   readonly pauses = new Pauses()
   declare readonly capacity: Capacity
@@ -164,7 +163,6 @@ export class Engine {
     this.alarm = alarm
     this.#gateOf = (rates, others) => new Gate(host, outlook, rates, others, timeline, alarm)
     this.gate = this.#gateOf(rateLimits, overload)
-    this.tokens = this.gate.tokens
     this.outlook = outlook
     this.capacity = capacity
     this.room = new Room(host, blocked, capacity, events, timeline)
@@ -201,6 +199,11 @@ export class Engine {
     this.#kept.push(record, new Run(record, record.arrived))
   }
 
+  /** Those of the guards that there are now. */
+  get tokens(): Tokens {
+    return this.gate.tokens
+  }
+
   #isPlain(): boolean {
     return !this.queue.asksRanks && !this.turns.seats.isOn && !this.gate.asksAtArrival
   }
@@ -232,7 +235,6 @@ export class Engine {
   /** What waits takes its tokens, if any, from the guards that there are now. */
   #guardBy(gate: Gate): void {
     this.gate = gate
-    this.tokens = gate.tokens
     this.aside.renew([...this.waiting(), ...this.blocked.entries()])
     this.turns.tokens = gate.takesTokens ? this.aside : undefined
   }

@@ -106,13 +106,12 @@ function isSignal(value: unknown): boolean {
 }
 
 function startOf(record: RequestRecord, delayMs: unknown = 0, startAt?: unknown): number {
-  if (!(typeof delayMs === 'number' && delayMs >= 0 && delayMs < Number.POSITIVE_INFINITY)) {
-    throw new OptionsError('delayMs', 'a finite number of ms of at least 0', delayMs)
-  }
-  if (startAt === undefined) return record.enqueuedAt + delayMs
+  if (!msFromZero.fits(delayMs)) throw misfit('delayMs', msFromZero, delayMs)
+  const leastMs = delayMs as number
+  if (startAt === undefined) return record.enqueuedAt + leastMs
   const at = startAt instanceof Date ? startAt.getTime() : Number.NaN
   if (Number.isNaN(at)) throw new OptionsError('startAt', 'a Date', startAt)
-  return record.enqueuedAt + Math.max(at - Date.now(), delayMs)
+  return record.enqueuedAt + Math.max(at - Date.now(), leastMs)
 }
 
 const closeOptions = ['drain', 'graceMs', 'lameDuckMs']

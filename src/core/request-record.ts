@@ -304,6 +304,11 @@ export function startsLater({ extras, enqueuedAt }: RequestRecord): boolean {
   return later !== undefined && (later.after !== undefined || later.startAt > enqueuedAt)
 }
 
+/** Does another request wait for it by `after`? Asked about those that are held, or set aside. */
+export function isAwaited(record: RequestRecord): boolean {
+  return record.later().awaitedBy > 0
+}
+
 /** What it takes when it starts; undefined: nothing. */
 export function claimsOf({ extras }: RequestRecord): readonly Claim[] | undefined {
   return extras === undefined || extras.later === undefined ? undefined : extras.later.claims

@@ -156,15 +156,14 @@ export class Admission {
 
   /** By the bounds; with its rank, as soon as that was asked for. */
   #comesIn(record: RequestRecord, whenFull: WhenFull, rank: number | undefined): void {
-    const { blocked, capacity, gate, openings, queue, room } = this.#parts
+    const { blocked, capacity, gate, openings, room } = this.#parts
+    // Before the bounds are looked at: a guard may be asked about tokens in either, and do anything.
     const isPassed = blocked.size > 0 && this.#asks(() => room.wouldBePassed())
+    // Without a closure where no guard is asked.
     const slotIsFree = gate.takesTokens
       ? this.#asks(() => openings.isSlotFreeFor(record))
       : openings.isSlotFreeFor(record)
-    if (!this.#isStill(record)) {
-      if (rank !== undefined) queue.refuses(record, rank)
-      return
-    }
+    if (!this.#keepsRank(record, rank, this.#isStill(record))) return
     const bound = capacity.bound(record.tier, slotIsFree, record.cost > 1)
     if (bound !== undefined) this.#findsItFull(record, bound, whenFull, rank)
     else if (isPassed) {
@@ -213,9 +212,13 @@ export class Admission {
       else refusals.refuse(record, error)
       return undefined
     }
-    if (this.#stillComes(record)) return rank
-    queue.refuses(record, rank)
-    return undefined
+    return this.#keepsRank(record, rank, this.#stillComes(record)) ? rank : undefined
+  }
+
+  /** Does it come? If not, the order policy is told that its rank, if it has one, is free again. */
+  #keepsRank(record: RequestRecord, rank: number | undefined, comes: boolean): boolean {
+    if (!comes && rank !== undefined) this.#parts.queue.refuses(record, rank)
+    return comes
   }
 
   /** A policy was asked, and may have closed the executor meanwhile, or submitted another request with its id. */
@@ -273,18 +276,12 @@ export class Admission {
 
   /** That of one that was shed. The signals of both were asked, and may have done anything: the bounds are looked at last. */
   #takesPlace(record: RequestRecord, rank: number | undefined, most: number): void {
-    const { capacity, openings, queue, turns } = this.#parts
-    if (!this.#stillComes(record)) {
-      if (rank !== undefined) queue.refuses(record, rank)
-      return
-    }
+    const { capacity, openings, turns } = this.#parts
+    if (!this.#keepsRank(record, rank, this.#stillComes(record))) return
     const { tier, cost } = record
     const isFree = () => (turns.seats.areFor(tier) ? turns.wouldStart(record) : openings.isSlotFreeFor(record))
     const slotIsFree = this.#asks(isFree)
-    if (!this.#isStill(record)) {
-      if (rank !== undefined) queue.refuses(record, rank)
-      return
-    }
+    if (!this.#keepsRank(record, rank, this.#isStill(record))) return
     const bound = capacity.bound(tier, slotIsFree, cost > 1, most)
     if (bound === undefined) this.#enqueue(record, slotIsFree, rank)
     else this.#findsItFull(record, bound, 'reject', rank)

@@ -15,7 +15,7 @@
  * `keptFor` says, are displaced by nobody of another tier.
  */
 import type { FullBound } from '../errors.ts'
-import { type RequestRecord, startsLater } from '../request-record.ts'
+import { isAwaited, type RequestRecord, startsLater } from '../request-record.ts'
 import { State } from '../request-state.ts'
 import type { Capacity } from './capacity.ts'
 import type { Gate } from './gate.ts'
@@ -165,11 +165,6 @@ export class Openings {
 function startOf(record: RequestRecord): number {
   const { after, startAt } = record.later()
   return after === undefined ? startAt : Number.POSITIVE_INFINITY
-}
-
-/** Does another request wait for it by `after`? */
-function isAwaited(record: RequestRecord): boolean {
-  return record.later().awaitedBy > 0
 }
 
 function isNotAwaited(record: RequestRecord): boolean {

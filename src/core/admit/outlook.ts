@@ -9,7 +9,6 @@
  * Those that come later and go before it are not foreseen.
  */
 import type { Timeline } from '../clock.ts'
-import { TIERS } from '../priority.ts'
 import type { RequestRecord } from '../request-record.ts'
 import { State } from '../request-state.ts'
 import type { GuardQuestion } from './guard.ts'
@@ -27,8 +26,8 @@ export interface Whole {
   readonly timeline: Timeline
   readonly queue: {
     sizeAt(tier: number): number
-    countBeforeIn(tier: number, place: Place): number
-    partBefore(tier: number, place: Place): number
+    countsBefore(place: Place): readonly number[]
+    partsBefore(place: Place): readonly number[]
   }
   readonly capacity: { readonly waiting: number; readonly reserved: number }
   readonly slots: { readonly limit: number; readonly free: number }
@@ -82,8 +81,7 @@ export class Outlook {
 
   /** Which part of each tier would go before a newcomer, from 0 to 1: those included that are set aside. */
   partsAhead(record: RequestRecord, rank: number): readonly number[] {
-    const place = placeOf(record, rank)
-    return Array.from({ length: TIERS }, (_, tier) => this.#whole.queue.partBefore(tier, place))
+    return this.#whole.queue.partsBefore(placeOf(record, rank))
   }
 
   /**
@@ -123,8 +121,7 @@ export class Outlook {
     const { queue, turns } = this.#whole
     let count = 0
     let extra = 0
-    for (let tier = 0; tier < TIERS; tier++) {
-      const before = queue.countBeforeIn(tier, place)
+    for (const [tier, before] of queue.countsBefore(place).entries()) {
       count += before
       if (before > 0) extra += (turns.extraAt(tier) * before) / queue.sizeAt(tier)
     }

@@ -10,7 +10,7 @@
 import type { Alarm, Timeline } from '../clock.ts'
 import { type CancelledBy, CancelledError } from '../errors.ts'
 import type { Later } from '../request-extras.ts'
-import { RequestRecord, startsLater, subjectOf } from '../request-record.ts'
+import { isAwaited, RequestRecord, startsLater, subjectOf } from '../request-record.ts'
 import { State } from '../request-state.ts'
 import { type Deadline, Deadlines } from './deadlines.ts'
 import { type LaterStart, LaterStarts } from './later-starts.ts'
@@ -46,7 +46,7 @@ export class HeldBack<R extends RequestRecord> {
   readonly #alarm: Alarm
   readonly #line = new Deadlines<R>()
   /** Those that were never tried, by when they may start. */
-  readonly starts = new LaterStarts<R>((record) => record.later().awaitedBy > 0)
+  readonly starts = new LaterStarts<R>(isAwaited)
   #releases = 0
   /** Those who come to the queue when the event loop has had its turn. */
   #afterTurn: (() => void)[] | undefined = undefined

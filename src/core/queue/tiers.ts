@@ -236,7 +236,7 @@ export class Tiers<E extends QueueEntry> {
     const { tier } = entry
     this.#size--
     ;(this.#tiers[tier] as Tier<E>).remove(entry)
-    ;(this.#aside[tier] as Tier<E>).add(entry)
+    this.asideAt(tier).add(entry)
     const turns = this.#turns
     if (turns === undefined) return
     if (turns.setAside === undefined) turns.left(tier, entry.timedFrom)
@@ -247,7 +247,7 @@ export class Tiers<E extends QueueEntry> {
   bringBack(entry: E): void {
     const { tier } = entry
     this.#size++
-    ;(this.#aside[tier] as Tier<E>).remove(entry)
+    this.asideAt(tier).remove(entry)
     ;(this.#tiers[tier] as Tier<E>).add(entry)
     const turns = this.#turns
     if (turns === undefined) return
@@ -257,7 +257,7 @@ export class Tiers<E extends QueueEntry> {
 
   /** One that was set aside leaves. */
   deleteAside(entry: E): void {
-    ;(this.#aside[entry.tier] as Tier<E>).remove(entry)
+    this.asideAt(entry.tier).remove(entry)
     if (this.#turns?.setAside !== undefined) this.#turns.leftAside?.(entry.tier)
   }
 
@@ -320,40 +320,50 @@ export class Tiers<E extends QueueEntry> {
     if (stands) this.#place(entry, rank)
   }
 
-  /** How many go before an entry. */
+  /** How many go before an entry, those included that are set aside. */
   countBefore(entry: E): number {
-    let count = 0
-    for (let t = 0; t < TIERS; t++) count += this.countBeforeIn(t, entry) + this.#countAsideBefore(t, entry)
-    return count
+    const counts = this.countsBefore(entry)
+    return counts.reduce((sum, count, tier) => sum + count + this.#countAsideBefore(tier, entry, count), 0)
   }
 
-  /** How many of a tier go before an entry, or before a newcomer who would stand there. */
-  countBeforeIn(tier: number, place: Place): number {
-    const line = this.#tiers[tier] as Tier<E>
+  /** How many of each tier go before an entry, or before a newcomer who would stand there. */
+  countsBefore(place: Place): readonly number[] {
     const turns = this.#turns
-    if (tier === place.tier || (this.#across && turns === undefined)) return line.countBefore(place)
-    if (turns === undefined) return tier < place.tier ? line.size : 0
-    // Of each other tier all turns before the one that is then its own.
     const index = (this.#tiers[place.tier] as Tier<E>).countBefore(place)
+    if (turns === undefined) {
+      return this.#tiers.map((line, tier) => {
+        if (tier === place.tier) return index
+        if (this.#across) return line.countBefore(place)
+        return tier < place.tier ? line.size : 0
+      })
+    }
+    // Of each other tier all turns before the one that is then its own.
     const isLast = index === this.sizeAt(place.tier)
     const turn = isLast ? turns.lastWith(place.tier, place.timedFrom) : turns.at(place.tier, index)
-    return turns.countBefore(tier, turn, tier < place.tier)
+    return this.#tiers.map((_, tier) =>
+      tier === place.tier ? index : turns.countBefore(tier, turn, tier < place.tier),
+    )
   }
 
-  /** How many of those of a tier that are set aside go before a place. With turns, as many of them as of those that stand there. */
-  #countAsideBefore(tier: number, place: Place): number {
+  /**
+   * How many of those of a tier that are set aside go before a place.
+   * @param standing how many of those that stand there do: with turns, it is the same part of either
+   */
+  #countAsideBefore(tier: number, place: Place, standing: number): number {
     const aside = this.asideAt(tier)
     if (aside.size === 0) return 0
     if (tier === place.tier || (this.#across && this.#turns === undefined)) return aside.countBefore(place)
     if (this.#turns === undefined) return tier < place.tier ? aside.size : 0
     const size = this.sizeAt(tier)
-    return size === 0 ? aside.size : Math.floor((aside.size * this.countBeforeIn(tier, place)) / size)
+    return size === 0 ? aside.size : Math.floor((aside.size * standing) / size)
   }
 
-  /** Which part of a tier goes before a place, those included that are set aside: from 0 to 1. */
-  partBefore(tier: number, place: Place): number {
-    const size = this.sizeAt(tier) + this.asideAt(tier).size
-    return size === 0 ? 0 : (this.countBeforeIn(tier, place) + this.#countAsideBefore(tier, place)) / size
+  /** Which part of each tier goes before a place, those included that are set aside: from 0 to 1. */
+  partsBefore(place: Place): readonly number[] {
+    return this.countsBefore(place).map((count, tier) => {
+      const size = this.sizeAt(tier) + this.asideAt(tier).size
+      return size === 0 ? 0 : (count + this.#countAsideBefore(tier, place, count)) / size
+    })
   }
 
   /** Those of a tier, in their order. */

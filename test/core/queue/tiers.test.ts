@@ -37,7 +37,7 @@ function added(tiers: Tiers<Entry>, ...names: string[]): Entry[] {
 /** How many would go before a newcomer that is behind all of its tier. */
 function countAhead(tiers: Tiers<Entry>, tier: number): number {
   const place = { tier, timedFrom: 0, rank: Number.POSITIVE_INFINITY, sequence: Number.POSITIVE_INFINITY }
-  return [0, 1, 2, 3].reduce((sum, t) => sum + tiers.countBeforeIn(t, place), 0)
+  return tiers.countsBefore(place).reduce((sum, count) => sum + count, 0)
 }
 
 /** Who would make room for a newcomer. */
@@ -280,4 +280,16 @@ describe('an order policy', () => {
     expect(reported).toEqual([thrown])
     expect(() => new Tiers<Entry>(policy).started(entry)).toThrow(thrown)
   })
+})
+
+test('where tiers take turns, as large a part of those that are set aside goes before as of those that stand', () => {
+  const tiers = new Tiers<Entry>(weighted({ urgent: 2, high: 1, normal: 1, low: 1 }))
+  // Turns of urgent: 1, 2; of normal: 2, 4; of low: 2.
+  const [u1, u2, n1, n2, n3, n4, l1] = added(tiers, 'u1', 'u2', 'n1', 'n2', 'n3', 'n4', 'l1') as Entry[]
+  for (const entry of [n1, n2] as Entry[]) tiers.setAside(entry)
+  expect([u1, u2].map((entry) => tiers.countBefore(entry as Entry))).toEqual([0, 1])
+  // Of the normal ones that stand, half has its turn before.
+  expect(tiers.countBefore(l1 as Entry)).toBe(4)
+  for (const entry of [n3, n4] as Entry[]) tiers.setAside(entry)
+  expect(tiers.countBefore(l1 as Entry)).toBe(6)
 })

@@ -88,8 +88,8 @@ export const whileQueued: readonly Mutant[] = [
     kind: 're-entrancy and listeners',
     file: 'src/core/admit/admission.ts',
     test: 'test/failures/user-code.test.ts',
-    find: 'if (this.#stillComes(record)) return rank\n    queue.refuses(record, rank)',
-    replace: 'if (this.#stillComes(record)) return rank',
+    find: 'if (!comes && rank !== undefined) this.#parts.queue.refuses(record, rank)',
+    replace: '',
   },
   {
     name: 'one that moves while it is delayed has left its place before the order is asked',
