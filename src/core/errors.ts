@@ -98,7 +98,10 @@ export interface RequestIssue {
   readonly path?: ReadonlyArray<PropertyKey | { readonly key: PropertyKey }> | undefined
 }
 
-/** The request does not fit the `schema`, or brings what can't be read (`triage-queue/web`: a header). It took no room. */
+/**
+ * The request does not fit the `schema`, brings what can't be read (`triage-queue/web`: a header), or is not what a store can keep.
+ * It took no room.
+ */
 export class InvalidRequestError extends NotAdmittedError {
   /** What the schema had to say, in its own order. */
   readonly issues: readonly RequestIssue[]

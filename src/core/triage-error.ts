@@ -17,6 +17,12 @@ export type TriageErrorCode =
   | 'TRIAGE_CANCELLED'
   | 'TRIAGE_INVALID_OPTIONS'
   | 'TRIAGE_INVARIANT'
+  | 'TRIAGE_STORE_LOCKED'
+  | 'TRIAGE_STORE_UNAVAILABLE'
+  | 'TRIAGE_STORE_CORRUPT'
+  | 'TRIAGE_STORE_TOO_NEW'
+  | 'TRIAGE_PARKED'
+  | 'TRIAGE_PAYLOAD_TOO_LARGE'
 
 /**
  * What an HTTP server answers: 503 where another try, or another instance, may help. A mistake in our own options, and one
