@@ -11,6 +11,7 @@ export interface Statement {
   run(...values: Value[]): { changes: number | bigint }
   get(...values: Value[]): Row | undefined
   all(...values: Value[]): Row[]
+  iterate(...values: Value[]): IterableIterator<Row>
   setReadBigInts(enabled: boolean): void
 }
 
@@ -40,7 +41,7 @@ export const nodeDatabase: OpenDatabase = (path, isReadOnly) => {
 }
 
 /** One value of one row. */
-export function valueOf(database: Database, sql: string, ...values: Value[]): unknown {
+export function oneValue(database: Database, sql: string, ...values: Value[]): unknown {
   const row = database.prepare(sql).get(...values)
   return row === undefined ? undefined : Object.values(row)[0]
 }

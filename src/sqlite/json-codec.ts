@@ -55,8 +55,8 @@ class Walk {
         if (Object.is(value, -0)) throw this.#refuse('-0 is 0 in JSON')
         return
       case 'object':
-        if (value === null) return
-        return this.#enter(value, depth)
+        if (value !== null) this.#enter(value, depth)
+        return
       default:
         throw this.#refuse(`JSON has nothing for a value of type ${typeof value}`)
     }
@@ -122,6 +122,6 @@ function isPlain(value: object): boolean {
 }
 
 function nameOf(value: object): string {
-  const { constructor } = value
-  return typeof constructor === 'function' && constructor.name !== '' ? `a ${constructor.name}` : 'an object of a class'
+  const type: unknown = value.constructor
+  return typeof type === 'function' && type.name !== '' ? `a ${type.name}` : 'an object of a class'
 }

@@ -5,7 +5,7 @@
  * rowids are), since they are the order of arrival. TEXT in a column of type ANY is JSON, a BLOB is what another codec has made.
  * Times are in ms since 1970. `tier` is 0 for urgent, 1 high, 2 normal, 3 low.
  */
-import { type Database, valueOf } from './database.ts'
+import { type Database, oneValue } from './database.ts'
 import { corrupt, Fault } from './fault.ts'
 
 /** 'TrQ1': which program a file belongs to. */
@@ -142,8 +142,8 @@ export function create(database: Database, { version, statements }: Schema): voi
  * @throws {Fault} when it is another program's, is of a later version, or has other tables than those of its version
  */
 export function versionOf(database: Database, { version, statements }: Schema): number {
-  const found = valueOf(database, 'PRAGMA user_version') as number
-  const application = valueOf(database, 'PRAGMA application_id')
+  const found = oneValue(database, 'PRAGMA user_version') as number
+  const application = oneValue(database, 'PRAGMA application_id')
   const tables = database.prepare("SELECT sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'").all()
   if (application === 0 && found === 0 && tables.length === 0) return 0
   if (application !== APPLICATION_ID) throw corrupt('it is the database of another program')
