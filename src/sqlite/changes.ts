@@ -87,7 +87,8 @@ export class Changes {
     }
   }
 
-  #admit(operation: wire.Admit): Admission {
+  /** Undefined: it is stored. */
+  #admit(operation: wire.Admit): Admission | undefined {
     const [, seq, queue, id, isKey, kind, tier, payload, metadata, submitted_at, start_at, limits, started_at] =
       operation
     this.#meta.seq = Math.max(this.#meta.seq, seq)
@@ -101,7 +102,7 @@ export class Changes {
       ...{ tier, attempts, crashes: 0, is_running: attempts, start_at, started_at, limits, error: null },
     })
     this.#minutes.submitted(queue, tier, attempts === 0)
-    return { as: 'stored' }
+    return undefined
   }
 
   #known(queue: string, id: string, payload: LiveRow['payload']): Admission | undefined {

@@ -21,7 +21,8 @@ export class Payloads {
     const encoded = this.codec.encode(value, what, this.#maxBytes)
     const bytes = typeof encoded === 'string' ? Buffer.byteLength(encoded) : encoded.byteLength
     if (bytes > this.#maxBytes) throw new PayloadTooLargeError(what, bytes, this.#maxBytes)
-    return encoded
+    // What lies in a larger buffer would take all of it along when it is sent.
+    return typeof encoded === 'string' || bytes === encoded.buffer.byteLength ? encoded : new Uint8Array(encoded)
   }
 
   /** An answer, or why there is none: its caller has it anyway. */

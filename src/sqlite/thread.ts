@@ -100,7 +100,11 @@ export class Thread {
 
   /** What has come while the thread was busy is here already. */
   #receive(): void {
-    for (let next = receiveMessageOnPort(this.#parts.port); next !== undefined; next = receiveMessageOnPort(this.#parts.port)) {
+    for (
+      let next = receiveMessageOnPort(this.#parts.port);
+      next !== undefined;
+      next = receiveMessageOnPort(this.#parts.port)
+    ) {
       this.#inbox.push(next.message as ToThread)
     }
   }

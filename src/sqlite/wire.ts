@@ -8,7 +8,6 @@ import type {
   Encoded,
   LiveRecord,
   RecoveredPage,
-  StoreDamage,
   StoredView,
   StorePage,
   StoreQuery,
@@ -154,7 +153,6 @@ export type FromThread =
       readonly ms: number
     }
   | { readonly type: 'reply'; readonly number: number; readonly reply: unknown; readonly fault?: FaultReport }
-  | { readonly type: 'damage'; readonly damage: readonly StoreDamage[] }
   | { readonly type: 'standing'; readonly standing: Standing }
   /** All that was sent in this epoch and is not committed never will be. */
   | { readonly type: 'failed'; readonly epoch: number; readonly fault: FaultReport }
