@@ -113,7 +113,7 @@ const MAGIC = 'SQLite format 3\0'
 export function isNew(files: Files): boolean {
   const size = sizeOf(files.main)
   if (size !== undefined && size > 0) {
-    if (headOf(files.main) !== MAGIC) throw corrupt('it is no SQLite database')
+    if (headOf(files.main).toString('latin1', 0, MAGIC.length) !== MAGIC) throw corrupt('it is no SQLite database')
     return false
   }
   const what = size === 0 ? 'it is empty' : 'it is gone'
@@ -135,8 +135,15 @@ export function sizeOf(path: string): number | undefined {
   }
 }
 
-function headOf(path: string): string {
-  const head = Buffer.alloc(MAGIC.length)
+/** Does it end in the middle of a page? */
+export function isCut(files: Files): boolean {
+  // 1 stands for 65,536, which does not fit in there.
+  const given = headOf(files.main).readUInt16BE(MAGIC.length)
+  return (sizeOf(files.main) ?? 0) % (given === 1 ? 65_536 : Math.max(given, 512)) !== 0
+}
+
+function headOf(path: string): Buffer {
+  const head = Buffer.alloc(MAGIC.length + 2)
   try {
     const file = openSync(path, 'r')
     try {
@@ -147,7 +154,7 @@ function headOf(path: string): string {
   } catch (error) {
     throw faultOf(error)
   }
-  return head.toString('latin1')
+  return head
 }
 
 /** What is left of a `-shm` file is no use, and a damaged one ends the process that maps it. */

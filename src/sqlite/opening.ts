@@ -6,10 +6,11 @@
  * What is damaged beyond that is left as it is: a connection that may write would bring the `-wal` file into it when it closes.
  */
 import { existsSync } from 'node:fs'
+import { describe } from '../core/any-value.ts'
 import type { StoreDamage } from '../core/store.ts'
 import { type Database, type OpenDatabase, oneValue } from './database.ts'
-import { corrupt, Fault, faultOf, isCorrupt, unavailable } from './fault.ts'
-import { type Files, isNew, make, removeShared, sizeOf } from './files.ts'
+import { corrupt, Fault, faultOf, isCorrupt, isOfOne, unavailable } from './fault.ts'
+import { type Files, isCut, isNew, make, removeShared, sizeOf } from './files.ts'
 import { deadIn, type Findings, inspect, isEmpty } from './inspect.ts'
 import { META_COLUMNS, type Meta, metaValues, newMeta } from './meta.ts'
 import { repair } from './repair.ts'
@@ -62,15 +63,16 @@ export function look(files: Files, settings: Settings, schema: Schema, open: Ope
     return { findings: withCodec(findings, settings), version }
   } catch (error) {
     // Whatever can't be read in a file that is open is damaged, unless the disk says no.
-    throw isUnreadable(error) ? corrupt(`the file is damaged (${(error as Error).message})`, error) : error
+    throw isUnreadable(error, files) ? corrupt(`the file is damaged (${describe(error)})`, error) : error
   } finally {
     database.close()
     removeShared(files)
   }
 }
 
-function isUnreadable(error: unknown): boolean {
-  return !(error instanceof Fault) && (isCorrupt(error) || (error as { errcode?: number }).errcode === 1)
+function isUnreadable(error: unknown, files: Files): boolean {
+  // A page that is only there in part is an error of the disk, for SQLite. (The lock that is lost by looking is of no use any more.)
+  return !(error instanceof Fault) && (isCorrupt(error) || isOfOne(error) || isCut(files))
 }
 
 function isSmall(files: Files, { checkUpToBytes }: Settings): boolean {
