@@ -10,7 +10,17 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { Fault } from '../../src/sqlite/fault.ts'
 import { seeded } from '../support/seeded.ts'
-import { admit, attemptEnded, begin, change, end, fail, openEngine, recover, temporaryFolder } from './support/engine.ts'
+import {
+  admit,
+  attemptEnded,
+  begin,
+  change,
+  end,
+  fail,
+  openEngine,
+  recover,
+  temporaryFolder,
+} from './support/engine.ts'
 
 interface Sample {
   /** By name: `''` is the store itself. */
@@ -120,32 +130,40 @@ function places(length: number, share: number): number[] {
 
 const sampleFiles = ['', '-wal', '.mark']
 
-test.each(sampleFiles)('a store whose %j is cut anywhere is opened or refused, and no loss is silent', { timeout: 3_600_000 }, (name) => {
-  const sample = makeSample()
-  const content = sample.files.get(name) as Buffer
-  const folder = temporaryFolder()
-  const problems: string[] = []
-  for (const length of places(content.length, 300 / content.length)) {
-    const bytes = content.subarray(0, length)
-    const problem = judge(lay(folder, sample, name, bytes), sample, name, bytes)
-    if (problem !== undefined) problems.push(`cut at ${length} of ${content.length}: ${problem}`)
-  }
-  expect(problems.slice(0, 20)).toEqual([])
-})
+test.each(sampleFiles)(
+  'a store whose %j is cut anywhere is opened or refused, and no loss is silent',
+  { timeout: 3_600_000 },
+  (name) => {
+    const sample = makeSample()
+    const content = sample.files.get(name) as Buffer
+    const folder = temporaryFolder()
+    const problems: string[] = []
+    for (const length of places(content.length, 300 / content.length)) {
+      const bytes = content.subarray(0, length)
+      const problem = judge(lay(folder, sample, name, bytes), sample, name, bytes)
+      if (problem !== undefined) problems.push(`cut at ${length} of ${content.length}: ${problem}`)
+    }
+    expect(problems.slice(0, 20)).toEqual([])
+  },
+)
 
-test.each(sampleFiles)('a store with a bit turned anywhere in %j is opened or refused, and no loss is silent', { timeout: 3_600_000 }, (name) => {
-  const sample = makeSample()
-  const content = sample.files.get(name) as Buffer
-  const folder = temporaryFolder()
-  const problems: string[] = []
-  for (const place of places(content.length, 600 / content.length)) {
-    const bytes = Buffer.from(content)
-    bytes[place] = (bytes[place] as number) ^ (1 << (isAll ? place % 8 : Math.floor(random() * 8)))
-    const problem = judge(lay(folder, sample, name, bytes), sample, name, bytes)
-    if (problem !== undefined) problems.push(`turned at ${place} of ${content.length}: ${problem}`)
-  }
-  expect(problems.slice(0, 20)).toEqual([])
-})
+test.each(sampleFiles)(
+  'a store with a bit turned anywhere in %j is opened or refused, and no loss is silent',
+  { timeout: 3_600_000 },
+  (name) => {
+    const sample = makeSample()
+    const content = sample.files.get(name) as Buffer
+    const folder = temporaryFolder()
+    const problems: string[] = []
+    for (const place of places(content.length, 600 / content.length)) {
+      const bytes = Buffer.from(content)
+      bytes[place] = (bytes[place] as number) ^ (1 << (isAll ? place % 8 : Math.floor(random() * 8)))
+      const problem = judge(lay(folder, sample, name, bytes), sample, name, bytes)
+      if (problem !== undefined) problems.push(`turned at ${place} of ${content.length}: ${problem}`)
+    }
+    expect(problems.slice(0, 20)).toEqual([])
+  },
+)
 
 test('zeros over any page are found', { timeout: 600_000 }, () => {
   const sample = makeSample()

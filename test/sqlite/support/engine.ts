@@ -36,7 +36,13 @@ const AT = 1_800_000_000_000
 
 export function admit(
   seq: number,
-  { id = `id${seq}`, queue = 'main', tier = 2, payload = JSON.stringify({ seq }), startedAt = null as number | null } = {},
+  {
+    id = `id${seq}`,
+    queue = 'main',
+    tier = 2,
+    payload = JSON.stringify({ seq }),
+    startedAt = null as number | null,
+  } = {},
 ): Operation {
   return [Op.ADMIT, seq, queue, id, true, null, tier, payload, null, AT + seq, null, '{}', startedAt]
 }
