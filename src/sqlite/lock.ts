@@ -28,7 +28,7 @@ export class Lock {
     let database: Database | undefined
     try {
       database = open(files.lock, false)
-      database.exec('PRAGMA journal_mode = DELETE; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
+      database.exec('PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE')
     } catch (error) {
       database?.close()
       const fault = faultOf(error)
@@ -41,6 +41,7 @@ export class Lock {
 
   free(): void {
     rmSync(this.#owner, { force: true })
+    this.#database.exec('ROLLBACK')
     this.#database.close()
   }
 }
