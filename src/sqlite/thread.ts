@@ -20,8 +20,6 @@ const IDLE_MS = 50
 const FIRST_RETRY_MS = 50
 const LAST_RETRY_MS = 5_000
 
-export interface Port extends Pick<MessagePort, 'postMessage' | 'close' | 'on'> {}
-
 export interface ThreadParts {
   readonly port: MessagePort
   readonly settings: Settings
@@ -66,9 +64,12 @@ export class Thread {
       this.#say({ type: 'opened', epoch: this.#epoch, seq, report, standing })
       this.#rest()
     } catch (error) {
-      this.#say({ type: 'refused', fault: reportOf(error) })
-      if (isFirst) this.#end()
-      else this.#openLater()
+      const message: FromThread = { type: 'refused', fault: reportOf(error) }
+      if (isFirst) this.#end(message)
+      else {
+        this.#say(message)
+        this.#openLater()
+      }
     }
   }
 
@@ -168,17 +169,17 @@ export class Thread {
   }
 
   #close(): void {
-    this.#isClosed = true
+    let fault: FaultReport | undefined
     try {
       this.#engine?.close()
-      this.#say({ type: 'closed' })
     } catch (error) {
-      this.#say({ type: 'closed', fault: reportOf(error) })
+      fault = reportOf(error)
     }
-    this.#end()
+    this.#end(fault === undefined ? { type: 'closed' } : { type: 'closed', fault })
   }
 
-  #end(): void {
+  /** Whoever hears the last word may open the store at once. */
+  #end(lastWord: FromThread): void {
     this.#isClosed = true
     clearTimeout(this.#idle)
     try {
@@ -187,6 +188,7 @@ export class Thread {
       // The thread ends, and with it the lock.
     }
     this.#lock = undefined
+    this.#say(lastWord)
     this.#parts.port.close()
   }
 }
