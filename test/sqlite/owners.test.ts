@@ -6,7 +6,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { copyFileSync, linkSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { onTestFinished, expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { temporaryFolder } from './support/engine.ts'
 import { admitted, open } from './support/store.ts'
 
@@ -29,7 +29,9 @@ async function start(path: string): Promise<{ said: Said; child: ChildProcess }>
 
 const locked = { opened: false, code: 'TRIAGE_STORE_LOCKED' }
 
-test('another process is refused at once, and told who has it; the next start needs nobody’s help', { timeout: 60_000 }, async () => {
+test('another process is refused at once, and told who has it; the next start needs nobody’s help', {
+  timeout: 60_000,
+}, async () => {
   const path = join(temporaryFolder(), 'a.db')
   const { said, child } = await start(path)
   expect(said).toEqual({ opened: true, damage: [], live: 1 })
@@ -89,6 +91,6 @@ test('the text about the owner is never trusted', async () => {
   writeFileSync(`${path}.owner`, '\u001b[31mprocess 1\n')
   const store = await open(path)
   writeFileSync(`${path}.owner`, '\u001b[31mprocess 1\n')
-  await expect(open(path)).rejects.toThrow("is open already, by ?[31mprocess 1")
+  await expect(open(path)).rejects.toThrow('is open already, by ?[31mprocess 1')
   await store.close()
 })

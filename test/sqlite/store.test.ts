@@ -20,7 +20,11 @@ describe('a request', () => {
     const queue = first.queue('main')
     const given = record(queue, 'a', {
       ...{ request: { text: 'é\u2028 \ud83d\ude00', __proto__: null }, priority: 'high', kind: 'clash' },
-      ...{ metadata: queue.encode({ user: 7 }, 'metadata'), submittedAt: 1_800_000_000_000, startAt: 1_900_000_000_000 },
+      ...{
+        metadata: queue.encode({ user: 7 }, 'metadata'),
+        submittedAt: 1_800_000_000_000,
+        startAt: 1_900_000_000_000,
+      },
       limits: { cost: 2, waitTimeoutMs: 5, after: ['b'], key: 'tenant' },
     })
     expect(await queue.admitted(given)).toEqual({ as: 'stored' })
@@ -66,7 +70,13 @@ describe('a request', () => {
     const queue = store.queue('main')
     const seq = await admitted(queue, 'a', { startedAt: 5 })
     await queue.ended(seq, completed({ n: 1 }))
-    expect(await queue.find('a')).toMatchObject({ state: 'completed', attempts: 1, generation: seq, result: '{"n":1}', payload: undefined })
+    expect(await queue.find('a')).toMatchObject({
+      state: 'completed',
+      attempts: 1,
+      generation: seq,
+      result: '{"n":1}',
+      payload: undefined,
+    })
     // The same fact once more is no harm.
     await queue.ended(seq, completed({ n: 2 }))
     await queue.begins(seq, 2, 6)
@@ -81,7 +91,11 @@ describe('a request', () => {
     await queue.ended(await admitted(queue, 'b'), completed('x'.repeat(101)))
     expect(await queue.find('a')).toMatchObject({ result: undefined, resultOmitted: expect.stringContaining('a Map') })
     expect(await queue.find('b')).toMatchObject({ resultOmitted: expect.stringContaining('103 of at most 100 bytes') })
-    expect(await queue.admitted(record(queue, 'a'))).toMatchObject({ as: 'known', result: undefined, omitted: expect.any(String) })
+    expect(await queue.admitted(record(queue, 'a'))).toMatchObject({
+      as: 'known',
+      result: undefined,
+      omitted: expect.any(String),
+    })
   })
 
   test('that was refused before it was sent has never been', async () => {
@@ -183,7 +197,12 @@ describe('a dead letter', () => {
     const queue = store.queue('main')
     const seq = await admitted(queue, 'a', { request: { n: 1 }, limits: { cost: 3, after: ['x'] } })
     await queue.ended(seq, failed(new RangeError('far off'), 4))
-    expect(await store.find('a')).toMatchObject({ state: 'dead', reason: 'failed', attempts: 4, error: { name: 'RangeError' } })
+    expect(await store.find('a')).toMatchObject({
+      state: 'dead',
+      reason: 'failed',
+      attempts: 4,
+      error: { name: 'RangeError' },
+    })
     expect(await queue.requeue('a', seq + 1)).toBe(undefined)
     const again = await queue.requeue('a', seq)
     expect(again).toMatchObject({ id: 'a', payload: '{"n":1}', attempts: 0, crashes: 0, limits: { cost: 3 } })
@@ -338,7 +357,8 @@ test('only its owner may read the files, and what is closed leaves the store alo
   const store = await openStore(path)
   await admitted(store.queue('main'), 'a')
   const folder = join(path, '..')
-  for (const name of readdirSync(folder)) expect([name, statSync(join(folder, name)).mode & 0o777]).toEqual([name, 0o600])
+  for (const name of readdirSync(folder))
+    expect([name, statSync(join(folder, name)).mode & 0o777]).toEqual([name, 0o600])
   expect(existsSync(`${path}-shm`)).toBe(false)
   await store.close()
   await store.close()
@@ -354,7 +374,11 @@ test('its status says how it is', async () => {
   expect(store.status().pending).toBe(10)
   await store.flushed()
   await pending
-  expect(store.status()).toMatchObject({ pending: 0, batch: { p50: 10, p99: 10 }, commitMs: { p50: expect.any(Number) } })
+  expect(store.status()).toMatchObject({
+    pending: 0,
+    batch: { p50: 10, p99: 10 },
+    commitMs: { p50: expect.any(Number) },
+  })
   expect(store.status().bytes).toBeGreaterThan(10_000)
   expect(store.isDurable).toBe(true)
   expect(store.promises[0]).toContain('power cut')

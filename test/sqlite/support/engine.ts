@@ -10,22 +10,13 @@ import { Engine } from '../../../src/sqlite/engine.ts'
 import { filesOf } from '../../../src/sqlite/files.ts'
 import type { Settings } from '../../../src/sqlite/settings.ts'
 import { Op, type Operation } from '../../../src/sqlite/wire.ts'
+import { settingsFor } from './settings.ts'
 
 /** A folder that is gone after the test. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'triage-queue-sqlite-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
   return folder
-}
-
-/** Small pages, so that a small store has several; and no sync, where no power is cut. */
-export function settingsFor(path: string, more: Partial<Settings> = {}): Settings {
-  const keep = { count: 1_000, ageMs: Number.POSITIVE_INFINITY }
-  return {
-    ...{ path, codec: 'json', synchronous: 'off', checkUpToBytes: 1e9, pageBytes: 512 },
-    ...{ keep: { completed: keep, dead: keep, metrics: keep } },
-    ...more,
-  }
 }
 
 export function openEngine(path: string, more: Partial<Settings> = {}, open?: OpenDatabase): Engine {
