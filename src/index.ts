@@ -72,6 +72,14 @@ export {
   WaitTimeoutError,
 } from './core/errors.ts'
 export {
+  ParkedError,
+  PayloadTooLargeError,
+  StoreCorruptError,
+  StoreLockedError,
+  StoreTooNewError,
+  StoreUnavailableError,
+} from './core/store-errors.ts'
+export {
   type ErrorSubject,
   type Explanation,
   isTriageError,
@@ -98,6 +106,34 @@ export type { Describable } from './core/watch/describable.ts'
 export { type Description, describe } from './core/watch/describe.ts'
 export type { Settings } from './core/settings.ts'
 export type { ByPriority } from './core/priority.ts'
+
+// Remember (a store is made by `triage-queue/sqlite`).
+export type {
+  Admission,
+  AttemptEnd,
+  DeadReason,
+  Encoded,
+  LiveRecord,
+  NewRecord,
+  QueueStore,
+  RecoveredPage,
+  Store,
+  StoreCounts,
+  StoreDamage,
+  StoredChange,
+  StoredEnd,
+  StoredError,
+  StoredLimits,
+  StoredState,
+  StoredView,
+  StoreEvent,
+  StoreMinute,
+  StorePage,
+  StoreQuery,
+  StoreState,
+  StoreStats,
+  StoreStatus,
+} from './core/store.ts'
 
 // Use the parts on their own.
 export {

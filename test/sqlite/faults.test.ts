@@ -3,7 +3,7 @@
  * that was refused is left, facts are written as soon as the disk is back, and the store recovers by itself.
  */
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import type { QueueStore } from '../../src/core/store.ts'
 import { StoreUnavailableError } from '../../src/core/store-errors.ts'
 import { EngineFault } from '../../src/sqlite/engine.ts'
@@ -13,6 +13,9 @@ import { Op, type Operation } from '../../src/sqlite/wire.ts'
 import { admit, attemptEnded, begin, change, end, fail, openEngine, temporaryFolder } from './support/engine.ts'
 import { type Faults, faultsAt, faultyDatabase } from './support/faulty.ts'
 import { admitted, completed, failed, faultyThread, open } from './support/store.ts'
+
+// Threads and processes are started, and the disk is synced: on a machine that is busy, that takes its time.
+vi.setConfig({ testTimeout: 60_000 })
 
 /** What the caller was told. */
 interface Told {

@@ -6,9 +6,12 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { copyFileSync, linkSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { temporaryFolder } from './support/engine.ts'
 import { admitted, open } from './support/store.ts'
+
+// Threads and processes are started, and the disk is synced: on a machine that is busy, that takes its time.
+vi.setConfig({ testTimeout: 60_000 })
 
 interface Said {
   readonly opened: boolean

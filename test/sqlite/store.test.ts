@@ -6,10 +6,13 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { OptionsError } from 'triage-queue'
 import { openStore } from 'triage-queue/sqlite'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import type { LiveRecord } from '../../src/core/store.ts'
 import { temporaryFolder } from './support/engine.ts'
 import { admitted, completed, failed, open, record } from './support/store.ts'
+
+// Threads and processes are started, and the disk is synced: on a machine that is busy, that takes its time.
+vi.setConfig({ testTimeout: 60_000 })
 
 const file = () => join(temporaryFolder(), 'requests.db')
 
