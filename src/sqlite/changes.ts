@@ -61,7 +61,7 @@ export class Changes {
     this.#sql = Object.fromEntries(Object.entries(statements).map(([name, sql]) => [name, database.prepare(sql)]))
   }
 
-  apply(operation: wire.Operation): wire.Answer {
+  carryOut(operation: wire.Operation): wire.Answer {
     switch (operation[0]) {
       case wire.Op.ADMIT:
         return this.#admit(operation)

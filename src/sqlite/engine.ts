@@ -95,7 +95,7 @@ export class Engine {
     try {
       for (; index < operations.length; index++) {
         if (failed.has(index)) continue
-        const answer = this.#changes.apply(operations[index] as Operation)
+        const answer = this.#changes.carryOut(operations[index] as Operation)
         if (answer !== undefined) answers.push([index, answer])
       }
     } catch (error) {

@@ -18,7 +18,7 @@ import { Recent } from './recent.ts'
 import type { StoreReport } from './report.ts'
 import type { Settings } from './settings.ts'
 import type { Answer, FromThread, Operation, Question, Replies, Standing } from './wire.ts'
-import { Op } from './wire.ts'
+import { MAX_BATCH, Op } from './wire.ts'
 import { workerSource } from './worker-source.ts'
 
 /** What is run in the thread. Tests have another one, whose database fails. */
@@ -279,7 +279,7 @@ export class Link {
       if (withdrawal !== undefined)
         this.#pending.push({ operation: withdrawal, isFact: true, resolve() {}, reject() {} })
     }
-    this.#pending.push(...all.filter(({ isFact }) => isFact))
+    for (const pending of all) if (pending.isFact) this.#pending.push(pending)
     for (const { reject } of this.#asked.values()) reject(this.#refusal())
     this.#asked.clear()
     for (const { reject } of refused) reject(this.#refusal())
@@ -316,10 +316,13 @@ export class Link {
 
   #send(): void {
     if (this.#state !== 'open' || this.#worker === undefined || this.#sent === this.#pending.length) return
-    const operations = this.#pending.slice(this.#sent).map(({ operation }) => operation)
-    this.#sent = this.#pending.length
     this.#keepAlive()
-    this.#worker.postMessage({ type: 'operations', epoch: this.#epoch, operations })
+    while (this.#sent < this.#pending.length) {
+      const some = this.#pending.slice(this.#sent, this.#sent + MAX_BATCH)
+      this.#sent += some.length
+      const operations = some.map(({ operation }) => operation)
+      this.#worker.postMessage({ type: 'operations', epoch: this.#epoch, operations })
+    }
   }
 
   /** While something is pending the process must not end; an idle store does not keep it alive. */

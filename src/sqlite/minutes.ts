@@ -80,10 +80,9 @@ export class Minutes {
       const { completed = 0, failed = 0, expired = 0, cancelled = 0, shed = 0 } = ended
       waits.sort((a, b) => a - b)
       const [p50, p95, p99] = [0.5, 0.95, 0.99].map((share) => waits[Math.ceil(share * waits.length) - 1] ?? null)
-      insert.run(
-        ...[this.#at, queue, tier, submitted, completed, failed, expired, cancelled, shed],
-        ...[p50 as number | null, p95 as number | null, p99 as number | null, mostWaiting],
-      )
+      const numbers = [submitted, completed, failed, expired, cancelled, shed]
+      const values = [this.#at, queue, tier, ...numbers, p50 ?? null, p95 ?? null, p99 ?? null, mostWaiting]
+      insert.run(...values)
     }
     this.#begin(now)
   }

@@ -47,7 +47,7 @@ export function openFiles(files: Files, settings: Settings, schema: Schema, open
 }
 
 /** What do the files say? Reads only. */
-export function look(files: Files, settings: Settings, schema: Schema, open: OpenDatabase): Looked {
+function look(files: Files, settings: Settings, schema: Schema, open: OpenDatabase): Looked {
   removeShared(files)
   const database = open(files.main, true)
   try {
@@ -171,7 +171,8 @@ function bringUpToDate(
     create(database, schema)
     const values = metaValues(newMeta(''))
     const marks = values.map(() => '?').join(', ')
-    database.prepare(`INSERT INTO meta (one, ${META_COLUMNS}) VALUES (1, ${marks})`).run(...values)
+    const insert = database.prepare(`INSERT INTO meta (one, ${META_COLUMNS}) VALUES (1, ${marks})`)
+    insert.run(...values)
     database.exec('COMMIT')
     return undefined
   }
@@ -200,7 +201,8 @@ function fresh(database: Database, files: Files, settings: Settings, looked: Loo
 export function writeMeta(database: Database, meta: Meta): void {
   meta.commits++
   const columns = META_COLUMNS.split(', ').map((column) => `${column} = ?`)
-  database.prepare(`UPDATE meta SET ${columns.join(', ')} WHERE one = 1`).run(...metaValues(meta))
+  const update = database.prepare(`UPDATE meta SET ${columns.join(', ')} WHERE one = 1`)
+  update.run(...metaValues(meta))
 }
 
 /** One that is closed for good, or has failed. */

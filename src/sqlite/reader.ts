@@ -125,7 +125,7 @@ export class Reader {
         conditions.push('error_code = ?')
         bound.push(error)
       }
-      found.push(...this.#views(table, conditions.join(' AND ') || '1', bound, limit + 1))
+      for (const view of this.#views(table, conditions.join(' AND ') || '1', bound, limit + 1)) found.push(view)
     }
     found.sort((a, b) => b.generation - a.generation)
     const records = found.slice(0, limit)
@@ -163,7 +163,8 @@ export class Reader {
   }
 
   #views(table: 'live' | 'ended' | 'dead', where: string, values: Value[], limit: number): StoredView[] {
-    const rows = this.#all(`SELECT * FROM ${table} WHERE ${where} ORDER BY seq DESC LIMIT ?`, ...values, limit)
+    const sql = `SELECT * FROM ${table} WHERE ${where} ORDER BY seq DESC LIMIT ?`
+    const rows = this.#all(sql, ...values, limit)
     return rows.map((row) => viewOf(table, row))
   }
 

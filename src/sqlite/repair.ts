@@ -22,11 +22,12 @@ export function repair(database: Database, meta: Meta, bad: readonly BadRow[]): 
   }
 }
 
-export function insertDead(database: Database, row: DeadRow): void {
+function insertDead(database: Database, row: DeadRow): void {
   const columns = [...DEAD_COLUMNS, 'checksum']
   const marks = columns.map(() => '?').join(', ')
   const values = DEAD_COLUMNS.map((column) => row[column])
-  database.prepare(`INSERT INTO dead (${columns.join(', ')}) VALUES (${marks})`).run(...values, deadSum(row))
+  const insert = database.prepare(`INSERT INTO dead (${columns.join(', ')}) VALUES (${marks})`)
+  insert.run(...values, deadSum(row))
 }
 
 /** The letter of a live record that is not what was written, as far as it can be read. */

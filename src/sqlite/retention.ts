@@ -80,6 +80,6 @@ export class Retention {
   }
 }
 
-export function keptOf({ completed, expired, cancelled, shed }: QueueCounts): number {
+function keptOf({ completed, expired, cancelled, shed }: QueueCounts): number {
   return completed + expired + cancelled + shed
 }

@@ -83,7 +83,7 @@ const ENDED = [
 export const STATE_COLUMNS = [
   ...['seq', 'tier', 'attempts', 'crashes', 'is_running', 'start_at', 'started_at', 'limits', 'error'],
 ] as const
-export const BODY_COLUMNS = ['seq', 'queue', 'id', 'is_key', 'kind', 'submitted_at', 'metadata', 'payload'] as const
+const BODY_COLUMNS = ['seq', 'queue', 'id', 'is_key', 'kind', 'submitted_at', 'metadata', 'payload'] as const
 export const LIVE_COLUMNS = [
   ...BODY_COLUMNS,
   ...STATE_COLUMNS.filter((column) => column !== 'seq'),

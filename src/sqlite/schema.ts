@@ -9,7 +9,7 @@ import { type Database, oneValue } from './database.ts'
 import { corrupt, Fault } from './fault.ts'
 
 /** 'TrQ1': which program a file belongs to. */
-export const APPLICATION_ID = 0x54725131
+const APPLICATION_ID = 0x54725131
 export const VERSION = 1
 
 const ENDED_COLUMNS = `
@@ -117,7 +117,7 @@ SELECT queue, id, 'dead',
 ]
 
 /** What brings a file from its version to the next one. */
-export interface Migration {
+interface Migration {
   readonly from: number
   migrate(database: Database): void
 }

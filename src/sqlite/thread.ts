@@ -12,10 +12,8 @@ import { Fault, type FaultReport } from './fault.ts'
 import { type Files, filesOf, requireLocal } from './files.ts'
 import { Lock } from './lock.ts'
 import type { Settings } from './settings.ts'
-import type { FromThread, Operation, ToThread } from './wire.ts'
+import { type FromThread, MAX_BATCH, type Operation, type ToThread } from './wire.ts'
 
-/** So many operations are one transaction at most: an answer must not wait for all that may come. */
-const MAX_BATCH = 4_096
 const IDLE_MS = 50
 const FIRST_RETRY_MS = 50
 const LAST_RETRY_MS = 5_000
@@ -116,7 +114,7 @@ export class Thread {
     for (let first = this.#inbox[0]; first?.type === 'operations'; first = this.#inbox[0]) {
       if (first.epoch !== this.#epoch) break
       if (operations.length > 0 && operations.length + first.operations.length > MAX_BATCH) break
-      operations.push(...first.operations)
+      for (const operation of first.operations) operations.push(operation)
       this.#inbox.shift()
     }
     const from = performance.now()

@@ -16,6 +16,9 @@ import type {
 import type { FaultReport } from './fault.ts'
 import type { StoreReport } from './report.ts'
 
+/** So many operations are one message, and one transaction, at most: an answer must not wait for all that may come. */
+export const MAX_BATCH = 4_096
+
 export const Op = {
   ADMIT: 0,
   BEGIN: 1,
@@ -77,7 +80,7 @@ export type Change = readonly [
   startAt: number | null | undefined,
   limits: string | null,
 ]
-export type Pause = readonly [op: typeof Op.PAUSE, queue: string, isPaused: boolean]
+type Pause = readonly [op: typeof Op.PAUSE, queue: string, isPaused: boolean]
 /** @param attempt only this attempt; undefined: the whole record */
 export type Withdraw = readonly [op: typeof Op.WITHDRAW, seq: number, attempt: number | undefined]
 export type Unreadable = readonly [op: typeof Op.UNREADABLE, seq: number, error: string]

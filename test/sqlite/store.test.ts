@@ -302,6 +302,22 @@ test('no more is kept than was asked for', async () => {
   expect((await store.list()).records).toHaveLength(8)
 })
 
+test('200,000 at once are stored, some thousand at a time', async () => {
+  const store = await open(file())
+  const queue = store.queue('main')
+  const payload = queue.encode(1, 'request')
+  const all = Array.from({ length: 200_000 }, (_, i) => {
+    const seq = queue.nextSeq()
+    return queue.admitted({
+      ...{ seq, id: `r${i}`, isKey: false, priority: 'low', payload, submittedAt: 1, limits: {} },
+    })
+  })
+  await store.flushed()
+  expect((await Promise.all(all)).every(({ as }) => as === 'stored')).toBe(true)
+  expect(store.status().batch?.p99).toBe(4_096)
+  expect((await queue.recover(undefined, 1e6)).records).toHaveLength(200_000)
+})
+
 test('several queues share a store, each under its own name', async () => {
   const path = file()
   const store = await open(path)
