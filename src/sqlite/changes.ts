@@ -14,7 +14,6 @@ import {
   type DeadRow,
   deadSum,
   type EndedRow,
-  isIntact,
   isSame,
   KEPT_COLUMNS,
   type KeptRow,
@@ -246,16 +245,6 @@ export class Changes {
       ...{ error, error_code: null, metadata, payload, reason: 'crashed', limits },
     })
     return true
-  }
-
-  /** One that is found to be damaged while the store is open. */
-  corrupt(row: LiveRow): void {
-    this.#removeLive(row)
-    this.#insertDead(corruptOf(row as unknown as Row, row.seq))
-  }
-
-  isIntact(row: LiveRow): boolean {
-    return isIntact(row)
   }
 
   #letter(queue: string | null, id: string, generation: number | null): (DeadRow & { checksum: number }) | undefined {

@@ -5,6 +5,8 @@
  *     faulty   questions are refused, and withdrawn when they had been sent; facts wait, and are sent when it is open again
  *
  * What is pending lives here and not in the thread, so that a thread that dies takes nothing with it.
+ *
+ * The file is a little long: it is one machine, whose states all its parts change.
  */
 import { AsyncResource } from 'node:async_hooks'
 import { Worker } from 'node:worker_threads'
