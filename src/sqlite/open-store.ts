@@ -1,9 +1,10 @@
 /**
  * Opens a store.
  */
+import { FileStore } from './file-store.ts'
 import { makeWorker } from './link.ts'
 import { readSqliteOptions, type SqliteOptions } from './options.ts'
-import { SqliteStore } from './sqlite-store.ts'
+import type { SqliteStore } from './sqlite-store.ts'
 
 /**
  * Opens a store in a SQLite file, or makes it: `new QueuedExecutor(fn, { store: await openStore('requests.db') })`. It has one
@@ -16,5 +17,5 @@ import { SqliteStore } from './sqlite-store.ts'
  * @throws {OptionsError} also on a Node before 22.13, and for a path on a file system of another machine
  */
 export async function openStore(path: string, options?: SqliteOptions): Promise<SqliteStore> {
-  return await SqliteStore.open(readSqliteOptions(path, options), makeWorker)
+  return await FileStore.open(readSqliteOptions(path, options), makeWorker)
 }

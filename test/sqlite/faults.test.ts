@@ -8,7 +8,7 @@ import type { QueueStore } from '../../src/core/store.ts'
 import { StoreUnavailableError } from '../../src/core/store-errors.ts'
 import { EngineFault } from '../../src/sqlite/engine.ts'
 import { Fault } from '../../src/sqlite/fault.ts'
-import type { SqliteStore } from '../../src/sqlite/sqlite-store.ts'
+import type { FileStore } from '../../src/sqlite/file-store.ts'
 import { Op, type Operation } from '../../src/sqlite/wire.ts'
 import { admit, attemptEnded, begin, change, end, fail, openEngine, temporaryFolder } from './support/engine.ts'
 import { type Faults, faultsAt, faultyDatabase } from './support/faulty.ts'
@@ -71,7 +71,7 @@ async function history(queue: QueueStore, told: Told): Promise<void> {
   }
 }
 
-async function check(store: SqliteStore, told: Told): Promise<string[]> {
+async function check(store: FileStore, told: Told): Promise<string[]> {
   const problems: string[] = []
   const { records } = await store.list({ limit: 1_000 })
   const states = new Map(records.map((each) => [each.id, each]))
@@ -107,7 +107,7 @@ describe.each(['before', 'after'] as const)('a write that fails %s it is done', 
     for (let at = first; wasReached; at += step) {
       const path = join(folder, `${when}-${at}.db`)
       const told = newlyTold()
-      let store: SqliteStore
+      let store: FileStore
       try {
         store = await open(path, {}, faultyThread({ at, when }))
       } catch (error) {

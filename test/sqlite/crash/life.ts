@@ -6,8 +6,8 @@ import { openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { priorityOf } from '../../../src/core/priority.ts'
+import { FileStore } from '../../../src/sqlite/file-store.ts'
 import { readSqliteOptions } from '../../../src/sqlite/options.ts'
-import { SqliteStore } from '../../../src/sqlite/sqlite-store.ts'
 import { seeded } from '../../support/seeded.ts'
 import { type Call, MAX_ATTEMPTS } from './history.ts'
 
@@ -25,12 +25,9 @@ function say(line: unknown): void {
 }
 
 const keep = { count: Number.POSITIVE_INFINITY, ageMs: Number.POSITIVE_INFINITY }
-const store = await SqliteStore.open(
-  readSqliteOptions(path, { keep: { completed: keep, dead: keep } }),
-  (workerData) => {
-    return new Worker(join(import.meta.dirname, 'worker.ts'), { workerData: { ...workerData, pointFile } })
-  },
-)
+const store = await FileStore.open(readSqliteOptions(path, { keep: { completed: keep, dead: keep } }), (workerData) => {
+  return new Worker(join(import.meta.dirname, 'worker.ts'), { workerData: { ...workerData, pointFile } })
+})
 const queue = store.queue('main', { maxAttempts: MAX_ATTEMPTS })
 
 let calls = 0

@@ -5,17 +5,17 @@ import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { onTestFinished } from 'vitest'
 import type { NewRecord, QueueStore } from '../../../src/core/store.ts'
+import { FileStore } from '../../../src/sqlite/file-store.ts'
 import { type MakeWorker, makeWorker } from '../../../src/sqlite/link.ts'
 import { readSqliteOptions, type SqliteOptions } from '../../../src/sqlite/options.ts'
-import { SqliteStore } from '../../../src/sqlite/sqlite-store.ts'
 
 /** A store that is closed after the test. */
 export async function open(
   path: string,
   options: SqliteOptions = {},
   make: MakeWorker = makeWorker,
-): Promise<SqliteStore> {
-  const store = await SqliteStore.open(readSqliteOptions(path, { onDamage: () => {}, ...options }), make)
+): Promise<FileStore> {
+  const store = await FileStore.open(readSqliteOptions(path, { onDamage: () => {}, ...options }), make)
   onTestFinished(async () => {
     await store.close({ withinMs: 1 }).catch(() => {})
   })
