@@ -50,7 +50,7 @@ export class Changes {
       completedById:
         "SELECT * FROM ended WHERE queue = ? AND id = ? AND outcome = 'completed' ORDER BY seq DESC LIMIT 1",
       deadById: 'SELECT * FROM dead WHERE queue = ? AND id = ? ORDER BY seq DESC LIMIT 1',
-      insertLive: insert('live', LIVE_COLUMNS),
+      insertLive: `${insert('live', LIVE_COLUMNS)} ON CONFLICT (queue, id) DO NOTHING`,
       updateState: `UPDATE live SET ${changing.map((column) => `${column} = ?`).join(', ')}, state_sum = ? WHERE seq = ?`,
       deleteLive: 'DELETE FROM live WHERE seq = ?',
       insertKept: insert('ended', KEPT),
@@ -91,25 +91,27 @@ export class Changes {
     const [, seq, queue, id, isKey, kind, tier, payload, metadata, submitted_at, start_at, limits, started_at] =
       operation
     this.#meta.seq = Math.max(this.#meta.seq, seq)
-    if (isKey) {
-      const known = this.#known(queue, id, payload)
-      if (known !== undefined) return known
-    }
+    // What is live is not asked for first: that it can't be stored beside it says the same, and costs one search less.
+    const known = isKey ? this.#completed(queue, id, payload) : undefined
+    if (known !== undefined) return known
     const attempts = started_at === null ? 0 : 1
-    this.#insertLive({
+    const isStored = this.#insertLive({
       ...{ seq, queue, id, is_key: isKey ? 1 : 0, kind, submitted_at, metadata, payload },
       ...{ tier, attempts, crashes: 0, is_running: attempts, start_at, started_at, limits, error: null },
     })
+    if (!isStored) return this.#live(queue, id, payload)
     this.#minutes.submitted(queue, tier, attempts === 0)
     return undefined
   }
 
-  #known(queue: string, id: string, payload: LiveRow['payload']): Admission | undefined {
-    const live = this.#get<Pick<LiveRow, 'seq' | 'payload'>>('liveById', queue, id)
-    if (live !== undefined) {
-      const { seq } = live
-      return isSame(live.payload, payload) ? { as: 'live', seq } : { as: 'payload', seq, isLive: true }
-    }
+  #live(queue: string, id: string, payload: LiveRow['payload']): Admission {
+    const live = this.#get<Pick<LiveRow, 'seq' | 'payload'>>('liveById', queue, id) as LiveRow
+    const { seq } = live
+    return isSame(live.payload, payload) ? { as: 'live', seq } : { as: 'payload', seq, isLive: true }
+  }
+
+  #completed(queue: string, id: string, payload: LiveRow['payload']): Admission | undefined {
+    if (countsOf(this.#meta, queue).completed === 0) return undefined
     const kept = this.#get<KeptRow & { checksum: number }>('completedById', queue, id)
     if (kept === undefined || kept.checksum !== keptSum(kept) || kept.payload_hash === null) return undefined
     const { seq, result, result_omitted } = kept
@@ -259,10 +261,13 @@ export class Changes {
     return generation === null || dead?.seq === generation ? dead : undefined
   }
 
-  #insertLive(row: Omit<LiveRow, 'body_sum' | 'state_sum'>): void {
+  /** False: one with its id is live. */
+  #insertLive(row: Omit<LiveRow, 'body_sum' | 'state_sum'>): boolean {
     const whole: LiveRow = { ...row, body_sum: bodySum(row), state_sum: stateSum(row) }
-    this.#run('insertLive', ...LIVE_COLUMNS.map((column) => whole[column as keyof LiveRow]))
+    const changes = this.#run('insertLive', ...LIVE_COLUMNS.map((column) => whole[column as keyof LiveRow]))
+    if (changes === 0) return false
     addLive(this.#meta, row.seq, row.queue, row.tier, 1)
+    return true
   }
 
   #removeLive({ seq, queue, tier }: LiveRow): void {
@@ -293,8 +298,8 @@ export class Changes {
     return (this.#sql[name] as Statement).get(...values) as T | undefined
   }
 
-  #run(name: string, ...values: Value[]): void {
-    ;(this.#sql[name] as Statement).run(...values)
+  #run(name: string, ...values: Value[]): number | bigint {
+    return (this.#sql[name] as Statement).run(...values).changes
   }
 }
 

@@ -15,7 +15,7 @@ import { Fault, type FaultReport, faultOf, isOfOne } from './fault.ts'
 import { type Files, sizeOf } from './files.ts'
 import { liveOf, type Meta } from './meta.ts'
 import { Minutes } from './minutes.ts'
-import { closeQuietly, type Opened, openFiles, writeMeta } from './opening.ts'
+import { closeQuietly, type Opened, openFiles, writerOf } from './opening.ts'
 import { Reader } from './reader.ts'
 import type { StoreReport } from './report.ts'
 import { Retention } from './retention.ts'
@@ -57,6 +57,7 @@ export class Engine {
   readonly #changes: Changes
   readonly #retention: Retention
   readonly #reader: Reader
+  readonly #writeMeta: (meta: Meta) => void
   #committedSinceCheckpoint = false
 
   /** @throws {Fault} */
@@ -70,6 +71,7 @@ export class Engine {
     this.#changes = new Changes(database, meta, this.#minutes)
     this.#retention = new Retention(database, meta, settings.keep)
     this.#reader = new Reader(database, meta)
+    this.#writeMeta = writerOf(database)
   }
 
   /** The greatest number that was ever used. */
@@ -121,7 +123,7 @@ export class Engine {
       this.#retention.expire(ends)
       const now = Date.now()
       if (this.#minutes.isDue(now)) this.#minutes.write(this.#database, now)
-      writeMeta(this.#database, this.#meta)
+      this.#writeMeta(this.#meta)
       this.#database.exec('COMMIT')
     } catch (error) {
       throw this.#broken(error)
@@ -232,7 +234,7 @@ export class Engine {
       this.#meta.isClean = true
       this.#database.exec('BEGIN IMMEDIATE')
       this.#minutes.write(this.#database, Date.now())
-      writeMeta(this.#database, this.#meta)
+      this.#writeMeta(this.#meta)
       this.#database.exec('COMMIT')
       this.#witness.write(this.#meta)
       this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)')

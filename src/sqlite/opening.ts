@@ -119,7 +119,7 @@ function openForGood(
     database.exec('BEGIN IMMEDIATE')
     const damage: StoreDamage[] = [...findings.damage]
     repair(database, meta, bad)
-    writeMeta(database, meta)
+    writerOf(database)(meta)
     database.exec('COMMIT')
     // What a failed sync has left in memory only is written to the file itself, and synced, before anything is built on it.
     const row = database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()
@@ -198,11 +198,14 @@ function fresh(database: Database, files: Files, settings: Settings, looked: Loo
   return withCodec(findings, settings)
 }
 
-export function writeMeta(database: Database, meta: Meta): void {
-  meta.commits++
+/** Writes what a store knows of itself, one commit more. */
+export function writerOf(database: Database): (meta: Meta) => void {
   const columns = META_COLUMNS.split(', ').map((column) => `${column} = ?`)
   const update = database.prepare(`UPDATE meta SET ${columns.join(', ')} WHERE one = 1`)
-  update.run(...metaValues(meta))
+  return (meta) => {
+    meta.commits++
+    update.run(...metaValues(meta))
+  }
 }
 
 /** One that is closed for good, or has failed. */

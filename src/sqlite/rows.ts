@@ -4,7 +4,7 @@
  * A live row has two: one of what never changes (the payload among it), and one of what does, so that a change need not read the
  * payload. Both include the number of the row.
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import type { Encoded } from '../core/store.ts'
 import type { Row } from './database.ts'
@@ -134,8 +134,10 @@ export function deadSum(row: DeadRow): number {
 
 /** What tells whether another payload is the same, once this one is kept no more. */
 export function payloadHash(payload: Encoded): Uint8Array {
-  const kind = typeof payload === 'string' ? 's' : 'b'
-  return createHash('sha256').update(kind).update(payload).digest().subarray(0, 16)
+  const bytes = hash('sha256', payload, 'buffer').subarray(0, 16)
+  // The same bytes from another codec are another payload.
+  bytes[0] = typeof payload === 'string' ? 0 : 1
+  return bytes
 }
 
 export function isSame(a: Encoded, b: Encoded): boolean {

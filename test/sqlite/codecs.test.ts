@@ -5,8 +5,11 @@ import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import { InvalidRequestError } from 'triage-queue'
 import { jsonCodec, v8Codec } from 'triage-queue/sqlite'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { Payloads } from '../../src/sqlite/payloads.ts'
+
+// Thousands of values.
+vi.setConfig({ testTimeout: 60_000 })
 
 const MAX = 1024 * 1024
 
