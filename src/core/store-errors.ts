@@ -24,6 +24,10 @@ export class StoreLockedError extends StoreError {
     const by = owner === undefined ? 'by another owner' : `by ${owner}`
     super('TRIAGE_STORE_LOCKED', path, `The store '${path}' is open already, ${by}`, undefined, cause)
   }
+
+  override get statusCode(): number {
+    return 503
+  }
 }
 
 /**
@@ -35,6 +39,10 @@ export class StoreUnavailableError extends StoreError {
 
   constructor(path: string, why: string, subject?: ErrorSubject, cause?: unknown) {
     super('TRIAGE_STORE_UNAVAILABLE', path, `The store '${path}' is not available: ${why}`, subject, cause)
+  }
+
+  override get statusCode(): number {
+    return 503
   }
 }
 
@@ -78,6 +86,10 @@ export class ParkedError extends TriageError {
       stackless: true,
     })
   }
+
+  override get statusCode(): number {
+    return 503
+  }
 }
 
 /** It is too large for the store. It took no room. HTTP: 413. */
@@ -96,5 +108,9 @@ export class PayloadTooLargeError extends NotAdmittedError {
     )
     this.bytes = bytes
     this.maxBytes = maxBytes
+  }
+
+  override get statusCode(): number {
+    return 413
   }
 }

@@ -3,6 +3,15 @@
  */
 import type { Priority } from './priority.ts'
 
+/** Those of stores, whose classes know their own status: who has no store need not bundle them. */
+type StoreErrorCode =
+  | 'TRIAGE_STORE_LOCKED'
+  | 'TRIAGE_STORE_UNAVAILABLE'
+  | 'TRIAGE_STORE_CORRUPT'
+  | 'TRIAGE_STORE_TOO_NEW'
+  | 'TRIAGE_PARKED'
+  | 'TRIAGE_PAYLOAD_TOO_LARGE'
+
 /** The stable codes, one for each way that we refuse or end a request. */
 export type TriageErrorCode =
   | 'TRIAGE_QUEUE_FULL'
@@ -17,18 +26,13 @@ export type TriageErrorCode =
   | 'TRIAGE_CANCELLED'
   | 'TRIAGE_INVALID_OPTIONS'
   | 'TRIAGE_INVARIANT'
-  | 'TRIAGE_STORE_LOCKED'
-  | 'TRIAGE_STORE_UNAVAILABLE'
-  | 'TRIAGE_STORE_CORRUPT'
-  | 'TRIAGE_STORE_TOO_NEW'
-  | 'TRIAGE_PARKED'
-  | 'TRIAGE_PAYLOAD_TOO_LARGE'
+  | StoreErrorCode
 
 /**
  * What an HTTP server answers: 503 where another try, or another instance, may help. A mistake in our own options, and one
  * of ours, is no fault of the client.
  */
-const statuses: { readonly [C in TriageErrorCode]: number } = {
+const statuses: { readonly [C in Exclude<TriageErrorCode, StoreErrorCode>]: number } = {
   TRIAGE_QUEUE_FULL: 503,
   TRIAGE_RATE_LIMITED: 429,
   TRIAGE_OVERLOADED: 503,
@@ -133,9 +137,9 @@ export class TriageError extends Error {
 
   // What follows is read by web frameworks, and by nobody else: getters, so that the making of an error costs no more.
 
-  /** The HTTP status that says the same: 503, 429, 504, 400, 409, 422 or 500. Express, Fastify, Koa and Nest answer with it. */
+  /** The HTTP status that says the same: 503, 429, 504, 400, 409, 413, 422 or 500. Express, Fastify, Koa and Nest answer with it. */
   get statusCode(): number {
-    return statuses[this.code] ?? 500
+    return statuses[this.code as keyof typeof statuses] ?? 500
   }
 
   /**

@@ -99,19 +99,10 @@ class Walk {
   }
 
   #refuse(message: string): InvalidRequestError {
-    const path = [...this.#path]
-    const shown = path.slice(0, MAX_PATH).reduce<string>((text, key) => text + step(key), this.#what)
-    const at = path.length > MAX_PATH ? `${shown}…` : shown
-    return new InvalidRequestError(
-      [{ message, path }],
-      undefined,
-      `The ${this.#what} can't be stored: ${at}: ${message}`,
-    )
+    const path = this.#path.slice(0, MAX_PATH).map((key) => (typeof key === 'string' ? key.slice(0, 60) : key))
+    if (this.#path.length > MAX_PATH) path.push('…')
+    return new InvalidRequestError([{ message, path }], undefined, `The ${this.#what} can't be stored`)
   }
-}
-
-function step(key: string | number): string {
-  return typeof key === 'number' ? `[${key}]` : `.${key.slice(0, 60)}`
 }
 
 /** Also one of another realm, whose Object has a prototype of its own. */

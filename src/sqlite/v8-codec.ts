@@ -15,7 +15,7 @@ export const v8Codec: Codec = {
       return serialize(value)
     } catch (error) {
       const message = describe(error)
-      throw new InvalidRequestError([{ message }], undefined, `The ${what} can't be stored: ${message}`)
+      throw new InvalidRequestError([{ message }], undefined, `The ${what} can't be stored`)
     }
   },
   decode: (encoded) => deserialize(encoded as Uint8Array),

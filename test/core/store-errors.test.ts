@@ -20,7 +20,7 @@ test.each<[TriageError, string, string, string, object]>([
   [
     new StoreLockedError('a.db', 'process 7 on box', cause),
     ...(['StoreLockedError', 'TRIAGE_STORE_LOCKED'] as const),
-    ...(["The store 'a.db' is open already, by process 7 on box", { path: 'a.db', cause }] as const),
+    ...(["The store 'a.db' is open already, by process 7 on box", { path: 'a.db', cause, statusCode: 503 }] as const),
   ],
   [
     new StoreLockedError('a.db'),
@@ -31,29 +31,32 @@ test.each<[TriageError, string, string, string, object]>([
     new StoreUnavailableError('a.db', 'the disk is full', { requestId: 'r1', priority: 'low' }, cause),
     ...(['StoreUnavailableError', 'TRIAGE_STORE_UNAVAILABLE'] as const),
     "The store 'a.db' is not available: the disk is full",
-    { path: 'a.db', cause, requestId: 'r1', priority: 'low', started: false },
+    { statusCode: 503, path: 'a.db', cause, requestId: 'r1', priority: 'low', started: false },
   ],
   [
     new StoreCorruptError('a.db', 'it is no database', cause),
     ...(['StoreCorruptError', 'TRIAGE_STORE_CORRUPT'] as const),
-    ...(["The store 'a.db' was not opened: it is no database", { path: 'a.db', cause }] as const),
+    ...(["The store 'a.db' was not opened: it is no database", { path: 'a.db', cause, statusCode: 500 }] as const),
   ],
   [
     new StoreTooNewError('a.db', 3, 1),
     ...(['StoreTooNewError', 'TRIAGE_STORE_TOO_NEW'] as const),
     "The store 'a.db' has tables of version 3, and this version of triage-queue knows those up to 1: use a later one",
-    { path: 'a.db', version: 3, known: 1 },
+    { path: 'a.db', version: 3, known: 1, statusCode: 500 },
   ],
   [
     new ParkedError({ requestId: 'r1', started: true }),
     ...(['ParkedError', 'TRIAGE_PARKED'] as const),
     'The executor has closed; the request is kept, and runs after the next start',
-    { requestId: 'r1', started: true },
+    { requestId: 'r1', started: true, statusCode: 503, expose: false },
   ],
   [
     new PayloadTooLargeError('request', 12, 10),
     ...(['PayloadTooLargeError', 'TRIAGE_PAYLOAD_TOO_LARGE'] as const),
-    ...(['The request is too large to be stored: 12 of at most 10 bytes', { bytes: 12, maxBytes: 10 }] as const),
+    ...([
+      'The request is too large to be stored: 12 of at most 10 bytes',
+      { bytes: 12, maxBytes: 10, statusCode: 413, expose: true },
+    ] as const),
   ],
 ])('%s', (error, name, code, message, more) => {
   expect(error).toMatchObject({ name, code, message, ...more })

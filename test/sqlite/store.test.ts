@@ -105,7 +105,7 @@ describe('a request', () => {
     const store = await open(file())
     const queue = store.queue('main')
     await expect(queue.admitted(record(queue, 'a\0b'))).rejects.toMatchObject({ code: 'TRIAGE_INVALID_REQUEST' })
-    await expect(queue.admitted(record(queue, '\ud800'))).rejects.toThrow(/its id must be well-formed/)
+    await expect(queue.admitted(record(queue, '\ud800'))).rejects.toThrow(/can't be stored: id: must be well-formed/)
     expect(await store.stats()).toMatchObject({ live: 0 })
   })
 })
