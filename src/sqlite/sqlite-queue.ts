@@ -145,12 +145,8 @@ const UNKEPT = /[\p{Surrogate}\0]/u
 
 function requireText(id: string): void {
   if (!UNKEPT.test(id)) return
-  const message = 'must be well-formed text without NUL'
-  throw new InvalidRequestError(
-    [{ message, path: ['id'] }],
-    undefined,
-    `The request can't be stored: its id ${message}`,
-  )
+  const issue = { message: 'must be well-formed text without NUL', path: ['id'] }
+  throw new InvalidRequestError([issue], undefined, "The request can't be stored")
 }
 
 /** Whole ms, as the file has them. */
