@@ -68,10 +68,15 @@ export class Engine {
     this.#witness = witness
     this.#meta = meta
     this.report = report
-    this.#changes = new Changes(database, meta, this.#minutes)
-    this.#retention = new Retention(database, meta, settings.keep)
-    this.#reader = new Reader(database, meta)
-    this.#writeMeta = writerOf(database)
+    try {
+      this.#changes = new Changes(database, meta, this.#minutes)
+      this.#retention = new Retention(database, meta, settings.keep)
+      this.#reader = new Reader(database, meta)
+      this.#writeMeta = writerOf(database)
+    } catch (error) {
+      this.abandon()
+      throw faultOf(error)
+    }
   }
 
   /** The greatest number that was ever used. */

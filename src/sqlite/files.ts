@@ -103,6 +103,7 @@ function syncFolder(path: string): void {
 }
 
 const MAGIC = 'SQLite format 3\0'
+const HEAD_BYTES = 100
 
 /**
  * Is it there, and does it begin as it should? An empty file beside what says that it had something in it is damaged: SQLite would
@@ -135,15 +136,18 @@ export function sizeOf(path: string): number | undefined {
   }
 }
 
-/** Does it end in the middle of a page? */
+/** Is it shorter than it says, or does it end in the middle of a page? @see https://www.sqlite.org/fileformat2.html#the_database_header */
 export function isCut(files: Files): boolean {
+  const head = headOf(files.main)
   // 1 stands for 65,536, which does not fit in there.
-  const given = headOf(files.main).readUInt16BE(MAGIC.length)
-  return (sizeOf(files.main) ?? 0) % (given === 1 ? 65_536 : Math.max(given, 512)) !== 0
+  const given = head.readUInt16BE(16)
+  const pageBytes = given === 1 ? 65_536 : Math.max(given, 512)
+  const size = sizeOf(files.main) ?? 0
+  return size % pageBytes !== 0 || size < head.readUInt32BE(28) * pageBytes
 }
 
 function headOf(path: string): Buffer {
-  const head = Buffer.alloc(MAGIC.length + 2)
+  const head = Buffer.alloc(HEAD_BYTES)
   try {
     const file = openSync(path, 'r')
     try {

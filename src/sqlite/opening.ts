@@ -8,11 +8,13 @@
 import { existsSync } from 'node:fs'
 import { describe } from '../core/any-value.ts'
 import type { StoreDamage } from '../core/store.ts'
+import { Changes } from './changes.ts'
 import { type Database, type OpenDatabase, oneValue } from './database.ts'
 import { corrupt, Fault, faultOf, isCorrupt, isOfOne, unavailable } from './fault.ts'
 import { type Files, isCut, isNew, make, removeShared, sizeOf } from './files.ts'
 import { deadIn, type Findings, inspect, isEmpty } from './inspect.ts'
 import { META_COLUMNS, type Meta, metaValues, newMeta } from './meta.ts'
+import { Minutes } from './minutes.ts'
 import { repair } from './repair.ts'
 import type { StoreReport } from './report.ts'
 import { create, migrate, type Schema, versionOf } from './schema.ts'
@@ -60,6 +62,8 @@ function look(files: Files, settings: Settings, schema: Schema, open: OpenDataba
     }
     if (version < schema.version) return { findings: undefined, version }
     const findings = inspect(database, readMark(files.mark), settings.codec, isSmall(files, settings))
+    // What can't even be prepared is damaged in a way that no check looks for.
+    new Changes(database, findings.meta, new Minutes())
     return { findings: withCodec(findings, settings), version }
   } catch (error) {
     // Whatever can't be read in a file that is open is damaged, unless the disk says no.

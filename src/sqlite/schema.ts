@@ -12,6 +12,9 @@ import { corrupt, Fault } from './fault.ts'
 const APPLICATION_ID = 0x54725131
 export const VERSION = 1
 
+/** SQLite's own table, for numbers that are never used twice. */
+const SEQUENCE = 'CREATE TABLE sqlite_sequence(name,seq)'
+
 const ENDED_COLUMNS = `
   seq INTEGER PRIMARY KEY,
   queue TEXT NOT NULL,
@@ -144,13 +147,14 @@ export function create(database: Database, { version, statements }: Schema): voi
 export function versionOf(database: Database, { version, statements }: Schema): number {
   const found = oneValue(database, 'PRAGMA user_version') as number
   const application = oneValue(database, 'PRAGMA application_id')
-  const tables = database.prepare("SELECT sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'").all()
-  if (application === 0 && found === 0 && tables.length === 0) return 0
+  const tables = database.prepare('SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL').all()
+  const ours = tables.filter(({ name }) => name !== 'sqlite_sequence')
+  if (application === 0 && found === 0 && ours.length === 0) return 0
   if (application !== APPLICATION_ID) throw corrupt('it is the database of another program')
   if (found > version) throw new Fault({ kind: 'too-new', why: 'it is too new', version: found, known: version })
   if (found < 1) throw corrupt(`it has tables of version ${found}, which never was`)
   if (found === version) {
-    const expected = new Set(statements)
+    const expected = new Set([...statements, SEQUENCE])
     const isSame = tables.length === expected.size && tables.every(({ sql }) => expected.has(sql as string))
     if (!isSame) throw corrupt('its tables are not those of its version')
   }

@@ -179,3 +179,32 @@ test('zeros over any page are found', { timeout: 600_000 }, () => {
   }
   expect(problems).toEqual([])
 })
+
+test('a store that ends at any page is refused, and left as it is', { timeout: 600_000 }, () => {
+  const sample = makeSample()
+  const folder = temporaryFolder()
+  const content = sample.files.get('') as Buffer
+  const problems: string[] = []
+  for (let length = 512; length < content.length; length += 512) {
+    const bytes = content.subarray(0, length)
+    const problem = judge(lay(folder, sample, '', bytes), sample, '', bytes)
+    if (problem !== undefined) problems.push(`cut at ${length} of ${content.length}: ${problem}`)
+  }
+  expect(problems).toEqual([])
+})
+
+test('what SQLite says of its own table of numbers is looked at, too', () => {
+  const sample = makeSample()
+  const folder = temporaryFolder()
+  const content = sample.files.get('') as Buffer
+  const name = content.indexOf('CREATE TABLE sqlite_sequence(name,seq)')
+  const problems: string[] = []
+  for (let place = name - 40; place < name + 40; place++) {
+    const bytes = Buffer.from(content)
+    bytes[place] = (bytes[place] as number) ^ (1 << (place % 8))
+    const problem = judge(lay(folder, sample, '', bytes), sample, '', bytes)
+    if (problem !== undefined) problems.push(`turned at ${place}: ${problem}`)
+  }
+  expect(name).toBeGreaterThan(0)
+  expect(problems).toEqual([])
+})
