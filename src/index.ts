@@ -54,8 +54,8 @@ export { type BatchAnswer, type BatchOptions, batched } from './core/run/batched
 export type { RetryPolicy, RetryQuestion } from './core/settle/retry.ts'
 
 // Know what went wrong.
+export { type AnyTriageError, isTriageError } from './core/any-triage-error.ts'
 export {
-  type AnyTriageError,
   type CancelledBy,
   CancelledError,
   type DuplicateReason,
@@ -63,7 +63,6 @@ export {
   type FullBound,
   InvalidRequestError,
   InvariantError,
-  isTriageError,
   NotAdmittedError,
   OptionsError,
   OverloadedError,
@@ -75,6 +74,15 @@ export {
   ShedError,
   WaitTimeoutError,
 } from './core/errors.ts'
+export { LockLostError, ResultLostError, RunFailedError, WorkerLostError } from './core/remote-errors.ts'
+export {
+  ParkedError,
+  PayloadTooLargeError,
+  StoreCorruptError,
+  StoreLockedError,
+  StoreTooNewError,
+  StoreUnavailableError,
+} from './core/store-errors.ts'
 export {
   type ErrorSubject,
   type Explanation,
@@ -101,6 +109,34 @@ export type { Describable } from './core/watch/describable.ts'
 export { type Description, describe } from './core/watch/describe.ts'
 export type { EffectiveOptions } from './core/effective-options.ts'
 export type { ByPriority } from './core/priority.ts'
+
+// Remember (a store is made by `triage-queue/sqlite`).
+export type {
+  Admission,
+  AttemptEnd,
+  DeadReason,
+  Encoded,
+  LiveRecord,
+  NewRecord,
+  QueueStore,
+  RecoveredPage,
+  Store,
+  StoreCounts,
+  StoreDamage,
+  StoredChange,
+  StoredEnd,
+  StoredError,
+  StoredLimits,
+  StoredState,
+  StoredView,
+  StoreEvent,
+  StoreMinute,
+  StorePage,
+  StoreQuery,
+  StoreState,
+  StoreStats,
+  StoreStatus,
+} from './core/store.ts'
 
 // Use the parts on their own.
 export {

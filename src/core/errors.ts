@@ -6,7 +6,7 @@
  */
 import { describe } from './any-value.ts'
 import type { Priority } from './priority.ts'
-import { type ErrorSubject, type Explanation, isBranded, STACKLESS, TriageError } from './triage-error.ts'
+import { type ErrorSubject, type Explanation, STACKLESS, TriageError } from './triage-error.ts'
 
 /** The request never came in: nothing was kept of it, and it will not run. */
 export class NotAdmittedError extends TriageError {}
@@ -101,7 +101,10 @@ export interface RequestIssue {
   readonly path?: ReadonlyArray<PropertyKey | { readonly key: PropertyKey }> | undefined
 }
 
-/** The request does not fit the `schema`, or brings what can't be read (`triage-queue/web`: a header). It took no room. */
+/**
+ * The request does not fit the `schema`, brings what can't be read (`triage-queue/web`: a header), or is not what a store can keep.
+ * It took no room.
+ */
 export class InvalidRequestError extends NotAdmittedError {
   declare readonly code: 'TRIAGE_INVALID_REQUEST'
   /** What the schema had to say, in its own order. */
@@ -276,28 +279,6 @@ export class InvariantError extends TriageError {
     this.law = law
     this.state = state
   }
-}
-
-/** Any of them: told apart by `code`. */
-export type AnyTriageError =
-  | QueueFullError
-  | RateLimitedError
-  | OverloadedError
-  | InvalidRequestError
-  | QueueClosedError
-  | DuplicateRequestError
-  | WaitTimeoutError
-  | ShedError
-  | RunTimeoutError
-  | CancelledError
-  | OptionsError
-  | InvariantError
-
-/**
- * Is it an error of this package, of whichever copy? Then `code` says which one: `switch (error.code)` gives each its own members.
- */
-export function isTriageError(error: unknown): error is AnyTriageError {
-  return isBranded(error)
 }
 
 // The class name is what a log shows; a bundler's renaming must not change it.

@@ -3,6 +3,19 @@
  */
 import type { Priority } from './priority.ts'
 
+/** Those of stores, and of runs elsewhere, whose classes know their own status: who has neither need not bundle them. */
+type OtherErrorCode =
+  | 'TRIAGE_STORE_LOCKED'
+  | 'TRIAGE_STORE_UNAVAILABLE'
+  | 'TRIAGE_STORE_CORRUPT'
+  | 'TRIAGE_STORE_TOO_NEW'
+  | 'TRIAGE_PARKED'
+  | 'TRIAGE_PAYLOAD_TOO_LARGE'
+  | 'TRIAGE_WORKER_LOST'
+  | 'TRIAGE_LOCK_LOST'
+  | 'TRIAGE_RESULT_LOST'
+  | 'TRIAGE_RUN_FAILED'
+
 /** The stable codes, one for each way that we refuse or end a request. */
 export type TriageErrorCode =
   | 'TRIAGE_QUEUE_FULL'
@@ -17,12 +30,13 @@ export type TriageErrorCode =
   | 'TRIAGE_CANCELLED'
   | 'TRIAGE_INVALID_OPTIONS'
   | 'TRIAGE_INVARIANT'
+  | OtherErrorCode
 
 /**
  * What an HTTP server answers: 503 where another try, or another instance, may help. A mistake in our own options, and one
  * of ours, is no fault of the client.
  */
-const statuses: { readonly [C in TriageErrorCode]: number } = {
+const statuses: { readonly [C in Exclude<TriageErrorCode, OtherErrorCode>]: number } = {
   TRIAGE_QUEUE_FULL: 503,
   TRIAGE_RATE_LIMITED: 429,
   TRIAGE_OVERLOADED: 503,
@@ -42,7 +56,7 @@ export interface ErrorSubject {
   readonly queue?: string | undefined
   readonly requestId?: string | undefined
   readonly priority?: Priority | undefined
-  readonly started?: boolean | undefined
+  readonly started?: boolean | 'unknown' | undefined
 }
 
 /** Why there was a refusal. */
@@ -97,8 +111,11 @@ export class TriageError extends Error {
   /** The id of the request; undefined when it was refused before it had one. */
   readonly requestId: string | undefined
   readonly priority: Priority | undefined
-  /** False: no attempt ever ran in that queue, so it is safe to send the request elsewhere. */
-  readonly started: boolean
+  /**
+   * False: no attempt ever ran in that queue, so it is safe to send the request elsewhere. `'unknown'` is said only where the queue
+   * is on the other side of a connection that was lost.
+   */
+  readonly started: boolean | 'unknown'
   /**
    * After how many ms another try is likely to find room, if nothing more urgent comes meanwhile. It goes by the requests that
    * are ahead now, and the pace of recent runs; before the first run has ended it is about a second. Each refusal for load by an
@@ -127,9 +144,9 @@ export class TriageError extends Error {
 
   // What follows is read by web frameworks, and by nobody else: getters, so that the making of an error costs no more.
 
-  /** The HTTP status that says the same: 503, 429, 504, 400, 409, 422 or 500. Express, Fastify, Koa and Nest answer with it. */
+  /** The HTTP status that says the same: 503, 429, 504, 400, 409, 413, 422, 500 or 502. Express, Fastify, Koa and Nest answer with it. */
   get statusCode(): number {
-    return statuses[this.code] ?? 500
+    return statuses[this.code as keyof typeof statuses] ?? 500
   }
 
   /**

@@ -7,7 +7,7 @@
  * is only said to be one.
  */
 import { types } from 'node:util'
-import { isTriageError } from '../core/errors.ts'
+import { isTriageError } from '../core/any-triage-error.ts'
 import type { Fields } from './logger.ts'
 
 /** Longer than any sentence; short enough for a line. */

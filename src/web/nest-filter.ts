@@ -2,7 +2,7 @@
  * How does Nest tell them? Its own filter knows the status of our errors, but sends no headers: this one sends both, on
  * Express and on Fastify.
  */
-import { isTriageError } from '../core/errors.ts'
+import { isTriageError } from '../core/any-triage-error.ts'
 import type { TriageError } from '../core/triage-error.ts'
 import { toProblem } from './to-problem.ts'
 

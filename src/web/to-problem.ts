@@ -1,7 +1,7 @@
 /**
  * How is an error told over HTTP? As a problem of RFC 9457, without a stack, and without a word of anybody else's error.
  */
-import { isTriageError } from '../core/errors.ts'
+import { isTriageError } from '../core/any-triage-error.ts'
 import type { Explanation, TriageErrorCode } from '../core/triage-error.ts'
 
 /** The body of an `application/problem+json`. @see https://www.rfc-editor.org/rfc/rfc9457 */

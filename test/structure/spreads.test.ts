@@ -10,7 +10,7 @@ import { expect, test } from 'vitest'
 const root = join(import.meta.dirname, '../..')
 
 /**
- * Those whose length is known: one item for each priority, for each column of a terminal, or for each level of a log. Or they
+ * Those whose length is known: one item for each priority, for each column of a terminal or of a table, or for each level of a log. Or they
  * have been arguments already, those of a wrapped function.
  */
 const bounded = [
@@ -19,6 +19,20 @@ const bounded = [
   'src/core/task-queue.ts: options.apply(undefined, args)',
   'src/core/task-queue.ts: fn.apply(this, args)',
   'src/log/options.ts: oneOf(...logLevels)',
+  "src/sqlite/changes.ts: this.#run('insertKept', ...KEPT_COLUMNS.map((column) => row[column]), keptSum(row))",
+  "src/sqlite/changes.ts: this.#run('insertLive', ...LIVE_COLUMNS.map((column) => whole[column as keyof LiveRow]))",
+  "src/sqlite/changes.ts: this.#run('insertDead', ...DEAD_COLUMNS.map((column) => row[column]), deadSum(row))",
+  "src/sqlite/changes.ts: this.#run('updateState', ...values, stateSum(state), state.seq)",
+  'src/sqlite/changes.ts: (this.#sql[name] as Statement).get(...values)',
+  'src/sqlite/changes.ts: (this.#sql[name] as Statement).run(...values)',
+  'src/sqlite/database.ts: database.prepare(sql).get(...values)',
+  'src/sqlite/minutes.ts: insert.run(...values)',
+  'src/sqlite/opening.ts: insert.run(...values)',
+  'src/sqlite/opening.ts: update.run(...metaValues(meta))',
+  'src/sqlite/reader.ts: values.push(...more)',
+  'src/sqlite/reader.ts: this.#all(sql, ...values, limit)',
+  'src/sqlite/reader.ts: this.#statement(sql).all(...values)',
+  'src/sqlite/repair.ts: insert.run(...values, deadSum(row))',
   'src/terminal/text.ts: Math.max(...values)',
   'src/terminal/view.ts: Math.max(...Object.values(oldestWaitMsByPriority))',
 ]

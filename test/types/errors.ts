@@ -52,6 +52,20 @@ if (isTriageError(error)) {
     case 'TRIAGE_RATE_LIMITED':
     case 'TRIAGE_OVERLOADED':
     case 'TRIAGE_QUEUE_CLOSED':
+    case 'TRIAGE_PARKED':
+    case 'TRIAGE_WORKER_LOST':
+    case 'TRIAGE_LOCK_LOST':
+    case 'TRIAGE_RESULT_LOST':
+    case 'TRIAGE_RUN_FAILED':
+      break
+    case 'TRIAGE_STORE_LOCKED':
+    case 'TRIAGE_STORE_UNAVAILABLE':
+    case 'TRIAGE_STORE_CORRUPT':
+    case 'TRIAGE_STORE_TOO_NEW':
+      holds<Same<typeof error.path, string>>()
+      break
+    case 'TRIAGE_PAYLOAD_TOO_LARGE':
+      holds<Same<typeof error.maxBytes, number>>()
       break
     default:
       // All codes are there.

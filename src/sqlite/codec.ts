@@ -1,0 +1,16 @@
+/**
+ * How does a payload become something that a file can keep? A codec says so: JSON by default.
+ */
+import type { Encoded } from '../core/store.ts'
+
+export interface Codec {
+  /** Stands in the file, so that it is not read with another one. */
+  readonly name: string
+  /**
+   * @param what for messages: `'request'`
+   * @param maxBytes it may stop, with a `PayloadTooLargeError`, as soon as it is clear that there will be more
+   * @throws {InvalidRequestError} for what would not come back as it is
+   */
+  encode(value: unknown, what: string, maxBytes: number): Encoded
+  decode(encoded: Encoded): unknown
+}

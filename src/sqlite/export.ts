@@ -1,0 +1,43 @@
+/**
+ * All records as lines of JSON, for whoever wants them elsewhere.
+ */
+import { Buffer } from 'node:buffer'
+import type { Encoded, StoredView } from '../core/store.ts'
+
+type Table = 'live' | 'ended' | 'dead'
+
+export async function* exportLines(
+  page: (table: Table, after: number) => Promise<readonly StoredView[]>,
+): AsyncIterable<string> {
+  for (const table of ['live', 'ended', 'dead'] as const) {
+    let after = 0
+    for (;;) {
+      const views = await page(table, after)
+      for (const view of views) yield lineOf(view)
+      const last = views.at(-1)
+      if (last === undefined) break
+      after = last.generation
+    }
+  }
+}
+
+function lineOf({ payload, result, metadata, ...view }: StoredView): string {
+  return JSON.stringify({
+    v: 1,
+    ...view,
+    payload: readable(payload),
+    result: readable(result),
+    metadata: readable(metadata),
+  })
+}
+
+function readable(encoded: Encoded | undefined): unknown {
+  if (encoded === undefined || encoded === '') return undefined
+  if (typeof encoded !== 'string') return { base64: Buffer.from(encoded).toString('base64') }
+  try {
+    return JSON.parse(encoded)
+  } catch {
+    // Of a letter that is corrupt.
+    return { text: encoded }
+  }
+}

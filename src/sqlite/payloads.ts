@@ -1,0 +1,40 @@
+/**
+ * What goes into the file, and what comes out of it: a codec, and the limit of a size.
+ */
+import { Buffer } from 'node:buffer'
+import { describe } from '../core/any-value.ts'
+import type { Encoded } from '../core/store.ts'
+import { PayloadTooLargeError } from '../core/store-errors.ts'
+import type { Codec } from './codec.ts'
+
+export class Payloads {
+  readonly codec: Codec
+  readonly #maxBytes: number
+
+  constructor(codec: Codec, maxBytes: number) {
+    this.codec = codec
+    this.#maxBytes = maxBytes
+  }
+
+  /** @throws {InvalidRequestError} @throws {PayloadTooLargeError} */
+  encode(value: unknown, what: string): Encoded {
+    const encoded = this.codec.encode(value, what, this.#maxBytes)
+    const bytes = typeof encoded === 'string' ? Buffer.byteLength(encoded) : encoded.byteLength
+    if (bytes > this.#maxBytes) throw new PayloadTooLargeError(what, bytes, this.#maxBytes)
+    // What lies in a larger buffer would take all of it along when it is sent.
+    return typeof encoded === 'string' || bytes === encoded.buffer.byteLength ? encoded : new Uint8Array(encoded)
+  }
+
+  /** An answer, or why there is none: its caller has it anyway. */
+  answer(value: unknown): { readonly result: Encoded | undefined; readonly omitted: string | undefined } {
+    try {
+      return { result: this.encode(value, 'result'), omitted: undefined }
+    } catch (error) {
+      return { result: undefined, omitted: describe(error).slice(0, 500) }
+    }
+  }
+
+  decode(encoded: Encoded): unknown {
+    return this.codec.decode(encoded)
+  }
+}
