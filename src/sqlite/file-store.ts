@@ -67,7 +67,7 @@ export class FileStore implements SqliteStore {
     return this.#report as StoreReport
   }
 
-  queue(name: string, { maxAttempts = 3 }: { readonly maxAttempts?: number } = {}): QueueStore {
+  queue(name: string, { maxAttempts = 3 }: { readonly maxAttempts?: number | undefined } = {}): QueueStore {
     if (typeof name !== 'string' || name === '' || /[\p{Surrogate}\0]/u.test(name)) {
       throw new OptionsError('name', 'a string that is not empty, without NUL', name)
     }

@@ -21,14 +21,17 @@ export interface SqliteStore extends Store {
   /** The youngest with this id, live or kept; of one queue, or of all. */
   find(id: string, queue?: string): Promise<StoredView | undefined>
   /** Records, the youngest first. */
-  list(query?: StoreQuery & { readonly queue?: string }): Promise<StorePage>
+  list(query?: StoreQuery & { readonly queue?: string | undefined }): Promise<StorePage>
   stats(queue?: string): Promise<StoreStats>
   /**
    * Gives a dead letter a new life. Its executor runs it if it is open, and otherwise when it opens its queue.
    * @param options `generation`: only this one
    * @returns false when there is none (any more), when it is corrupt, or while another request with its id is live
    */
-  requeue(id: string, options?: { readonly queue?: string; readonly generation?: number }): Promise<boolean>
+  requeue(
+    id: string,
+    options?: { readonly queue?: string | undefined; readonly generation?: number | undefined },
+  ): Promise<boolean>
   /** The request, its answer, or what goes with it, as it was before it was encoded. */
   decode(encoded: Encoded): unknown
   /**
