@@ -1,7 +1,7 @@
 /**
  * What whoever runs a service asks of a queue, and does to it: health, a lame duck, what waits, and clearing it.
  */
-import { CancelledError, type QueuedExecutorOptions, type WaitingRequest } from 'triage-queue'
+import { CancelledError, type QueuedExecutorOptions, tokenBucket, type WaitingRequest } from 'triage-queue'
 import { VirtualClock } from 'triage-queue/simulation'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { busy, gated, lost, turn, watch } from '../failures/support.ts'
@@ -283,6 +283,20 @@ describe('waiting()', () => {
 })
 
 describe('clear()', () => {
+  test('shows and ends those, too, that are set aside since there is no token for them', async () => {
+    const { queue } = gated({ concurrency: 4, rateLimit: tokenBucket({ perSecond: 1, burst: 1, over: 'wait' }) })
+    const all = ['a', 'b', 'c'].map((name) => watch(queue.execute(name)))
+    await turn()
+    expect([...queue.waiting()].map(({ request, state }) => [request, state])).toEqual([
+      ['b', 'waiting'],
+      ['c', 'waiting'],
+    ])
+    expect(queue.clear()).toBe(2)
+    await turn()
+    expect(all.map(({ state }) => state)).toEqual(['pending', 'rejected', 'rejected'])
+    expect(queue.getStatus().waiting).toBe(0)
+  })
+
   const full = async (options: QueuedExecutorOptions<string> = {}) => {
     const made = await busy(options)
     const ends = ['a', 'b', 'c', 'd'].map((name, n) =>

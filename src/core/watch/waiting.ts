@@ -31,7 +31,7 @@ export interface WaitingRequest<Req = unknown, Metadata = unknown> {
 
 /** Does it wait, in the queue or out of it? */
 export function isWaiting({ status }: RequestRecord): boolean {
-  return status === State.WAITING || status === State.HELD
+  return status >= State.WAITING && status <= State.ASIDE
 }
 
 export function viewOf<Req, Metadata>(record: RequestRecord): WaitingRequest<Req, Metadata> {
