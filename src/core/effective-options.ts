@@ -5,7 +5,7 @@
  */
 import type { Guard } from './admit/guard.ts'
 import type { StandardSchema } from './admit/schema.ts'
-import type { QueuedExecutorOptions, QueueSize } from './options.ts'
+import type { KindOptions, QueuedExecutorOptions, QueueSize } from './options.ts'
 import { type ByPriority, byPriority, type Priority } from './priority.ts'
 import type { OrderPolicy } from './queue/order.ts'
 import { executorOptions, type Settings } from './settings.ts'
@@ -14,12 +14,16 @@ import { byTierOf } from './watch/describable.ts'
 type Words =
   | ('name' | 'whenFull' | 'maxBlocked' | 'onStuck' | 'maxReplaced' | 'maxChecking' | 'onDuplicate' | 'limit')
   | ('lendReserve' | 'retry' | 'maxRetrying' | 'clock' | 'onListenerError' | 'random' | 'debug')
+  | ('store' | 'maxAttempts' | 'results' | 'tellWithinMs')
 
 /** What was given and what is taken without, each by the name and in the words of its option. Frozen. */
 export type EffectiveOptions<Req = unknown, Input = Req> = {
-  readonly [K in Exclude<Words, 'limit' | 'retry' | 'onListenerError'>]: Exclude<QueuedExecutorOptions[K], undefined>
+  readonly [K in Exclude<Words, 'limit' | 'retry' | 'onListenerError' | 'store'>]: Exclude<
+    QueuedExecutorOptions[K],
+    undefined
+  >
 } & {
-  readonly [K in 'limit' | 'retry' | 'onListenerError']: QueuedExecutorOptions[K] | undefined
+  readonly [K in 'limit' | 'retry' | 'onListenerError' | 'store']: QueuedExecutorOptions[K] | undefined
 } & {
   /** As it is now: as it was set last, or as `limit` has learnt. */
   readonly concurrency: number
@@ -31,6 +35,7 @@ export type EffectiveOptions<Req = unknown, Input = Req> = {
   readonly reserve: Readonly<ByPriority<number>>
   readonly schema: StandardSchema<Req, Input> | undefined
   readonly order: OrderPolicy
+  readonly kinds: { readonly [kind: string]: KindOptions }
   readonly rateLimit: readonly Guard[]
   readonly overload: readonly Guard[]
 }
@@ -52,6 +57,7 @@ export function effectiveOptions<Req, Input>(settings: Settings, concurrency: nu
     timeoutMs: eachOf(settings.timeoutMs),
     reserve: eachOf(settings.reserve),
     schema: settings.schema as StandardSchema<Req, Input> | undefined,
+    kinds: Object.freeze(Object.fromEntries(settings.kinds)),
     rateLimit: Object.freeze([...settings.rateLimits]),
     overload: Object.freeze([...settings.overload]),
   }

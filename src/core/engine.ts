@@ -31,14 +31,16 @@ import { Outlook } from './admit/outlook.ts'
 import { Pauses } from './admit/pauses.ts'
 import { Refusals } from './admit/refusals.ts'
 import { Room } from './admit/room.ts'
+import { inspected } from './admit/schema.ts'
 import type { Tokens } from './admit/tokens.ts'
 import { requireConcurrency, requireTier } from './checks.ts'
 import { Alarm, inAnotherTurn, Timeline } from './clock.ts'
 import type { CloseOptions } from './close-options.ts'
-import { QueueClosedError } from './errors.ts'
+import { CancelledError, QueueClosedError } from './errors.ts'
 import type { RequestOptions, UpdateOptions } from './options.ts'
 import { takeIntoService } from './policy.ts'
 import { NORMAL, type Priority } from './priority.ts'
+import { Deadlines } from './queue/deadlines.ts'
 import { HeldBack } from './queue/held-back.ts'
 import { Moves } from './queue/moves.ts'
 import { SetAside } from './queue/set-aside.ts'
@@ -60,6 +62,8 @@ import { Endings } from './settle/endings.ts'
 import { Lives } from './settle/lives.ts'
 import { type HowItLeft, Parties, type Party } from './settle/parties.ts'
 import { Retrying } from './settle/retrying.ts'
+import type { Store } from './store.ts'
+import type { Keeper } from './stored.ts'
 import { Audit } from './watch/audit.ts'
 import { auditedOf } from './watch/audited.ts'
 import { Events, type ExecutorEvent } from './watch/events.ts'
@@ -112,6 +116,9 @@ export class Engine {
   readonly statistics = new Statistics()
   /** With `debug` only. */
   declare readonly audit: Audit | undefined
+  // Keep.
+  /** With a `store` only. */
+  declare readonly keeper: Keeper | undefined
   /** Has each request a time limit that counts from its submission? */
   declare timesAll: boolean
   /** Is no policy asked about a newcomer, and may requests of each priority wait? */
@@ -197,6 +204,13 @@ export class Engine {
     const record = withoutContext(new RequestRecord(undefined, NORMAL, { at: Number.NaN, owner: this.#owner }))
     record.more()
     this.#kept.push(record, new Run(record, record.arrived))
+    this.keeper = settings.store === undefined ? undefined : this.#keptBy(settings.store)
+  }
+
+  #keptBy(store: Store): Keeper {
+    const { schema } = this.settings
+    const inspect = (request: unknown) => inspected(schema, request)
+    return store.keeper(store, this, { owner: this.#owner, line: new Deadlines<() => void>(), inspect })
   }
 
   /** Those of the guards that there are now. */
@@ -247,11 +261,17 @@ export class Engine {
   pause(): void {
     if (this.dispatch.paused || this.closing.begun) return
     this.dispatch.paused = true
+    if (this.keeper !== undefined) this.keeper.paused(true)
     this.pauses.begin(this.timeline.now())
     this.tell.all('paused', {})
   }
 
   resume(): void {
+    if (this.dispatch.paused && this.keeper !== undefined) this.keeper.paused(false)
+    this.#goesOn()
+  }
+
+  #goesOn(): void {
     if (!this.dispatch.paused) return
     this.dispatch.paused = false
     this.pauses.end(this.timeline.now())
@@ -267,7 +287,9 @@ export class Engine {
   close(options: CloseOptions | undefined, closer: RequestRecord | undefined): Promise<void> {
     try {
       const { drain, graceMs, lameDuckMs } = readCloseOptions(options)
-      return this.closing.close(drain, graceMs, lameDuckMs, closer)
+      const closed = this.closing.close(drain, graceMs, lameDuckMs, closer)
+      const { keeper } = this
+      return keeper === undefined ? closed : closed.then(() => keeper.leaves())
     } catch (error) {
       return Promise.reject(error)
     }
@@ -296,6 +318,7 @@ export class Engine {
       retrying: this.held.retrying,
       checking: this.checking.size,
       limit: this.learner === undefined ? null : this.learner.status(),
+      store: this.keeper === undefined ? null : this.keeper.status(),
       listenerErrors: this.events.errors,
       capacity: this.capacity,
       blocked: this.blocked,
@@ -312,6 +335,7 @@ export class Engine {
     for (let due = limits.takeDue(now); due !== undefined; due = limits.takeDue(now)) this.parties.expire(due, now)
     held.release(now)
     if (gate.takesTokens) this.aside.release(now)
+    if (this.keeper !== undefined) this.keeper.ring(now)
     if (gate.opens(now)) {
       this.dispatch.schedule()
       if (this.turns.seats.isOn || gate.takesTokens) room.made()
@@ -328,7 +352,8 @@ export class Engine {
   /** Arms the alarm for the earliest of all deadlines; if there is none, it still keeps the process alive. */
   readonly setAlarm = (now: number): void => {
     const { aside, closing, gate, held, limits, room, selfWaiting } = this
-    const nextDueAt = Math.min(limits.nextDueAt, held.nextDueAt, aside.nextDueAt)
+    let nextDueAt = Math.min(limits.nextDueAt, held.nextDueAt, aside.nextDueAt)
+    if (this.keeper !== undefined) nextDueAt = Math.min(nextDueAt, this.keeper.nextDueAt)
     this.alarm.setFor(Math.min(nextDueAt, gate.opensAt, room.nextLookAt, closing.dueAt, selfWaiting.dueAt), now)
   }
 
@@ -397,7 +422,14 @@ export class Engine {
           if (record.status < State.WAITING) this.refusals.refuse(record, new QueueClosedError(subjectOf(record)))
         }
         for (const closed of this.pulls) closed(new QueueClosedError({ queue: this.settings.name }))
-        this.resume()
+        // In its store it is still paused.
+        this.#goesOn()
+      },
+      cutOff: (record: RequestRecord) => {
+        const parked = this.keeper === undefined ? undefined : this.keeper.parks(record)
+        const state = parked === undefined ? State.CANCELLED : State.PARKED
+        const error = parked ?? new CancelledError('the executor was closed', subjectOf(record), 'close')
+        void (this.endings.end(record, state, error) || this.slots.abort(record, error, Number.POSITIVE_INFINITY))
       },
       rests: () => {
         this.gate.forget()

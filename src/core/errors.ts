@@ -127,18 +127,20 @@ export class QueueClosedError extends NotAdmittedError {
 
 /**
  * Why it may not share the run of the live request with its id: `'live'`, none may (`onDuplicate: 'reject'`); `'payload'`,
- * only an equal one may (`'join'`), and its payload is another.
+ * only an equal one may (`'join'`), and its payload is another; `'completed'`, it has ended, its answer is kept in the store, and
+ * none may share that (`'reject'`).
  */
-export type DuplicateReason = 'live' | 'payload'
+export type DuplicateReason = 'live' | 'payload' | 'completed'
 
-/** A request with this id is live, and this one may not share its run. */
+/** A request with this id is live, or its answer is kept, and this one may not share it. */
 export class DuplicateRequestError extends NotAdmittedError {
   declare readonly code: 'TRIAGE_DUPLICATE_REQUEST'
   readonly reason: DuplicateReason
 
   constructor(subject: ErrorSubject, reason: DuplicateReason = 'live') {
     const other = reason === 'payload' ? ', with another payload' : ''
-    super('TRIAGE_DUPLICATE_REQUEST', `A request with the id '${subject.requestId}' is live already${other}`, subject)
+    const how = reason === 'completed' ? 'has completed' : 'is live'
+    super('TRIAGE_DUPLICATE_REQUEST', `A request with the id '${subject.requestId}' ${how} already${other}`, subject)
     this.reason = reason
   }
 

@@ -24,7 +24,7 @@ export type MapArguments<Metadata> = undefined extends Metadata
 
 const mapOptions = Object.keys({
   ...{ ordered: 0, window: 0, priority: 0, signal: 0, waitTimeoutMs: 0, runTimeoutMs: 0, timeoutMs: 0 },
-  ...{ metadata: 0, deadline: 0, cost: 0, delayMs: 0, startAt: 0, after: 0 },
+  ...{ metadata: 0, deadline: 0, cost: 0, delayMs: 0, startAt: 0, after: 0, kind: 0 },
 } satisfies { [K in keyof Required<MapOptions>]: 0 })
 
 /** @throws {OptionsError} at once */

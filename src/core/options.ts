@@ -12,8 +12,9 @@ import type { Priority } from './priority.ts'
 import type { OrderPolicy } from './queue/order.ts'
 import type { ReadsOnly } from './reads.ts'
 import type { LimitPolicy } from './run/limit.ts'
-import type { StuckPolicy } from './run/slots.ts'
+import type { Executor, StuckPolicy } from './run/slots.ts'
 import type { RetryPolicy } from './settle/retry.ts'
+import type { Store } from './store.ts'
 import type { ListenerErrorHandler } from './watch/events.ts'
 
 /** One value for all priorities, or one for each; those not named have `default`, or the option's own default. */
@@ -60,7 +61,8 @@ export interface QueuedExecutorOptions<Req = unknown, Metadata = unknown, Input 
    * priority. One that has started once is never displaced. Under `aging()`, and for a priority with a `reserve`, the first that
    * wait of each priority (an eighth of the bound, at least the reserve, for all priorities at most half of the bound) make
    * room for none of another priority. `'reject'` refuses each newcomer. `'block'` lets its caller wait for room, by priority.
-   * @default 'shed'; where nothing may wait at all, 'reject': whoever is in has its slot
+   * @default 'shed'; where nothing may wait at all, 'reject': whoever is in has its slot; with a store that is durable, 'reject':
+   * what was acknowledged is not taken back
    */
   whenFull?: WhenFull | undefined
   /**
@@ -167,6 +169,38 @@ export interface QueuedExecutorOptions<Req = unknown, Metadata = unknown, Input 
    */
   overload?: GuardsOf<Req, Metadata> | undefined
   /**
+   * Keeps the requests, so that they outlive the process: `await openStore('requests.db')` of `triage-queue/sqlite`. A request is
+   * admitted when its record is committed, its executor is called when the beginning of its attempt is, and its answer is told when
+   * that is recorded. `memoryStore()` keeps only ends, and only in memory: nothing waits for it. Two executors of one store have
+   * two names.
+   * @default none: all is lost with the process
+   */
+  store?: Store | undefined
+  /**
+   * Other kinds of work behind the same queue, each with a function and time limits of its own: a request says its `kind`. Those
+   * without one are the executor's own.
+   * @default none
+   */
+  kinds?: { readonly [kind: string]: KindOptions<NoInfer<Req>, NoInfer<Metadata>> } | undefined
+  /**
+   * With a store: after so many attempts that had begun when the process died a request is a dead letter, so that one whose run
+   * kills the process is not run for ever. An integer of at least 1.
+   * @default 3
+   */
+  maxAttempts?: number | undefined
+  /**
+   * With a store: `'recorded'` tells an answer when it is recorded, so that what was told is never run again; `'eager'` tells it at
+   * once: after a crash in between it is run again, though its caller has the answer.
+   * @default 'recorded'
+   */
+  results?: 'recorded' | 'eager' | undefined
+  /**
+   * With a store whose disk is gone: after so many ms an answer is told though it is not recorded, with the event `unrecorded`;
+   * or earlier, when the caller's own time is over. Greater than 0; Infinity: never.
+   * @default 30_000
+   */
+  tellWithinMs?: number | undefined
+  /**
    * The source of all time.
    * @default systemClock
    */
@@ -184,6 +218,14 @@ export interface QueuedExecutorOptions<Req = unknown, Metadata = unknown, Input 
    * @default true if the environment variable TRIAGE_DEBUG is 1, else false
    */
   debug?: boolean | undefined
+}
+
+/** A kind of work: the function for it, and its time limits, in ms, in place of the executor's. */
+export interface KindOptions<Req = unknown, Metadata = unknown> {
+  executor: Executor<Req, unknown, Metadata>
+  waitTimeoutMs?: number | undefined
+  runTimeoutMs?: number | undefined
+  timeoutMs?: number | undefined
 }
 
 /**
@@ -208,6 +250,8 @@ export interface RequestOptions<Metadata = unknown> {
   priority?: Priority | undefined
   /** The caller's own id: while a request with it is live, another one joins it or is refused (`onDuplicate`). */
   id?: string | undefined
+  /** Which of the executor's `kinds` it is. @default none: the executor's own function takes it */
+  kind?: string | undefined
   /** In place of the executor's. */
   onDuplicate?: OnDuplicate | undefined
   /** Ends the request with `signal.reason`, wherever it is. A request that runs has `run.signal` aborted. */

@@ -34,11 +34,12 @@ import { State } from './request-state.ts'
 import { hasNoContext } from './run/inside.ts'
 import type { WorkerHealth } from './run/slot.ts'
 import type { Executor } from './run/slots.ts'
-import { readSettings } from './settings.ts'
+import { readSettings, type Settings } from './settings.ts'
 import type { JoinedRequest } from './settle/joined-request.ts'
 import { update } from './update.ts'
 import type { ExecutorEvent, Listener } from './watch/events.ts'
 import { type ExecutorHealth, healthOf } from './watch/health.ts'
+import { findIn, type RequestView } from './watch/request-view.ts'
 import type { ExecutorHistograms } from './watch/statistics.ts'
 import type { ExecutorStatus } from './watch/status.ts'
 import { isWaiting, viewOf, type WaitingRequest } from './watch/waiting.ts'
@@ -68,10 +69,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown, Metadata = unknown, In
    */
   constructor(executor: Executor<Req, Res, Metadata>, options?: ConstructorOptions<Req, Metadata, Input> | undefined) {
     if (typeof executor !== 'function') throw new OptionsError('executor', 'a function', executor)
-    this.#parts = new Engine(
-      executor as Executor<unknown, unknown>,
-      readSettings(options as QueuedExecutorOptions, new.target.onDuplicate()),
-    )
+    const settings = readSettings(options as QueuedExecutorOptions, new.target.onDuplicate())
+    this.#parts = new Engine(ofKinds(executor as Executor<unknown, unknown>, settings.kinds), settings)
   }
 
   /** Each member asks for it: fake timers that have come, or gone, since the last call are noticed now. */
@@ -286,6 +285,28 @@ export class QueuedExecutor<Req = unknown, Res = unknown, Metadata = unknown, In
     }
   }
 
+  /**
+   * Fulfils when all that has happened so far is in the store: what was admitted, changed, cancelled, paused. At once without one.
+   * @throws {StoreUnavailableError} through the promise, when the store is closed before that
+   */
+  flushed(): Promise<void> {
+    return this.#engine.keeper?.flushed() ?? Promise.resolve()
+  }
+
+  /** A request with this id, live or kept by the store; undefined when there is none. */
+  find(id: string): Promise<RequestView | undefined> {
+    return findIn(this.#engine, id)
+  }
+
+  /**
+   * Gives a dead letter of the store a new life, with no attempts.
+   * @param generation only this one
+   * @returns false when there is none (any more), when it is corrupt, while another request with its id is live, and without a store
+   */
+  requeue(id: string, generation?: number): Promise<boolean> {
+    return this.#engine.keeper?.requeue(id, generation) ?? Promise.resolve(false)
+  }
+
   /** Resolves as soon as nothing waits or runs. Stuck slots, whose callers were answered, are not waited for. */
   idle(): Promise<void> {
     return this.#engine.closing.idle()
@@ -360,6 +381,12 @@ export class QueuedExecutor<Req = unknown, Res = unknown, Metadata = unknown, In
   getWorkerHealth(): WorkerHealth[] {
     return this.#engine.slots.health()
   }
+}
+
+/** The function of each kind. */
+function ofKinds(executor: Executor<unknown, unknown>, kinds: Settings['kinds']): Executor<unknown, unknown> {
+  if (kinds.size === 0) return executor
+  return (request, run) => (kinds.get(run.kind as string)?.executor ?? executor)(request, run)
 }
 
 /** As the stations know it: what a request and its answer are is no concern of theirs. */

@@ -41,6 +41,11 @@ export interface QueuedRequest<Req = unknown, Res = unknown, Metadata = unknown>
    */
   readonly result: Promise<Res>
   /**
+   * Fulfils when the store of the executor has it, so that it outlives the process; at once without a store. Rejects with what
+   * refused it, if it could not be stored.
+   */
+  readonly stored: Promise<void>
+  /**
    * Ends it now, with a `CancelledError` that has `reason` as its cause. If it runs, `run.signal` is aborted; its slot
    * is free when the call settles. False when it has ended already.
    */

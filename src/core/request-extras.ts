@@ -4,6 +4,7 @@
 import type { Claim } from './claim.ts'
 import type { NotRetried } from './queued-request.ts'
 import type { State } from './request-state.ts'
+import type { Stored } from './stored.ts'
 
 /** Of how many attempts the errors are kept: the last ones. */
 const MAX_ERRORS = 10
@@ -55,6 +56,10 @@ export class Extras {
   ownId = false
   signal: AbortSignal | undefined = undefined
   metadata: unknown = undefined
+  /** Which of the kinds of work of its executor it is; undefined: that of the executor itself. */
+  kind: string | undefined = undefined
+  /** What the store of its executor keeps of it. */
+  stored: Stored | undefined = undefined
   /** How many slots its run takes. */
   cost = 1
   /** Timeouts of its own, in ms; undefined: those of its priority. */

@@ -26,7 +26,7 @@ export function readRequestOptions(options: RequestOptions, record: RequestRecor
   // Each is read once: a getter may answer differently the second time.
   const { priority, id, signal, waitTimeoutMs, runTimeoutMs, timeoutMs, metadata, delayMs, startAt, after, cost } =
     options
-  const { onDuplicate, deadline } = options
+  const { onDuplicate, deadline, kind } = options
   // How many of them are given: where the object has no more keys, none is unknown, and no name need be looked up.
   let given = 0
   if (priority !== undefined) {
@@ -44,6 +44,11 @@ export function readRequestOptions(options: RequestOptions, record: RequestRecor
     given++
     if (!isSignal(signal)) throw misfit('signal', aSignal, signal)
     record.more().signal = signal
+  }
+  if (kind !== undefined) {
+    given++
+    if (typeof kind !== 'string') throw new OptionsError('kind', 'a string', kind)
+    record.more().kind = kind
   }
   if (metadata !== undefined) {
     given++

@@ -9,7 +9,7 @@
  */
 import { AsyncResource, executionAsyncId } from 'node:async_hooks'
 import type { Claim } from './claim.ts'
-import type { Instant } from './clock.ts'
+import { type Instant, soon } from './clock.ts'
 import type { CloseOptions } from './close-options.ts'
 import { type Priority, priorityOf } from './priority.ts'
 import type { NotRetried, QueuedRequest, RunProgress } from './queued-request.ts'
@@ -182,6 +182,12 @@ export class RequestRecord<Req = unknown, Res = unknown> extends AsyncResource i
 
   /** For all who share it. */
   get stateOfAll(): RequestState {
+    const stored = this.extras?.stored
+    if (stored !== undefined) {
+      if (stored.isUntold) return 'running'
+      if (this.status === State.STARTING) return 'starting'
+      if (!stored.isKept && this.status >= State.WAITING && !this.ended) return 'storing'
+    }
     return this.status === State.HELD && this.attempt === 1 ? 'waiting' : stateName(this.status)
   }
 
@@ -199,6 +205,11 @@ export class RequestRecord<Req = unknown, Res = unknown> extends AsyncResource i
   get attempt(): number {
     const { extras } = this
     return extras === undefined || extras.later === undefined ? 1 : extras.later.attempt
+  }
+
+  /** How many attempts were begun in all, with so many of them here: a store may know of more, of former lives of the process. */
+  attemptsWith(here: number): number {
+    return here + (this.extras?.stored?.before ?? 0)
   }
 
   /** What its attempts have failed with, the last of them: this one included. */
@@ -258,6 +269,8 @@ export class RequestRecord<Req = unknown, Res = unknown> extends AsyncResource i
         this.resolve = tellsBoth(resolve, resolveResult)
         this.reject = tellsBoth(reject, rejectResult)
       })
+      // It is told when it is recorded.
+      if (extras.stored?.isUntold) return this.owner.watched(this as RequestRecord, extras.result as Promise<Res>)
       if (end === State.COMPLETED) this.resolve?.(extras.value as never)
       else if (end > State.COMPLETED) this.reject?.(extras.value)
     }
@@ -272,6 +285,10 @@ export class RequestRecord<Req = unknown, Res = unknown> extends AsyncResource i
   /** It keeps no process alive: for whoever looks for what is still open, as a `QuietResource`. */
   hasRef(): boolean {
     return false
+  }
+
+  get stored(): Promise<void> {
+    return this.extras?.stored?.promise() ?? soon
   }
 
   cancel(reason?: unknown): boolean {

@@ -7,13 +7,18 @@
  *        │          └────────────────▶ expired | cancelled | shed
  *        └───────────────────────────▶ (refused: it was never admitted)
  *
+ * With a store it is `'storing'` in place of `'waiting'` until its record is committed, and `'starting'` until the beginning of its
+ * attempt is; `'parked'` when the executor has closed, and the store keeps it for the next start.
+ *
  * Inside, a state is a number. There are more numbers than words, since a caller need not know each step.
  */
 
 /** Where a request is, or how it ended. */
 export type RequestState =
   | 'blocked'
+  | 'storing'
   | 'waiting'
+  | 'starting'
   | 'retrying'
   | 'running'
   | 'completed'
@@ -22,6 +27,7 @@ export type RequestState =
   | 'cancelled'
   | 'shed'
   | 'rejected'
+  | 'parked'
 
 /** How an admitted request may end; each ends exactly once, as one of these. */
 export type Outcome = (typeof outcomes)[number]
@@ -46,6 +52,8 @@ export const State = {
   CANCELLED: 11,
   SHED: 12,
   REJECTED: 13,
+  /** The executor has closed, and its store keeps it for the next start. */
+  PARKED: 14,
 } as const
 
 export type State = (typeof State)[keyof typeof State]
@@ -64,6 +72,7 @@ const stateNames: readonly RequestState[] = [
   'running',
   ...outcomes,
   'rejected',
+  'parked',
 ]
 
 /** The word for a state. */

@@ -15,6 +15,8 @@ import {
   hasMethods,
   isCount,
   isPlain,
+  isThenable,
+  misfit,
   type OptionRule,
   oneOf,
   readGiven,
@@ -24,14 +26,15 @@ import {
 import { type Clock, systemClock } from './clock.ts'
 import { environment } from './environment.ts'
 import { OptionsError } from './errors.ts'
-import type { QueuedExecutorOptions, QueueSize, RequestOptions, UpdateOptions } from './options.ts'
+import type { KindOptions, QueuedExecutorOptions, QueueSize, RequestOptions, UpdateOptions } from './options.ts'
 import { isGuard, isRetry, type Policy, policyRule } from './policy.ts'
 import { type Priority, priorities } from './priority.ts'
 import { anOrder, type OrderPolicy, strict } from './queue/order.ts'
 import { aLimit, type LimitPolicy } from './run/limit.ts'
 import { keepSomeOut } from './run/reserve.ts'
-import type { StuckPolicy } from './run/slots.ts'
+import type { Executor, StuckPolicy } from './run/slots.ts'
 import type { RetryPolicy } from './settle/retry.ts'
+import type { Store } from './store.ts'
 import type { Elsewhere } from './unknown-option.ts'
 import type { ListenerErrorHandler } from './watch/events.ts'
 
@@ -68,6 +71,11 @@ export interface Settings {
   readonly maxRetrying: number
   readonly rateLimits: readonly Guard[]
   readonly overload: readonly Guard[]
+  readonly store: Store | undefined
+  readonly kinds: ReadonlyMap<string, Kind>
+  readonly maxAttempts: number
+  readonly results: 'recorded' | 'eager'
+  readonly tellWithinMs: number
   readonly clock: Clock
   readonly onListenerError: ListenerErrorHandler | undefined
   readonly random: () => number
@@ -122,6 +130,15 @@ const rules: { readonly [K in keyof QueuedExecutorOptions]-?: OptionRule } = {
   retry: policyRule('retry', 'a retry policy, such as backoff()', isRetry),
   maxRetrying: bound,
   order: anOrder,
+  store: {
+    expected: "a store, such as `await openStore('requests.db')`",
+    fits: (value) => hasMethods(value, 'keeper', 'queue', 'status', 'watch', 'flushed'),
+    hint: (value) => (isThenable(value) ? 'await it first' : undefined),
+  },
+  kinds: { expected: 'an object of kinds, each with an `executor`', fits: isPlain },
+  maxAttempts: { expected: 'an integer of at least 1', fits: (value) => isCount(value, 1) },
+  results: oneOf('recorded', 'eager'),
+  tellWithinMs: timeout,
   clock: {
     expected: 'a clock with now, setTimeout and clearTimeout',
     fits: (value) => hasMethods(value, 'now', 'setTimeout', 'clearTimeout'),
@@ -134,7 +151,7 @@ const rules: { readonly [K in keyof QueuedExecutorOptions]-?: OptionRule } = {
 /** What a request may ask for; `request-options.ts` reads it. */
 export const requestOptions = Object.keys({
   ...{ priority: 0, id: 0, onDuplicate: 0, signal: 0, waitTimeoutMs: 0, runTimeoutMs: 0, timeoutMs: 0 },
-  ...{ metadata: 0, deadline: 0, cost: 0, delayMs: 0, startAt: 0, after: 0 },
+  ...{ metadata: 0, deadline: 0, cost: 0, delayMs: 0, startAt: 0, after: 0, kind: 0 },
 } satisfies { [K in keyof Required<RequestOptions>]: 0 })
 
 /** What may be changed while it runs; `update.ts` does that. */
@@ -202,7 +219,7 @@ function settingsOf(given: Given<QueuedExecutorOptions>): Settings {
       ...(['maxBlocked', 'maxChecking', 'maxRetrying'] as const).filter((option) => given[option] === 0),
     ],
     unusedSizes: priorities.filter((priority) => total === 0 && (size[priority] ?? 'none') !== 'none'),
-    whenFull: given.whenFull ?? (total === 0 ? 'reject' : 'shed'),
+    whenFull: given.whenFull ?? (total === 0 || given.store?.isDurable === true ? 'reject' : 'shed'),
     kept: keptFor(total, order.targetsMs !== undefined, reserve),
     maxBlocked: unbounded(given.maxBlocked ?? DEFAULT_BLOCKED),
     waitTimeoutMs,
@@ -222,6 +239,11 @@ function settingsOf(given: Given<QueuedExecutorOptions>): Settings {
     maxRetrying: unbounded(given.maxRetrying ?? atMost),
     rateLimits: [given.rateLimit ?? []].flat(),
     overload: [given.overload ?? []].flat(),
+    store: given.store,
+    kinds: kindsOf(given.kinds),
+    maxAttempts: given.maxAttempts ?? 3,
+    results: given.results ?? 'recorded',
+    tellWithinMs: given.tellWithinMs ?? 30_000,
     clock: given.clock ?? systemClock,
     onListenerError: given.onListenerError,
     random: given.random ?? (() => Math.random()),
@@ -229,6 +251,31 @@ function settingsOf(given: Given<QueuedExecutorOptions>): Settings {
   }
   givenOf.set(settings, given)
   return settings
+}
+
+/** A kind of work, as the engine reads it. */
+export interface Kind {
+  readonly executor: Executor<unknown, unknown>
+  readonly waitTimeoutMs?: number | undefined
+  readonly runTimeoutMs?: number | undefined
+  readonly timeoutMs?: number | undefined
+}
+
+const kindRules: { readonly [K in keyof KindOptions]-?: OptionRule } = {
+  executor: aFunction,
+  waitTimeoutMs: timeout,
+  runTimeoutMs: timeout,
+  timeoutMs: timeout,
+}
+
+function kindsOf(given: QueuedExecutorOptions['kinds'] = {}): ReadonlyMap<string, Kind> {
+  return new Map(
+    Object.entries(given).map(([kind, options]) => {
+      const read = readGiven<KindOptions>(`kinds.${kind}`, options, kindRules)
+      if (read.executor === undefined) throw misfit(`kinds.${kind}.executor`, aFunction, undefined)
+      return [kind, read as Kind]
+    }),
+  )
 }
 
 /** All its policies, each with its option. */

@@ -38,9 +38,12 @@ export class StoreLockedError extends StoreError {
 export class StoreUnavailableError extends StoreError {
   declare readonly code: 'TRIAGE_STORE_UNAVAILABLE'
   override readonly name: string = 'StoreUnavailableError'
+  /** What is the matter. */
+  readonly why: string
 
   constructor(path: string, why: string, subject?: ErrorSubject, cause?: unknown) {
     super('TRIAGE_STORE_UNAVAILABLE', path, `The store '${path}' is not available: ${why}`, subject, cause)
+    this.why = why
   }
 
   override get statusCode(): number {

@@ -30,6 +30,7 @@
  */
 import type { Priority } from './priority.ts'
 import type { Outcome } from './request-state.ts'
+import type { MakeKeeper } from './stored.ts'
 
 /** A payload, a result or metadata as a store keeps it: JSON, or the bytes of another codec. */
 export type Encoded = string | Uint8Array
@@ -41,6 +42,8 @@ export interface StoredLimits {
   readonly waitTimeoutMs?: number | undefined
   readonly runTimeoutMs?: number | undefined
   readonly timeoutMs?: number | undefined
+  /** When it must be over, in ms since 1970. */
+  readonly deadlineAt?: number | undefined
   /** The ids of those that must have ended before. */
   readonly after?: readonly string[] | undefined
   /** Its key of fairness or of a rate, for whoever looks at it. */
@@ -346,6 +349,8 @@ export interface StoreDamage {
 
 /** Remembers the requests of one or several executors. */
 export interface Store {
+  /** What an executor does with it. A store of one's own gives `keeper` of this package, as it is. */
+  readonly keeper: MakeKeeper
   /** Is what it has committed there after the process has died? */
   readonly isDurable: boolean
   /** What it promises, in a few words, for `describe()`. */

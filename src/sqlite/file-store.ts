@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { isCount } from '../core/checks.ts'
 import { OptionsError } from '../core/errors.ts'
+import { keeper } from '../core/keep/make-keeper.ts'
 import type {
   Encoded,
   LiveRecord,
@@ -30,6 +31,7 @@ import { Op } from './wire.ts'
 
 export class FileStore implements SqliteStore {
   readonly isDurable = true
+  readonly keeper = keeper
   readonly path: string
   readonly promises: readonly string[]
   readonly #link: Link

@@ -62,11 +62,13 @@ export interface AdmissionParts {
     takeOut(record: RequestRecord): void
     retire(record: RequestRecord, state: State, value: unknown): void
     left(record: RequestRecord): void
+    tells(record: RequestRecord, value: unknown, from: State, run: undefined): void
   }
   readonly lives: { begins(record: RequestRecord): void }
   readonly parties: { admitted(record: RequestRecord, extras: Extras): void }
   readonly closing: { readonly begun: boolean }
   readonly statistics: { admits(tier: number): void }
+  readonly keeper: { stores(record: RequestRecord): void } | undefined
   readonly events: {
     readonly listened: { readonly queued: boolean; readonly full: boolean }
     reportOf(event: 'queued', error: unknown): void
@@ -75,7 +77,6 @@ export interface AdmissionParts {
     of(record: RequestRecord, event: 'queued', more: { waiting: number }): void
     of(record: RequestRecord, event: 'blocked', more: { blocked: number }): void
     all(event: 'full', more: { waiting: number; maxQueueSize: number }): void
-    ended(record: RequestRecord, value: unknown, from: State, run: undefined): void
   }
   readonly audit: { admitted(record: RequestRecord): void } | undefined
 }
@@ -260,7 +261,7 @@ export class Admission {
   }
 
   #displace(victim: RequestRecord, record: RequestRecord, rank: number | undefined): void {
-    const { capacity, endings, outlook, tell } = this.#parts
+    const { capacity, endings, outlook } = this.#parts
     // More may wait than the bound allows, since it was lowered: one for one is still no more.
     const most = Math.max(capacity.total, capacity.waiting)
     const retryAfterMs = outlook.retryAfterMs(victim, Number.POSITIVE_INFINITY, record.cost)
@@ -271,7 +272,7 @@ export class Admission {
     endings.retire(victim, State.SHED, error)
     this.#takesPlace(record, rank, most)
     if (from !== State.HELD) endings.left(victim)
-    tell.ended(victim, error, from, undefined)
+    endings.tells(victim, error, from, undefined)
   }
 
   /** That of one that was shed. The signals of both were asked, and may have done anything: the bounds are looked at last. */
@@ -325,7 +326,7 @@ export class Admission {
 
   /** @param rank that of a policy that was asked: nothing in here asks one */
   #enqueue(record: RequestRecord, slotIsFree: boolean, rank: number | undefined): void {
-    const { audit, capacity, dispatch, events, held, lives, parties, queue, slots, statistics, turns } = this.#parts
+    const { audit, capacity, dispatch, held, keeper, lives, queue, slots, statistics, turns } = this.#parts
     const wasBlocked = record.status === State.BLOCKED
     const isHeld = rank === undefined && (queue.asksRanks || held.awaits(record))
     if (isHeld) held.add(record)
@@ -342,10 +343,22 @@ export class Admission {
     if (!wasBlocked) lives.begins(record)
     if (audit !== undefined) audit.admitted(record)
     if (slots.free > 0) dispatch.schedule()
+    if (keeper === undefined) this.tells(record)
+    else keeper.stores(record)
+    if (isHeld) held.follow(record)
+  }
+
+  /** It is admitted, and everyone is told. */
+  tells(record: RequestRecord): void {
+    const { events, parties } = this.#parts
     const { extras } = record
     if (extras !== undefined) parties.admitted(record, extras)
     if (events.listened.queued || events.listened.full) this.#tellQueued(record)
-    if (isHeld) held.follow(record)
+  }
+
+  /** One of a former life of the process comes back: there is room for it, whatever the bounds are now. */
+  comesBack(record: RequestRecord): void {
+    this.#enqueue(record, false, undefined)
   }
 
   /** It stands in the queue. */

@@ -4,6 +4,7 @@
  * All that arrives is refused while the executor closes, and for bad options; through the promise of the request, never by
  * throwing. A schema that is asynchronous keeps the request out of all numbers but `checking`, until its answer is there.
  */
+import { wordList } from '../checks.ts'
 import type { Alarm, Instant, Timeline } from '../clock.ts'
 import { InvalidRequestError, OptionsError, QueueClosedError, WaitTimeoutError } from '../errors.ts'
 import type { Later } from '../request-extras.ts'
@@ -21,6 +22,14 @@ export interface ArrivalsParts {
     readonly schema: StandardSchema<unknown> | undefined
     readonly whenFull: WhenFull
     readonly concurrency: number
+    readonly kinds: ReadonlyMap<
+      string,
+      {
+        readonly waitTimeoutMs?: number | undefined
+        readonly runTimeoutMs?: number | undefined
+        readonly timeoutMs?: number | undefined
+      }
+    >
     readonly limit: { readonly shadow?: boolean | undefined } | undefined
   }
   /** Has each request a time limit that counts from its submission? */
@@ -34,6 +43,7 @@ export interface ArrivalsParts {
   readonly turns: { mostFor(tier: number, slots: number): number }
   readonly lives: { begins(record: RequestRecord): void; ends(record: RequestRecord): void }
   readonly closing: { readonly begun: boolean; rest(): void }
+  readonly keeper: { takes(record: RequestRecord): void } | undefined
   /** Arms the alarm for what is due next. */
   setAlarm(now: number): void
 }
@@ -65,6 +75,7 @@ export class Arrivals<O> {
     try {
       this.#read(options, record)
       const { extras } = record
+      if (extras !== undefined && extras.kind !== undefined) this.#asKind(record, extras.kind)
       if (extras !== undefined && extras.later !== undefined) this.#requireTime(record, extras.later)
       if (!timesAll && isTimed(record)) record.arrived = timeline.reading()
       if (record.cost > 1) this.requireCost(record)
@@ -73,6 +84,19 @@ export class Arrivals<O> {
       refusals.refuse(record, error)
       return false
     }
+  }
+
+  /** With the time limits of its kind, where it has none of its own. */
+  #asKind(record: RequestRecord, kind: string): void {
+    const { kinds } = this.#parts.settings
+    const limits = kinds.get(kind)
+    if (limits === undefined) throw new OptionsError('kind', wordList([...kinds.keys()]), kind)
+    const { waitTimeoutMs, runTimeoutMs, timeoutMs } = record.more()
+    record.limit(
+      waitTimeoutMs ?? limits.waitTimeoutMs,
+      runTimeoutMs ?? limits.runTimeoutMs,
+      timeoutMs ?? limits.timeoutMs,
+    )
   }
 
   /** One whose deadline is over before it may start is not looked at any further. */
@@ -93,10 +117,22 @@ export class Arrivals<O> {
   }
 
   arrive(record: RequestRecord, whenFull: WhenFull): void {
-    const { admission, closing, refusals, settings } = this.#parts
+    const { admission, closing, keeper, refusals, settings } = this.#parts
     if (closing.begun) refusals.refuse(record, new QueueClosedError(subjectOf(record)))
+    else if (keeper !== undefined && !this.#isTaken(record, keeper)) return
     else if (settings.schema === undefined) admission.admit(record, whenFull)
     else this.#inspect(record, settings.schema, whenFull)
+  }
+
+  /** False: its store can't keep it. Asked before the schema, which may make something else of it. */
+  #isTaken(record: RequestRecord, keeper: { takes(record: RequestRecord): void }): boolean {
+    try {
+      keeper.takes(record)
+      return true
+    } catch (error) {
+      this.#parts.refusals.refuse(record, error)
+      return false
+    }
   }
 
   #inspect(record: RequestRecord, schema: StandardSchema<unknown>, whenFull: WhenFull): void {

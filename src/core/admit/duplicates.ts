@@ -25,6 +25,7 @@ export interface DuplicatesParts {
   }
   readonly moves: { move(record: RequestRecord, tier: number): boolean }
   readonly closing: { readonly begun: boolean }
+  readonly keeper: { isSame(one: RequestRecord, other: RequestRecord): boolean | undefined } | undefined
   readonly statistics: { joined: number }
   readonly events: { guard(policy: () => void, event: 'joined'): void }
   readonly tell: { of(record: RequestRecord, event: 'joined', more: object): void }
@@ -89,7 +90,7 @@ export class Duplicates {
     }
     let same: boolean
     try {
-      same = isSame(this.#payloadOf(twin), this.#payloadOf(record))
+      same = this.#parts.keeper?.isSame(twin, record) ?? isSame(this.#payloadOf(twin), this.#payloadOf(record))
     } catch (error) {
       return refuse(error)
     }

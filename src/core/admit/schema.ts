@@ -4,7 +4,7 @@
  * @see https://standardschema.dev
  */
 import { isThenable } from '../checks.ts'
-import { OptionsError, type RequestIssue } from '../errors.ts'
+import { InvalidRequestError, OptionsError, type RequestIssue } from '../errors.ts'
 
 /** The part of the Standard Schema interface (version 1) that we use. */
 export interface StandardSchema<Output, Input = Output> {
@@ -51,6 +51,15 @@ export function check<Req>(schema: StandardSchema<Req>, request: Req): Checked<R
   } catch (error) {
     return { error }
   }
+}
+
+/** The same for one that has come in before, perhaps by another schema. */
+export async function inspected(
+  schema: StandardSchema<unknown> | undefined,
+  request: unknown,
+): Promise<{ readonly request: unknown } | { readonly error: unknown }> {
+  const checked = schema === undefined ? { request } : await check(schema, request)
+  return 'issues' in checked ? { error: new InvalidRequestError(checked.issues) } : checked
 }
 
 function judge<Req>(result: StandardResult<Req>): Checked<Req> {

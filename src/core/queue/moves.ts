@@ -34,6 +34,7 @@ export interface MovesParts {
   /** What it takes with another priority when it starts. */
   readonly tokens: { claimsIn(tier: number, record: RequestRecord): readonly Claim[] | undefined }
   readonly dispatch: { schedule(): void }
+  readonly keeper: { moved(record: RequestRecord): void } | undefined
 }
 
 export class Moves {
@@ -54,7 +55,7 @@ export class Moves {
     if (record.status === State.BLOCKED) return this.#moveBlocked(record, tier)
     if (record.status < State.WAITING || record.status > State.ASIDE) return false
     if (tier === record.tier) return true
-    const { held, limits, queue, room, tokens, turns } = this.#parts
+    const { held, keeper, limits, queue, room, tokens, turns } = this.#parts
     // It has its slots already, and maybe those that are kept for its priority.
     if (turns.seats.has(record)) return false
     if (!this.#hasPlaceAt(record, tier)) return false
@@ -72,6 +73,7 @@ export class Moves {
     this.#moveTo(tier, record, rank, claims)
     if (status === State.HELD) held.moved(record, from)
     else this.#moved(record, from)
+    if (keeper !== undefined) keeper.moved(record)
     if (isRanked) queue.left(record, from, oldRank)
     room.made()
     return true

@@ -87,6 +87,7 @@ export interface DispatchParts {
         returned(record: RequestRecord): void
       }
     | undefined
+  readonly keeper: { mustWait(record: RequestRecord, go: () => void): boolean } | undefined
   /** Arms the alarm for what is due next. */
   setAlarm(now: number): void
   inAnotherTurn(callback: () => void): void
@@ -98,7 +99,8 @@ export class Dispatch implements PoolHost {
   running = 0
   paused = false
   #isScheduled = false
-  #isYielding = false
+  /** What keeps all starts back: others have their turn (1), the store does not do what it should (2). */
+  #heldBy = 0
 
   constructor(parts: DispatchParts) {
     this.#parts = parts
@@ -106,7 +108,7 @@ export class Dispatch implements PoolHost {
 
   schedule(): void {
     const { gate, queue, slots } = this.#parts
-    if (slots.free <= 0 || this.#isScheduled || this.#isYielding || this.paused || queue.size === 0) return
+    if (slots.free <= 0 || this.#isScheduled || this.#heldBy > 0 || this.paused || queue.size === 0) return
     if (gate.heldUntil > 0) return
     this.#isScheduled = true
     soon.then(this.#run)
@@ -123,7 +125,7 @@ export class Dispatch implements PoolHost {
   next(): RequestRecord | undefined {
     const parts = this.#parts
     const { gate, turns } = parts
-    if (this.paused || this.#isYielding || gate.heldUntil > 0) return undefined
+    if (this.paused || this.#heldBy > 0 || gate.heldUntil > 0) return undefined
     // A guard that was asked may have paused it, or lowered the limit.
     if (gate.asksAtStart && (!gate.letsStart() || this.paused || parts.slots.free < 0)) return undefined
     const record = turns.take()
@@ -172,7 +174,8 @@ export class Dispatch implements PoolHost {
 
   #tellStarted(record: RequestRecord): void {
     const { tell, timeline } = this.#parts
-    const { timedFrom, enqueuedAt, attempt } = record
+    const { timedFrom, enqueuedAt } = record
+    const attempt = record.attemptsWith(record.attempt)
     tell.of(record, 'started', { waitMs: timeline.now() - timedFrom, delayMs: timedFrom - enqueuedAt, attempt })
   }
 
@@ -214,7 +217,8 @@ export class Dispatch implements PoolHost {
   }
 
   progressed(record: RequestRecord, { fraction: progress, message }: RunProgress): void {
-    this.#parts.tell.of(record, 'progress', { attempt: record.attempt, progress, message })
+    const attempt = record.attemptsWith(record.attempt)
+    this.#parts.tell.of(record, 'progress', { attempt, progress, message })
   }
 
   vacated(): void {
@@ -242,11 +246,22 @@ export class Dispatch implements PoolHost {
   }
 
   pauseForOthers(): void {
-    this.#isYielding = true
+    this.#heldBy |= 1
     this.#parts.inAnotherTurn(() => {
-      this.#isYielding = false
+      this.#heldBy &= ~1
       this.schedule()
     })
+  }
+
+  /** Nothing starts while the store can't record it. */
+  waitsForStore(waits: boolean): void {
+    this.#heldBy = waits ? this.#heldBy | 2 : this.#heldBy & ~2
+    this.schedule()
+  }
+
+  mustWait(record: RequestRecord, go: () => void): boolean {
+    const { keeper } = this.#parts
+    return keeper === undefined ? false : keeper.mustWait(record, go)
   }
 
   passed(): void {

@@ -14,6 +14,11 @@ export interface PoolHost {
   next(): RequestRecord | undefined
   /** A request is about to run: fills in its times. False: it has been ended meanwhile, and must not run. */
   begin(record: RequestRecord, times: RunTimes): boolean
+  /**
+   * A store must know of it before it is called: true, `go` is called then, or when it has ended. Asked only for one that a store
+   * keeps.
+   */
+  mustWait?(record: RequestRecord, go: () => void): boolean
   /** Its executor was called, and has not answered yet. */
   began(times: RunTimes): void
   /** Its call has settled. The slot is still held: for the next one, or, if it is not free, until this one is `freed`. */

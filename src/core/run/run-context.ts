@@ -11,7 +11,9 @@ export interface RunContext<Metadata = unknown> {
   /** The caller's own id, or one made when it is first read. */
   readonly id: string
   readonly priority: Priority
-  /** 1 for the first attempt. */
+  /** Which of the executor's `kinds` it is; undefined: none of them. */
+  readonly kind: string | undefined
+  /** 1 for the first attempt. With a store those of former lives of the process are counted, too. */
   readonly attempt: number
   /** When it was submitted, in ms on the executor's clock (`performance.now()` by default). */
   readonly enqueuedAt: number
@@ -83,7 +85,7 @@ export class Run implements RunContext {
   }
 
   get attempt(): number {
-    return this.#record.attempt
+    return this.#record.attemptsWith(this.#record.attempt)
   }
 
   get enqueuedAt(): number {
@@ -108,6 +110,10 @@ export class Run implements RunContext {
 
   get metadata(): unknown {
     return this.#record.metadata
+  }
+
+  get kind(): string | undefined {
+    return this.#record.extras?.kind
   }
 
   get signal(): AbortSignal {

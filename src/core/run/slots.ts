@@ -284,7 +284,21 @@ export class Slots<Req, Res> implements RunOwner {
     if (extras !== undefined) {
       extras.slot = slot
       if (this.#claimed !== undefined) this.#lend(slot)
+      if (extras.stored !== undefined && host.mustWait?.(record, () => this.#goesOn(slot, record))) return true
     }
+    return this.#begin(slot, record, run)
+  }
+
+  /** What its slot was kept for may be called now, or has ended meanwhile. */
+  #goesOn(slot: Slot, record: RequestRecord): void {
+    const run = new Run(record, this.#host.instant())
+    slot.run = run
+    slot.inflight = this.active
+    if (!this.#begin(slot, record, run)) this.#handOn(slot)
+  }
+
+  #begin(slot: Slot, record: RequestRecord, run: Run): boolean {
+    const host = this.#host
     if (!host.begin(record, slot)) {
       this.#clear(slot)
       return false

@@ -12,9 +12,7 @@
  * long, that is said once.
  */
 import type { Alarm, Timeline } from '../clock.ts'
-import { CancelledError } from '../errors.ts'
-import { type RequestRecord, subjectOf } from '../request-record.ts'
-import { State } from '../request-state.ts'
+import type { RequestRecord } from '../request-record.ts'
 
 /** What it needs to know of the slots. */
 export interface Runs {
@@ -36,8 +34,8 @@ export interface ClosingHost {
   nothingCanStart(): boolean
   /** Refuses all who are not admitted yet, and goes on if it was paused. */
   shut(): void
-  /** Ends a request, if it has not ended. */
-  end(record: RequestRecord, state: typeof State.CANCELLED, error: unknown): void
+  /** Ends a request, if it has not ended, since the executor closes. */
+  cutOff(record: RequestRecord): void
   /** Does somebody ask to be told when there is room? That counts as live for the timer, and not for `idle()`. */
   isAsked(): boolean
   /** Nothing is live. */
@@ -156,9 +154,7 @@ export class Closing {
   }
 
   #endAll(records: Iterable<RequestRecord>): void {
-    for (const record of [...records]) {
-      this.#host.end(record, State.CANCELLED, new CancelledError('the executor was closed', subjectOf(record), 'close'))
-    }
+    for (const record of [...records]) this.#host.cutOff(record)
   }
 
   /** If no run that calls us is known, looks after a while whether one of them may wait for us. */

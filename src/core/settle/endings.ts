@@ -47,9 +47,19 @@ export interface EndingsParts {
   }
   readonly learner: { learn(runMs: number, inflight: number, failure: { readonly error: unknown }): void } | undefined
   readonly dispatch: { running: number; schedule(): void }
-  readonly statistics: { waited(tier: number, waitMs: number): void; end(outcome: number, tier: number): void }
+  readonly statistics: {
+    waited(tier: number, waitMs: number): void
+    end(outcome: number, tier: number): void
+    parked: number
+  }
   readonly tell: { ended(record: RequestRecord, value: unknown, from: State, run: Times | undefined): void }
   readonly audit: { ended(record: RequestRecord): void } | undefined
+  readonly keeper:
+    | {
+        defers(record: RequestRecord): boolean
+        ended(record: RequestRecord, value: unknown, from: State, run: Times | undefined): void
+      }
+    | undefined
 }
 
 export class Endings {
@@ -120,9 +130,16 @@ export class Endings {
       parts.room.made()
     }
     if (isAbandoned) this.#abandon(record, state, value)
-    parts.tell.ended(record, value, from, times)
+    this.tells(record, value, from, times)
     if (isAbandoned && state === State.EXPIRED) parts.slots.overdue(record, parts.timeline.now())
     if (parts.closing.live === 0) parts.closing.rest()
+  }
+
+  /** Everyone is told of its end: with a store that may be when it is recorded. */
+  tells(record: RequestRecord, value: unknown, from: State, times: Times | undefined): void {
+    const { keeper, tell } = this.#parts
+    if (keeper === undefined) tell.ended(record, value, from, times)
+    else keeper.ended(record, value, from, times)
   }
 
   /** Nobody waits for its run any more, but when its time is over its slot is stuck. */
@@ -143,11 +160,12 @@ export class Endings {
   retire(record: RequestRecord, state: State, value: unknown): void {
     const parts = this.#parts
     record.status = state
-    parts.statistics.end(state - State.COMPLETED, record.tier)
+    if (state === State.PARKED) parts.statistics.parked++
+    else parts.statistics.end(state - State.COMPLETED, record.tier)
     if (parts.audit !== undefined) parts.audit.ended(record)
     if (record.extras !== undefined) parts.parties.ended(record, value)
     parts.lives.ends(record)
-    parts.parties.answer(record, value)
+    if (parts.keeper === undefined || !parts.keeper.defers(record)) parts.parties.answer(record, value)
   }
 
   /** Its call has an answer, and its slot stays busy. */

@@ -106,6 +106,10 @@ export class JoinedRequest<Req, Res> implements QueuedRequest<Req, Res> {
     return this.#result
   }
 
+  get stored(): Promise<void> {
+    return this.record.stored
+  }
+
   cancel(reason?: unknown): boolean {
     return this.#leave(this, reason)
   }

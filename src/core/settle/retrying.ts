@@ -29,6 +29,7 @@ export interface RetryingParts {
     of(record: RequestRecord, event: 'retrying', more: { attempt: number; error: unknown; delayMs: number }): void
   }
   readonly audit: { retries(record: RequestRecord): void } | undefined
+  readonly keeper: { retries(record: RequestRecord, error: unknown, delayMs: number): void } | undefined
 }
 
 export class Retrying {
@@ -40,7 +41,7 @@ export class Retrying {
 
   /** Has a run that failed back off before another attempt; false: it has failed for good. */
   tries(record: RequestRecord, error: unknown): boolean {
-    const { audit, dispatch, held, parties, settings, statistics, tell, timeline } = this.#parts
+    const { audit, dispatch, held, keeper, parties, settings, statistics, tell, timeline } = this.#parts
     const { retry } = settings
     if (retry === undefined) return false
     if (retry.holdMs !== undefined) this.#holds(retry, record, error)
@@ -60,7 +61,8 @@ export class Retrying {
     statistics.retries++
     held.addAgain(record, error, dueAt, now)
     if (audit !== undefined) audit.retries(record)
-    tell.of(record, 'retrying', { attempt, error, delayMs: dueAt - now })
+    if (keeper !== undefined) keeper.retries(record, error, dueAt - now)
+    tell.of(record, 'retrying', { attempt: record.attemptsWith(attempt), error, delayMs: dueAt - now })
     return true
   }
 
@@ -87,9 +89,10 @@ export class Retrying {
     }, 'retrying')
   }
 
-  #questionOf({ attempt, tier, timedFrom }: RequestRecord, error: unknown, now: number): RetryQuestion {
+  #questionOf(record: RequestRecord, error: unknown, now: number): RetryQuestion {
+    const { attempt, tier, timedFrom } = record
     const { admitted } = this.#parts.statistics.totals()
-    return { attempt, error, tier, elapsedMs: now - timedFrom, admitted }
+    return { attempt: record.attemptsWith(attempt), error, tier, elapsedMs: now - timedFrom, admitted }
   }
 }
 

@@ -79,6 +79,13 @@ export class Audit {
     this.#over.add(record)
   }
 
+  /** One that was admitted could not be stored, and so it was not. */
+  takenBack(record: RequestRecord): void {
+    this.#must(2, this.#live.delete(record), 'a request was taken back that was not admitted')
+    this.#admitted--
+    this.#placed.delete(record)
+  }
+
   /** It has left the queue for a slot, or for one that was its own before: then nobody is first. */
   starts(record: RequestRecord, hadSlot = false): void {
     const phase = this.#live.get(record)

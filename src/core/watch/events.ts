@@ -9,6 +9,7 @@ import { describe, stackOf } from '../any-value.ts'
 import { isThenable, shareOf } from '../checks.ts'
 import type { Priority } from '../priority.ts'
 import type { NotRetried, RepeatOptions } from '../queued-request.ts'
+import type { StoreState } from '../store.ts'
 
 /** What every event about a request says. */
 export interface RequestEvent<Req = unknown, Metadata = unknown> {
@@ -89,6 +90,12 @@ export interface ExecutorEvents<Req = unknown, Res = unknown, Metadata = unknown
    * for each executor, about one such run. `awaits` is the id of the request that the run awaits.
    */
   selfWaiting: RequestEvent<Req, Metadata> & { readonly awaits: string; readonly concurrency: number }
+  /** The executor has closed, and its store keeps it for the next start. `started`: its run was cut off. */
+  parked: RequestEvent<Req, Metadata> & { readonly started: boolean }
+  /** It is told how it has ended, although no store has recorded that: the disk does not answer, and its caller's time is over. */
+  unrecorded: RequestEvent<Req, Metadata>
+  /** The store is in another state: `'open'` again, `'faulty'` (`error` says why), or `'closed'`. */
+  store: { readonly at: number; readonly state: StoreState; readonly error: Error | undefined }
   closed: { readonly at: number }
 }
 
@@ -143,6 +150,9 @@ export class Events {
     resumed: false,
     resized: false,
     stuck: false,
+    parked: false,
+    unrecorded: false,
+    store: false,
     selfWaiting: false,
     closed: false,
   }

@@ -4,10 +4,10 @@
 
 /**
  * Why it is not ready, in words that stay the same: its start of requests is `'paused'`; it is a `'lameDuck'` that serves and is
- * about to close; it is `'closing'`, or `'closed'`; or every slot is `'stuck'`, held by a call that is over its time and has not
- * settled.
+ * about to close; it is `'closing'`, or `'closed'`; every slot is `'stuck'`, held by a call that is over its time and has not
+ * settled; or its `'store'` refuses what comes, since the disk does not do what it should.
  */
-export type HealthReason = 'paused' | 'lameDuck' | 'closing' | 'closed' | 'stuck'
+export type HealthReason = 'paused' | 'lameDuck' | 'closing' | 'closed' | 'stuck' | 'store'
 
 /** What `health()` answers. */
 export interface ExecutorHealth {
@@ -28,14 +28,16 @@ export interface HealthSources {
   readonly dispatch: { readonly paused: boolean }
   /** How many slots can be used: one that is stuck can't, but for its substitute. */
   readonly slots: { readonly usable: number }
+  readonly keeper: { readonly isDown: boolean } | undefined
 }
 
-export function healthOf({ closing, dispatch, slots }: HealthSources): ExecutorHealth {
+export function healthOf({ closing, dispatch, keeper, slots }: HealthSources): ExecutorHealth {
   if (closing.closed) return { live: true, ready: false, reasons: ['closed'] }
   const reasons: HealthReason[] = []
   if (dispatch.paused) reasons.push('paused')
   if (closing.begun) reasons.push('closing')
   else if (closing.isLame) reasons.push('lameDuck')
+  if (keeper?.isDown) reasons.push('store')
   const live = slots.usable > 0
   if (!live) reasons.push('stuck')
   return { live, ready: reasons.length === 0, reasons }

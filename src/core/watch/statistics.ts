@@ -15,7 +15,10 @@ export interface DurationStatus {
   readonly maxMs: number
 }
 
-/** Totals since the executor was made: admitted = waiting + retrying + running + completed + failed + expired + cancelled + shed. */
+/**
+ * Totals since the executor was made: admitted = waiting + retrying + running + completed + failed + expired + cancelled + shed.
+ * With a store, those of the left that are `storing` are not admitted yet, and those that were `parked` are, too.
+ */
 export type Totals = { readonly [K in 'admitted' | 'rejected' | 'joined' | 'retries' | Outcome]: number }
 
 /**
@@ -58,6 +61,10 @@ export class Statistics {
   readonly #wait: readonly Histogram[] = Array.from({ length: TIERS }, () => new Histogram())
   // By outcome, then by tier; each made when it is needed, since one is 7 kB.
   readonly #run: (Histogram | undefined)[] = new Array(outcomes.length * TIERS).fill(undefined)
+  /** How many of those that are counted as admitted are not yet, since no store has them, by tier. */
+  readonly storing = [0, 0, 0, 0]
+  /** How many have left without an end: their store keeps them for the next start. */
+  parked = 0
   joined = 0
   retries = 0
   /** For how long recent runs have kept their slots busy: the mean, in ms; NaN before the first. */
@@ -65,6 +72,16 @@ export class Statistics {
 
   admits(tier: number): void {
     this.admitted[tier] = (this.admitted[tier] as number) + 1
+  }
+
+  /** One waits for its store (1), or no more (-1). */
+  stores(tier: number, by: 1 | -1): void {
+    this.storing[tier] = (this.storing[tier] as number) + by
+  }
+
+  /** One was not admitted after all. */
+  takesBack(tier: number): void {
+    this.admitted[tier] = (this.admitted[tier] as number) - 1
   }
 
   rejects(tier: number, reason: string): void {
@@ -106,7 +123,7 @@ export class Statistics {
 
   totals(): Totals {
     return {
-      admitted: sum(this.admitted),
+      admitted: sum(this.admitted) - sum(this.storing),
       rejected: sum([...this.#rejected.values()].map(sum)),
       joined: this.joined,
       retries: this.retries,
@@ -116,7 +133,7 @@ export class Statistics {
 
   #totalsByPriority(): ByPriority<Omit<Totals, 'joined' | 'retries'>> {
     return byPriority((tier) => ({
-      admitted: this.admitted[tier] as number,
+      admitted: (this.admitted[tier] as number) - (this.storing[tier] as number),
       rejected: sum(Object.values(this.#rejectedAt(tier))),
       ...byOutcome((outcome) => this.ended[outcome * TIERS + tier] as number),
     }))

@@ -2,6 +2,7 @@
  * How does it stand? The snapshot of an executor: plain and JSON-ready. Step 7 of 7.
  */
 import { type ByPriority, byPriority } from '../priority.ts'
+import type { StoreStatus } from '../store.ts'
 import type { Statistics, StatisticsStatus } from './statistics.ts'
 
 /** Where an executor is in its life. */
@@ -35,10 +36,26 @@ export interface ExecutorStatus extends StatisticsStatus {
   readonly replacedWorkers: number
   readonly maxReplacedWorkers: number
   readonly order: string
+  /** How its store does; null without one. */
+  readonly store: KeptStatus | null
   /** How long the next of each priority has waited, in ms; 0 when none waits. */
   readonly oldestWaitMsByPriority: ByPriority<number>
   /** How often a listener has thrown. */
   readonly listenerErrors: number
+}
+
+/** What an executor says of its store. */
+export interface KeptStatus extends StoreStatus {
+  /** Requests that are not admitted yet, since they are not recorded. */
+  readonly storing: number
+  /** Does what was kept still come back? Nothing starts before. */
+  readonly recovering: boolean
+  /** How many have come back. */
+  readonly recovered: number
+  /** How many stay in the store for the next start, since the executor has closed. */
+  readonly parked: number
+  /** Requests in the store whose kind nobody handles here. */
+  readonly unhandled: readonly { readonly kind: string; readonly live: number }[]
 }
 
 /** Whom to ask. */
@@ -54,6 +71,7 @@ export interface StatusSources {
   readonly retrying: number
   readonly checking: number
   readonly limit: ExecutorStatus['limit']
+  readonly store: KeptStatus | null
   readonly listenerErrors: number
   readonly capacity: { readonly waiting: number; readonly reserved: number; readonly total: number; sizes(): number[] }
   readonly blocked: { readonly size: number; sizes(): ByPriority<number> }
@@ -93,6 +111,7 @@ export function statusOf({ settings, capacity, blocked, queue, slots, seats, ...
     replacedWorkers: slots.replaced,
     maxReplacedWorkers: slots.maxReplaced,
     order: settings.order.name,
+    store: of.store,
     oldestWaitMsByPriority: byPriority((tier) => {
       const next = queue.firstOf(tier)
       return next === undefined ? 0 : of.now - next.timedFrom

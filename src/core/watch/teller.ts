@@ -58,12 +58,13 @@ export class Teller {
       if (event === 'completed') this.#events.tell(record, event, { ...about, result: value, ...durations })
       else {
         const { attempt, notRetried } = record
-        this.#events.tell(record, event, { ...about, ...durations, ...failureOf(record, error, attempt), notRetried })
+        const failure = failureOf(record, error, record.attemptsWith(attempt))
+        this.#events.tell(record, event, { ...about, ...durations, ...failure, notRetried })
       }
     } else if (event === 'shed') this.#events.tell(record, event, { ...about, error })
     else {
       // The next one was not begun yet.
-      const attempts = from === State.RUNNING ? record.attempt : record.attempt - 1
+      const attempts = record.attemptsWith(from === State.RUNNING ? record.attempt : record.attempt - 1)
       const started = attempts > 0
       if (event === 'cancelled') this.#events.tell(record, event, { ...about, error, started })
       else this.#events.tell(record, event, { ...about, ...failureOf(record, error, attempts), started })

@@ -21,7 +21,7 @@ import type { World } from './world.ts'
 const letters: { readonly [E in ExecutorEvent]: string } = {
   ...{ queued: 'q', rejected: 'r', blocked: 'b', started: 's', retrying: 'y', completed: 'c', failed: 'f' },
   ...{ expired: 'e', cancelled: 'x', shed: 'd', joined: '', full: '', idle: '', paused: '', resumed: '' },
-  ...{ resized: '', stuck: '', selfWaiting: '', closed: '', progress: '' },
+  ...{ resized: '', stuck: '', selfWaiting: '', closed: '', progress: '', parked: '', unrecorded: '', store: '' },
 }
 const events = Object.keys(letters) as ExecutorEvent[]
 const DEFAULT_CHECKING = 10_000

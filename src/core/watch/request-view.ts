@@ -1,0 +1,87 @@
+/**
+ * What is known of a request: live, or kept by the store. As plain data, for whoever looks from outside. Step 7 of 7.
+ */
+import type { Priority } from '../priority.ts'
+import type { RequestRecord } from '../request-record.ts'
+import type { RequestState } from '../request-state.ts'
+import type { Encoded, StoredView } from '../store.ts'
+
+/** A request as `find()` shows it. Times are ISO strings of the wall clock. */
+export interface RequestView {
+  readonly id: string
+  readonly queue: string
+  readonly kind?: string | undefined
+  /** `'held'`: not before its time. `'dead'`: what a store says of one that has failed for good. */
+  readonly state: RequestState | 'held' | 'dead'
+  readonly priority: Priority
+  /** Its key of fairness or of a rate. */
+  readonly key?: string | undefined
+  /** Which life of its id it is: the `seq` of the store; 0 without one. */
+  readonly generation: number
+  /** How many attempts were begun. */
+  readonly attempts: number
+  readonly position?: number | undefined
+  /** How far its run has come, from 0 to 1. */
+  readonly progress?: number | undefined
+  readonly submittedAt: string
+  readonly startedAt?: string | undefined
+  readonly endedAt?: string | undefined
+  readonly waitMs?: number | undefined
+  readonly runMs?: number | undefined
+  readonly slot?: number | undefined
+  readonly result?: unknown
+  readonly error?:
+    | { readonly name: string; readonly code?: string | undefined; readonly message?: string | undefined }
+    | undefined
+  readonly metadata?: unknown
+}
+
+/** Where to look. */
+export interface FindParts {
+  readonly settings: { readonly name: string }
+  readonly timeline: { now(): number }
+  readonly parties: { byId(id: string): RequestRecord | undefined }
+  readonly keeper: { find(id: string): Promise<StoredView | undefined>; decode(encoded: Encoded): unknown } | undefined
+}
+
+export async function findIn(parts: FindParts, id: string): Promise<RequestView | undefined> {
+  const record = parts.parties.byId(id)
+  if (record !== undefined) return liveView(record, parts)
+  const { keeper } = parts
+  const view = await keeper?.find(id)
+  return view === undefined ? undefined : keptView(view, (encoded) => keeper?.decode(encoded))
+}
+
+function liveView(record: RequestRecord, { settings, timeline }: FindParts): RequestView {
+  const { extras, id, priority, progress, startedAt, stateOfAll: state } = record
+  const now = timeline.now()
+  const iso = (at: number): string => new Date(Date.now() - (now - at)).toISOString()
+  const isRunning = state === 'running'
+  return defined({
+    ...{ id, queue: settings.name, kind: extras?.kind, state, priority, generation: extras?.stored?.seq ?? 0 },
+    attempts: record.attemptsWith(isRunning ? record.attempt : record.attempt - 1),
+    ...{ position: record.position(), progress: progress?.fraction, submittedAt: iso(record.enqueuedAt) },
+    startedAt: startedAt === undefined ? undefined : iso(startedAt),
+    waitMs: Math.max((isRunning && startedAt !== undefined ? startedAt : now) - record.timedFrom, 0),
+    runMs: isRunning && startedAt !== undefined ? now - startedAt : undefined,
+    metadata: record.metadata,
+  })
+}
+
+function keptView(view: StoredView, decode: (encoded: Encoded) => unknown): RequestView {
+  const { id, queue, kind, state, priority, key, generation, attempts, waitMs, runMs, slot, result, metadata } = view
+  const iso = (at: number | undefined) => (at === undefined ? undefined : new Date(at).toISOString())
+  const { error } = view
+  return defined({
+    ...{ id, queue, kind, state, priority, key, generation, attempts, waitMs, runMs, slot },
+    ...{ submittedAt: iso(view.submittedAt) as string, startedAt: iso(view.startedAt), endedAt: iso(view.endedAt) },
+    result: result === undefined ? undefined : decode(result),
+    error: error === undefined ? undefined : { name: error.name, code: error.code, message: error.message },
+    metadata: metadata === undefined ? undefined : decode(metadata),
+  })
+}
+
+/** Without what is not known. */
+function defined(view: RequestView): RequestView {
+  return Object.fromEntries(Object.entries(view).filter(([, value]) => value !== undefined)) as unknown as RequestView
+}
