@@ -37,6 +37,7 @@ import { requireConcurrency, requireTier } from './checks.ts'
 import { Alarm, inAnotherTurn, Timeline } from './clock.ts'
 import type { CloseOptions } from './close-options.ts'
 import { CancelledError, QueueClosedError } from './errors.ts'
+import type { Keeper, KeeperMeans } from './keeper.ts'
 import type { RequestOptions, UpdateOptions } from './options.ts'
 import { takeIntoService } from './policy.ts'
 import { NORMAL, type Priority } from './priority.ts'
@@ -63,7 +64,6 @@ import { Lives } from './settle/lives.ts'
 import { type HowItLeft, Parties, type Party } from './settle/parties.ts'
 import { Retrying } from './settle/retrying.ts'
 import type { Store } from './store.ts'
-import type { Keeper } from './stored.ts'
 import { Audit } from './watch/audit.ts'
 import { auditedOf } from './watch/audited.ts'
 import { Events, type ExecutorEvent } from './watch/events.ts'
@@ -210,7 +210,8 @@ export class Engine {
   #keptBy(store: Store): Keeper {
     const { schema } = this.settings
     const inspect = (request: unknown) => inspected(schema, request)
-    return store.keeper(store, this, { owner: this.#owner, line: new Deadlines<() => void>(), inspect })
+    const means: KeeperMeans = { owner: this.#owner, line: new Deadlines<() => void>(), inspect }
+    return store.keeper(store, this, means) as Keeper
   }
 
   /** Those of the guards that there are now. */

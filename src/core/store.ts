@@ -24,13 +24,14 @@
  * An attempt that has begun, and of which no end was ever recorded, is a crash. A request with as many crashes as `maxAttempts`
  * is a dead letter when its queue is opened again, `reason: 'crashed'`: one poisonous request can't take a service down for ever.
  *
+ * A store must not call the executor, and throws only where that is said. What it is told of is told in the middle of a step.
+ *
  * Times are wall-clock times, in ms since 1970, since they outlive the process. Whoever reads them clamps them.
  *
  * The file is a little long: it is one contract, and has no code.
  */
 import type { Priority } from './priority.ts'
 import type { Outcome } from './request-state.ts'
-import type { MakeKeeper } from './stored.ts'
 
 /** A payload, a result or metadata as a store keeps it: JSON, or the bytes of another codec. */
 export type Encoded = string | Uint8Array
@@ -346,6 +347,9 @@ export interface StoreDamage {
   readonly queue?: string | undefined
   readonly id?: string | undefined
 }
+
+/** Ties an executor to a store: what it is given, and answers with, is between it and the executor. */
+export type MakeKeeper = (store: Store, engine: object, means: object) => object
 
 /** Remembers the requests of one or several executors. */
 export interface Store {

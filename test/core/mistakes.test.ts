@@ -70,7 +70,7 @@ describe('an option that does not exist', () => {
     ['concurrency', "'concurrency' is an option of the executor"],
     ['maxConcurrent', "'concurrency' is an option of the executor"],
     ['retries', "'retry' is an option of the executor"],
-    ['kind', 'expected one of '],
+    ['volume', 'expected one of '],
   ])('of a request: %s', async (name, hint) => {
     const queue = make({})
     const message = `Unknown option '${name}': ${hint}`

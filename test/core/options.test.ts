@@ -275,6 +275,7 @@ describe('what one request asks for', () => {
       ...{ waitTimeoutMs: 9_000, runTimeoutMs: 9_000, timeoutMs: 9_000, startAt: new Date(0), after: [] },
       onDuplicate: 'join',
       deadline: new Date(Date.now() + 60_000),
+      kind: undefined,
     }
     const reads: string[] = []
     const counted = new Proxy(options, {

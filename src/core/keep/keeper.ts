@@ -18,6 +18,7 @@
 import type { Alarm, Timeline } from '../clock.ts'
 import { soon } from '../clock.ts'
 import { DuplicateRequestError, OptionsError } from '../errors.ts'
+import type { Keeper, KeeperMeans, RunOf } from '../keeper.ts'
 import { ResultLostError } from '../remote-errors.ts'
 import type { Extras } from '../request-extras.ts'
 import { RequestRecord, subjectOf } from '../request-record.ts'
@@ -34,7 +35,6 @@ import type {
   StoreEvent,
 } from '../store.ts'
 import { ParkedError, PayloadTooLargeError, StoreUnavailableError } from '../store-errors.ts'
-import type { Keeper, KeeperMeans, RunOf } from '../stored.ts'
 import { Recovery, type RecoveryParts } from './recovery.ts'
 import { StoredRequest } from './stored-request.ts'
 import { Telling, type TellingParts } from './telling.ts'

@@ -9,11 +9,11 @@
  */
 import type { Timeline } from '../clock.ts'
 import { CancelledError } from '../errors.ts'
+import type { KeeperMeans } from '../keeper.ts'
 import { tierOf } from '../priority.ts'
 import { RequestRecord } from '../request-record.ts'
 import type { State } from '../request-state.ts'
 import type { Encoded, LiveRecord, QueueStore } from '../store.ts'
-import type { KeeperMeans } from '../stored.ts'
 import { StoredRequest } from './stored-request.ts'
 
 /** What it acts on. */

@@ -7,9 +7,10 @@
  * Meanwhile it counts as live, so that `idle()` and `close()` wait for it.
  */
 import type { Alarm, Timeline } from '../clock.ts'
+import type { Line } from '../keeper.ts'
 import type { RequestRecord } from '../request-record.ts'
 import type { State } from '../request-state.ts'
-import type { Line, Stored } from '../stored.ts'
+import type { Stored } from '../stored.ts'
 
 /** What it acts on. */
 export interface TellingParts {

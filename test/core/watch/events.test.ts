@@ -30,7 +30,7 @@ describe('listening', () => {
   test('whether anyone listens is known at each moment, of each event', () => {
     const events = new Events()
     const names = Object.keys(events.listened) as ExecutorEvent[]
-    expect(names).toHaveLength(20)
+    expect(names).toHaveLength(23)
     const [one, other] = [() => {}, () => {}]
     for (const event of names) {
       expect(events.listened[event]).toBe(false)

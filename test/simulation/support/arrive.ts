@@ -50,7 +50,7 @@ export function arrive(world: World, arrive: Arrive): void {
   }
   if (caller.signal !== undefined) options.signal = faults.signal(caller.signal as AbortSignal)
   // Not given, but asked for.
-  const all = { ...options, onDuplicate: undefined, deadline: undefined } as unknown as RequestOptions
+  const all = { ...options, onDuplicate: undefined, deadline: undefined, kind: undefined } as unknown as RequestOptions
   const given = faults.getters('RequestOptions', all)
   context.run(n, () => submit(world, seen, faults.getters('payload', payload), given))
 }

@@ -4,7 +4,7 @@
 import type { RequestOptions } from 'triage-queue'
 import { eventNames } from '../../support/event-names.ts'
 
-const options: readonly Exclude<keyof RequestOptions, 'metadata'>[] = [
+const options: readonly Exclude<keyof RequestOptions, 'metadata' | 'kind'>[] = [
   ...(['priority', 'id', 'signal', 'waitTimeoutMs', 'runTimeoutMs', 'timeoutMs'] as const),
   ...(['cost', 'delayMs', 'startAt', 'after', 'onDuplicate', 'deadline'] as const),
 ]
@@ -67,6 +67,8 @@ export const callOuts: { readonly [name: string]: Kind } = {
   ...Object.fromEntries(options.map((name) => [`RequestOptions.${name}`, 'given'])),
   // By it the laws know the request.
   'RequestOptions.metadata': 'blind',
+  // Last, so that seeds go on to mean what they did: `generate.ts` leaves it out.
+  'RequestOptions.kind': 'given',
 }
 
 /** What must neither throw nor call the executor: said where it is declared. */
@@ -74,4 +76,9 @@ export const trusted: readonly string[] = [
   ...['Clock.setTimeout', 'Clock.clearTimeout', 'Clock.defer'],
   ...['Turns.came', 'Turns.started', 'Turns.left', 'Turns.at', 'Turns.lastWith', 'Turns.countBefore'],
   ...['Turns.setAside', 'Turns.broughtBack', 'Turns.leftAside'],
+  ...['Store.close', 'Store.flushed', 'Store.keeper', 'Store.queue', 'Store.status', 'Store.watch'],
+  ...['QueueStore.admitted', 'QueueStore.arrived', 'QueueStore.attemptEnded', 'QueueStore.begins', 'QueueStore.changed'],
+  ...['QueueStore.decode', 'QueueStore.discard', 'QueueStore.encode', 'QueueStore.ended', 'QueueStore.find'],
+  ...['QueueStore.list', 'QueueStore.nextSeq', 'QueueStore.paused', 'QueueStore.recover', 'QueueStore.release'],
+  ...['QueueStore.requeue', 'QueueStore.stats', 'QueueStore.unreadable'],
 ]
