@@ -111,6 +111,8 @@ async function runAll(begun: number): Promise<RunResult> {
       worker.on('error', reject)
       worker.on('message', (result: RunResult) => {
         addUp(sum, result)
+        // At once: a run that is stopped has still said what it found.
+        if (flags.keepGoing) for (const { seed, what } of result.violations) console.error(`seed ${seed}: ${what}`)
         tell()
         handOut()
       })

@@ -63,7 +63,6 @@ export class Refusals {
     if (wasLive) lives.ends(record)
     else if (extras !== undefined) parties.unlink(record)
     parties.answer(record, error)
-    extras?.admission?.reject(error)
     events.hold()
     tell.rejected(record, extras?.id, error, reason)
     if (wasBlocked) room.made()

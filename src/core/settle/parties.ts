@@ -204,7 +204,10 @@ export class Parties<Req, Res> {
     const { extras } = record
     // To resolve reads `value.then`, which may be a getter, and do anything.
     if (settle !== undefined) settle(value as never)
-    if (extras !== undefined && extras.joined !== undefined) this.#answerJoined(extras, value)
+    if (extras === undefined) return
+    // It was not admitted.
+    extras.admission?.reject(value)
+    if (extras.joined !== undefined) this.#answerJoined(extras, value)
   }
 
   /** Those who have joined. */
