@@ -15,8 +15,6 @@ export interface RunOf {
 /** What an executor asks of the one that keeps its requests. */
 export interface Keeper {
   readonly isDurable: boolean
-  /** It has not given back all that it has kept: what comes now starts after that. */
-  readonly recovered: Promise<void> | undefined
   /** The disk does not do what it should. */
   readonly isDown: boolean
   /** When the next answer has waited long enough for its record, in ms on the clock; Infinity: none waits. */

@@ -12,9 +12,8 @@ import { CancelledError } from '../errors.ts'
 import type { KeeperMeans } from '../keeper.ts'
 import { tierOf } from '../priority.ts'
 import { RequestRecord } from '../request-record.ts'
-import type { State } from '../request-state.ts'
 import type { Encoded, LiveRecord, QueueStore } from '../store.ts'
-import { StoredRequest } from './stored-request.ts'
+import { fact, nothing, StoredRequest } from './stored-request.ts'
 
 /** What it acts on. */
 export interface RecoveryParts {
@@ -24,7 +23,6 @@ export interface RecoveryParts {
   }
   readonly timeline: Timeline
   readonly admission: { comesBack(record: RequestRecord): void }
-  readonly endings: { end(record: RequestRecord, state: State, value: unknown): boolean }
   readonly parties: { byId(id: string): RequestRecord | undefined }
   readonly closing: { readonly begun: boolean }
   pause(): void
@@ -46,7 +44,7 @@ export class Recovery {
   readonly #means: KeeperMeans
   readonly #isOver: () => boolean
   readonly #unhandled = new Map<string, number>()
-  #resolve: () => void = () => {}
+  #resolve = nothing
   /** Fulfils when all is back; undefined from then on. */
   promise: Promise<void> | undefined
   /** How many have come back. */
@@ -111,7 +109,7 @@ export class Recovery {
     if ('error' in inspected) {
       const { attempts } = live
       const end = { outcome: 'failed', endedAt: Date.now(), attempts, error: inspected.error } as const
-      this.#queue.ended(seq, end).catch(() => {})
+      fact(() => this.#queue.ended(seq, end))
       return
     }
     if (closing.begun) return
@@ -128,7 +126,7 @@ export class Recovery {
         metadata: metadata === undefined ? undefined : this.#queue.decode(metadata as Encoded),
       }
     } catch (error) {
-      this.#queue.unreadable(live.seq, error).catch(() => {})
+      fact(() => this.#queue.unreadable(live.seq, error))
       return undefined
     }
   }

@@ -1,6 +1,7 @@
 /**
  * What a request has besides, that a store keeps: its number and payload there, and how far its record has come.
  */
+import type { RequestRecord } from '../request-record.ts'
 import type { Encoded, StoredLimits } from '../store.ts'
 import type { Stored } from '../stored.ts'
 
@@ -64,4 +65,19 @@ export class StoredRequest implements Stored {
   }
 }
 
-function nothing(): void {}
+/** What a store keeps of it. All that come to an executor with a store have that. */
+export function storedOf(record: RequestRecord): StoredRequest {
+  return record.extras?.stored as StoredRequest
+}
+
+/** A store of one's own may also throw. */
+export async function asked<T>(question: () => Promise<T>): Promise<T> {
+  return await question()
+}
+
+/** It has happened: if the store closes before it is written, there is nothing to be done about it. */
+export function fact(tell: () => Promise<unknown>): void {
+  asked(tell).catch(nothing)
+}
+
+export function nothing(): void {}

@@ -3,7 +3,7 @@
  */
 import type { Priority } from '../priority.ts'
 import type { RequestRecord } from '../request-record.ts'
-import type { RequestState } from '../request-state.ts'
+import { type RequestState, State } from '../request-state.ts'
 import type { Encoded, StoredView } from '../store.ts'
 
 /** A request as `find()` shows it. Times are ISO strings of the wall clock. */
@@ -53,17 +53,18 @@ export async function findIn(parts: FindParts, id: string): Promise<RequestView 
 }
 
 function liveView(record: RequestRecord, { settings, timeline }: FindParts): RequestView {
-  const { extras, id, priority, progress, startedAt, stateOfAll: state } = record
+  const { extras, id, priority, progress, startedAt, stateOfAll, status, attempt } = record
   const now = timeline.now()
   const iso = (at: number): string => new Date(Date.now() - (now - at)).toISOString()
-  const isRunning = state === 'running'
+  const ranFrom = stateOfAll === 'running' ? startedAt : undefined
+  const state = status === State.HELD && attempt === 1 && stateOfAll === 'waiting' ? 'held' : stateOfAll
   return defined({
     ...{ id, queue: settings.name, kind: extras?.kind, state, priority, generation: extras?.stored?.seq ?? 0 },
-    attempts: record.attemptsWith(isRunning ? record.attempt : record.attempt - 1),
+    attempts: record.attemptsWith(ranFrom === undefined ? attempt - 1 : attempt),
     ...{ position: record.position(), progress: progress?.fraction, submittedAt: iso(record.enqueuedAt) },
     startedAt: startedAt === undefined ? undefined : iso(startedAt),
-    waitMs: Math.max((isRunning && startedAt !== undefined ? startedAt : now) - record.timedFrom, 0),
-    runMs: isRunning && startedAt !== undefined ? now - startedAt : undefined,
+    waitMs: Math.max((ranFrom ?? now) - record.timedFrom, 0),
+    runMs: ranFrom === undefined ? undefined : now - ranFrom,
     metadata: record.metadata,
   })
 }

@@ -35,6 +35,7 @@ describe('an admission', () => {
     expect([first?.state, second?.state, kept.state]).toEqual(['running', 'waiting', 'fulfilled'])
     await expect(second?.stored).resolves.toBeUndefined()
     expect(queue.getStatus().totals.admitted).toBe(2)
+    await expect(first?.stored).resolves.toBeUndefined()
   })
 
   test('without a store, `stored` is fulfilled, also of who has joined', async () => {
@@ -64,11 +65,14 @@ describe('an admission', () => {
   })
 
   test('says what is to be known of it: id, priority, limits, metadata, when it may start', async () => {
-    const { queue, store } = await stored({ kinds: { big: { executor: async () => 1, timeoutMs: 700 } } })
+    const { queue, store } = await stored({
+      concurrency: 2,
+      kinds: { big: { executor: async () => 1, timeoutMs: 700 } },
+    })
     const first = queue.offer('x', { id: 'x' })
     void queue.execute('y', {
-      ...{ id: 'y', priority: 'low', metadata: { user: 1 }, kind: 'big', delayMs: 5_000, cost: 1 },
-      ...{ waitTimeoutMs: 100, deadline: Date.now() + 60_000, after: [first as NonNullable<typeof first>] },
+      ...{ id: 'y', priority: 'low', metadata: { user: 1 }, kind: 'big', delayMs: 5_000 },
+      ...{ cost: 2, waitTimeoutMs: 100, deadline: Date.now() + 60_000, after: [first as NonNullable<typeof first>] },
     })
     await turn()
     expect(store.data.get('admit 1 begun')).toMatchObject({
@@ -81,7 +85,13 @@ describe('an admission', () => {
     const { submittedAt, startAt, limits, ...kept } = store.data.get('admit 2') as never as Record<string, number>
     expect(kept).toMatchObject({ id: 'y', kind: 'big', priority: 'low', metadata: '{"user":1}', startedAt: undefined })
     expect((startAt as number) - (submittedAt as number)).toBe(5_000)
-    expect(limits).toMatchObject({ waitTimeoutMs: 100, timeoutMs: 700, after: ['x'], deadlineAt: expect.any(Number) })
+    expect(limits).toMatchObject({
+      cost: 2,
+      waitTimeoutMs: 100,
+      timeoutMs: 700,
+      after: ['x'],
+      deadlineAt: expect.any(Number),
+    })
   })
 
   test('what the store can not keep is refused, and takes no room', async () => {
@@ -246,6 +256,34 @@ describe('an id that is known', () => {
     // It has gone meanwhile.
     await expect(queue.execute('other', { id: 'b' })).rejects.toBeInstanceOf(DuplicateRequestError)
     await expect(queue.execute('other', { id: 'c' })).rejects.toThrow('large')
+  })
+
+  test('who leaves while its former answer is looked for, or while all comes back, is told nothing more', async () => {
+    const store = new HandStore().auto()
+    store.known.set('b', { as: 'payload', seq: 8, isLive: false }).set('c', { as: 'live', seq: 9 })
+    store.views.set('b', { state: 'completed', generation: 8, result: '1' })
+    const [looks, comes] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    store.before = { find: looks.promise, recover: comes.promise }
+    const { queue } = storing({ onDuplicate: 'join-by-id' }, store)
+    const all = ['b', 'c'].map((id) => watch(queue.execute(id, { id })))
+    await turn()
+    for (const id of ['b', 'c']) queue.cancel(id)
+    looks.resolve()
+    comes.resolve()
+    await turn()
+    expect(all.map(({ outcome }) => outcome)).toEqual(['TRIAGE_CANCELLED', 'TRIAGE_CANCELLED'])
+    await queue.idle()
+  })
+
+  test('that is refused while another one runs leaves that alone; without `debug`, too', async () => {
+    const { gate, queue, store } = await stored({ concurrency: 2, debug: false })
+    store.auto().known.set('b', { as: 'known', seq: 7, result: '1' }).set('c', { as: 'live', seq: 9 })
+    const one = watch(queue.execute('a'))
+    await turn()
+    expect(await queue.execute('b', { id: 'b' })).toBe(1)
+    await expect(queue.execute('c', { id: 'c' })).rejects.toMatchObject({ reason: 'live' })
+    await gate.finish('a', 2)
+    expect(one.value).toBe(2)
   })
 
   test('who has left by then is told nothing more', async () => {

@@ -44,6 +44,8 @@ export class HandStore implements Store {
   readonly queues = new Set<string>()
   arrived: ((record: LiveRecord) => void) | undefined
   state: StoreState = 'open'
+  /** What these wait for. */
+  before: { readonly find?: Promise<void>; readonly recover?: Promise<void> } = {}
   #seq = 0
   #isAuto = false
   readonly #listeners = new Set<(event: StoreEvent) => void>()
@@ -62,6 +64,7 @@ export class HandStore implements Store {
   #hand(text: string, isFact: boolean, data?: unknown): Promise<never> {
     this.log.push(text)
     this.data.set(text, data)
+    if (this.state === 'closed') return Promise.reject(new StoreUnavailableError('hand.db', 'it was closed'))
     return new Promise<unknown>((resolve, reject) => {
       this.pending.push({ text, isFact, data, resolve, reject })
       if (this.#isAuto) void this.commit()
@@ -127,6 +130,7 @@ export class HandStore implements Store {
       changed: (seq, change) => this.#hand(`change ${seq}`, true, change),
       paused: (isPaused) => this.#hand(`paused ${isPaused}`, true),
       recover: async () => {
+        await this.before.recover
         const page = this.pages.shift()
         if (page instanceof Error) throw page
         return page ?? { records: [], next: undefined, isPaused: false }
@@ -134,7 +138,10 @@ export class HandStore implements Store {
       unreadable: (seq) => this.#hand(`unreadable ${seq}`, true),
       requeue: async (id) => this.requeues.get(id),
       discard: async () => false,
-      find: async (id) => this.views.get(id) as StoredView | undefined,
+      find: async (id) => {
+        await this.before.find
+        return this.views.get(id) as StoredView | undefined
+      },
       list: async () => ({ records: [], cursor: undefined }),
       stats: async () => ({
         ...{ live: 0, completed: 0, expired: 0, cancelled: 0, shed: 0, dead: 0, isPaused: false, minutes: [] },
