@@ -146,7 +146,9 @@ export class StoreKeeper implements Keeper {
     extras.stored = stored
     const recovered = this.#recovered
     // What was kept before goes first.
-    if (recovered !== undefined) record.later().after = [...(extras.later?.after ?? []), recovered]
+    if (recovered === undefined) return
+    const later = record.later()
+    later.after = [...(later.after ?? []), recovered]
   }
 
   isSame(one: RequestRecord, other: RequestRecord): boolean {
