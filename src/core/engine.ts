@@ -290,7 +290,9 @@ export class Engine {
       const { drain, graceMs, lameDuckMs } = readCloseOptions(options)
       const closed = this.closing.close(drain, graceMs, lameDuckMs, closer)
       const { keeper } = this
-      return keeper === undefined ? closed : closed.then(() => keeper.leaves())
+      if (keeper === undefined) return closed
+      keeper.shuts()
+      return closed.then(() => keeper.leaves())
     } catch (error) {
       return Promise.reject(error)
     }

@@ -55,6 +55,8 @@ export interface Keeper {
   decode(encoded: Encoded): unknown
   /** Gives a dead letter a new life here. False: there is none. */
   requeue(id: string, generation: number | undefined): Promise<boolean>
+  /** The executor begins to close: without drain nobody waits for what has not come back. */
+  shuts(): void
   /** The executor has closed. */
   leaves(): Promise<void>
 }

@@ -45,7 +45,7 @@ export interface KeeperParts {
   readonly refusals: AdmissionsParts['refusals']
   readonly parties: AdmissionsParts['parties'] & TellingParts['parties']
   readonly lives: AdmissionsParts['lives']
-  readonly closing: AdmissionsParts['closing'] & RecoveryParts['closing'] & TellingParts['closing']
+  readonly closing: AdmissionsParts['closing'] & RecoveryParts['closing'] & TellingParts['closing'] & { wakes(): void }
   readonly room: AdmissionsParts['room']
   readonly dispatch: AdmissionsParts['dispatch'] & { waitsForStore(waits: boolean): void }
   readonly statistics: AdmissionsParts['statistics'] & { readonly parked: number }
@@ -53,6 +53,7 @@ export interface KeeperParts {
     EndsParts['tell'] & { all(event: 'store', more: { state: StoreState; error: Error | undefined }): void }
   readonly audit: AdmissionsParts['audit']
   waiting(): RequestRecord[]
+  setAlarm(now: number): void
   pause(): void
 }
 
@@ -68,6 +69,8 @@ export class StoreKeeper implements Keeper {
   readonly #telling: Telling
   readonly #recovery: Recovery
   readonly #unwatch: () => void
+  /** Is it waited for what was kept? */
+  #isComing = true
 
   constructor(store: Store, parts: KeeperParts, means: KeeperMeans) {
     const { name, maxAttempts } = parts.settings
@@ -87,10 +90,35 @@ export class StoreKeeper implements Keeper {
     this.#admissions = admissions
     this.#telling = telling
     this.#ends = new Ends(parts, queue, isDurable, { admissions, attempts, telling })
-    queue.arrived = (record) => void recovery.comesBack(record)
+    queue.arrived = (record) => recovery.arrives(record)
     this.#unwatch = store.watch((event) => this.#hears(event))
     this.#holds()
-    void recovery.run(() => this.#holds())
+    this.#comesBack()
+  }
+
+  /** Until all is back it is not idle, and a close waits. */
+  #comesBack(): void {
+    const { closing, setAlarm, timeline } = this.#parts
+    closing.live++
+    closing.wakes()
+    // Nothing else may keep the process alive meanwhile.
+    setAlarm(timeline.now())
+    void this.#recovery.run(() => {
+      this.#holds()
+      this.#isBack()
+    })
+  }
+
+  #isBack(): void {
+    if (!this.#isComing) return
+    this.#isComing = false
+    const { closing } = this.#parts
+    closing.live--
+    if (closing.live === 0) closing.rest()
+  }
+
+  shuts(): void {
+    if (!this.#parts.closing.drains) this.#isBack()
   }
 
   get #recovered(): Promise<void> | undefined {

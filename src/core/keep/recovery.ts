@@ -24,7 +24,7 @@ export interface RecoveryParts {
   readonly timeline: Timeline
   readonly admission: { comesBack(record: RequestRecord): void }
   readonly parties: { byId(id: string): RequestRecord | undefined }
-  readonly closing: { readonly begun: boolean }
+  readonly closing: { readonly begun: boolean; readonly drains: boolean }
   pause(): void
 }
 
@@ -72,7 +72,9 @@ export class Recovery {
       const page = await this.#page(after)
       if (page === undefined) break
       if (isFirst && page.isPaused) this.#parts.pause()
-      for (const record of page.records) await this.comesBack(record)
+      for (const record of page.records) {
+        if (this.#parts.closing.drains) await this.comesBack(record)
+      }
       after = page.next
     }
     this.promise = undefined
@@ -93,10 +95,13 @@ export class Recovery {
     return undefined
   }
 
+  /** One that was requeued through the store itself. Where nothing is admitted any more it stays there. */
+  arrives(live: LiveRecord): void {
+    if (!this.#parts.closing.begun) void this.comesBack(live)
+  }
+
   async comesBack(live: LiveRecord): Promise<void> {
     const { admission, closing, settings } = this.#parts
-    // It stays where it is.
-    if (closing.begun) return
     const { kind, seq } = live
     const limits = kind === undefined ? {} : settings.kinds.get(kind)
     if (limits === undefined) {
@@ -112,7 +117,8 @@ export class Recovery {
       fact(() => this.#queue.ended(seq, end))
       return
     }
-    if (closing.begun) return
+    // It stays where it is.
+    if (!closing.drains) return
     const record = this.#made(live, inspected.request, read.metadata, limits)
     this.count++
     admission.comesBack(record)

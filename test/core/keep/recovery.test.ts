@@ -31,6 +31,18 @@ describe('what was kept', () => {
     expect(store.log.slice(0, 3)).toEqual(['admit 1', 'admit 2', 'begin 2.1'])
   })
 
+  test('is waited for by idle()', async () => {
+    const store = withPages(page([live(1)]))
+    const { gate, queue } = storing({}, store)
+    const idle = watch(queue.idle())
+    await turn()
+    expect([gate.started, idle.state]).toEqual([['r1'], 'pending'])
+    await gate.finish('r1')
+    await idle.done
+    const empty = storing({ name: 'other' }, new HandStore()).queue
+    await empty.idle()
+  })
+
   test('has its attempts, limits, metadata and kind, and what remains of its time', async () => {
     const runs: unknown[] = []
     const kinds = {
@@ -163,8 +175,9 @@ describe('what was kept', () => {
     const faulty = withPages(new StoreUnavailableError('hand.db', 'EIO'), new StoreUnavailableError('hand.db', 'EIO'))
     const second = storing({}, faulty)
     await turn()
-    await second.queue.close()
+    const closed = second.queue.close()
     await second.clock.advance(1_000)
+    await closed
     const late = withPages(page([live(1)]))
     const third = storing({}, late)
     await third.queue.close({ drain: false })
@@ -185,7 +198,7 @@ describe('what was kept', () => {
     }
     const store = withPages(page([live(1)]))
     const { gate, queue } = await stored({ schema }, store)
-    await queue.close()
+    await queue.close({ drain: false })
     judge({ value: 'x' })
     await turn()
     expect([gate.started, queue.getStatus().store?.recovered]).toEqual([[], 0])
