@@ -104,3 +104,12 @@ test('tracing: who waited, who shared a run, who was refused', async () => {
   expect(lines).toContain('  process llm · completed · shared by 2 callers · linked with GET /summary again')
   expect(lines).toContain('    run llm · RangeError')
 })
+
+test('durable: killed twice in the middle of its work, and nothing is lost', { timeout: 60_000 }, async () => {
+  const lines = await run('durable/main')
+  expect(lines.slice(0, 2)).toEqual([
+    'life 1: 30 jobs acknowledged so far; killed with SIGKILL in the middle of its work',
+    'life 2: 60 jobs acknowledged so far; killed with SIGKILL in the middle of its work',
+  ])
+  expect(lines.at(-1)).toBe('60 jobs were acknowledged, 60 are completed, 0 are lost')
+})
