@@ -7,6 +7,7 @@
  */
 import { existsSync } from 'node:fs'
 import { describe } from '../core/any-value.ts'
+import { Minutes } from '../core/keep/minutes.ts'
 import type { StoreDamage } from '../core/store.ts'
 import { Changes } from './changes.ts'
 import { type Database, type OpenDatabase, oneValue } from './database.ts'
@@ -14,7 +15,6 @@ import { corrupt, Fault, faultOf, isCorrupt, isOfOne, unavailable } from './faul
 import { type Files, isCut, isNew, make, removeShared, sizeOf } from './files.ts'
 import { deadIn, type Findings, inspect, isEmpty } from './inspect.ts'
 import { META_COLUMNS, type Meta, metaValues, newMeta } from './meta.ts'
-import { Minutes } from './minutes.ts'
 import { repair } from './repair.ts'
 import type { StoreReport } from './report.ts'
 import { create, migrate, type Schema, versionOf } from './schema.ts'

@@ -8,7 +8,7 @@
  *     2  src/core/{options,settings,effective-options,request-options}.ts,
  *        src/core/{engine,map,update,queued-executor,task-queue}.ts
  *                                                          know the order of the stations
- *     1  src/core/{admit,queue,run,settle,watch}/**        the stations
+ *     1  src/core/{admit,queue,run,settle,watch,keep}/**   the stations
  *     0  src/core/*.ts                                     the words that all stations share
  *
  * On one floor, shared words may use each other, as may the files of floor 2; a station or a subpath keeps to
@@ -16,7 +16,7 @@
  */
 import ts from 'typescript'
 
-const STATIONS = new Set(['admit', 'queue', 'run', 'settle', 'watch'])
+const STATIONS = new Set(['admit', 'queue', 'run', 'settle', 'watch', 'keep'])
 const EXECUTOR_FILES = new Set([
   'options.ts',
   'settings.ts',
