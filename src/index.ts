@@ -111,7 +111,9 @@ export { type Description, describe } from './core/watch/describe.ts'
 export type { EffectiveOptions } from './core/effective-options.ts'
 export type { ByPriority } from './core/priority.ts'
 
-// Remember (a store is made by `triage-queue/sqlite`).
+// Remember (a durable store is made by `triage-queue/sqlite`).
+export type { KeepChoice, KeepOptions } from './core/keep/keep-options.ts'
+export { type MemoryStore, type MemoryStoreOptions, memoryStore } from './core/keep/memory-store.ts'
 export type {
   Admission,
   AttemptEnd,
@@ -137,6 +139,7 @@ export type {
   StoreState,
   StoreStats,
   StoreStatus,
+  Unencoded,
 } from './core/store.ts'
 
 // Use the parts on their own.

@@ -33,8 +33,13 @@
 import type { Priority } from './priority.ts'
 import type { Outcome } from './request-state.ts'
 
-/** A payload, a result or metadata as a store keeps it: JSON, or the bytes of another codec. */
-export type Encoded = string | Uint8Array
+/** A payload, a result or metadata as a store keeps it: JSON, the bytes of another codec, or, in memory, the value itself. */
+export type Encoded = string | Uint8Array | Unencoded
+
+/** A value that was not encoded. In an object, so that a string is always JSON, and bytes are always those of a codec. */
+export interface Unencoded {
+  readonly value: unknown
+}
 
 /** What a request may ask for, besides its priority, its start and its payload. */
 export interface StoredLimits {
@@ -114,7 +119,7 @@ export interface StoredEnd {
   readonly result?: unknown
   /** What another one ended with. */
   readonly error?: unknown
-  /** It goes to the dead letters. Default: a failed one does. */
+  /** It goes to the dead letters, as one that has failed always does. Default: false. */
   readonly isDead?: boolean | undefined
 }
 

@@ -2,10 +2,10 @@
  * What each operation does to the tables. Each says the same when it is done twice: of what was sent when the disk failed, it is
  * not known whether it was committed.
  */
+import type { Minutes } from '../core/keep/minutes.ts'
 import type { Admission, LiveRecord, StoredLimits } from '../core/store.ts'
 import type { Database, Row, Statement, Value } from './database.ts'
 import { addLive, countsOf, type Meta } from './meta.ts'
-import type { Minutes } from './minutes.ts'
 import { liveRecordOf } from './records.ts'
 import { corruptOf } from './repair.ts'
 import {

@@ -9,12 +9,13 @@
  * on the disk. The engine is closed, and another one opens the files anew.
  */
 import { describe } from '../core/any-value.ts'
+import { Minutes } from '../core/keep/minutes.ts'
 import { Changes } from './changes.ts'
 import { type Database, nodeDatabase, type OpenDatabase } from './database.ts'
 import { Fault, type FaultReport, faultOf, isOfOne } from './fault.ts'
 import { type Files, sizeOf } from './files.ts'
 import { liveOf, type Meta } from './meta.ts'
-import { Minutes } from './minutes.ts'
+import { writeMinutes } from './minutes.ts'
 import { closeQuietly, type Opened, openFiles, writerOf } from './opening.ts'
 import { Reader } from './reader.ts'
 import type { StoreReport } from './report.ts'
@@ -127,7 +128,7 @@ export class Engine {
     try {
       this.#retention.expire(ends)
       const now = Date.now()
-      if (this.#minutes.isDue(now)) this.#minutes.write(this.#database, now)
+      if (this.#minutes.isDue(now)) writeMinutes(this.#database, this.#minutes.take(now))
       this.#writeMeta(this.#meta)
       this.#database.exec('COMMIT')
     } catch (error) {
@@ -238,7 +239,7 @@ export class Engine {
     try {
       this.#meta.isClean = true
       this.#database.exec('BEGIN IMMEDIATE')
-      this.#minutes.write(this.#database, Date.now())
+      writeMinutes(this.#database, this.#minutes.take(Date.now()))
       this.#writeMeta(this.#meta)
       this.#database.exec('COMMIT')
       this.#witness.write(this.#meta)

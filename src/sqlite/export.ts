@@ -2,7 +2,8 @@
  * All records as lines of JSON, for whoever wants them elsewhere.
  */
 import { Buffer } from 'node:buffer'
-import type { Encoded, StoredView } from '../core/store.ts'
+import type { StoredView } from '../core/store.ts'
+import { type Bytes, bytesOf } from './codec.ts'
 
 type Table = 'live' | 'ended' | 'dead'
 
@@ -25,13 +26,13 @@ function lineOf({ payload, result, metadata, ...view }: StoredView): string {
   return JSON.stringify({
     v: 1,
     ...view,
-    payload: readable(payload),
-    result: readable(result),
-    metadata: readable(metadata),
+    payload: readable(bytesOf(payload)),
+    result: readable(bytesOf(result)),
+    metadata: readable(bytesOf(metadata)),
   })
 }
 
-function readable(encoded: Encoded | undefined): unknown {
+function readable(encoded: Bytes | undefined): unknown {
   if (encoded === undefined || encoded === '') return undefined
   if (typeof encoded !== 'string') return { base64: Buffer.from(encoded).toString('base64') }
   try {

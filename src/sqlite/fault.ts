@@ -42,9 +42,22 @@ const NOT_A_DATABASE = 26
 /** Those that are about one statement and what it was given, not about the disk: error, toobig, constraint, mismatch, range. */
 const OF_A_STATEMENT = new Set([1, 18, 19, 20, 25])
 
-function codeOf(error: unknown): number | undefined {
+/** Extended ones: an error of the disk in general, and of reading: `IOERR_READ`, `IOERR_SHORT_READ`. Others are of writing, syncing, locks … */
+const OF_READING = new Set([10, 266, 522])
+
+function extendedCodeOf(error: unknown): number | undefined {
   const { errcode } = error as { errcode?: unknown }
-  return typeof errcode === 'number' ? errcode & 0xff : undefined
+  return typeof errcode === 'number' ? errcode : undefined
+}
+
+function codeOf(error: unknown): number | undefined {
+  const code = extendedCodeOf(error)
+  return code === undefined ? undefined : code & 0xff
+}
+
+/** Was it by reading that the disk has failed? */
+export function isOfReading(error: unknown): boolean {
+  return OF_READING.has(extendedCodeOf(error) ?? 0)
 }
 
 /** Is the fault in what was asked, so that the file is well, and the same would fail again? */

@@ -18,6 +18,7 @@ import type {
   StoreStats,
   StoreStatus,
 } from '../core/store.ts'
+import { bytesOf } from './codec.ts'
 import { exportLines } from './export.ts'
 import { errorOf, faultOf } from './fault.ts'
 import { make } from './files.ts'
@@ -77,8 +78,13 @@ export class FileStore implements SqliteStore {
     if (this.#queues.has(name)) {
       throw new OptionsError('name', 'another one than that of each other executor of the store', name)
     }
-    const parts = { link: this.#link, payloads: this.#payloads, maxAttempts, released: () => this.#queues.delete(name) }
-    const queue = new SqliteQueue(name, parts)
+    const queue = new SqliteQueue(name, {
+      ...{ link: this.#link, payloads: this.#payloads, maxAttempts },
+      released: () => {
+        // Another one may have the name by now.
+        if (this.#queues.get(name) === queue) this.#queues.delete(name)
+      },
+    })
     this.#queues.set(name, queue)
     return queue
   }
@@ -141,7 +147,7 @@ export class FileStore implements SqliteStore {
   }
 
   decode(encoded: Encoded): unknown {
-    return this.#payloads.decode(encoded)
+    return this.#payloads.decode(bytesOf(encoded))
   }
 
   async backup(path: string): Promise<void> {

@@ -2,10 +2,11 @@
  * `triage-queue/sqlite`: requests that survive, in a SQLite file.
  */
 
+export type { KeepOptions } from '../core/keep/keep-options.ts'
 export type { Codec } from './codec.ts'
 export { jsonCodec } from './json-codec.ts'
 export { openStore } from './open-store.ts'
-export type { KeepOptions, SqliteOptions } from './options.ts'
+export type { SqliteOptions } from './options.ts'
 export type { StoreReport } from './report.ts'
 export type { CloseStoreOptions, SqliteStore } from './sqlite-store.ts'
 export { v8Codec } from './v8-codec.ts'

@@ -8,9 +8,8 @@
  * The value is walked first, and then written by `JSON.stringify`, which is faster than a writer of our own.
  */
 import { InvalidRequestError } from '../core/errors.ts'
-import type { Encoded } from '../core/store.ts'
 import { PayloadTooLargeError } from '../core/store-errors.ts'
-import type { Codec } from './codec.ts'
+import type { Bytes, Codec } from './codec.ts'
 
 /** Deeper than any request by design, and far from where `JSON.stringify` runs out of stack. */
 const MAX_DEPTH = 500
@@ -26,7 +25,7 @@ export const jsonCodec: Codec = {
     new Walk(what, maxBytes).visit(value, 0)
     return JSON.stringify(value)
   },
-  decode: (encoded: Encoded) => (encoded === '' ? undefined : JSON.parse(encoded as string)),
+  decode: (encoded: Bytes) => (encoded === '' ? undefined : JSON.parse(encoded as string)),
 }
 
 class Walk {

@@ -7,14 +7,14 @@
  */
 import { existsSync } from 'node:fs'
 import { describe } from '../core/any-value.ts'
+import { Minutes } from '../core/keep/minutes.ts'
 import type { StoreDamage } from '../core/store.ts'
 import { Changes } from './changes.ts'
 import { type Database, type OpenDatabase, oneValue } from './database.ts'
-import { corrupt, Fault, faultOf, isCorrupt, isOfOne, unavailable } from './fault.ts'
+import { corrupt, Fault, faultOf, isCorrupt, isOfOne, isOfReading, unavailable } from './fault.ts'
 import { type Files, isCut, isNew, make, removeShared, sizeOf } from './files.ts'
 import { deadIn, type Findings, inspect, isEmpty } from './inspect.ts'
 import { META_COLUMNS, type Meta, metaValues, newMeta } from './meta.ts'
-import { Minutes } from './minutes.ts'
 import { repair } from './repair.ts'
 import type { StoreReport } from './report.ts'
 import { create, migrate, type Schema, versionOf } from './schema.ts'
@@ -75,8 +75,10 @@ function look(files: Files, settings: Settings, schema: Schema, open: OpenDataba
 }
 
 function isUnreadable(error: unknown, files: Files): boolean {
+  if (error instanceof Fault) return false
   // A page that is only there in part is an error of the disk, for SQLite. (The lock that is lost by looking is of no use any more.)
-  return !(error instanceof Fault) && (isCorrupt(error) || isOfOne(error) || isCut(files))
+  // So it is while a checkpoint is stuck on a disk that is full; but then reading is not what has failed.
+  return isCorrupt(error) || isOfOne(error) || (isOfReading(error) && isCut(files))
 }
 
 function isSmall(files: Files, { checkUpToBytes }: Settings): boolean {

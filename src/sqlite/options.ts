@@ -3,18 +3,11 @@
  */
 import { hasMethods, isCount, numberThat, type OptionRule, oneOf, readGiven } from '../core/checks.ts'
 import { OptionsError } from '../core/errors.ts'
+import { type KeepChoice, keepRule, wholeKeep } from '../core/keep/keep-options.ts'
 import type { StoreDamage } from '../core/store.ts'
 import type { Codec } from './codec.ts'
 import { jsonCodec } from './json-codec.ts'
-import type { Keep, Settings } from './settings.ts'
-
-/** How much of what has ended is kept, of each queue. */
-export interface KeepOptions {
-  /** How many records; of more, the oldest are dropped. Infinity: no bound. */
-  readonly count?: number | undefined
-  /** For how long, in ms since the end. Infinity: no bound. */
-  readonly ageMs?: number | undefined
-}
+import type { Settings } from './settings.ts'
 
 export interface SqliteOptions {
   /**
@@ -28,7 +21,7 @@ export interface SqliteOptions {
    * An id is an idempotency key for as long as its end is kept.
    * @default { completed: { count: 10_000, ageMs: 86_400_000 }, dead: { count: 10_000, ageMs: 2_592_000_000 } }
    */
-  readonly keep?: { readonly completed?: KeepOptions | undefined; readonly dead?: KeepOptions | undefined } | undefined
+  readonly keep?: KeepChoice | undefined
   /**
    * How requests and answers are written: `jsonCodec`, which refuses what JSON would change in silence; `v8Codec`, for Date, Map,
    * BigInt and the like; or one of your own. A file is read with the codec that it was written with.
@@ -67,25 +60,11 @@ export interface SqliteChoice {
 
 const DAY_MS = 24 * 60 * 60_000
 
-const aCountOrAll = numberThat(
-  'an integer of at least 0, or Infinity',
-  (value) => value === Infinity || isCount(value, 0),
-)
-const anAge = numberThat('a number of ms of at least 0, or Infinity', (value) => value >= 0)
 const aSize = numberThat('an integer of at least 1', (value) => isCount(value, 1))
-const keepRules = {
-  expected: "an object with 'count' and 'ageMs'",
-  fits: () => false,
-  parts: { count: aCountOrAll, ageMs: anAge },
-}
 
 const rules: { readonly [K in keyof SqliteOptions]-?: OptionRule } = {
   synchronous: oneOf('full', 'normal'),
-  keep: {
-    expected: "an object with 'completed' and 'dead'",
-    fits: () => false,
-    parts: { completed: keepRules, dead: keepRules },
-  },
+  keep: keepRule,
   codec: {
     expected: 'an object with name, encode() and decode()',
     fits: (value) => hasMethods(value, 'encode', 'decode') && typeof (value as Codec).name === 'string',
@@ -103,19 +82,13 @@ export function readSqliteOptions(path: unknown, options: SqliteOptions = {}): S
     throw new OptionsError('path', 'the path of a file', path)
   }
   const given = readGiven<SqliteOptions>('', options, rules)
-  const { codec = jsonCodec, synchronous = 'full', checkUpToBytes = 32 * 1024 * 1024, keep = {} } = given
+  const { codec = jsonCodec, synchronous = 'full', checkUpToBytes = 32 * 1024 * 1024, keep } = given
   const { maxPayloadBytes = 1024 * 1024, maxPending = 10_000, onDamage = warn } = given
-  const completed = keepOf(keep.completed, DAY_MS)
-  const dead = keepOf(keep.dead, 30 * DAY_MS)
   const settings: Settings = {
     ...{ path, codec: codec.name, synchronous, checkUpToBytes, pageBytes: 4_096 },
-    keep: { completed, dead, metrics: { ageMs: 7 * DAY_MS } },
+    keep: { ...wholeKeep(keep), metrics: { ageMs: 7 * DAY_MS } },
   }
   return { settings, codec, maxPayloadBytes, maxPending, onDamage }
-}
-
-function keepOf({ count = 10_000, ageMs }: KeepOptions = {}, defaultMs: number): Keep {
-  return { count, ageMs: ageMs ?? defaultMs }
 }
 
 /** @throws {OptionsError} for a Node whose node:sqlite still needs a flag */

@@ -3,9 +3,8 @@
  */
 import { Buffer } from 'node:buffer'
 import { describe } from '../core/any-value.ts'
-import type { Encoded } from '../core/store.ts'
 import { PayloadTooLargeError } from '../core/store-errors.ts'
-import type { Codec } from './codec.ts'
+import type { Bytes, Codec } from './codec.ts'
 
 export class Payloads {
   readonly codec: Codec
@@ -17,7 +16,7 @@ export class Payloads {
   }
 
   /** @throws {InvalidRequestError} @throws {PayloadTooLargeError} */
-  encode(value: unknown, what: string): Encoded {
+  encode(value: unknown, what: string): Bytes {
     const encoded = this.codec.encode(value, what, this.#maxBytes)
     const bytes = typeof encoded === 'string' ? Buffer.byteLength(encoded) : encoded.byteLength
     if (bytes > this.#maxBytes) throw new PayloadTooLargeError(what, bytes, this.#maxBytes)
@@ -26,7 +25,7 @@ export class Payloads {
   }
 
   /** An answer, or why there is none: its caller has it anyway. */
-  answer(value: unknown): { readonly result: Encoded | undefined; readonly omitted: string | undefined } {
+  answer(value: unknown): { readonly result: Bytes | undefined; readonly omitted: string | undefined } {
     try {
       return { result: this.encode(value, 'result'), omitted: undefined }
     } catch (error) {
@@ -34,7 +33,7 @@ export class Payloads {
     }
   }
 
-  decode(encoded: Encoded): unknown {
+  decode(encoded: Bytes): unknown {
     return this.codec.decode(encoded)
   }
 }

@@ -3,6 +3,7 @@
  */
 import { priorityOf, tierOf } from '../core/priority.ts'
 import type { RecoveredPage, StoredView, StorePage, StoreQuery, StoreStats } from '../core/store.ts'
+import { bytesOf } from './codec.ts'
 import { type Database, oneValue, type Row, type Statement, type Value } from './database.ts'
 import { corrupt, Fault } from './fault.ts'
 import { countsOf, liveOf, META_COLUMNS, type Meta, metaOf } from './meta.ts'
@@ -156,7 +157,7 @@ export class Reader {
     )) {
       const view = viewOf(table, row)
       views.push(view)
-      bytes += (view.payload?.length ?? 0) + (view.result?.length ?? 0)
+      bytes += (bytesOf(view.payload)?.length ?? 0) + (bytesOf(view.result)?.length ?? 0)
       if (bytes > PAGE_BYTES) break
     }
     return views

@@ -6,7 +6,7 @@
  */
 import { hash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
-import type { Encoded } from '../core/store.ts'
+import type { Bytes } from './codec.ts'
 import type { Row } from './database.ts'
 
 /** What may change of a live row. */
@@ -31,8 +31,8 @@ export interface LiveBody {
   is_key: number
   kind: string | null
   submitted_at: number
-  metadata: Encoded | null
-  payload: Encoded
+  metadata: Bytes | null
+  payload: Bytes
 }
 
 export interface LiveRow extends LiveState, LiveBody {
@@ -60,19 +60,19 @@ export interface EndedRow {
   slot: number | null
   error: string | null
   error_code: string | null
-  metadata: Encoded | null
+  metadata: Bytes | null
 }
 
 export interface KeptRow extends EndedRow {
   payload_hash: Uint8Array | null
-  result: Encoded | null
+  result: Bytes | null
   result_omitted: string | null
 }
 
 export interface DeadRow extends EndedRow {
   reason: string
   limits: string
-  payload: Encoded
+  payload: Bytes
 }
 
 const ENDED = [
@@ -133,14 +133,14 @@ export function deadSum(row: DeadRow): number {
 }
 
 /** What tells whether another payload is the same, once this one is kept no more. */
-export function payloadHash(payload: Encoded): Uint8Array {
+export function payloadHash(payload: Bytes): Uint8Array {
   const bytes = hash('sha256', payload, 'buffer').subarray(0, 16)
   // The same bytes from another codec are another payload.
   bytes[0] = typeof payload === 'string' ? 0 : 1
   return bytes
 }
 
-export function isSame(a: Encoded, b: Encoded): boolean {
+export function isSame(a: Bytes, b: Bytes): boolean {
   if (typeof a === 'string' || typeof b === 'string') return a === b
   return Buffer.compare(a, b) === 0
 }

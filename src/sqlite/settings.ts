@@ -1,10 +1,7 @@
 /**
  * What the thread must know: plain values, since they are sent to it.
  */
-export interface Keep {
-  readonly count: number
-  readonly ageMs: number
-}
+import type { Keep } from '../core/keep/keep-options.ts'
 
 export interface Settings {
   readonly path: string

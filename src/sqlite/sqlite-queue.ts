@@ -2,6 +2,7 @@
  * The part of one executor.
  */
 import { InvalidRequestError } from '../core/errors.ts'
+import { storedError } from '../core/keep/stored-error.ts'
 import { tierOf } from '../core/priority.ts'
 import type {
   Admission,
@@ -18,9 +19,9 @@ import type {
   StoreQuery,
   StoreStats,
 } from '../core/store.ts'
+import { bytesOf } from './codec.ts'
 import type { Link } from './link.ts'
 import type { Payloads } from './payloads.ts'
-import { storedError } from './stored-error.ts'
 import { Op } from './wire.ts'
 
 const PAGE = 1_000
@@ -49,7 +50,7 @@ export class SqliteQueue implements QueueStore {
   }
 
   decode(encoded: Encoded): unknown {
-    return this.#parts.payloads.decode(encoded)
+    return this.#parts.payloads.decode(bytesOf(encoded))
   }
 
   nextSeq(): number {
@@ -61,7 +62,8 @@ export class SqliteQueue implements QueueStore {
     requireText(id)
     const answer = await this.#parts.link.push(
       [
-        ...([Op.ADMIT, seq, this.name, id, isKey, kind ?? null, tierOf(priority), payload, metadata ?? null] as const),
+        ...([Op.ADMIT, seq, this.name, id, isKey, kind ?? null, tierOf(priority)] as const),
+        ...([bytesOf(payload), bytesOf(metadata) ?? null] as const),
         ...([time(submittedAt) ?? 0, time(startAt), JSON.stringify(limits), time(startedAt)] as const),
       ],
       false,
@@ -79,7 +81,8 @@ export class SqliteQueue implements QueueStore {
   }
 
   async ended(seq: number, end: StoredEnd): Promise<void> {
-    const { outcome, endedAt, attempts, startedAt, waitMs, runMs, slot, error, isDead = outcome === 'failed' } = end
+    const { outcome, endedAt, attempts, startedAt, waitMs, runMs, slot, error } = end
+    const isDead = outcome === 'failed' || end.isDead === true
     const isCompleted = outcome === 'completed'
     const answer = isCompleted ? this.#parts.payloads.answer(end.result) : undefined
     const stored = error === undefined ? undefined : storedError(error)

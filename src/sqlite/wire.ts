@@ -5,7 +5,6 @@
  */
 import type {
   Admission,
-  Encoded,
   LiveRecord,
   RecoveredPage,
   StoredView,
@@ -13,6 +12,7 @@ import type {
   StoreQuery,
   StoreStats,
 } from '../core/store.ts'
+import type { Bytes } from './codec.ts'
 import type { FaultReport } from './fault.ts'
 import type { StoreReport } from './report.ts'
 
@@ -41,8 +41,8 @@ export type Admit = readonly [
   isKey: boolean,
   kind: string | null,
   tier: number,
-  payload: Encoded,
-  metadata: Encoded | null,
+  payload: Bytes,
+  metadata: Bytes | null,
   submittedAt: number,
   startAt: number | null,
   limits: string,
@@ -67,7 +67,7 @@ export type End = readonly [
   waitMs: number | null,
   runMs: number | null,
   slot: number | null,
-  result: Encoded | null,
+  result: Bytes | null,
   resultOmitted: string | null,
   error: string | null,
   errorCode: string | null,

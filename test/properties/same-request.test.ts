@@ -4,7 +4,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { isSame } from '../../src/core/admit/same-request.ts'
+import { isSame } from '../../src/core/same-request.ts'
 
 const payload = fc.anything({
   ...{ withBigInt: true, withDate: true, withMap: true, withSet: true, withSparseArray: true, withTypedArray: true },

@@ -8,6 +8,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { nodeDatabase, type OpenDatabase } from '../../src/sqlite/database.ts'
 import { Fault } from '../../src/sqlite/fault.ts'
 import { seeded } from '../support/seeded.ts'
 import {
@@ -207,4 +208,29 @@ test('what SQLite says of its own table of numbers is looked at, too', () => {
   }
   expect(name).toBeGreaterThan(0)
   expect(problems).toEqual([])
+})
+
+test.each([
+  [522, 'corrupt', 'a page is only there in part'],
+  [4874, 'unavailable', 'there is no room to look: a checkpoint is stuck on a disk that is full'],
+])('a store that is shorter than it says is damaged only if it can’t be read: SQLite’s %i is %s', (errcode, kind) => {
+  const sample = makeSample()
+  const path = join(temporaryFolder(), 'a.db')
+  for (const [name, bytes] of sample.files) writeFileSync(path + name, bytes)
+  const main = sample.files.get('') as Buffer
+  writeFileSync(path, main.subarray(0, main.length - 100))
+  const error = Object.assign(new Error('disk I/O error'), { code: 'ERR_SQLITE_ERROR', errcode })
+  const open: OpenDatabase = (of, isReadOnly) => {
+    const database = nodeDatabase(of, isReadOnly)
+    return {
+      exec: (sql) => database.exec(sql),
+      prepare() {
+        throw error
+      },
+      close: () => database.close(),
+    }
+  }
+  expect(() => openEngine(path, {}, open)).toThrow(
+    expect.objectContaining({ report: expect.objectContaining({ kind }) }),
+  )
 })

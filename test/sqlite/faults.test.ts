@@ -4,7 +4,6 @@
  */
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
-import type { QueueStore } from '../../src/core/store.ts'
 import { StoreUnavailableError } from '../../src/core/store-errors.ts'
 import { EngineFault } from '../../src/sqlite/engine.ts'
 import { Fault } from '../../src/sqlite/fault.ts'
@@ -12,87 +11,11 @@ import type { FileStore } from '../../src/sqlite/file-store.ts'
 import { Op, type Operation } from '../../src/sqlite/wire.ts'
 import { admit, attemptEnded, begin, change, end, fail, openEngine, temporaryFolder } from './support/engine.ts'
 import { type Faults, faultsAt, faultyDatabase } from './support/faulty.ts'
-import { admitted, completed, failed, faultyThread, open } from './support/store.ts'
+import { admitted, completed, faultyThread, open } from './support/store.ts'
+import { check, history, newlyTold, untilAccepted } from './support/told.ts'
 
 // Threads and processes are started, and the disk is synced: on a machine that is busy, that takes its time.
 vi.setConfig({ testTimeout: 60_000 })
-
-/** What the caller was told. */
-interface Told {
-  readonly live: Set<string>
-  readonly refused: Set<string>
-  readonly results: Map<string, unknown>
-  readonly dead: Set<string>
-  readonly attempts: Map<string, number>
-  refusals: number
-}
-
-/** Again until the disk is back: as an executor does that keeps its request waiting. */
-async function untilAccepted(told: Told, work: () => Promise<unknown>): Promise<void> {
-  for (;;) {
-    try {
-      await work()
-      return
-    } catch (error) {
-      if (!(error instanceof StoreUnavailableError)) throw error
-      told.refusals++
-      await new Promise((resolve) => setTimeout(resolve, 5))
-    }
-  }
-}
-
-async function history(queue: QueueStore, told: Told): Promise<void> {
-  for (let i = 0; i < 6; i++) {
-    const id = `r${i}`
-    try {
-      const seq = await admitted(queue, id)
-      told.live.add(id)
-      const facts: Promise<unknown>[] = []
-      if (i === 4) facts.push(queue.changed(seq, { priority: 'urgent' }))
-      if (i < 3) {
-        await untilAccepted(told, () => queue.begins(seq, 1, Date.now()))
-        told.attempts.set(id, 1)
-      }
-      if (i === 0 || i === 1) {
-        facts.push(queue.ended(seq, i === 0 ? completed(`result ${i}`) : failed(new Error('no'))))
-        await Promise.all(facts)
-        told.live.delete(id)
-        if (i === 0) told.results.set(id, JSON.stringify(`result ${i}`))
-        else told.dead.add(id)
-      } else {
-        if (i === 2) facts.push(queue.attemptEnded(seq, 1, { error: new Error('once more') }))
-        await Promise.all(facts)
-      }
-    } catch (error) {
-      if (!(error instanceof StoreUnavailableError)) throw error
-      told.refused.add(id)
-      told.refusals++
-    }
-  }
-}
-
-async function check(store: FileStore, told: Told): Promise<string[]> {
-  const problems: string[] = []
-  const { records } = await store.list({ limit: 1_000 })
-  const states = new Map(records.map((each) => [each.id, each]))
-  if (states.size !== records.length) problems.push('an id is there twice')
-  for (const id of told.live) {
-    const record = states.get(id)
-    if (record === undefined || record.endedAt !== undefined) problems.push(`${id} is not live`)
-    if (record !== undefined && record.attempts !== (told.attempts.get(id) ?? 0))
-      problems.push(`${id} has ${record.attempts} attempts`)
-  }
-  for (const [id, result] of told.results)
-    if (states.get(id)?.result !== result) problems.push(`${id} has lost its answer`)
-  for (const id of told.dead) if (states.get(id)?.state !== 'dead') problems.push(`${id} is not dead`)
-  for (const id of told.refused) if (states.has(id)) problems.push(`${id} was refused, and is there`)
-  return problems
-}
-
-const newlyTold = (): Told => ({
-  ...{ live: new Set<string>(), refused: new Set<string>(), results: new Map<string, unknown>() },
-  ...{ dead: new Set<string>(), attempts: new Map<string, number>(), refusals: 0 },
-})
 
 /** Through the real thread some of them, from another one each day; all of them by `FAULTS=all`. */
 const step = process.env.FAULTS === 'all' ? 1 : 17

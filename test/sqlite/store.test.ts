@@ -41,52 +41,6 @@ describe('a request', () => {
     expect(second.decode((records[0] as LiveRecord).payload)).toEqual({ text: 'é\u2028 \ud83d\ude00' })
   })
 
-  test('comes back in the order of arrival, page by page, whatever its priority', async () => {
-    const store = await open(file())
-    const queue = store.queue('main')
-    const other = store.queue('other')
-    const seqs: number[] = []
-    await Promise.all(
-      Array.from({ length: 25 }, (_, i) => {
-        const given = record(i % 5 === 4 ? other : queue, `r${i}`, { priority: i % 2 === 0 ? 'low' : 'urgent' })
-        if (i % 5 !== 4) seqs.push(given.seq)
-        return (i % 5 === 4 ? other : queue).admitted(given)
-      }),
-    )
-    await queue.changed(seqs[3] as number, { priority: 'normal' })
-    const found: number[] = []
-    let after: number | undefined
-    let pages = 0
-    do {
-      const page = await queue.recover(after, 6)
-      found.push(...page.records.map(({ seq }) => seq))
-      after = page.next
-      pages++
-    } while (after !== undefined)
-    expect(found).toEqual(seqs)
-    expect(pages).toBe(4)
-  })
-
-  test('that has ended is live no more, and its answer is kept', async () => {
-    const path = file()
-    const store = await open(path)
-    const queue = store.queue('main')
-    const seq = await admitted(queue, 'a', { startedAt: 5 })
-    await queue.ended(seq, completed({ n: 1 }))
-    expect(await queue.find('a')).toMatchObject({
-      state: 'completed',
-      attempts: 1,
-      generation: seq,
-      result: '{"n":1}',
-      payload: undefined,
-    })
-    // The same fact once more is no harm.
-    await queue.ended(seq, completed({ n: 2 }))
-    await queue.begins(seq, 2, 6)
-    expect(await queue.find('a')).toMatchObject({ state: 'completed', attempts: 1, result: '{"n":1}' })
-    expect(await store.stats()).toMatchObject({ live: 0, completed: 1 })
-  })
-
   test('whose answer can’t be encoded has ended, and the record says why there is none', async () => {
     const store = await open(file(), { maxPayloadBytes: 100 })
     const queue = store.queue('main')
@@ -111,29 +65,6 @@ describe('a request', () => {
 })
 
 describe('an id', () => {
-  test('is a key while it is live, and as long as its answer is kept', async () => {
-    const store = await open(file())
-    const queue = store.queue('main')
-    const other = store.queue('other')
-    const seq = await admitted(queue, 'a', { request: 1 })
-    expect(await queue.admitted(record(queue, 'a', { request: 1 }))).toEqual({ as: 'live', seq })
-    expect(await queue.admitted(record(queue, 'a', { request: 2 }))).toEqual({ as: 'payload', seq, isLive: true })
-    expect(await other.admitted(record(other, 'a', { request: 2 }))).toEqual({ as: 'stored' })
-    await queue.ended(seq, completed('yes'))
-    expect(await queue.admitted(record(queue, 'a', { request: 1 }))).toEqual({ as: 'known', seq, result: '"yes"' })
-    expect(await queue.admitted(record(queue, 'a', { request: 2 }))).toEqual({ as: 'payload', seq, isLive: false })
-  })
-
-  test('can be used again after a failure, and a later life has a greater generation', async () => {
-    const store = await open(file())
-    const queue = store.queue('main')
-    const first = await admitted(queue, 'a')
-    await queue.ended(first, failed(new TypeError('no'), 2))
-    const second = await admitted(queue, 'a', { request: 'another' })
-    expect(second).toBeGreaterThan(first)
-    expect(await queue.find('a')).toMatchObject({ state: 'waiting', generation: second })
-  })
-
   test('has a number that is never used again, also when all is gone', async () => {
     const path = file()
     const store = await open(path, { keep: { completed: { count: 0 } } })
@@ -149,22 +80,6 @@ describe('an id', () => {
 })
 
 describe('attempts', () => {
-  test('are counted before they begin, and never go down', async () => {
-    const path = file()
-    const store = await open(path)
-    const queue = store.queue('main')
-    const seq = await admitted(queue, 'a')
-    await queue.begins(seq, 1, 1)
-    await queue.attemptEnded(seq, 1, { error: new Error('once'), retryAt: Date.now() + 1e6 })
-    expect(await queue.find('a')).toMatchObject({ state: 'held', attempts: 1, crashes: 0, error: { message: 'once' } })
-    await queue.begins(seq, 2, 2)
-    expect(await queue.find('a')).toMatchObject({ state: 'running', attempts: 2 })
-    await queue.attemptEnded(seq, 1, {})
-    expect(await queue.find('a')).toMatchObject({ state: 'running', attempts: 2 })
-    await queue.attemptEnded(seq, 2, {})
-    expect(await queue.find('a')).toMatchObject({ state: 'waiting', attempts: 2, crashes: 0 })
-  })
-
   test('without an end make a dead letter after so many lives; those that were parked do not count', async () => {
     const path = file()
     for (let life = 1; life <= 4; life++) {
@@ -194,55 +109,6 @@ describe('attempts', () => {
   })
 })
 
-describe('a dead letter', () => {
-  test('is requeued by its generation, once, with a new number, and told to its executor', async () => {
-    const store = await open(file())
-    const queue = store.queue('main')
-    const seq = await admitted(queue, 'a', { request: { n: 1 }, limits: { cost: 3, after: ['x'] } })
-    await queue.ended(seq, failed(new RangeError('far off'), 4))
-    expect(await store.find('a')).toMatchObject({
-      state: 'dead',
-      reason: 'failed',
-      attempts: 4,
-      error: { name: 'RangeError' },
-    })
-    expect(await queue.requeue('a', seq + 1)).toBe(undefined)
-    const again = await queue.requeue('a', seq)
-    expect(again).toMatchObject({ id: 'a', payload: '{"n":1}', attempts: 0, crashes: 0, limits: { cost: 3 } })
-    expect(again?.limits.after).toBe(undefined)
-    expect(again?.seq).toBeGreaterThan(seq)
-    expect(await queue.requeue('a', seq)).toBe(undefined)
-    await queue.ended(again?.seq as number, failed('again'))
-    const arrived: LiveRecord[] = []
-    queue.arrived = (each) => arrived.push(each)
-    expect(await store.requeue('a', { generation: seq })).toBe(false)
-    expect(await store.requeue('a')).toBe(true)
-    expect(arrived).toHaveLength(1)
-    expect(await store.requeue('nobody')).toBe(false)
-  })
-
-  test('is not requeued while its id lives, and can be discarded', async () => {
-    const store = await open(file())
-    const queue = store.queue('main')
-    const seq = await admitted(queue, 'a')
-    await queue.ended(seq, failed(1))
-    await admitted(queue, 'a')
-    expect(await queue.requeue('a')).toBe(undefined)
-    expect(await queue.discard('a', seq + 5)).toBe(false)
-    expect(await queue.discard('a', seq)).toBe(true)
-    expect(await store.stats()).toMatchObject({ live: 1, dead: 0 })
-  })
-
-  test('is what becomes of a record that can’t be decoded, and is never requeued', async () => {
-    const store = await open(file())
-    const queue = store.queue('main')
-    const seq = await admitted(queue, 'a')
-    await queue.unreadable(seq, new SyntaxError('no JSON'))
-    expect(await store.find('a')).toMatchObject({ state: 'dead', reason: 'corrupt', error: { message: 'no JSON' } })
-    expect(await queue.requeue('a')).toBe(undefined)
-  })
-})
-
 test('a change is there after a start: priority, start, limits, the pause', async () => {
   const path = file()
   const store = await open(path)
@@ -257,49 +123,6 @@ test('a change is there after a start: priority, start, limits, the pause', asyn
   const { records, isPaused } = await (await open(path)).queue('main').recover()
   expect(records).toMatchObject([{ priority: 'urgent', startAt: undefined, limits: { timeoutMs: 9 } }])
   expect(isPaused).toBe(true)
-})
-
-test('records are listed the youngest first, by state, priority, id and error, page by page', async () => {
-  const store = await open(file())
-  const queue = store.queue('main')
-  for (let i = 0; i < 12; i++) {
-    const seq = await admitted(queue, `r${i}`, { priority: i % 2 ? 'low' : 'high', startedAt: i === 5 ? 1 : undefined })
-    if (i < 2) await queue.ended(seq, completed(i))
-    else if (i < 4) await queue.ended(seq, failed(Object.assign(new Error('x'), { code: i === 2 ? 'E2' : 'E3' })))
-    else if (i === 4) await queue.ended(seq, { outcome: 'expired', endedAt: 1, attempts: 0, error: new Error('late') })
-    if (i === 6) await queue.changed(seq, { startAt: Date.now() + 1e6 })
-  }
-  const ids = async (query: Parameters<typeof store.list>[0]) => (await store.list(query)).records.map(({ id }) => id)
-  expect(await ids({ state: 'live' })).toEqual(['r11', 'r10', 'r9', 'r8', 'r7', 'r6', 'r5'])
-  expect(await ids({ state: 'running' })).toEqual(['r5'])
-  expect(await ids({ state: 'held' })).toEqual(['r6'])
-  expect(await ids({ state: 'waiting', priority: 'low' })).toEqual(['r11', 'r9', 'r7'])
-  expect(await ids({ state: 'completed' })).toEqual(['r1', 'r0'])
-  expect(await ids({ state: 'dead' })).toEqual(['r3', 'r2'])
-  expect(await ids({ error: 'E2' })).toEqual(['r2'])
-  expect(await ids({ error: 'Error' })).toEqual(['r4'])
-  expect(await ids({ id: 'r1' })).toEqual(['r11', 'r10', 'r1'])
-  expect(await ids({ queue: 'other' })).toEqual([])
-  const all: string[] = []
-  let cursor: string | undefined
-  do {
-    const page = await store.list({ limit: 5, ...(cursor === undefined ? {} : { cursor }) })
-    all.push(...page.records.map(({ id }) => id))
-    cursor = page.cursor
-  } while (cursor !== undefined)
-  expect(all).toEqual(Array.from({ length: 12 }, (_, i) => `r${11 - i}`))
-  await expect(store.list({ cursor: 'no cursor!' })).rejects.toThrow(OptionsError)
-  // The store is still open.
-  expect((await store.stats()).expired).toBe(1)
-})
-
-test('no more is kept than was asked for', async () => {
-  const store = await open(file(), { keep: { completed: { count: 5 }, dead: { count: 3 } } })
-  const queue = store.queue('main')
-  const seqs = await Promise.all(Array.from({ length: 40 }, (_, i) => admitted(queue, `r${i}`)))
-  await Promise.all(seqs.map((seq, i) => queue.ended(seq, i % 2 === 0 ? completed() : failed(1))))
-  expect(await store.stats()).toMatchObject({ live: 0, completed: 5, dead: 3 })
-  expect((await store.list()).records).toHaveLength(8)
 })
 
 test('200,000 at once are stored, some thousand at a time', async () => {

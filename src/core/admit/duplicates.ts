@@ -8,8 +8,8 @@ import { DuplicateRequestError, QueueClosedError } from '../errors.ts'
 import type { Extras } from '../request-extras.ts'
 import { type RequestRecord, subjectOf } from '../request-record.ts'
 import { State } from '../request-state.ts'
+import { isSame } from '../same-request.ts'
 import type { Refusals } from './refusals.ts'
-import { isSame } from './same-request.ts'
 
 /** What happens to a request whose id is that of a live one. */
 export type OnDuplicate = 'join' | 'join-by-id' | 'reject'

@@ -42,7 +42,8 @@ export class History {
         const [, seq, id, tier, payload, isStarted] = call
         const live = this.live().find((entry) => entry.id === id)
         if (live !== undefined) return live.payload === payload ? 'live' : 'payload'
-        const known = this.#of('completed').find((entry) => entry.id === id)
+        // The youngest: a dead letter may be requeued after its id has completed in another life.
+        const known = this.#of('completed').findLast((entry) => entry.id === id)
         if (known !== undefined) return known.payload === payload ? 'known' : 'payload'
         const state = isStarted ? 'running' : 'waiting'
         this.#entries.set(seq, { seq, id, tier, payload, attempts: isStarted ? 1 : 0, crashes: 0, state, result: null })

@@ -1,10 +1,9 @@
 /**
- * A store with its thread, and a record for it.
+ * A store with its thread, and records for it.
  */
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { onTestFinished } from 'vitest'
-import type { NewRecord, QueueStore } from '../../../src/core/store.ts'
 import { FileStore } from '../../../src/sqlite/file-store.ts'
 import { type MakeWorker, makeWorker } from '../../../src/sqlite/link.ts'
 import { readSqliteOptions, type SqliteOptions } from '../../../src/sqlite/options.ts'
@@ -40,32 +39,4 @@ export function faultyThread(data: FaultyData): MakeWorker {
   }
 }
 
-export function record(
-  queue: QueueStore,
-  id: string,
-  more: Partial<NewRecord> & { request?: unknown } = {},
-): NewRecord {
-  const { request = { id }, ...rest } = more
-  return {
-    ...{ seq: queue.nextSeq(), id, isKey: true, priority: 'normal', payload: queue.encode(request, 'request') },
-    ...{ submittedAt: Date.now(), limits: {}, ...rest },
-  }
-}
-
-/** Admits one, and gives its number. */
-export async function admitted(
-  queue: QueueStore,
-  id: string,
-  more: Partial<NewRecord> & { request?: unknown } = {},
-): Promise<number> {
-  const given = record(queue, id, more)
-  const admission = await queue.admitted(given)
-  if (admission.as !== 'stored') throw new Error(`'${id}' was not stored: ${admission.as}`)
-  return given.seq
-}
-
-export const completed = (result: unknown = undefined, attempts = 1) =>
-  ({ outcome: 'completed', endedAt: Date.now(), attempts, result, waitMs: 1, runMs: 2, slot: 0 }) as const
-
-export const failed = (error: unknown, attempts = 1) =>
-  ({ outcome: 'failed', endedAt: Date.now(), attempts, error, waitMs: 1, runMs: 2, slot: 0 }) as const
+export { admitted, completed, failed, record } from '../../contract/support.ts'

@@ -1,8 +1,8 @@
 /**
- * An error as the file keeps it: its name, code, message and stack, each bounded, whatever its getters do.
+ * An error as it is kept: its name, code, message and stack, each bounded, whatever its getters do.
  */
-import { describe } from '../core/any-value.ts'
-import type { StoredError } from '../core/store.ts'
+import { describe } from '../any-value.ts'
+import type { StoredError } from '../store.ts'
 
 const MAX_WORD = 200
 const MAX_MESSAGE = 2_000

@@ -3,7 +3,7 @@
  */
 import { createContext, runInContext } from 'node:vm'
 import { expect, test } from 'vitest'
-import { isSame } from '../../../src/core/admit/same-request.ts'
+import { isSame } from '../../src/core/same-request.ts'
 
 class Point {
   readonly x = 1

@@ -1,6 +1,6 @@
 /**
- * Is it the same request once more? Whoever joins a live one by its id shares its run, and must have asked for the same.
- * Step 1 of 7.
+ * Is it the same request once more? Whoever joins a live one by its id shares its run, and must have asked for the same; and so
+ * must whoever is given an answer that is kept.
  *
  * Plain data is compared deeply: objects, arrays with their holes, Map, Set, Date, RegExp, ArrayBuffer and its views, with all
  * enumerable properties of their own. Anything else is the same only if it is the very same: a function, an instance of a
