@@ -8,7 +8,7 @@
  *
  *     a tier at a time, the lowest first (where an order compares across tiers: these of all tiers, then those)
  *       1 those that may not start yet and never started, the one that may start last first, and then those without a token
- *       2 those that stand in the queue, the last one first
+ *       2 those that stand in the queue, or could by now, the last one first
  *     and then those of 1 that others wait for by `after`
  *
  * A newcomer that may not start yet displaces only one that may start later still. The first that wait in a tier, as many as
@@ -33,6 +33,7 @@ export interface OpeningsParts {
       isOne: (record: RequestRecord) => boolean,
     ): RequestRecord | undefined
   }
+  readonly aside: { bringBack(record: RequestRecord): void }
   readonly held: {
     awaits(record: RequestRecord): boolean
     readonly starts: {
@@ -129,17 +130,30 @@ export class Openings {
     // Asked before anything is looked at: a guard may do anything.
     const lacksTokens = gate.tokensDueInMs(record) > 0
     const startAt = held.awaits(record) ? startOf(record) : Number.NEGATIVE_INFINITY
+    const place = { ...newcomer, lacksTokens }
+    if (gate.takesTokens && startAt === Number.NEGATIVE_INFINITY) this.#bringBack(place, skips)
     const start = { tier: newcomer.tier, startAt }
     const later = held.starts.lastBehind(start, false, skips)
     const awaited = held.starts.lastBehind(start, true, skips)
     if (startAt > Number.NEGATIVE_INFINITY) return [later, awaited]
     // Those that wait for a token, and come after those of their tier whose time is known.
-    const place = { ...newcomer, lacksTokens }
     const aside = queue.lastAside(place, skips, isNotAwaited)
     const standing = queue.lastBehind(newcomer, skips)
     const first = [later, aside, standing].filter((each) => each !== undefined)
     if (!queue.comparesTiers) first.sort((one, other) => other.tier - one.tier)
     return [...first, awaited, queue.lastAside(place, skips, isAwaited)]
+  }
+
+  /** Those stand in the queue again that would make room for want of a token, and have one: a bucket brings back its first one only. */
+  #bringBack(place: Newcomer & { readonly lacksTokens: boolean }, skips: Skips): void {
+    const { aside, gate, queue } = this.#parts
+    for (const isOne of [isNotAwaited, isAwaited]) {
+      for (;;) {
+        const last = queue.lastAside(place, skips, isOne)
+        if (last === undefined || !gate.tokens.areThereFor(last) || last.status !== State.ASIDE) break
+        aside.bringBack(last)
+      }
+    }
   }
 
   /** Those of a tier that wait are the first ones, or have slots of their own: nobody of another tier displaces them. */

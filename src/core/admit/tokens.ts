@@ -9,6 +9,7 @@
  */
 import type { Claim } from '../claim.ts'
 import type { Timeline } from '../clock.ts'
+import { priorities } from '../priority.ts'
 import { claimsOf, type RequestRecord } from '../request-record.ts'
 import { State } from '../request-state.ts'
 import { type Guards, nothingWaits } from './all-guards.ts'
@@ -117,6 +118,15 @@ export class Tokens {
     } finally {
       guards.end(outer)
     }
+  }
+
+  /** Are they there by now for one that is set aside, beside those of all others of its bucket that are no less urgent? */
+  areThereFor(record: RequestRecord): boolean {
+    const { tier } = record
+    const parts = priorities.map((_, other) => (other <= tier ? 1 : 0))
+    const lines = this.#host.tokenLines()
+    const claims = claimsOf(record) as readonly Claim[]
+    return claims.every((claim) => this.inMs(record, claim, lines.ahead(claim, parts) - claim.tokens) <= 0)
   }
 
   /** In how many ms a guard has the tokens for one that is in, after so many others. */

@@ -532,6 +532,54 @@ describe('a full queue', () => {
     expect(await Promise.all(ends)).toEqual(['a 0', 'a 1', 'TRIAGE_SHED', 'TRIAGE_QUEUE_FULL', 'a 4'])
   })
 
+  // Of those that wait for the tokens of a bucket, the first one stands again: the second one could start as well by now.
+  const later = async (more: object = {}) => {
+    const rate = rated({ ...options, rateLimit: perKey({ burst: 2 }), concurrency: 1, ...more })
+    const { clock, queue, send, submit } = rate
+    const ends: Promise<unknown>[] = []
+    for (const name of ['a 0', 'a 1', 'a 2']) {
+      ends.push(send(name, 'low', { key: 'a' }))
+      await clock.advance(1)
+    }
+    const last = await submit('a 3', 'low', { key: 'a' })
+    ends.push(last.result.catch(({ code }) => code))
+    await clock.advance(1)
+    ends.push(send('runs', 'low', { key: 'r', ms: 1_000 }))
+    await clock.advance(500)
+    expect(queue.getStatus()).toMatchObject({ running: 1, waiting: 2 })
+    return { ...rate, ends, last }
+  }
+
+  test('does not displace one whose token has come meanwhile, for one that goes behind it', async () => {
+    const { clock, ends, send } = await later()
+    ends.push(send('b', 'low', { key: 'b' }))
+    await clock.run()
+    expect(await Promise.all(ends)).toEqual(['a 0', 'a 1', 'a 2', 'a 3', 'runs', 'TRIAGE_QUEUE_FULL'])
+  })
+
+  test('displaces such a one for one that goes before it', async () => {
+    const { clock, ends, send } = await later()
+    ends.push(send('b', 'high', { key: 'b' }))
+    await clock.run()
+    expect(await Promise.all(ends)).toEqual(['a 0', 'a 1', 'a 2', 'TRIAGE_SHED', 'runs', 'b'])
+  })
+
+  test('displaces one that a more urgent one has taken its token from', async () => {
+    const { clock, ends, send } = await later({ maxQueueSize: 3 })
+    ends.push(send('a 4', 'urgent', { key: 'a' }))
+    ends.push(send('b', 'low', { key: 'b' }))
+    await clock.run()
+    expect(await Promise.all(ends)).toEqual(['a 0', 'a 1', 'a 2', 'TRIAGE_SHED', 'runs', 'a 4', 'b'])
+  })
+
+  test('nor one whose token has come, and that others wait for', async () => {
+    const { clock, ends, last, send } = await later({ maxQueueSize: { total: 4, low: 3 } })
+    ends.push(send('after', 'high', { key: 'c' }, { after: [last] }))
+    ends.push(send('b', 'low', { key: 'b' }), send('c', 'low', { key: 'c' }))
+    await clock.run()
+    expect(await Promise.all(ends)).toEqual(['a 0', 'a 1', 'a 2', 'a 3', 'runs', 'after', 'b', 'TRIAGE_QUEUE_FULL'])
+  })
+
   test('displaces last of all one that others wait for, and never one that has run', async () => {
     const { clock, queue, send, submit } = full({
       maxQueueSize: 3,
@@ -796,6 +844,28 @@ test.each([['b'], []])(
     expect([await end, started]).toEqual(['TRIAGE_CANCELLED', more.map((name) => [name, 50])])
   },
 )
+
+test('a guard that ends one that was set aside as it is asked for whom it makes room loses nobody', async () => {
+  let last: QueuedRequest<string, string> | undefined
+  const guard: Guard = {
+    name: 'ends',
+    tokensInMs: ({ at, request }) => {
+      if (at > 50 && request === 'last') last?.cancel()
+      return at < 50 ? 50 - at : 0
+    },
+  }
+  const { clock, queue, send, started, submit } = rated({ rateLimit: guard, concurrency: 1, maxQueueSize: 2 })
+  void send('first', 'normal', { ms: 100 })
+  last = await submit('last')
+  const end = last.result.catch(({ code }) => code)
+  await clock.advance(60)
+  void send('stands')
+  const ends = [end, send('comes')]
+  await clock.run()
+  expect(await Promise.all(ends)).toEqual(['TRIAGE_CANCELLED', 'TRIAGE_QUEUE_FULL'])
+  expect(started.map(([name]) => name)).toEqual(['first', 'stands'])
+  expect(queue.getStatus()).toMatchObject({ waiting: 0, running: 0 })
+})
 
 test('an order of turns that does not know what it is to be set aside is told that it has left, and comes again', async () => {
   const order = aging({ high: 0, low: 1_000 }, { within: fairBy(keyOf) })

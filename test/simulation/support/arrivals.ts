@@ -53,7 +53,7 @@ export class Arrivals extends Room {
     if (isFull && whenFull === 'shed' && this.in('held').some(hasJustEnded))
       this.unsure = 'one is displaced as those end that another waits for'
     // Those without a token go first: since when one is set aside is a matter of microtasks.
-    if (isFull && whenFull === 'shed' && this.in('line').some((other) => !this.hasToken(other)))
+    if (isFull && whenFull === 'shed' && this.line().some(this.lacksToken))
       this.unsure = 'one makes room, and some have no token'
     if (isFull && victim === undefined) {
       this.#refuse(first, 'TRIAGE_QUEUE_FULL')

@@ -86,6 +86,14 @@ export class Books {
   protected hasToken = ({ first }: Job, ahead = 0): boolean =>
     this.tokens === undefined || this.tokens.at(first.key, this.now) >= ahead + 1
 
+  /** Is there none for it when those have theirs that stand before it, or are no less urgent? */
+  protected lacksToken = (job: Job): boolean => {
+    const line = this.line()
+    const before = line.slice(0, line.indexOf(job))
+    const others = line.filter((other) => other !== job && (before.includes(other) || other.tier <= job.tier))
+    return !this.hasToken(job, others.filter(({ first }) => first.key === job.first.key).length)
+  }
+
   /** The next of some that stand in this order: those without a token hold back nobody. */
   protected pickOf(all: readonly Job[]): Job | undefined {
     const free = this.free()

@@ -47,6 +47,7 @@ export function compare(world: World): void {
     world.fail(`nobody is called, the model says ${next.first.n}`)
     return
   }
+  model.settles()
   const line = model.line()
   for (const seen of world.seen) if (!seen.isDone) compareOne(world, model, seen, line)
   if (status !== undefined) compareStatus(world, model, status)

@@ -9,16 +9,29 @@ import { Seating } from './seating.ts'
 export class Room extends Seating {
   /** How many of the line have a slot promised: a burst takes the free ones at once, and starts a microtask later. */
   promised = 0
+  /** Those of the line that were set aside, since they had no token when it was their turn. */
+  aside = new Set<Job>()
 
   isPromised(job: Job): boolean {
-    const isHeavy = [job, ...this.in('line')].map(({ first }) => first).some(({ cost }) => cost > 1)
+    // One that is set aside for want of a token saves no slots.
+    const heavy = this.in('line').filter(({ first }) => first.cost > 1)
+    const isHeavy = job.first.cost > 1 || heavy.some((other) => this.hasToken(other))
     const isReserved = this.rules.reserve.some((slots) => slots > 0)
     // Those that are set aside have no use for a slot.
     const again = this.in('line').filter((other) => other.failures > 0 && this.hasToken(other)).length
     const taken = this.promised + again + this.seated().reduce((sum, { first }) => sum + first.cost, 0)
     const sameKey = this.in('line').filter((other) => other.first.key === job.first.key).length
     const hasToken = this.hasToken(job, sameKey)
-    return !this.paused && !this.isLater(job) && !isHeavy && !isReserved && hasToken && this.free() > taken
+    const is = !this.paused && !this.isLater(job) && !isHeavy && !isReserved && hasToken && this.free() > taken
+    if (is && heavy.some((other) => !this.aside.has(other)))
+      this.unsure = 'one that takes several slots has no token, and it may not be its turn yet'
+    return is
+  }
+
+  /** All has been done that can be done at this instant: if a slot is free, those without a token have had their turn. */
+  settles(): void {
+    const had = this.paused || this.free() < 1 ? [] : this.in('line').filter((job) => !this.hasToken(job))
+    this.aside = new Set([...had, ...this.aside].filter((job) => job.place === 'line' && !this.hasToken(job)))
   }
 
   isTierFull(tier: number): boolean {

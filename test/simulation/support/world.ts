@@ -149,6 +149,7 @@ export class World {
   act(action: Action): void {
     this.note(() => JSON.stringify(action))
     this.counts.add(action.do)
+    if (this.model !== undefined && this.model.unsure !== '') this.unsure(this.model.unsure)
     this.onStack++
     try {
       perform(this, action)
