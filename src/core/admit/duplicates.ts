@@ -90,13 +90,18 @@ export class Duplicates {
     }
     let same: boolean
     try {
-      same = this.#parts.keeper?.isSame(twin, record) ?? isSame(this.#payloadOf(twin), this.#payloadOf(record))
+      same = twin.extras?.kind === record.extras?.kind && this.#isSame(twin, record)
     } catch (error) {
       return refuse(error)
     }
     if (!same) return refuse(new DuplicateRequestError(subjectOf(record), 'payload'))
     if (this.#parts.closing.begun) return refuse(new QueueClosedError(subjectOf(record)))
     return record.status === State.ARRIVING
+  }
+
+  /** Where a store encodes them, by that. */
+  #isSame(twin: RequestRecord, record: RequestRecord): boolean {
+    return this.#parts.keeper?.isSame(twin, record) ?? isSame(this.#payloadOf(twin), this.#payloadOf(record))
   }
 
   /** As it was submitted. */

@@ -52,7 +52,7 @@ function limitsOf(record: RequestRecord, extras: Extras, after: readonly string[
 export function newRecordOf(record: RequestRecord, now: number): NewRecord {
   const { seq, payload, metadata, limits } = storedOf(record)
   const { ownId, kind, later } = record.extras as Extras
-  const submittedAt = Date.now() - (now - record.enqueuedAt)
+  const submittedAt = Math.round(Date.now() - (now - record.enqueuedAt))
   const delayMs = later === undefined ? 0 : later.startAt - record.enqueuedAt
   return {
     ...{
@@ -71,12 +71,10 @@ export function newRecordOf(record: RequestRecord, now: number): NewRecord {
   }
 }
 
-/** Have these the same payload, by what is kept of it, and are they of one kind? */
-export function isSame(one: RequestRecord, other: RequestRecord): boolean {
-  return isEqual(storedOf(one).payload, storedOf(other).payload) && one.extras?.kind === other.extras?.kind
-}
-
-function isEqual(one: string | Uint8Array, other: string | Uint8Array): boolean {
-  if (typeof one === 'string' || typeof other === 'string') return one === other
-  return one.length === other.length && one.every((byte, i) => byte === other[i])
+/** Have these the same payload, by what is kept of it? Undefined: it is kept as it is, and must be compared as such. */
+export function isSame(one: RequestRecord, other: RequestRecord): boolean | undefined {
+  const [a, b] = [storedOf(one).payload, storedOf(other).payload]
+  if (typeof a === 'string' || typeof b === 'string') return a === b
+  if (!(a instanceof Uint8Array && b instanceof Uint8Array)) return undefined
+  return a.length === b.length && a.every((byte, i) => byte === b[i])
 }

@@ -81,7 +81,7 @@ export class Ends {
   #records(record: RequestRecord, stored: StoredRequest, value: unknown, from: State, run: RunOf | undefined): void {
     const { tell, timeline } = this.#parts
     const { status } = record
-    const startedAt = run === undefined ? undefined : Date.now() - (timeline.now() - run.startedAt)
+    const startedAt = run === undefined ? undefined : Math.round(Date.now() - (timeline.now() - run.startedAt))
     const end: StoredEnd = {
       outcome: outcomes[status - State.COMPLETED] as Outcome,
       endedAt: Date.now(),

@@ -179,7 +179,7 @@ export class StoreKeeper implements Keeper {
     later.after = [...(later.after ?? []), recovered]
   }
 
-  isSame(one: RequestRecord, other: RequestRecord): boolean {
+  isSame(one: RequestRecord, other: RequestRecord): boolean | undefined {
     return isSame(one, other)
   }
 

@@ -24,6 +24,7 @@ import { StoreUnavailableError } from '../store-errors.ts'
 import type { Entry } from './entry.ts'
 import { type KeepChoice, keepRule, wholeKeep } from './keep-options.ts'
 import { Line } from './line.ts'
+import { keeper } from './make-keeper.ts'
 import { decode, MemoryQueue, type Shelves } from './memory-queue.ts'
 import { Minutes } from './minutes.ts'
 import { type Shared, Shelf } from './shelf.ts'
@@ -76,6 +77,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
 
 class Memory implements MemoryStore, Shelves {
   readonly isDurable = false
+  readonly keeper = keeper
   readonly promises: readonly string[] = [
     'ends and dead letters are kept in memory; all of it is gone with the process',
   ]
