@@ -93,7 +93,7 @@ export {
 
 // Look on.
 export type { ExecutorHealth, HealthReason } from './core/watch/health.ts'
-export type { ExecutorState, ExecutorStatus } from './core/watch/status.ts'
+export type { ExecutorState, ExecutorStatus, KeptStatus } from './core/watch/status.ts'
 export type { WaitingRequest } from './core/watch/waiting.ts'
 export type {
   ExecutorEvent,
@@ -109,6 +109,8 @@ export type { HistogramReading } from './core/watch/histogram.ts'
 export type { Describable } from './core/watch/describable.ts'
 export { type Description, describe } from './core/watch/describe.ts'
 export type { EffectiveOptions } from './core/effective-options.ts'
+export type { ErrorView, RequestStateLike, RequestView } from './core/watch/request-view.ts'
+export type { HandleLike, Maybe, QueuedExecutorLike } from './core/executor-like.ts'
 export type { ByPriority } from './core/priority.ts'
 
 // Remember (a durable store is made by `triage-queue/sqlite`).

@@ -248,6 +248,11 @@ export class QueuedExecutor<Req = unknown, Res = unknown, Metadata = unknown, In
     update(this.#engine, options as UpdateOptions)
   }
 
+  /** What it is called in logs, metrics and stores. */
+  get name(): string {
+    return this.#parts.settings.name
+  }
+
   /** How many calls of the executor may run at once. A smaller number shrinks as runs end. */
   get concurrency(): number {
     return this.#engine.slots.limit
@@ -256,6 +261,11 @@ export class QueuedExecutor<Req = unknown, Res = unknown, Metadata = unknown, In
   /** @throws {OptionsError} unless it is an integer of at least 1 */
   set concurrency(concurrency: number) {
     this.#engine.resize(requireConcurrency(concurrency))
+  }
+
+  /** The same as to set `concurrency`. @throws {OptionsError} unless it is an integer of at least 1 */
+  setConcurrency(concurrency: number): void {
+    this.concurrency = concurrency
   }
 
   /**

@@ -6,7 +6,7 @@
  *     4  src/<subpath>/**                                  work on the executor handed to them
  *     3  src/index.ts                                      the public names
  *     2  src/core/{options,settings,effective-options,request-options}.ts,
- *        src/core/{engine,map,update,queued-executor,task-queue}.ts
+ *        src/core/{engine,map,update,queued-executor,task-queue,executor-like}.ts
  *                                                          know the order of the stations
  *     1  src/core/{admit,queue,run,settle,watch,keep}/**   the stations
  *     0  src/core/*.ts                                     the words that all stations share
@@ -27,6 +27,7 @@ const EXECUTOR_FILES = new Set([
   'update.ts',
   'queued-executor.ts',
   'task-queue.ts',
+  'executor-like.ts',
 ])
 const CORE_PACKAGES = new Set(['node:async_hooks', 'eventemitter3'])
 

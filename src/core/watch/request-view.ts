@@ -2,17 +2,28 @@
  * What is known of a request: live, or kept by the store. As plain data, for whoever looks from outside. Step 7 of 7.
  */
 import type { Priority } from '../priority.ts'
+import type { RunProgress } from '../queued-request.ts'
 import type { RequestRecord } from '../request-record.ts'
 import { type RequestState, State } from '../request-state.ts'
 import type { Encoded, StoredView } from '../store.ts'
 
-/** A request as `find()` shows it. Times are ISO strings of the wall clock. */
+/** The states of a request, those included that only a store or a service speaks of. */
+export type RequestStateLike = RequestState | 'checking' | 'held' | 'dead'
+
+/** What an error is, where its class can't be told. */
+export interface ErrorView {
+  readonly name: string
+  readonly code?: string | undefined
+  readonly message?: string | undefined
+}
+
+/** A request as it is shown: live, or kept by a store. Times are ISO strings of the wall clock, or ms where the name says so. */
 export interface RequestView {
   readonly id: string
   readonly queue: string
   readonly kind?: string | undefined
   /** `'held'`: not before its time. `'dead'`: what a store says of one that has failed for good. */
-  readonly state: RequestState | 'held' | 'dead'
+  readonly state: RequestStateLike
   readonly priority: Priority
   /** Its key of fairness or of a rate. */
   readonly key?: string | undefined
@@ -21,8 +32,10 @@ export interface RequestView {
   /** How many attempts were begun. */
   readonly attempts: number
   readonly position?: number | undefined
-  /** How far its run has come, from 0 to 1. */
-  readonly progress?: number | undefined
+  /** About when it starts, in ms from now. */
+  readonly estimateMs?: number | undefined
+  /** How far its run has come. */
+  readonly progress?: { readonly fraction: number; readonly message?: string | undefined } | undefined
   readonly submittedAt: string
   readonly startedAt?: string | undefined
   readonly endedAt?: string | undefined
@@ -30,9 +43,7 @@ export interface RequestView {
   readonly runMs?: number | undefined
   readonly slot?: number | undefined
   readonly result?: unknown
-  readonly error?:
-    | { readonly name: string; readonly code?: string | undefined; readonly message?: string | undefined }
-    | undefined
+  readonly error?: ErrorView | undefined
   readonly metadata?: unknown
 }
 
@@ -61,7 +72,7 @@ function liveView(record: RequestRecord, { settings, timeline }: FindParts): Req
   return defined({
     ...{ id, queue: settings.name, kind: extras?.kind, state, priority, generation: extras?.stored?.seq ?? 0 },
     attempts: record.attemptsWith(ranFrom === undefined ? attempt - 1 : attempt),
-    ...{ position: record.position(), progress: progress?.fraction, submittedAt: iso(record.enqueuedAt) },
+    ...{ position: record.position(), progress: progressOf(progress), submittedAt: iso(record.enqueuedAt) },
     startedAt: startedAt === undefined ? undefined : iso(startedAt),
     waitMs: Math.max((ranFrom ?? now) - record.timedFrom, 0),
     runMs: ranFrom === undefined ? undefined : now - ranFrom,
@@ -80,6 +91,12 @@ function keptView(view: StoredView, decode: (encoded: Encoded) => unknown): Requ
     error: error === undefined ? undefined : { name: error.name, code: error.code, message: error.message },
     metadata: metadata === undefined ? undefined : decode(metadata),
   })
+}
+
+function progressOf(progress: RunProgress | undefined): RequestView['progress'] {
+  if (progress === undefined) return undefined
+  const { fraction, message } = progress
+  return message === undefined ? { fraction } : { fraction, message }
 }
 
 /** Without what is not known. */

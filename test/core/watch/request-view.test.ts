@@ -11,9 +11,19 @@ test('a live request is shown as it is, without what is not known', async () => 
   void queue.execute('b', { id: 'b', priority: 'high', kind: 'k' }).catch(() => {})
   await turn()
   await clock.advance(20)
+  gate.call('a').run.progress(0.5, 'half')
+  expect((await queue.find('a'))?.progress).toEqual({ fraction: 0.5, message: 'half' })
   gate.call('a').run.progress(0.5)
   expect(await queue.find('a')).toMatchObject({
-    ...{ id: 'a', queue: 'q', state: 'running', priority: 'normal', generation: 0, attempts: 1, progress: 0.5 },
+    ...{
+      id: 'a',
+      queue: 'q',
+      state: 'running',
+      priority: 'normal',
+      generation: 0,
+      attempts: 1,
+      progress: { fraction: 0.5 },
+    },
     ...{ waitMs: 0, runMs: 20, metadata: { user: 1 }, startedAt: expect.any(String), submittedAt: expect.any(String) },
   })
   const b = await queue.find('b')

@@ -1,0 +1,19 @@
+/**
+ * What a back end can't promise, and why: `docs/back-ends.md` prints this same table.
+ */
+
+/** The back ends that the suite is run against. */
+export const backEnds = ['in process', 'memoryStore()', 'SQLite'] as const
+
+export type BackEnd = (typeof backEnds)[number]
+
+/** By the promise, as the suite names it. */
+export const exceptions: { readonly [promise: string]: { readonly [B in BackEnd]?: string } } = {
+  'what has ended is found by its id': { 'in process': 'Nothing is kept of what has ended.' },
+  'what has completed is answered again, and does not run': {
+    'in process': 'Nothing is kept of what has ended: the request runs again.',
+  },
+  'close without drain cancels what waits': {
+    SQLite: 'It is parked: its callers get a `ParkedError`, and it runs after the next start.',
+  },
+}
