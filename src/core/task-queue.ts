@@ -12,15 +12,16 @@ import type { QueuedExecutorOptions, RequestArguments, RequestOptions } from './
 import { QueuedExecutor } from './queued-executor.ts'
 import type { QueuedRequest } from './queued-request.ts'
 import type { RunContext } from './run/run-context.ts'
+import type { Store } from './store.ts'
 
 /** A function to be called when its turn comes: with `run`, whose signal it hands on. A failure may be tried again: `retry`. */
 // biome-ignore lint/suspicious/noExplicitAny: a `Task` is any task, whatever metadata it reads.
 export type Task<T = unknown, Metadata = any> = (run: RunContext<Metadata>) => T | PromiseLike<T>
 
-/** Those of a `QueuedExecutor`, but for a schema. `onDuplicate` is 'join-by-id' by default, since two closures are never equal. */
+/** Those of a `QueuedExecutor`, but for a schema and other kinds; no store can keep functions over a restart. `onDuplicate` is 'join-by-id' by default, since two closures are never equal. */
 export type TaskQueueOptions<Metadata = unknown> = Omit<
   QueuedExecutorOptions<Task<unknown, Metadata>, Metadata>,
-  'schema' | 'maxChecking'
+  'schema' | 'maxChecking' | 'kinds'
 >
 
 /** How the calls of a wrapped function are handed in: always alike, or by their arguments. */
@@ -61,7 +62,7 @@ type ArgumentsOf<F> = F extends (...args: infer Args) => unknown ? Args : never
 export class TaskQueue<Metadata = unknown> extends QueuedExecutor<Task<unknown, Metadata>, unknown, Metadata> {
   /** @throws {OptionsError} */
   constructor(options?: TaskQueueOptions<Metadata> | undefined) {
-    super(callTask, options as QueuedExecutorOptions<Task<unknown, Metadata>, Metadata> | undefined)
+    super(callTask, keepable(options) as QueuedExecutorOptions<Task<unknown, Metadata>, Metadata> | undefined)
   }
 
   protected static override onDuplicate(): OnDuplicate {
@@ -146,6 +147,13 @@ export class TaskQueue<Metadata = unknown> extends QueuedExecutor<Task<unknown, 
     const { name, length } = fn
     return Object.defineProperties(wrapped, { name: { value: name }, length: { value: length } })
   }
+}
+
+/** A function does not outlive the process. */
+function keepable<M>(options: TaskQueueOptions<M> | undefined): TaskQueueOptions<M> | undefined {
+  const store = Object(options).store as Store | undefined
+  if (store?.isDurable !== true) return options
+  throw new OptionsError('store', 'one in memory, such as memoryStore(), since functions can not be stored', store)
 }
 
 /** What a queue of tasks executes. */

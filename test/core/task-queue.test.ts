@@ -1,5 +1,14 @@
 /** Tasks as requests: what `TaskQueue` adds to a `QueuedExecutor`. The types are in `test/types/tasks.ts`. */
-import { backoff, fairBy, OptionsError, QueuedExecutor, type RunContext, type Task, TaskQueue } from 'triage-queue'
+import {
+  backoff,
+  fairBy,
+  memoryStore,
+  OptionsError,
+  QueuedExecutor,
+  type RunContext,
+  type Task,
+  TaskQueue,
+} from 'triage-queue'
 import { VirtualClock } from 'triage-queue/simulation'
 import { describe, expect, test, vi } from 'vitest'
 
@@ -195,4 +204,14 @@ describe('wrap()', () => {
   test('refuses what is no function', () => {
     expect(() => new TaskQueue().wrap(fetched as never)).toThrow("Option 'wrap': expected a function")
   })
+})
+
+test('functions are kept by a store in memory, and by none that is durable', async () => {
+  const queue = new TaskQueue({ store: memoryStore() })
+  expect(await queue.run(() => 7, { id: 'a' })).toBe(7)
+  expect(await queue.run(() => 8, { id: 'a', onDuplicate: 'join-by-id' })).toBe(7)
+  const durable = { ...memoryStore(), isDurable: true } as never
+  expect(() => new TaskQueue({ store: durable })).toThrow(
+    "Option 'store': expected one in memory, such as memoryStore()",
+  )
 })
