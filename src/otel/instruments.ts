@@ -6,7 +6,7 @@
  * and units are such that an exporter for Prometheus makes the names of `triage-queue/prometheus` of them.
  */
 import { type Attributes, type BatchObservableResult, type Meter, type Observable, ValueType } from '@opentelemetry/api'
-import { type ByPriority, type ExecutorStatus, priorities } from '../index.ts'
+import { type ByPriority, type ExecutorStatus, type KeptStatus, priorities } from '../index.ts'
 import type { Watched } from './watched.ts'
 
 interface Status extends ExecutorStatus {
@@ -167,7 +167,7 @@ function ofStore(
   name: string,
   unit: string,
   description: string,
-  read: (store: NonNullable<ExecutorStatus['store']>, observe: Observe) => void,
+  read: (store: KeptStatus, observe: Observe) => void,
 ): Instrument {
   const readIt: Instrument['read'] = ({ store }, observe) => {
     if (store) read(store, observe)

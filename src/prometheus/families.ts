@@ -4,7 +4,7 @@
  * No label holds what a caller chose: priorities and outcomes are a few words, reasons the codes of our errors.
  */
 import { type Priority, priorities } from '../core/priority.ts'
-import type { ExecutorHistograms, ExecutorStatus, HistogramReading, Outcome } from '../index.ts'
+import type { ExecutorHistograms, ExecutorStatus, HistogramReading, KeptStatus, Outcome } from '../index.ts'
 import type { Labels } from './labels.ts'
 
 /** An executor at one instant. */
@@ -197,7 +197,7 @@ function counter(name: string, help: string, read: NumberFamily['read']): Number
 }
 
 /** What is read of a store; nothing, where there is none. */
-function kept(read: (store: NonNullable<ExecutorStatus['store']>) => readonly Series<number>[]): NumberFamily['read'] {
+function kept(read: (store: KeptStatus) => readonly Series<number>[]): NumberFamily['read'] {
   return ({ status: { store } }) => (store ? read(store) : [])
 }
 
