@@ -6,13 +6,18 @@
  * What a service of yours needs of it is four lines, marked with ①. The load is in `traffic.ts`.
  */
 import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { Registry } from 'prom-client'
 // In your project: from 'triage-queue/prometheus'
 import { prometheus } from '../../src/prometheus/index.ts'
+// In your project: from 'triage-queue/sqlite'
+import { openStore } from '../../src/sqlite/index.ts'
 import { readArguments } from '../demo/arguments.ts'
 import { makePlan } from '../demo/plan.ts'
 import { Service } from '../demo/service-client.ts'
@@ -42,7 +47,11 @@ async function serve(): Promise<void> {
   }
   const service = await Service.start((why) => fail(why))
   const { capacityPerSecond } = await makePlan(service, readArguments([]), [])
-  const queues = makeQueues(service, capacityPerSecond)
+  // A file that goes with the process: yours stays, or there is nothing to come back.
+  const directory = mkdtempSync(join(tmpdir(), 'triage-queue-'))
+  process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
+  const store = await openStore(join(directory, 'archive.db'))
+  const queues = makeQueues(service, capacityPerSecond, store)
 
   const registry = new Registry() // ①
   const disposers = [queues.demo, queues.archive].map((queue) => prometheus(queue, { registry })) // ①
@@ -69,6 +78,7 @@ async function serve(): Promise<void> {
     )
   }
   for (const dispose of disposers) dispose()
+  await store.close()
   server.close()
   server.closeAllConnections()
   service.stop()

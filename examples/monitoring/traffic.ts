@@ -1,13 +1,13 @@
 /**
  * What is there to see? Two queues, with the troubles that real ones have.
  *
- * `demo` stands in front of the service; what it has answered goes on to `archive`, which is half as fast and lets its
- * callers wait. The load comes in waves of a minute, from a fifth of what the service can do up to three times as much.
+ * `demo` stands in front of the service; what it has answered goes on to `archive`, which is half as fast, lets its
+ * callers wait, and keeps its requests in a store. The load comes in waves of a minute, from a fifth of what the service can do up to three times as much.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 // In your project: from 'triage-queue'
-import { backoff, QueuedExecutor, type RequestOptions } from '../../src/index.ts'
+import { backoff, QueuedExecutor, type RequestOptions, type Store } from '../../src/index.ts'
 import { type Arrival, DEADLINE_MS, MIX, madeUpLoad, randomFrom, send } from '../demo/load.ts'
 import type { Service } from '../demo/service-client.ts'
 
@@ -28,7 +28,7 @@ interface Work {
 
 export type Queues = ReturnType<typeof makeQueues>
 
-export function makeQueues(service: Service, capacityPerSecond: number) {
+export function makeQueues(service: Service, capacityPerSecond: number, store: Store) {
   const demo = new QueuedExecutor(
     async ({ bytes, deaf }: Work, run) => {
       if (deaf) await sleep(DEAF_MS)
@@ -51,6 +51,7 @@ export function makeQueues(service: Service, capacityPerSecond: number) {
     whenFull: 'block',
     maxBlocked: 50,
     waitTimeoutMs: 2_000,
+    store,
   })
   return { demo, archive }
 }

@@ -15,7 +15,7 @@ const MAX_TEXT = 500
 /** Node's own ten frames, with long paths. */
 const MAX_STACK = 4_000
 
-/** Their messages hold numbers, priorities and the request's id, which its line shows anyway. */
+/** Their messages hold numbers, priorities and the request's id, which its line shows anyway; nothing else of a request. */
 const QUOTES_NOTHING = new Set([
   'TRIAGE_QUEUE_FULL',
   'TRIAGE_QUEUE_CLOSED',
@@ -23,6 +23,9 @@ const QUOTES_NOTHING = new Set([
   'TRIAGE_WAIT_TIMEOUT',
   'TRIAGE_RUN_TIMEOUT',
   'TRIAGE_SHED',
+  'TRIAGE_PAYLOAD_TOO_LARGE',
+  // That of a disk: where the store is, and what its driver says.
+  'TRIAGE_STORE_UNAVAILABLE',
 ])
 
 /** What our errors know, and what a line calls it: the same as in events. */
@@ -35,6 +38,8 @@ const DETAILS: Readonly<Record<string, string>> = {
   ranMs: 'runMs',
   timeoutMs: 'timeoutMs',
   displacedBy: 'displacedBy',
+  bytes: 'bytes',
+  maxBytes: 'maxBytes',
   path: 'option',
   // `queue` is whose line it is.
   queue: 'errorQueue',
@@ -80,6 +85,11 @@ function ownFields(error: Error & { readonly code: string }): Fields {
   // Which guard it was; what it has compared may name somebody.
   else if (isShort(known.explain?.rule)) fields.rule = loggable(known.explain.rule)
   for (const [from, to] of Object.entries(DETAILS)) if (isShort(known[from])) fields[to] = loggable(known[from])
+  if (error.code.startsWith('TRIAGE_STORE_')) {
+    // There it is that of the file.
+    fields.path = fields.option
+    delete fields.option
+  }
   if (Array.isArray(known.issues)) fields.issues = known.issues.length
   return fields
 }

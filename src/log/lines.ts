@@ -21,11 +21,16 @@ export type LogEvent =
   | 'selfWaiting'
   | 'resized'
   | 'full'
+  | 'store'
+  | 'unrecorded'
+  | 'parked'
   | 'closed'
 
 interface Line<E extends LogEvent> {
   readonly level: LogLevel
   readonly message: string
+  /** What is said in place of the message, at the level info, when all is well. */
+  good?(event: ExecutorEvents[E]): string | undefined
   fields(event: ExecutorEvents[E]): Fields
 }
 
@@ -94,6 +99,19 @@ export const lines: { readonly [E in LogEvent]: Line<E> } = {
   },
   resized: { level: 'info', message: 'concurrency changed', fields: ({ from, to }) => ({ from, to }) },
   full: { level: 'warn', message: 'queue full', fields: ({ waiting, maxQueueSize }) => ({ waiting, maxQueueSize }) },
+  // A disk that is gone wakes somebody up; that it is back again need not.
+  store: {
+    level: 'error',
+    message: 'store faulty',
+    good: ({ state }) => (state === 'faulty' ? undefined : `store ${state}`),
+    fields: ({ state, error }) => ({ state, ...(error !== undefined && errorFields(error)) }),
+  },
+  unrecorded: { level: 'error', message: 'answer told though not recorded', fields: about },
+  parked: {
+    level: 'off',
+    message: 'request kept for the next start',
+    fields: (event) => ({ ...about(event), started: event.started }),
+  },
   closed: { level: 'info', message: 'executor closed', fields: () => ({}) },
 }
 

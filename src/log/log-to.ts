@@ -117,7 +117,9 @@ class Log {
       ...(held > 0 && { suppressed: held }),
     }
     kind.held = 0
-    if (this.#writer.write(this.#settings.levels[event], fields, lines[event].message)) return
+    const good = lines[event].good?.(news)
+    const level = good === undefined ? this.#settings.levels[event] : 'info'
+    if (this.#writer.write(level, fields, good ?? lines[event].message)) return
     kind.held += held
     this.#holdBack(kind, news.at)
   }

@@ -12,8 +12,10 @@ export interface LogOptions {
    */
   readonly shape?: LogShape | undefined
   /**
-   * The logger's method for each event; `'off'` writes no line and costs nothing.
-   * @default failed and stuck 'error'; rejected, expired, shed and full 'warn'; resized and closed 'info'; cancelled, completed and retrying 'off'
+   * The logger's method for each event; `'off'` writes no line and costs nothing. That of `store` is for a store that is faulty;
+   * that it is open again, or was closed, is said at the level info.
+   * @default failed, stuck, selfWaiting, store and unrecorded 'error'; rejected, expired, shed and full 'warn'; resized and closed
+   * 'info'; cancelled, completed, retrying and parked 'off'
    */
   readonly levels?: { readonly [E in LogEvent]?: LogLevel | undefined } | undefined
   /**
@@ -66,6 +68,6 @@ const rules: { readonly [K in keyof LogOptions]-?: OptionRule } = {
 export function readLogOptions(logger: Logger, options: LogOptions = {}): LogSettings {
   const { shape, levels: given = {}, perSecond = 10, burst = 20, redact } = readGiven<LogOptions>('', options, rules)
   const levels = Object.fromEntries(logEvents.map((event) => [event, given[event] ?? lines[event].level]))
-  requireLogger(logger, Object.values(levels))
+  requireLogger(logger, [...Object.values(levels), levels.store === 'off' ? 'off' : 'info'])
   return { shape: shape ?? shapeOf(logger), levels: levels as LogSettings['levels'], perSecond, burst, redact }
 }

@@ -6,7 +6,7 @@
  * and units are such that an exporter for Prometheus makes the names of `triage-queue/prometheus` of them.
  */
 import { type Attributes, type BatchObservableResult, type Meter, type Observable, ValueType } from '@opentelemetry/api'
-import { type ByPriority, type ExecutorStatus, priorities } from '../index.ts'
+import { type ByPriority, type ExecutorStatus, type KeptStatus, priorities } from '../index.ts'
 import type { Watched } from './watched.ts'
 
 interface Status extends ExecutorStatus {
@@ -81,6 +81,59 @@ const instruments: readonly Instrument[] = [
   counter('listener_errors', '{error}', 'How often a listener has thrown', (status, observe) =>
     observe(status.listenerErrors),
   ),
+  // Absent without a store. What is said of the whole store, each executor of that store says: a gauge, not to be summed.
+  ofStore(
+    'Gauge',
+    'store.up',
+    '{store}',
+    'Whether the store is open (1), or faulty or closed (0)',
+    ({ state }, observe) => observe(state === 'open' ? 1 : 0),
+  ),
+  ofStore(
+    'UpDownCounter',
+    'store.storing',
+    '{request}',
+    'Requests that are not admitted yet, since they are not recorded',
+    ({ storing }, observe) => observe(storing),
+  ),
+  ofStore(
+    'Gauge',
+    'store.pending',
+    '{write}',
+    'What was handed to the whole store, and is not committed yet',
+    (store, observe) => observe(store.pending),
+  ),
+  ofStore('Gauge', 'store.bytes', 'By', 'How large the whole store is on disk; 0 in memory', ({ bytes }, observe) =>
+    observe(bytes),
+  ),
+  ofStore(
+    'Gauge',
+    'store.unhandled',
+    '{request}',
+    'Requests in the store that nobody runs here: no function has their kind, or no executor has opened their queue',
+    ({ unhandled, unopened }, observe) => {
+      observe(sumOf(unhandled), { 'triage.reason': 'unhandled_kind' })
+      observe(sumOf(unopened), { 'triage.reason': 'unopened_queue' })
+    },
+  ),
+  ofStore(
+    'Gauge',
+    'store.commit',
+    's',
+    'How long the last 1,024 commits of the whole store took',
+    ({ commitMs }, observe) => {
+      if (commitMs === undefined) return
+      observe(commitMs.p50 / 1_000, { 'triage.quantile': 0.5 })
+      observe(commitMs.p99 / 1_000, { 'triage.quantile': 0.99 })
+    },
+  ),
+  ofStore(
+    'Counter',
+    'queue.requests_parked',
+    '{request}',
+    'Requests that the store keeps for the next start, since the executor has closed',
+    ({ parked }, observe) => observe(parked),
+  ),
 ]
 
 /** Has all of them read at each collection. Returns what stops that. */
@@ -107,6 +160,23 @@ function level(name: string, unit: string, description: string, read: Instrument
 
 function counter(name: string, unit: string, description: string, read: Instrument['read']): Instrument {
   return { kind: 'Counter', name: `triage.${name}`, unit, description, read }
+}
+
+function ofStore(
+  kind: Instrument['kind'],
+  name: string,
+  unit: string,
+  description: string,
+  read: (store: KeptStatus, observe: Observe) => void,
+): Instrument {
+  const readIt: Instrument['read'] = ({ store }, observe) => {
+    if (store) read(store, observe)
+  }
+  return { kind, name: `triage.${name}`, unit, description, read: readIt }
+}
+
+function sumOf(counts: readonly { readonly live: number }[]): number {
+  return counts.reduce((sum, { live }) => sum + live, 0)
 }
 
 function each(values: ByPriority<number>, observe: Observe): void {

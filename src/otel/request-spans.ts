@@ -37,9 +37,9 @@ export interface SpanPlan {
   readonly wall: WallTime
 }
 
-/** How a request ended; one that was blocked may be refused. */
+/** How a request ended; one that was blocked may be refused, and a store may keep one for the next start. */
 export interface Ending {
-  readonly outcome: Outcome | 'rejected'
+  readonly outcome: Outcome | 'rejected' | 'parked'
   readonly priority: Priority
   readonly at: number
   readonly error: unknown
@@ -120,7 +120,7 @@ export class RequestSpans {
     }
     this.#request.setAttributes({ 'triage.outcome': outcome, 'triage.priority': priority })
     if (runMs !== undefined) this.#request.setAttribute('triage.run_ms', runMs)
-    if (outcome !== 'completed') this.#unanswered(outcome, faultOf(error), at)
+    if (outcome !== 'completed' && outcome !== 'parked') this.#unanswered(outcome, faultOf(error), at)
     this.#end(at)
   }
 

@@ -1,10 +1,10 @@
 /**
  * Which event belongs to which request? One entry for each live request, from its first event to its last.
  *
- *     blocked ─▶ queued ─▶ started ─▶ completed | failed | expired | cancelled
- *        │          │          ▲ └─▶ retrying ─▶ expired | cancelled | shed
+ *     blocked ─▶ queued ─▶ started ─▶ completed | failed | expired | cancelled | parked
+ *        │          │          ▲ └─▶ retrying ─▶ expired | cancelled | shed | parked
  *        │          │          └────────┘
- *        │          └──────────────────────────▶ expired | cancelled | shed
+ *        │          └──────────────────────────▶ expired | cancelled | shed | parked
  *        └─▶ rejected
  *
  * Events name their request by its id, which is unique among the live requests of an executor. Requests that were live
@@ -36,7 +36,7 @@ interface Live {
   earlier: Live | undefined
 }
 
-type End = ExecutorEvents[Outcome]
+type End = ExecutorEvents[Outcome | 'parked']
 
 export class Requests {
   readonly #executor: Watched
@@ -53,7 +53,7 @@ export class Requests {
     this.#on('queued', (event) => this.#queued(event))
     this.#on('started', (event) => this.#started(event))
     this.#on('retrying', (event) => this.#retrying(event))
-    for (const outcome of ['completed', 'failed', 'expired', 'cancelled', 'shed'] as const) {
+    for (const outcome of ['completed', 'failed', 'expired', 'cancelled', 'shed', 'parked'] as const) {
       this.#on(outcome, (event) => this.#ended(outcome, event))
     }
     this.#on('rejected', (event) => this.#rejected(event))
@@ -128,7 +128,7 @@ export class Requests {
     live.spans?.retrying(event)
   }
 
-  #ended(outcome: Outcome, event: End): void {
+  #ended(outcome: Outcome | 'parked', event: End): void {
     const live = this.#take(event.id)
     if (live === undefined) return
     const { priority, at } = event
@@ -137,7 +137,8 @@ export class Requests {
     const runMs = ran ? at - startedAt : undefined
     const error = 'error' in event ? event.error : undefined
     if (!hasWaited) this.#to.durations?.waited(priority, Math.max(at - (handle?.enqueuedAt ?? submittedAt), 0))
-    if (runMs !== undefined) this.#to.durations?.ran(priority, outcome, runMs)
+    // A parked one has not ended, but for this process.
+    if (runMs !== undefined && outcome !== 'parked') this.#to.durations?.ran(priority, outcome, runMs)
     live.spans?.ended({ outcome, priority, at, error, runMs })
   }
 

@@ -4,7 +4,7 @@
  * No label holds what a caller chose: priorities and outcomes are a few words, reasons the codes of our errors.
  */
 import { type Priority, priorities } from '../core/priority.ts'
-import type { ExecutorHistograms, ExecutorStatus, HistogramReading, Outcome } from '../index.ts'
+import type { ExecutorHistograms, ExecutorStatus, HistogramReading, KeptStatus, Outcome } from '../index.ts'
 import type { Labels } from './labels.ts'
 
 /** An executor at one instant. */
@@ -22,11 +22,11 @@ interface Described {
   readonly help: string
 }
 
-/** A gauge or a counter. */
+/** A gauge, a counter, or the quantiles of a summary. */
 export interface NumberFamily extends Described {
-  readonly type: 'gauge' | 'counter'
+  readonly type: 'gauge' | 'counter' | 'summary'
   /** How the values of several processes make one. */
-  readonly aggregator: 'sum' | 'max'
+  readonly aggregator: 'sum' | 'max' | 'min'
   read(reading: Reading): readonly Series<number>[]
 }
 
@@ -108,6 +108,59 @@ const counters = [
   counter('listener_errors_total', 'How often a listener has thrown.', ({ status }) => [[status.listenerErrors]]),
 ]
 
+// Absent without a store. What is said of the whole store, each executor of that store says.
+const ofStore = [
+  gauge(
+    'store_up',
+    'Whether the store is open (1), or faulty or closed (0).',
+    kept(({ state }) => [[state === 'open' ? 1 : 0]]),
+    'min',
+  ),
+  gauge(
+    'store_storing',
+    'Requests that are not admitted yet, since they are not recorded.',
+    kept(({ storing }) => [[storing]]),
+  ),
+  gauge(
+    'store_pending',
+    'What was handed to the whole store, and is not committed yet.',
+    kept(({ pending }) => [[pending]]),
+  ),
+  gauge(
+    'store_bytes',
+    'How large the whole store is on disk; 0 in memory.',
+    kept(({ bytes }) => [[bytes]]),
+  ),
+  gauge(
+    'store_unhandled',
+    'Requests in the store that nobody runs here: of this queue, since no function has their kind; of the whole store, since no executor has opened their queue.',
+    kept(({ unhandled, unopened }) => [
+      [sumOf(unhandled), { reason: 'unhandled_kind' }],
+      [sumOf(unopened), { reason: 'unopened_queue' }],
+    ]),
+  ),
+  // Without a sum and a count: these are quantiles of the last commits, and all that is known of them.
+  {
+    name: 'store_commit_seconds',
+    help: 'How long the last 1,024 commits of the whole store took; absent before the first.',
+    type: 'summary',
+    aggregator: 'max',
+    read: kept(({ commitMs }) =>
+      commitMs === undefined
+        ? []
+        : [
+            [commitMs.p50 / 1_000, { quantile: '0.5' }],
+            [commitMs.p99 / 1_000, { quantile: '0.99' }],
+          ],
+    ),
+  } satisfies NumberFamily,
+  counter(
+    'queue_requests_parked_total',
+    'Requests that the store keeps for the next start, since the executor has closed; in no outcome.',
+    kept(({ parked }) => [[parked]]),
+  ),
+]
+
 const histograms: readonly HistogramFamily[] = [
   {
     name: 'queue_wait_time_seconds',
@@ -128,7 +181,7 @@ const histograms: readonly HistogramFamily[] = [
   },
 ]
 
-export const families: readonly (NumberFamily | HistogramFamily)[] = [...gauges, ...counters, ...histograms]
+export const families: readonly (NumberFamily | HistogramFamily)[] = [...gauges, ...counters, ...ofStore, ...histograms]
 
 function gauge(
   name: string,
@@ -141,6 +194,15 @@ function gauge(
 
 function counter(name: string, help: string, read: NumberFamily['read']): NumberFamily {
   return { name, help, type: 'counter', aggregator: 'sum', read }
+}
+
+/** What is read of a store; nothing, where there is none. */
+function kept(read: (store: KeptStatus) => readonly Series<number>[]): NumberFamily['read'] {
+  return ({ status: { store } }) => (store ? read(store) : [])
+}
+
+function sumOf(counts: readonly { readonly live: number }[]): number {
+  return counts.reduce((sum, { live }) => sum + live, 0)
 }
 
 function byPriority<T>(value: (priority: Priority) => T): Series<T>[] {

@@ -7,7 +7,7 @@ import { OptionsError } from '../core/errors.ts'
 /** One label set. Kept and never changed: prom-client remembers the text of each set that it has seen. */
 export type Labels = { readonly [name: string]: string }
 
-const ours = ['queue', 'priority', 'reason', 'outcome', 'le']
+const ours = ['queue', 'priority', 'reason', 'outcome', 'le', 'quantile']
 
 /** @throws {OptionsError} */
 export function readLabels(labels: unknown): Labels {

@@ -27,8 +27,8 @@ interface Sharing {
 export class Metric {
   readonly group: Sharing
   readonly help: string
-  readonly type: 'gauge' | 'counter' | 'histogram'
-  readonly aggregator: 'sum' | 'max'
+  readonly type: (NumberFamily | HistogramFamily)['type']
+  readonly aggregator: (NumberFamily | HistogramFamily)['aggregator']
   readonly #family: NumberFamily | HistogramFamily
   readonly #index: number
   readonly #name: string

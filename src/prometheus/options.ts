@@ -49,8 +49,8 @@ export interface PrometheusOptions {
    */
   prefix?: string | undefined
   /**
-   * More labels for all series of this executor: `{ region: 'eu' }`. Not `queue`, `priority`, `reason`, `outcome` and
-   * `le`, and nothing that begins with `__`.
+   * More labels for all series of this executor: `{ region: 'eu' }`. Not `queue`, `priority`, `reason`, `outcome`,
+   * `le` and `quantile`, and nothing that begins with `__`.
    * @default {}
    */
   labels?: { readonly [name: string]: string } | undefined

@@ -4,7 +4,7 @@
 import { priorities } from '../core/priority.ts'
 import type { ExecutorStatus } from '../core/watch/status.ts'
 import { count, duration, printable, rate } from './text.ts'
-import { endings, type View } from './view.ts'
+import { endings, troubleOf, type View } from './view.ts'
 
 /** What is so: as long as it stays the same, there is nothing new to say. */
 export function facts(status: ExecutorStatus): string {
@@ -17,6 +17,7 @@ export function facts(status: ExecutorStatus): string {
     ...(retrying > 0 ? [`${count(retrying)} retrying`] : []),
     ...(checking > 0 ? [`${count(checking)} checked`] : []),
     ...(blocked > 0 ? [`${count(blocked)} blocked`] : []),
+    ...troubleOf(status),
     `${count(activeWorkers)} of ${count(maxWorkers)} slots busy${stuckWorkers > 0 ? ` (${count(stuckWorkers)} stuck)` : ''}`,
     `wait p50 ${duration(wait.p50Ms)} p99 ${duration(wait.p99Ms)}`,
     `run p50 ${duration(run.p50Ms)}`,

@@ -55,6 +55,11 @@ export function endings(totals: ExecutorStatus['totals']): string {
   return [`${count(completed)} completed`, ...seen].join(', ')
 }
 
+/** A store that is not open: nothing is admitted or started. After the end that is nobody's trouble. */
+export function troubleOf({ store, state }: ExecutorStatus): string[] {
+  return store && store.state !== 'open' && state !== 'closed' ? [`store ${store.state}`] : []
+}
+
 function headLine(status: ExecutorStatus): Line {
   const { name, state, waiting, maxQueueSize, checking, blocked, retrying, oldestWaitMsByPriority } = status
   const bound = maxQueueSize ? ` of ${count(maxQueueSize)}` : ''
@@ -63,6 +68,7 @@ function headLine(status: ExecutorStatus): Line {
     { text: printable(name), style: 'bold' },
     { text: '  ' },
     { text: state, style: stateStyles[state] },
+    ...troubleOf(status).map((text) => ({ text: `  ${text}`, style: 'red' as const })),
     { text: `  ${count(waiting)}${bound} waiting` },
     ...(oldestMs > 0 ? [{ text: `, the oldest for ${duration(oldestMs)}` }] : []),
     ...(retrying > 0 ? [{ text: `, ${count(retrying)} retrying`, style: 'yellow' as const }] : []),

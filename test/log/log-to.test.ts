@@ -168,7 +168,9 @@ test('levels turn lines on and off; what is off is not listened to', async () =>
     'resized',
     'selfWaiting',
     'shed',
+    'store',
     'stuck',
+    'unrecorded',
   ])
 })
 

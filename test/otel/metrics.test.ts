@@ -12,6 +12,8 @@ import {
 import { backoff, priorities, QueuedExecutor } from 'triage-queue'
 import { otel } from 'triage-queue/otel'
 import { expect, test } from 'vitest'
+import { HandStore } from '../core/keep/hand-store.ts'
+import { turn } from '../failures/support.ts'
 import { settled, traced } from './support.ts'
 
 class ManualReader extends MetricReader {
@@ -149,6 +151,58 @@ test('an unbounded queue has no greatest size', async () => {
   const { meterProvider, series } = metered()
   otel(new QueuedExecutor(async () => {}, { maxQueueSize: 0 }), { meterProvider })
   expect(Object.keys(await series()).some((name) => name.includes('max_size'))).toBe(false)
+})
+
+test('a store is seen, from the start and as it is', async () => {
+  const { meterProvider, collect, series } = metered()
+  const store = new HandStore()
+  const status = store.status()
+  const { queue, errors } = traced({ store }, { meterProvider, meter: undefined } as never)
+  const ofStore = async () =>
+    Object.entries(await series()).filter(([name]) => name.startsWith('triage.store.') || name.includes('parked'))
+  const unhandled = 'triage.store.unhandled{llm,unhandled_kind}'
+  expect(await ofStore()).toEqual([
+    ['triage.store.up{llm}', 1],
+    ['triage.store.storing{llm}', 0],
+    ['triage.store.pending{llm}', 0],
+    ['triage.store.bytes{llm}', 0],
+    [unhandled, 0],
+    ['triage.store.unhandled{llm,unopened_queue}', 0],
+    ['triage.queue.requests_parked{llm}', 0],
+  ])
+  await turn()
+  for (let i = 0; i < 3; i++) void settled(queue.execute(5))
+  await turn()
+  const more = { bytes: 4_096, commitMs: { p50: 0.5, p99: 40 }, unopened: [{ queue: 'old', live: 3 }] }
+  store.status = () => ({ ...status, pending: 4, ...more }) as never
+  expect(Object.fromEntries(await ofStore())).toMatchObject({
+    'triage.store.storing{llm}': 3,
+    'triage.store.pending{llm}': 4,
+    'triage.store.bytes{llm}': 4_096,
+    'triage.store.unhandled{llm,unopened_queue}': 3,
+    'triage.store.commit{llm,0.5}': 0.0005,
+    'triage.store.commit{llm,0.99}': 0.04,
+  })
+  store.status = () => ({ ...status, state: 'faulty', error: 'EIO' }) as never
+  const shown = queue.getStatus()
+  const kinds = [
+    { kind: 'clash', live: 2 },
+    { kind: 'convert', live: 5 },
+  ]
+  queue.getStatus = () => ({
+    ...shown,
+    store: { ...(shown.store as NonNullable<typeof shown.store>), unhandled: kinds },
+  })
+  expect(Object.fromEntries(await ofStore())).toMatchObject({ 'triage.store.up{llm}': 0, [unhandled]: 7 })
+  const units = Object.fromEntries((await collect()).map(({ descriptor: { name, unit } }) => [name, unit]))
+  expect(units).toMatchObject({ 'triage.store.bytes': 'By', 'triage.store.up': '{store}' })
+  expect(errors).toEqual([])
+})
+
+test('without a store nothing is said of one', async () => {
+  const { meterProvider, series } = metered()
+  otel(new QueuedExecutor(async () => {}), { meterProvider })
+  expect(Object.keys(await series()).some((name) => name.includes('store') || name.includes('parked'))).toBe(false)
 })
 
 test('durations are in seconds, in buckets that fit seconds', async () => {

@@ -6,6 +6,8 @@ import type { ReadableSpan } from '@opentelemetry/sdk-trace-base'
 import { backoff, QueuedExecutor, ShedError } from 'triage-queue'
 import { inSpan, otel } from 'triage-queue/otel'
 import { expect, test, vi } from 'vitest'
+import { HandStore } from '../core/keep/hand-store.ts'
+import { turn } from '../failures/support.ts'
 import { endOf, Recorder, settled, startOf, traced } from './support.ts'
 
 test('a request is a child of its submitter, its wait and its run are its children', async () => {
@@ -255,6 +257,31 @@ test('a blocked caller who gives up is no error', async () => {
   const gaveUp = recorder.named('process llm').find((span) => span.attributes['messaging.message.id'] === 'c')
   expect(gaveUp?.attributes).toMatchObject({ 'triage.outcome': 'rejected', 'triage.cancel_reason': 'hung up' })
   expect(gaveUp?.status.code).toBe(SpanStatusCode.UNSET)
+})
+
+test('a request that its store keeps for the next start has no span that stays open, and is no error', async () => {
+  const { clock, recorder, queue } = traced({ store: new HandStore().auto() })
+  await turn()
+  const ends = ['runs', 'waits'].map((id) => settled(queue.execute(1_000, { id })))
+  await turn()
+  await clock.advance(7)
+  await clock.run({ until: queue.close({ drain: false, graceMs: 0 }) })
+  expect(await Promise.all(ends)).toMatchObject([{ code: 'TRIAGE_PARKED' }, { code: 'TRIAGE_PARKED' }])
+  expect(recorder.open).toBe(0)
+  const spans = recorder.named('process llm')
+  const runs = spans.find(({ attributes }) => attributes['messaging.message.id'] === 'runs') as ReadableSpan
+  const waits = spans.find(({ attributes }) => attributes['messaging.message.id'] === 'waits') as ReadableSpan
+  expect(runs.attributes).toMatchObject({ 'triage.outcome': 'parked', 'triage.run_ms': 7 })
+  expect(waits.attributes).toMatchObject({ 'triage.outcome': 'parked' })
+  expect(waits.attributes).not.toHaveProperty('triage.run_ms')
+  for (const { status, attributes } of spans) {
+    expect(status.code).toBe(SpanStatusCode.UNSET)
+    expect(attributes).not.toHaveProperty('error.type')
+  }
+  expect([recorder.tree(runs), recorder.tree(waits)]).toEqual([
+    ['process llm', '  wait llm', '  run llm'],
+    ['process llm', '  wait llm'],
+  ])
 })
 
 test('a refusal is an event on the span of its submitter, and no span', async () => {

@@ -24,6 +24,7 @@ type Format = 'prometheus' | 'openmetrics'
 const suffixes: { readonly [type: string]: { readonly [F in Format]: readonly string[] } } = {
   gauge: { prometheus: [''], openmetrics: [''] },
   counter: { prometheus: [''], openmetrics: ['_total'] },
+  summary: { prometheus: [''], openmetrics: [''] },
   histogram: { prometheus: ['_bucket', '_sum', '_count'], openmetrics: ['_bucket', '_sum', '_count'] },
 }
 
@@ -38,7 +39,10 @@ export class Exposition {
       else if (line.startsWith('# TYPE ')) this.#type(line, format)
       else this.#sample(line, format)
     }
-    for (const family of this.families.values()) if (family.type === 'histogram') checkHistogram(family)
+    for (const family of this.families.values()) {
+      if (family.type === 'histogram') checkHistogram(family)
+      if (family.type === 'summary') checkSummary(family)
+    }
   }
 
   get samples(): Sample[] {
@@ -71,7 +75,7 @@ export class Exposition {
   }
 
   #type(line: string, format: Format): void {
-    const [, name, type] = match(line, /^# TYPE (\S+) (gauge|counter|histogram)$/)
+    const [, name, type] = match(line, /^# TYPE (\S+) (gauge|counter|summary|histogram)$/)
     if (this.#current?.name !== name) throw new Error(`the type of ${name} is not behind its help`)
     if (type === 'counter' && name.endsWith('_total') !== (format === 'prometheus'))
       throw new Error(`bad name: ${name}`)
@@ -161,6 +165,14 @@ function checkHistogram({ name, samples }: Family): void {
   for (const [key, { bound, counted }] of ends) {
     if (bound !== Number.POSITIVE_INFINITY || counted !== counts.get(key))
       throw new Error(`${name} does not end at count`)
+  }
+}
+
+/** Only quantiles, from 0 to 1. A sum and a count may be there, and ours are not known. */
+function checkSummary({ name, samples }: Family): void {
+  for (const { labels } of samples) {
+    const quantile = numberOf(labels.quantile ?? 'none')
+    if (quantile < 0 || quantile > 1) throw new Error(`${name} has no quantile ${quantile}`)
   }
 }
 

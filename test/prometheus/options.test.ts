@@ -25,6 +25,7 @@ const bad: readonly [path: string, options: unknown, expected: RegExp][] = [
   ['labels.priority', { labels: { priority: 'a' } }, /this one is taken/],
   ['labels.reason', { labels: { reason: 'a' } }, /this one is taken/],
   ['labels.outcome', { labels: { outcome: 'a' } }, /this one is taken/],
+  ['labels.quantile', { labels: { quantile: 'a' } }, /this one is taken/],
   ['labels.le', { labels: { le: 'a' } }, /this one is taken/],
   ['labels.__a', { labels: { __a: 'a' } }, /without a digit or __ in front/],
   ['labels.a-b', { labels: { 'a-b': 'a' } }, /letters, digits and _/],

@@ -17,6 +17,7 @@ const names = [
   'queue_max_size',
   'queue_max_workers',
   'queue_requests_joined_total',
+  'queue_requests_parked_total',
   'queue_requests_rejected_total',
   'queue_requests_total',
   'queue_retrying',
@@ -26,6 +27,12 @@ const names = [
   'requests_ended_total',
   'retries_total',
   'run_time_seconds',
+  'store_bytes',
+  'store_commit_seconds',
+  'store_pending',
+  'store_storing',
+  'store_unhandled',
+  'store_up',
   'stuck_workers',
 ]
 

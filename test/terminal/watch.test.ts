@@ -8,6 +8,7 @@ import { OptionsError, QueuedExecutor } from 'triage-queue'
 import { VirtualClock } from 'triage-queue/simulation'
 import { type WatchOptions, watch } from 'triage-queue/terminal'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { HandStore } from '../core/keep/hand-store.ts'
 import { FakeStream, FakeTerminal, timed, visible } from './support.ts'
 
 beforeEach(() => {
@@ -211,6 +212,34 @@ test('where nothing may wait no bound is shown, and what a schema looks at is', 
   expect(terminal.lines[0]).toBe('triage  open  0 waiting, 2 checked')
   expect(stream.written).toEqual([expect.stringContaining(' 0 waiting; 2 checked; ')])
   await queue.close()
+})
+
+test('a store that is not open is seen, and one that was closed after the queue is not', async () => {
+  const [terminal, stream] = [new FakeTerminal(), new FakeStream()]
+  const store = new HandStore()
+  const { queue, clock } = timed({ store, maxQueueSize: 0 })
+  await clock.settle()
+  watch(queue, { stream: terminal, clock })
+  watch(queue, { stream, clock })
+  const heads: (string | undefined)[] = []
+  const becomes = async (state: 'open' | 'faulty' | 'closed') => {
+    await store.becomes(state)
+    await clock.advance(5_000)
+    heads.push(terminal.lines[0])
+  }
+  for (const state of ['faulty', 'open', 'closed'] as const) await becomes(state)
+  expect(heads).toEqual([
+    'jobs  open  store faulty  0 waiting',
+    'jobs  open  0 waiting',
+    'jobs  open  store closed  0 waiting',
+  ])
+  expect(stream.written.map((line) => line.split('; ')[1])).toEqual([
+    'store faulty',
+    '0 of 2 slots busy',
+    'store closed',
+  ])
+  await clock.run({ until: queue.close() })
+  expect(terminal.lines[0]).toBe('jobs  closed  0 waiting')
 })
 
 describe('without a terminal', () => {

@@ -50,10 +50,25 @@ export interface Described {
     readonly schema: object | undefined
     readonly maxChecking: number
     readonly onDuplicate: 'join' | 'join-by-id' | 'reject'
+    readonly store: { readonly isDurable: boolean; readonly promises: readonly string[] } | undefined
+    readonly kinds: ReadonlyMap<string, { readonly [T in (typeof timeouts)[number]]?: number | undefined }>
+    readonly maxAttempts: number
+    readonly results: 'recorded' | 'eager'
+    readonly tellWithinMs: number
   }
   getStatus(): StatusDescribed
 }
 
+/** The time limits that a kind may have of its own. */
+export const timeouts = ['waitTimeoutMs', 'runTimeoutMs', 'timeoutMs'] as const
+
 interface StatusDescribed {
+  readonly store?:
+    | {
+        readonly unopened: readonly { readonly queue: string; readonly live: number }[]
+        readonly unhandled: readonly { readonly kind: string; readonly live: number }[]
+      }
+    | null
+    | undefined
   readonly runByPriority: { readonly [P in (typeof priorities)[number]]: { count: number; p50Ms: number } }
 }

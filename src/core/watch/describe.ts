@@ -3,7 +3,7 @@
  * them. Step 7 of 7.
  */
 import { priorities } from '../priority.ts'
-import { byTierOf, type Describable, type Described } from './describable.ts'
+import { byTierOf, type Describable, type Described, timeouts } from './describable.ts'
 import { mayWait, odditiesOf } from './oddities.ts'
 
 export interface Description {
@@ -37,7 +37,7 @@ function linesOf({ settings, concurrency }: Described): string[] {
     byTier[tier] === Number.POSITIVE_INFINITY || total === 0 ? [] : [`${byTier[tier] || 'none'} of them ${priority}`],
   )
   const full = {
-    reject: 'one more is refused',
+    reject: `one more is refused${settings.store?.isDurable ? ', since what was acknowledged is not taken back' : ''}`,
     block: `then callers wait for room, ${size(settings.maxBlocked)}`,
     shed: `then ${lastOf(order)} makes room for a newcomer that goes before it`,
   }
@@ -67,6 +67,8 @@ function linesOf({ settings, concurrency }: Described): string[] {
       ? 'A failure is not tried again.'
       : `A failure is tried again: ${settings.retry.name}; ${size(settings.maxRetrying)} at a time.`,
   ]
+  if (settings.kinds.size > 0) lines.push(`Other kinds of work: ${kindsOf(settings)}.`)
+  if (settings.store !== undefined) lines.push(storeOf(settings, settings.store))
   const floors = priorities.flatMap((priority, tier) => {
     const floor = settings.reserve[tier] as number
     return floor === 0 ? [] : [`${floor} for ${priority}`]
@@ -81,6 +83,28 @@ function linesOf({ settings, concurrency }: Described): string[] {
   const guards = [...settings.rateLimits, ...settings.overload].map(({ name }) => name)
   if (guards.length > 0) lines.push(`Guards: ${guards.join(', ')}.`)
   return lines
+}
+
+/** Each with the time limits that it has of its own. */
+function kindsOf({ kinds }: Described['settings']): string {
+  return Array.from(kinds, ([kind, limits]) => {
+    const own = timeouts.flatMap((name) => (limits[name] === undefined ? [] : `${name} ${limits[name]}`))
+    return own.length === 0 ? kind : `${kind} (${own.join(', ')})`
+  }).join(', ')
+}
+
+/** What the store promises; of a durable one also when answers are told, and what becomes of a request that kills the process. */
+function storeOf(
+  { results, tellWithinMs, maxAttempts }: Described['settings'],
+  { isDurable, promises }: NonNullable<Described['settings']['store']>,
+): string {
+  const latest = tellWithinMs === Number.POSITIVE_INFINITY ? '' : `, or else after ${tellWithinMs} ms`
+  const told = results === 'eager' ? 'at once' : `when it is recorded${latest}`
+  const more = [
+    `an answer is told ${told}`,
+    `a request whose attempts end with the process is a dead letter after ${maxAttempts} of them`,
+  ]
+  return `The store: ${[...promises, ...(isDurable ? more : [])].join('; ')}.`
 }
 
 /** The request that goes last of all. */

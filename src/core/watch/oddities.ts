@@ -56,6 +56,8 @@ const rules: readonly Rule[] = [
   hasNoDeadlines,
   doNotGoTogether,
   byPriority,
+  isNotKept,
+  isLeftInStore,
 ]
 
 /** A sentence for each thing that is odd. */
@@ -160,6 +162,36 @@ function byPriority(executor: Described): readonly string[] {
     }
   }
   return warnings
+}
+
+function isNotKept({ settings }: Described): readonly string[] {
+  const { store, whenFull, total, byTier, results } = settings
+  if (store?.isDurable !== true) return []
+  const hasBound = [total, ...byTier].some((size) => size > 0 && size < NEVER)
+  return [
+    ...(whenFull === 'shed' && hasBound
+      ? [
+          "whenFull: 'shed' ends requests that the store has acknowledged, to make room; 'reject' takes none of them back",
+        ]
+      : []),
+    ...(results === 'eager'
+      ? [
+          "results: 'eager' tells answers before they are recorded: after a crash in between the request is run again, though its caller has the answer",
+        ]
+      : []),
+  ]
+}
+
+function isLeftInStore(executor: Described): readonly string[] {
+  const { unopened, unhandled } = executor.getStatus().store ?? { unopened: [], unhandled: [] }
+  return [
+    ...unopened.map(({ queue, live }) => `${left(live)} the queue '${queue}', which no executor has opened`),
+    ...unhandled.map(({ kind, live }) => `${left(live)} the kind '${kind}', for which there is no function`),
+  ]
+}
+
+function left(live: number): string {
+  return `nobody runs what the store has kept: ${live} of`
 }
 
 /** Is a slot kept for a tier, or lent and given back, with the slots that there are now? */

@@ -19,6 +19,8 @@ import {
 import { VirtualClock } from 'triage-queue/simulation'
 import { expect, describe as group, test } from 'vitest'
 import { byTierOf, type Described } from '../../../src/core/watch/describable.ts'
+import { HandStore, live, page } from '../keep/hand-store.ts'
+import { stored } from '../keep/support.ts'
 
 const executor = async (ms: number): Promise<number> => ms
 const warningsOf = (options: QueuedExecutorOptions<number>) => describe(new QueuedExecutor(executor, options)).warnings
@@ -66,6 +68,48 @@ Warning: with strict order, low starves for as long as there is anything else; a
       'A failure is tried again: again and again; at most 20 at a time.',
       'Each request is checked against the schema; if it is asynchronous, at most 100 at a time.',
       'Guards: ten a second, codel.',
+    ])
+  })
+
+  test('what its store promises, when answers are told, and what becomes of a request that kills the process', async () => {
+    const { queue, store } = await stored()
+    store.promises.push('and more')
+    const { lines } = describe(queue)
+    expect(lines[1]).toBe('At most 10000 may wait; one more is refused, since what was acknowledged is not taken back.')
+    expect(lines.at(-1)).toBe(
+      'The store: what is committed by hand; and more; an answer is told when it is recorded, or else after 30000 ms; a request whose attempts end with the process is a dead letter after 3 of them.',
+    )
+  })
+
+  test('of a store that is not durable only what it promises', async () => {
+    const store = new HandStore()
+    store.isDurable = false
+    const { queue } = await stored({ results: 'eager' }, store)
+    const { lines, warnings } = describe(queue)
+    expect(lines[1]).toMatch(/^At most 10000 may wait; then the youngest of the lowest priority makes room/)
+    expect(lines.at(-1)).toBe('The store: what is committed by hand.')
+    expect(warnings).toEqual([expect.stringMatching(/^with strict order, low starves/)])
+  })
+
+  test('other kinds of work, each with its time limits', () => {
+    const kinds = {
+      clash: { executor, runTimeoutMs: 7_200_000, timeoutMs: 9_000_000 },
+      convert: { executor },
+    }
+    expect(describe(new QueuedExecutor(executor, { kinds })).lines.at(-1)).toBe(
+      'Other kinds of work: clash (runTimeoutMs 7200000, timeoutMs 9000000), convert.',
+    )
+  })
+
+  test('what its store has kept and nobody runs is warned of', async () => {
+    const store = new HandStore()
+    const status = store.status()
+    store.status = () => ({ ...status, unopened: [{ queue: 'old', live: 3 }] }) as never
+    store.pages = [page([live(1, { kind: 'clash' }), live(2, { kind: 'clash' })])]
+    const { queue } = await stored({}, store)
+    expect(describe(queue).warnings.slice(1)).toEqual([
+      "nobody runs what the store has kept: 3 of the queue 'old', which no executor has opened",
+      "nobody runs what the store has kept: 2 of the kind 'clash', for which there is no function",
     ])
   })
 
@@ -276,12 +320,20 @@ function of(
         schema: undefined,
         maxChecking: never,
         onDuplicate: 'join',
+        store: undefined,
+        kinds: new Map(),
+        maxAttempts: 3,
+        results: 'recorded',
+        tellWithinMs: 30_000,
         ...settings,
       },
     },
     getStatus: () => ({ runByPriority: { urgent: noRuns, high: noRuns, normal, low: noRuns } }),
   })
 }
+
+const durable = { isDurable: true, promises: ['it is kept'] }
+const inMemory = { isDurable: false, promises: ['it is lost'] }
 
 /** The same for each priority but normal, which has `ms`. */
 const normalHas = (ms: number, others = ms): number[] => [others, others, ms, others]
@@ -319,6 +371,17 @@ group('of settings, in words', () => {
     [{ reserve: [2, 0, 1, 0] }, 'Slots are reserved: 2 for urgent, 1 for normal.'],
     [{ reserve: [2, 0, 0, 0], lendReserve: true }, 'Slots are reserved: 2 for urgent, lent when idle.'],
     [{ rateLimits: [{ name: 'a' }], overload: [{ name: 'b' }] }, 'Guards: a, b.'],
+    [
+      { store: durable, tellWithinMs: never, maxAttempts: 1 },
+      'The store: it is kept; an answer is told when it is recorded; a request whose attempts end with the process is a dead letter after 1 of them.',
+    ],
+    [
+      { store: durable, results: 'eager' },
+      'The store: it is kept; an answer is told at once; a request whose attempts end with the process is a dead letter after 3 of them.',
+    ],
+    [{ store: inMemory, results: 'eager' }, 'The store: it is lost.'],
+    [{ store: inMemory }, 'At most 10 may wait; one more is refused.'],
+    [{ kinds: new Map([['clash', { waitTimeoutMs: 5 }]]) }, 'Other kinds of work: clash (waitTimeoutMs 5).'],
   ])('%j is said', (settings, line) => {
     expect(of(settings).lines).toContain(line)
   })
@@ -365,6 +428,27 @@ group('a warning begins where it should', () => {
     expect(of({ order: strict, whenFull: 'block' }).warnings).toEqual([starves])
     expect(of({ byTier: none, whenFull: 'block' }).warnings).toEqual([blocked])
     expect(of({ byTier: none, whenFull: 'block', reserve: [0, 0, 0, 1] }).warnings).toEqual([])
+  })
+
+  test('what a durable store has acknowledged may be taken back', () => {
+    const shed = { whenFull: 'shed' } as const
+    const none = [0, 0, 0, 0]
+    const warning = expect.stringMatching(/^whenFull: 'shed' ends requests that the store has acknowledged/)
+    expect(of({ store: durable, ...shed }).warnings).toEqual([warning])
+    expect(of({ store: durable, ...shed, total: never }).warnings).toEqual([expect.stringMatching(/unbounded/)])
+    expect(of({ store: durable, ...shed, total: never, byTier: normalHas(4, never) }).warnings).toContainEqual(warning)
+    expect(of({ store: durable, ...shed, total: 0, byTier: none }).warnings).toEqual([])
+    expect(of({ store: durable }).warnings).toEqual([])
+    expect(of({ store: inMemory, ...shed }).warnings).toEqual([])
+    expect(of(shed).warnings).toEqual([])
+  })
+
+  test('an answer that is told before it is recorded', () => {
+    expect(of({ store: durable, results: 'eager' }).warnings).toEqual([
+      expect.stringMatching(/^results: 'eager' tells answers before they are recorded: after a crash/),
+    ])
+    expect(of({ store: inMemory, results: 'eager' }).warnings).toEqual([])
+    expect(of({ results: 'eager' }).warnings).toEqual([])
   })
 
   test('a wait that never counts', () => {
