@@ -14,7 +14,7 @@ import { type Point, pointAt, slopeOf } from './steady.ts'
 
 const CALLERS = 400
 const POINTS = 50
-export const KEPT = { completed: { count: 1_000 }, dead: { count: 100 } }
+const KEPT = { completed: { count: 1_000 }, dead: { count: 100 } }
 
 const text = 'x'.repeat(1_000)
 
