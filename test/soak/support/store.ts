@@ -6,7 +6,10 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { openStore } from 'triage-queue/sqlite'
+import type { Worker } from 'node:worker_threads'
+import { FileStore } from '../../../src/sqlite/file-store.ts'
+import { makeWorker } from '../../../src/sqlite/link.ts'
+import { readSqliteOptions } from '../../../src/sqlite/options.ts'
 import { admitted, completed, failed } from '../../contract/support.ts'
 import { seeded } from '../../support/seeded.ts'
 import type { PartOptions, StoreReport } from './report.ts'
@@ -26,12 +29,19 @@ export async function store(requests: number, { progress, leaks }: PartOptions):
   const leaked: unknown[] = []
   const points: Point[] = []
   const rssBytes: number[] = []
+  const threadBytes: number[] = []
   let maxFileBytes = 0
   let maxWalBytes = 0
   let done = 0
   let begun = 0
+  // An idle store does not keep the process alive, and neither does a question to its thread.
+  const alive = setInterval(() => {}, 1_000)
   try {
-    const opened = await openStore(path, { keep: KEPT })
+    let thread: Worker | undefined
+    const opened = await FileStore.open(readSqliteOptions(path, { keep: KEPT }), (data) => {
+      thread = makeWorker(data)
+      return thread
+    })
     const queue = opened.queue('main')
 
     const one = async (n: number): Promise<void> => {
@@ -57,6 +67,7 @@ export async function store(requests: number, { progress, leaks }: PartOptions):
       await Promise.all(Array.from({ length: CALLERS }, () => caller(Math.min(until, requests))))
       points.push(await pointAt(done))
       rssBytes.push(process.memoryUsage().rss)
+      threadBytes.push((await thread?.getHeapStatistics())?.used_heap_size ?? 0)
       maxFileBytes = Math.max(maxFileBytes, sizeOf(path))
       maxWalBytes = Math.max(maxWalBytes, sizeOf(`${path}-wal`))
       progress(done)
@@ -68,11 +79,12 @@ export async function store(requests: number, { progress, leaks }: PartOptions):
     await sleep(2_000)
     await opened.close()
     return {
-      ...{ requests: done, live, kept, dead, points, rssBytes, maxFileBytes, maxWalBytes },
+      ...{ requests: done, live, kept, dead, points, rssBytes, threadBytes, maxFileBytes, maxWalBytes },
       heapSlope: slopeOf(points, ({ heapBytes }) => heapBytes),
       ...{ fileBytes: sizeOf(path), liveBytes: sizeOf(copy), walBytes: sizeOf(`${path}-wal`) },
     }
   } finally {
+    clearInterval(alive)
     rmSync(folder, { recursive: true, force: true })
   }
 }
