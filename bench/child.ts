@@ -5,9 +5,10 @@
  */
 import { writeFileSync } from 'node:fs'
 import { cases } from './cases/index.ts'
+import { durableCases } from './durable/cases.ts'
 
 const [name, variant = '', subject = ''] = process.argv.slice(2)
-const found = cases.find((each) => each.name === name)
+const found = [...cases, ...durableCases].find((each) => each.name === name)
 if (found === undefined) throw new Error(`there is no case '${name}'`)
 
 // A queue that loses a request would end the process in silence: the driver takes a missing outcome for a failure.

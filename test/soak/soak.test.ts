@@ -33,12 +33,23 @@ test.concurrent('nothing of a request is kept that has ended, in whatever way', 
   expect(report.requests).toBeGreaterThanOrEqual(10_000)
 })
 
+test.concurrent('40,000 records leave a store in a file as large as what it keeps', async () => {
+  const report = await runPart('store', 40_000)
+  expect(complaints.store(report)).toEqual([])
+  expect(report).toMatchObject({ requests: 40_000, live: 0, kept: 1_000, dead: 100, walBytes: 0 })
+})
+
 describe('a leak is seen', () => {
   test('of one small object for each request: in the slope', async () => {
     const report = await runPart('mixed', 50_000, { leaks: true })
     // After so few requests V8 still adds some bytes for each; the object and its place in an array are 40.
     expect(report.heapSlope.bytesPerRequest).toBeGreaterThan(30)
     expect(complaints.mixed(report)).toContainEqual(expect.stringMatching(/^the heap grows by/))
+  })
+
+  test('of one small object for each record of a store: in the slope', async () => {
+    const report = await runPart('store', 20_000, { leaks: true })
+    expect(complaints.store(report)).toContainEqual(expect.stringMatching(/^the heap grows by/))
   })
 
   test('of all payloads: by the end of the process', async () => {

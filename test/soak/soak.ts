@@ -11,6 +11,7 @@ import { type Part, runPart } from './support/run-part.ts'
 const usage = `npm run soak -- [options]
 
   --requests n    how many mixed requests, and how many through little memory (default 1000000, at least 10000)
+  --store         instead: so many records through a store in SQLite
   --json file     write all figures there
   --help          this`
 
@@ -31,18 +32,34 @@ const lines: { readonly [P in Part]: (report: Reports[P]) => string } = {
   },
   narrow: ({ passedBytes, heapPeakBytes, maxWaiting }) =>
     `${Math.round(passedBytes / 1e6)} MB went through a heap of at most ${Math.round(heapPeakBytes / 1e6)} MB; up to ${maxWaiting} waited`,
+  store({ heapSlope, threadBytes, rssBytes, maxFileBytes, maxWalBytes, fileBytes, walBytes, liveBytes, kept, dead }) {
+    const { bytesPerRequest, standardError } = heapSlope
+    const [early, late] = [rssBytes[Math.floor(rssBytes.length / 5)], rssBytes.at(-1)].map(mb)
+    return [
+      `kept ${kept} and ${dead} dead letters, ${mb(liveBytes)} MB`,
+      `file at most ${mb(maxFileBytes)} MB, ${mb(fileBytes)} at the end; -wal at most ${mb(maxWalBytes)} MB, ${walBytes} bytes at the end`,
+      `heap ${bytesPerRequest.toFixed(3)} ± ${standardError.toFixed(3)} bytes a request over the last 80 %; that of the thread ${mb(Math.min(...threadBytes))} to ${mb(Math.max(...threadBytes))} MB; process ${early} to ${late} MB`,
+    ].join('; ')
+  },
   collected: ({ followed, left }) =>
     `of ${sum(followed)} objects that were followed ${sum(left)} are left, beside the dead letters that are to be kept`,
+}
+
+function mb(bytes = 0): string {
+  return (bytes / 1e6).toFixed(1)
 }
 
 function sum(counts: Readonly<Record<string, number>>): number {
   return Object.values(counts).reduce((total, count) => total + count, 0)
 }
 
-function readArgs(): { requests: number; json: string | undefined } {
+function readArgs(): { requests: number; isOfStore: boolean; json: string | undefined } {
   try {
     const { values } = parseArgs({
-      options: { requests: { type: 'string' }, json: { type: 'string' }, help: { type: 'boolean' } },
+      options: {
+        ...{ requests: { type: 'string' }, store: { type: 'boolean', default: false } },
+        ...{ json: { type: 'string' }, help: { type: 'boolean' } },
+      },
     })
     if (values.help) {
       console.log(usage)
@@ -52,14 +69,14 @@ function readArgs(): { requests: number; json: string | undefined } {
     if (!(Number.isInteger(requests) && requests >= MIN_REQUESTS)) {
       throw new Error(`--requests must be an integer of at least ${MIN_REQUESTS}, but is '${values.requests}'`)
     }
-    return { requests, json: values.json }
+    return { requests, isOfStore: values.store, json: values.json }
   } catch (error) {
     console.error(`${(error as Error).message}\n\n${usage}`)
     process.exit(2)
   }
 }
 
-const { requests, json } = readArgs()
+const { requests, isOfStore, json } = readArgs()
 const reports: Partial<Reports> = {}
 const failures: string[] = []
 
@@ -84,9 +101,12 @@ async function run<P extends Part>(part: P, count: number): Promise<void> {
 }
 
 console.log(`Node ${process.version}, ${cpus()[0]?.model} × ${cpus().length}, ${new Date().toISOString()}`)
-await run('mixed', requests)
-await run('narrow', requests)
-await run('collected', COLLECTED)
+if (isOfStore) await run('store', requests)
+else {
+  await run('mixed', requests)
+  await run('narrow', requests)
+  await run('collected', COLLECTED)
+}
 if (json !== undefined) {
   const about = { date: new Date().toISOString(), node: process.version, cpu: cpus()[0]?.model, cpus: cpus().length }
   writeFileSync(json, `${JSON.stringify({ ...about, failures, ...reports }, null, 2)}\n`)

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 
 /** @throws {Error} a line that says what to install */
 export function makeLibrary(folder: string): string {
+  if (process.platform !== 'linux') throw new Error('npm run test:faults needs Linux: it preloads a library')
   const library = join(folder, 'failing.so')
   const source = join(import.meta.dirname, 'failing.c')
   const flags = ['-std=c11', '-Wall', '-Wextra', '-Werror', '-O1', '-fPIC', '-shared', '-o', library, source, '-ldl']

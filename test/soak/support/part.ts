@@ -5,8 +5,9 @@
 import { collected } from './collected.ts'
 import { mixed } from './mixed.ts'
 import { narrow } from './narrow.ts'
+import { store } from './store.ts'
 
-const parts = { mixed, narrow, collected }
+const parts = { mixed, narrow, collected, store }
 const [name, requests, leak] = process.argv.slice(2)
 
 const say = (line: object): void => console.log(JSON.stringify(line))

@@ -41,13 +41,42 @@ export interface CollectedReport {
   readonly letters: number
 }
 
+/** Of a store in a file. */
+export interface StoreReport {
+  readonly requests: number
+  readonly live: number
+  readonly kept: number
+  readonly dead: number
+  readonly points: readonly Point[]
+  readonly heapSlope: Slope
+  /** Of the heap of the store's thread at each point, what is not collected yet included. */
+  readonly threadBytes: readonly number[]
+  /** Of the process, the thread included. */
+  readonly rssBytes: readonly number[]
+  readonly maxFileBytes: number
+  readonly maxWalBytes: number
+  /** After it was closed. */
+  readonly fileBytes: number
+  readonly walBytes: number
+  /** Of a copy that has only what is kept. */
+  readonly liveBytes: number
+}
+
 export interface Reports {
   readonly mixed: MixedReport
   readonly narrow: NarrowReport
   readonly collected: CollectedReport
+  readonly store: StoreReport
 }
 
 const MAX_BYTES_PER_REQUEST = 0.5
+/** A `-wal` file is brought into the store at 16 MB. */
+const MAX_WAL_BYTES = 24 * 2 ** 20
+/** What a store may have besides twice what it keeps: pages that it has not given back yet. */
+const SPARE_BYTES = 2 * 2 ** 20
+/** Of a process with two heaps, which V8 lets grow in steps: more than that is no step. */
+const MAX_RSS_GROWTH_BYTES = 128 * 2 ** 20
+const MAX_THREAD_GROWTH_BYTES = 8 * 2 ** 20
 export const CAPACITY = 1_000
 export const MAX_LETTERS = 10
 
@@ -86,6 +115,47 @@ export const complaints: { readonly [P in keyof Reports]: (report: Reports[P]) =
       ...unless(ended === requests, `of ${requests} requests ${ended} have ended`),
       ...unless(maxWaiting === CAPACITY, `${maxWaiting} requests have waited at a time`),
       ...unless(passedBytes > heapLimitBytes, 'all requests together would have fitted into the heap'),
+    ]
+  },
+  store({
+    requests,
+    live,
+    kept,
+    dead,
+    heapSlope,
+    rssBytes,
+    maxFileBytes,
+    maxWalBytes,
+    fileBytes,
+    walBytes,
+    liveBytes,
+  }) {
+    const { bytesPerRequest, standardError } = heapSlope
+    const [early, late] = [rssBytes[Math.floor(rssBytes.length / 5)] ?? 0, rssBytes.at(-1) ?? 0]
+    // It is not collected on demand: the least is what really lives.
+    const [, middle, end] = [0, 1, 2].map((third) => {
+      const from = Math.floor((threadBytes.length * third) / 3)
+      return Math.min(...threadBytes.slice(from, from + Math.floor(threadBytes.length / 3)))
+    }) as [number, number, number]
+    return [
+      ...unless(live === 0 && kept === 1_000 && dead === 100, `${live} live, ${kept} kept, ${dead} dead letters`),
+      ...unless(
+        // Of few requests more is noise than anything else.
+        bytesPerRequest < MAX_BYTES_PER_REQUEST + 100_000 / requests,
+        `the heap grows by ${bytesPerRequest.toFixed(2)} ± ${standardError.toFixed(2)} bytes a request`,
+      ),
+      ...unless(late - early < MAX_RSS_GROWTH_BYTES, `the process has grown from ${early} to ${late} bytes`),
+      ...unless(
+        end - middle < MAX_THREAD_GROWTH_BYTES,
+        `the heap of the thread has grown from ${middle} to ${end} bytes`,
+      ),
+      ...unless(maxFileBytes < 4 * liveBytes + SPARE_BYTES, `the file had ${maxFileBytes} bytes, for ${liveBytes}`),
+      ...unless(maxWalBytes < MAX_WAL_BYTES, `the -wal file had ${maxWalBytes} bytes`),
+      ...unless(
+        fileBytes < 2 * liveBytes + SPARE_BYTES,
+        `the file has ${fileBytes} bytes at the end, for ${liveBytes}`,
+      ),
+      ...unless(walBytes === 0, `the -wal file has ${walBytes} bytes after all was closed`),
     ]
   },
   collected({ left, letters }) {

@@ -16,6 +16,7 @@ const flags: { readonly [P in Part]: string } = {
   mixed: '--expose-gc',
   narrow: '--max-old-space-size=64',
   collected: '--expose-gc',
+  store: '--expose-gc',
 }
 
 export interface RunOptions {
