@@ -72,21 +72,28 @@ export function perform(world: World, action: Action): void {
     case 'ready':
       world.hand('ready()', executor.ready(priorities[action.tier] as 'low'))
       return
-    case 'clear': {
-      const matches = ({ priority }: { readonly priority: string }): boolean => priority === priorities[action.tier]
-      try {
-        executor.clear(world.faults?.wrap('clear.matches', matches) ?? matches)
-      } catch (error) {
-        // What the question throws is the caller's, and has changed nothing.
-        if (world.faults?.has('clear.matches') !== true) throw error
-      }
+    case 'clear':
+      clear(world, action.tier)
       return
-    }
     case 'close':
       model?.close(action.drain, action.graceMs)
       Object.assign(world, { isClosing: true, isPaused: false })
       world.hand('close()', executor.close({ drain: action.drain, graceMs: action.graceMs }))
       return
+  }
+}
+
+function clear(world: World, tier: number | undefined): void {
+  const { executor, faults, model } = world
+  const matches = ({ priority }: { readonly priority: string }): boolean => priority === priorities[tier as number]
+  const may = model?.clear(tier)
+  try {
+    const ended = executor.clear(tier === undefined ? undefined : (faults?.wrap('clear.matches', matches) ?? matches))
+    if (ended > 0) world.counts.add('cleared')
+    if (model?.unsure === '' && may !== ended) world.fail(`clear() has ended ${ended}, the model says ${may}`)
+  } catch (error) {
+    // What the question throws is the caller's, and has changed nothing.
+    if (faults?.has('clear.matches') !== true) throw error
   }
 }
 

@@ -103,13 +103,35 @@ export function generate(seed: number): Schedule {
     options: faults !== undefined && others.chance(0.5) ? { ...options, debug: true } : options,
     policies,
     reactions: hurts ? Array.from({ length: dice.int(1, 4) }, () => reactionOf(dice, features)) : [],
-    commands: Array.from({ length: COMMANDS }, (_, i) =>
-      // Else all that is left comes through in the end, before it is closed.
-      i === COMMANDS - 1 && dice.chance(0.25)
-        ? { do: 'close', drain: dice.chance(0.7), graceMs: dice.pick([0, 50]), passMs: 60 }
-        : commandOf(dice, features),
+    commands: withOthers(
+      seed,
+      Array.from({ length: COMMANDS }, (_, i) =>
+        // Else all that is left comes through in the end, before it is closed.
+        i === COMMANDS - 1 && dice.chance(0.25)
+          ? { do: 'close', drain: dice.chance(0.7), graceMs: dice.pick([0, 50]), passMs: 60 }
+          : commandOf(dice, features),
+      ),
     ),
   }
+}
+
+/** By dice of their own, and for some seeds only: so all else stays as it is. */
+function withOthers(seed: number, commands: readonly Command[]): readonly Command[] {
+  const clears = new Dice(seed ^ 0xc1_ea45)
+  return clears.chance(0.1) ? insteadOf(commands, clears, clearOf) : commands
+}
+
+/** In place of a few commands, and of what is done inside a call. */
+function insteadOf(commands: readonly Command[], dice: Dice, make: (dice: Dice) => Action): readonly Command[] {
+  return commands.map((command) => {
+    if (dice.chance(0.06)) return { ...make(dice), passMs: command.passMs }
+    if (command.do !== 'arrive' || command.work.inside === undefined || dice.chance(0.7)) return command
+    return { ...command, work: { ...command.work, inside: make(dice) } }
+  })
+}
+
+function clearOf(dice: Dice): Action {
+  return { do: 'clear', ...dice.maybe(0.7, () => ({ tier: dice.int(0, 3) })) }
 }
 
 function policiesOf(dice: Dice, isNumeric: boolean, isCrossed: boolean): Policies {

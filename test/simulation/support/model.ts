@@ -81,16 +81,29 @@ export class Model extends Arrivals {
   pass(now: number): void {
     this.now = now
     const due = this.open().filter((caller) => this.due(this.of(caller) as Job, caller) <= now)
-    // They leave one after the other, and between two of them somebody may come in: for a slot, for the turn of a tier, or
-    // before one of a tier with a bound of its own, for which there is room only when the second has left.
-    const isBlocked = due.some((caller) => this.of(caller)?.place === 'blocked')
-    const { weights, byTier } = this.rules
-    const isCounted = this.promised > 0 || weights !== undefined || byTier.some(Number.isFinite)
-    if (due.length > 1 && (isBlocked || (isCounted && this.in('blocked').length > 0)))
+    if (due.length > 1 && (due.some((caller) => this.of(caller)?.place === 'blocked') || this.#areCounted()))
       this.unsure = 'several expire at once, and others are blocked'
     this.leaveAll(due, ({ place }) => (place === 'slot' ? 'TRIAGE_RUN_TIMEOUT' : 'TRIAGE_WAIT_TIMEOUT'))
     this.wake()
     if (now >= this.graceAt) this.cancel(...this.jobs)
+  }
+
+  /**
+   * Those who leave do so one after the other, and between two of them somebody may come in: for a slot, for the turn of a tier,
+   * or before one of a tier with a bound of its own, for which there is room only when the second has left.
+   */
+  #areCounted(): boolean {
+    const { weights, byTier } = this.rules
+    const isCounted = this.promised > 0 || weights !== undefined || byTier.some(Number.isFinite)
+    return isCounted && this.in('blocked').length > 0
+  }
+
+  /** All that wait are cancelled, or those of one priority; how many these are. */
+  clear(tier: number | undefined): number {
+    const all = [...this.line(), ...this.in('held')].filter((job) => tier === undefined || job.tier === tier)
+    if (all.length > 1 && this.#areCounted()) this.unsure = 'several are cleared, and others are blocked'
+    this.cancel(...all)
+    return all.length
   }
 
   /** All that it has waited for have ended. */

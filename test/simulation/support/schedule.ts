@@ -103,7 +103,9 @@ export type Action =
   | { readonly do: 'abort'; readonly signal: number }
   | { readonly do: 'release'; readonly which: number }
   | { readonly do: 'pause' | 'resume' | 'idle' }
-  | { readonly do: 'ready' | 'clear'; readonly tier: number }
+  | { readonly do: 'ready'; readonly tier: number }
+  /** Of one priority, or all. */
+  | { readonly do: 'clear'; readonly tier?: number }
   | { readonly do: 'resize'; readonly concurrency: number }
   | { readonly do: 'close'; readonly drain: boolean; readonly graceMs: number }
 
