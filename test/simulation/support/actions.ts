@@ -51,7 +51,7 @@ export function perform(world: World, action: Action): void {
     }
     case 'pause':
       if (model?.state === 'open') model.paused = true
-      world.isPaused = !world.isClosing
+      world.isPaused = !world.isClosing()
       executor.pause()
       return
     case 'resume':
@@ -75,11 +75,14 @@ export function perform(world: World, action: Action): void {
     case 'clear':
       clear(world, action.tier)
       return
-    case 'close':
-      model?.close(action.drain, action.graceMs)
-      Object.assign(world, { isClosing: true, isPaused: false })
-      world.hand('close()', executor.close({ drain: action.drain, graceMs: action.graceMs }))
+    case 'close': {
+      const { drain, graceMs, lameDuckMs = 0 } = action
+      model?.close(drain, graceMs, lameDuckMs)
+      if (lameDuckMs === 0) world.closes()
+      else world.limps(lameDuckMs)
+      world.hand('close()', executor.close({ drain, graceMs, lameDuckMs }))
       return
+    }
   }
 }
 

@@ -117,17 +117,28 @@ export function generate(seed: number): Schedule {
 
 /** By dice of their own, and for some seeds only: so all else stays as it is. */
 function withOthers(seed: number, commands: readonly Command[]): readonly Command[] {
-  const clears = new Dice(seed ^ 0xc1_ea45)
-  return clears.chance(0.1) ? insteadOf(commands, clears, clearOf) : commands
+  const [clears, limps] = [new Dice(seed ^ 0xc1_ea45), new Dice(seed ^ 0x1a_3edc)]
+  const all = clears.chance(0.1) ? insteadOf(commands, clears, clearOf, 0.06) : commands
+  return limps.chance(0.1) ? insteadOf(all, limps, lameOf, 0.03) : all
 }
 
 /** In place of a few commands, and of what is done inside a call. */
-function insteadOf(commands: readonly Command[], dice: Dice, make: (dice: Dice) => Action): readonly Command[] {
+function insteadOf(
+  commands: readonly Command[],
+  dice: Dice,
+  make: (dice: Dice) => Action,
+  share: number,
+): readonly Command[] {
   return commands.map((command) => {
-    if (dice.chance(0.06)) return { ...make(dice), passMs: command.passMs }
+    if (dice.chance(share)) return { ...make(dice), passMs: command.passMs }
     if (command.do !== 'arrive' || command.work.inside === undefined || dice.chance(0.7)) return command
     return { ...command, work: { ...command.work, inside: make(dice) } }
   })
+}
+
+function lameOf(dice: Dice): Action {
+  const [graceMs, lameDuckMs] = [dice.pick([0, 50, 500, 1e9, 1e9]), dice.int(1, dice.pick([10, 200, 4_000]))]
+  return { do: 'close', drain: dice.chance(0.7), graceMs, lameDuckMs }
 }
 
 function clearOf(dice: Dice): Action {

@@ -221,7 +221,8 @@ export class Laws {
       this.#broken(10, `${errors} errors, ${this.reported.length} reported`)
     // Who asks for room counts as live: a guard is asked again in time.
     const isAsked = this.#world.promises.some(({ name, end }) => name === 'ready()' && end === '')
-    const isQuiet = waiting + running + retrying + blocked + status.activeWorkers === 0 && !isAsked
+    const isQuiet =
+      waiting + running + retrying + blocked + status.activeWorkers === 0 && !isAsked && !this.#world.isLame()
     const timers = this.#world.clock.timers - this.#world.answersAt.length
     if (isQuiet && timers > 0) this.#broken(9, `${timers} timers are left, and nothing waits or runs`)
   }

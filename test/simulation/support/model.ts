@@ -6,6 +6,9 @@ import { Arrivals } from './arrivals.ts'
 import type { Caller, Job } from './rules.ts'
 
 export class Model extends Arrivals {
+  #drains = true
+  #graceMs = Number.POSITIVE_INFINITY
+
   /** One of its callers does not wait any more; when none is left, it ends. */
   leave(caller: Caller, code: string): void {
     const job = this.of(caller)
@@ -85,6 +88,7 @@ export class Model extends Arrivals {
       this.unsure = 'several expire at once, and others are blocked'
     this.leaveAll(due, ({ place }) => (place === 'slot' ? 'TRIAGE_RUN_TIMEOUT' : 'TRIAGE_WAIT_TIMEOUT'))
     this.wake()
+    if (now >= this.lameUntil) this.#closes()
     if (now >= this.graceAt) this.cancel(...this.jobs)
   }
 
@@ -166,19 +170,28 @@ export class Model extends Arrivals {
     this.leaveAll(all, () => 'aborted')
   }
 
-  close(drain: boolean, graceMs: number): void {
+  /** All that is asked for holds from when it begins to close: the earliest time, the least patience. */
+  close(drain: boolean, graceMs: number, lameDuckMs: number): void {
+    this.#drains &&= drain
+    this.#graceMs = Math.min(this.#graceMs, graceMs)
+    if (this.state !== 'open' || lameDuckMs === 0) this.#closes()
+    else this.lameUntil = Math.min(this.lameUntil, this.now + lameDuckMs)
+  }
+
+  #closes(): void {
+    this.lameUntil = Number.POSITIVE_INFINITY
     this.paused = false
-    if (graceMs === 0 && this.calls().length > 0) this.unsure = 'there is no grace, and calls go on'
+    if (this.#graceMs === 0 && this.calls().length > 0) this.unsure = 'there is no grace, and calls go on'
     this.leaveAll(
       this.blocked().flatMap(({ callers }) => callers),
       () => 'TRIAGE_QUEUE_CLOSED',
     )
-    if (this.state === 'open' || !drain) this.state = drain ? 'draining' : 'stopping'
-    if (!drain)
+    this.state = this.#drains ? 'draining' : 'stopping'
+    if (!this.#drains)
       this.leaveAll(
         this.in('line', 'held').flatMap(({ callers }) => callers),
         () => 'TRIAGE_CANCELLED',
       )
-    this.graceAt = Math.min(this.graceAt, this.now + graceMs)
+    this.graceAt = Math.min(this.graceAt, this.now + this.#graceMs)
   }
 }

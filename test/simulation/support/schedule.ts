@@ -107,7 +107,7 @@ export type Action =
   /** Of one priority, or all. */
   | { readonly do: 'clear'; readonly tier?: number }
   | { readonly do: 'resize'; readonly concurrency: number }
-  | { readonly do: 'close'; readonly drain: boolean; readonly graceMs: number }
+  | { readonly do: 'close'; readonly drain: boolean; readonly graceMs: number; readonly lameDuckMs?: number }
 
 /** `passMs`: how much time passes then; 0 is a turn of the event loop, −1 nothing: the next one comes in the same burst. */
 export type Command = Action & { readonly passMs: number }

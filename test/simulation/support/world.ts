@@ -40,9 +40,10 @@ export class World {
   readonly answersAt: number[] = []
   /** Slots of calls that have not settled. */
   unsettled = 0
-  /** Nothing is to start now; it is to end for good. */
+  /** Nothing is to start now. */
   isPaused = false
-  isClosing = false
+  /** From when on it is to end for good; before that it serves, and says so. */
+  #closesAt = Number.POSITIVE_INFINITY
   onStack = 0
   /** At how many instants it was looked at, and how often the model had something to say. */
   steps = 0
@@ -158,6 +159,18 @@ export class World {
       this.onStack--
     }
   }
+
+  closes(): void {
+    this.#closesAt = Math.min(this.#closesAt, this.clock.now())
+    this.isPaused = false
+  }
+
+  limps(ms: number): void {
+    this.#closesAt = Math.min(this.#closesAt, this.clock.now() + ms)
+  }
+
+  isClosing = (): boolean => this.#closesAt <= this.clock.now()
+  isLame = (): boolean => this.#closesAt < Number.POSITIVE_INFINITY && !this.isClosing()
 
   /** Keeps an eye on a promise that was handed out. */
   hand(name: string, promise: Promise<unknown>): Handed {
