@@ -1,11 +1,12 @@
 /**
  * What anybody may do to an executor at any moment: done to the real one, and told to the model.
  */
-import { priorities } from 'triage-queue'
+import { priorities, type UpdateOptions } from 'triage-queue'
 import { arrive } from './arrive.ts'
 import { performBulk } from './bulk.ts'
-import type { Action } from './schedule.ts'
+import type { Action, Bounds } from './schedule.ts'
 import type { Handle, Seen } from './seen.ts'
+import { rulesOf } from './setup.ts'
 import type { World } from './world.ts'
 
 /** No schedule needs more; a listener that submits at each rejection would go on for ever. */
@@ -75,6 +76,9 @@ export function perform(world: World, action: Action): void {
     case 'clear':
       clear(world, action.tier)
       return
+    case 'update':
+      update(world, action.bounds)
+      return
     case 'close': {
       const { drain, graceMs, lameDuckMs = 0 } = action
       model?.close(drain, graceMs, lameDuckMs)
@@ -84,6 +88,16 @@ export function perform(world: World, action: Action): void {
       return
     }
   }
+}
+
+function update(world: World, bounds: Bounds): void {
+  const { executor, laws, model, schedule } = world
+  const options = { ...world.options, ...bounds }
+  const rules = rulesOf({ ...schedule, options })
+  laws.update(rules)
+  world.options = options
+  model?.update(rules)
+  executor.update(bounds as UpdateOptions)
 }
 
 function clear(world: World, tier: number | undefined): void {

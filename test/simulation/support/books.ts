@@ -10,7 +10,7 @@ const NEVER = Number.POSITIVE_INFINITY
 export const sign = (a: number, b: number): number => (a < b ? -1 : a > b ? 1 : 0)
 
 export class Books {
-  readonly rules: Rules
+  rules: Rules
   limit: number
   now = 0
   paused = false

@@ -105,6 +105,7 @@ export function generate(seed: number): Schedule {
     reactions: hurts ? Array.from({ length: dice.int(1, 4) }, () => reactionOf(dice, features)) : [],
     commands: withOthers(
       seed,
+      options,
       Array.from({ length: COMMANDS }, (_, i) =>
         // Else all that is left comes through in the end, before it is closed.
         i === COMMANDS - 1 && dice.chance(0.25)
@@ -116,10 +117,12 @@ export function generate(seed: number): Schedule {
 }
 
 /** By dice of their own, and for some seeds only: so all else stays as it is. */
-function withOthers(seed: number, commands: readonly Command[]): readonly Command[] {
+function withOthers(seed: number, options: Options, commands: readonly Command[]): readonly Command[] {
   const [clears, limps] = [new Dice(seed ^ 0xc1_ea45), new Dice(seed ^ 0x1a_3edc)]
   const all = clears.chance(0.1) ? insteadOf(commands, clears, clearOf, 0.06) : commands
-  return limps.chance(0.1) ? insteadOf(all, limps, lameOf, 0.03) : all
+  const more = limps.chance(0.1) ? insteadOf(all, limps, lameOf, 0.03) : all
+  const changes = new Dice(seed ^ 0xc4a_26e5)
+  return changes.chance(0.1) ? insteadOf(more, changes, () => boundsOf(changes, options), 0.1) : more
 }
 
 /** In place of a few commands, and of what is done inside a call. */
@@ -139,6 +142,21 @@ function insteadOf(
 function lameOf(dice: Dice): Action {
   const [graceMs, lameDuckMs] = [dice.pick([0, 50, 500, 1e9, 1e9]), dice.int(1, dice.pick([10, 200, 4_000]))]
   return { do: 'close', drain: dice.chance(0.7), graceMs, lameDuckMs }
+}
+
+/** What may wait at all stays as it was. */
+function boundsOf(dice: Dice, { maxQueueSize = {} }: Options): Action {
+  const size = (): number => dice.int(1, dice.pick([2, 6]))
+  const sizes = typeof maxQueueSize === 'object' ? maxQueueSize : { total: maxQueueSize }
+  const of = (part: string): ByTier<number | 'none'> =>
+    sizes[part as 'total'] === 'none' ? { [part]: 'none' } : (dice.maybe(0.5, () => ({ [part]: size() })) ?? {})
+  const bounds = {
+    ...(sizes.total !== 'none' && { maxQueueSize: Object.assign({}, ...sizeNames.map(of)) }),
+    ...dice.maybe(0.3, () => ({ maxBlocked: size() })),
+    ...dice.maybe(0.2, () => ({ maxChecking: size() })),
+    ...dice.maybe(0.2, () => ({ maxRetrying: dice.int(1, 2) })),
+  }
+  return { do: 'update', bounds }
 }
 
 function clearOf(dice: Dice): Action {

@@ -3,7 +3,7 @@
  * which call has settled; its books then say who must be called next, who waits in which order, and how each ends.
  */
 import { Arrivals } from './arrivals.ts'
-import type { Caller, Job } from './rules.ts'
+import type { Caller, Job, Rules } from './rules.ts'
 
 export class Model extends Arrivals {
   #drains = true
@@ -150,6 +150,12 @@ export class Model extends Arrivals {
 
   resume(): void {
     this.paused = false
+    this.letIn()
+  }
+
+  /** Other bounds: what is in stays, and others may come in. */
+  update(rules: Rules): void {
+    this.rules = rules
     this.letIn()
   }
 

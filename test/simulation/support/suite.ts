@@ -23,6 +23,7 @@ const expected = [
     'ready',
     'close',
     'cleared',
+    'update',
   ],
   'a fault',
   ...eventNames.filter((event) => event !== 'selfWaiting').map((event) => `event ${event}`),

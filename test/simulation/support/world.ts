@@ -12,7 +12,7 @@ import { Laws } from './laws.ts'
 import { Model } from './model.ts'
 import { comesThrough } from './progress.ts'
 import { canRefer, Reference } from './reference.ts'
-import { type Action, type Schedule, SIGNALS } from './schedule.ts'
+import { type Action, type Options, type Schedule, SIGNALS } from './schedule.ts'
 import { context, endOf, type Handed, type Seen } from './seen.ts'
 import { isExact, optionsOf, type Payload, rulesOf } from './setup.ts'
 import { execute } from './work.ts'
@@ -22,6 +22,8 @@ const MAX_STEPS = 10_000
 
 export class World {
   readonly schedule: Schedule
+  /** As they are now. */
+  options: Options
   readonly clock = new VirtualClock()
   readonly executor: QueuedExecutor<Payload, unknown>
   readonly laws: Laws
@@ -57,6 +59,7 @@ export class World {
 
   constructor(schedule: Schedule, counts: Coverage, trace?: string[]) {
     this.schedule = schedule
+    this.options = schedule.options
     this.counts = counts
     this.trace = trace
     this.model = isExact(schedule) ? new Model(rulesOf(schedule), schedule.options.concurrency) : undefined
