@@ -49,15 +49,36 @@ describe('a bound', () => {
     expect(lost(queue.getStatus())).toBe(0)
   })
 
-  test('that is smaller lets one shed another, one for one', async () => {
+  test.each([1, 3])('that is smaller lets one shed another, one for one: %d in place of 4', async (maxQueueSize) => {
     const { queue } = await busy({ maxQueueSize: 4, whenFull: 'shed', debug: true })
     const lows = names(4).map((name) => watch(queue.execute(name, { priority: 'low' })))
-    queue.update({ maxQueueSize: 1 })
+    queue.update({ maxQueueSize })
     const urgent = watch(queue.execute('urgent', { priority: 'urgent' }))
     await turn()
     expect(lows.map(({ outcome }) => outcome)).toEqual(['pending', 'pending', 'pending', 'TRIAGE_SHED'])
     expect([urgent.state, queue.getStatus().waiting]).toEqual(['pending', 4])
     await expect(queue.execute('low', { priority: 'low' })).rejects.toMatchObject({ code: 'TRIAGE_QUEUE_FULL' })
+  })
+
+  test('of a priority that is smaller does so, too: whoever is shed makes room', async () => {
+    const order = { name: 'last in', acrossTiers: false, rank: ({ sequence }: { sequence: number }) => -sequence }
+    const { queue } = await busy({ maxQueueSize: { low: 4 }, order, debug: true })
+    const lows = names(4).map((name) => watch(queue.execute(name, { priority: 'low' })))
+    queue.update({ maxQueueSize: { low: 1 } })
+    const last = watch(queue.execute('last', { priority: 'low' }))
+    await turn()
+    expect(lows.map(({ outcome }) => outcome)).toEqual(['TRIAGE_SHED', 'pending', 'pending', 'pending'])
+    expect([last.state, queue.getStatus().waiting]).toEqual(['pending', 4])
+  })
+
+  test('that is smaller lets one that takes several slots shed another as well', async () => {
+    const { queue } = await busy({ concurrency: 2, maxQueueSize: 4, debug: true })
+    const lows = names(4).map((name) => watch(queue.execute(name, { priority: 'low' })))
+    queue.update({ maxQueueSize: 1 })
+    const wide = watch(queue.execute('wide', { priority: 'urgent', cost: 2 }))
+    await turn()
+    expect(lows.map(({ outcome }) => outcome)).toEqual(['pending', 'pending', 'pending', 'TRIAGE_SHED'])
+    expect([wide.state, queue.getStatus().waiting]).toEqual(['pending', 4])
   })
 
   test('of a priority, of the blocked, of those that are checked and retried', async () => {

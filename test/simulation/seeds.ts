@@ -347,4 +347,33 @@ export const kept: readonly Kept[] = [
       arrive(high, { key: 1, work: sleeps(790), passMs: 370 }),
     ],
   },
+  {
+    seed: 7_006_388,
+    was: 'more of a priority wait than may, since its bound was lowered: one is shed, and the newcomer is refused as well',
+    cure: 'one for one is no more than there were, for the bound of a priority, too',
+    commit: '7eacfff',
+    options: { concurrency: 1 },
+    policies: { order: 'last in' },
+    commands: [
+      arrive(high, { passMs: 100 }),
+      arrive(urgent, { passMs: 100 }),
+      arrive(urgent, { passMs: 100 }),
+      then({ do: 'update', bounds: { maxQueueSize: { total: 4, urgent: 1, high: 1 } } }, 100),
+      arrive(urgent),
+    ],
+  },
+  {
+    seed: 7_001_260,
+    was: 'more wait than may, since the bound was lowered, and one that takes several slots displaces nobody',
+    cure: 'it displaces one, as others do',
+    commit: '7eacfff',
+    options: { concurrency: 4 },
+    commands: [
+      then({ do: 'pause' }, 100),
+      arrive(low, { passMs: 100 }),
+      arrive(normal, { passMs: 100 }),
+      then({ do: 'update', bounds: { maxQueueSize: 1 } }, 100),
+      arrive(normal, { cost: 3 }),
+    ],
+  },
 ]

@@ -262,28 +262,28 @@ export class Admission {
 
   #displace(victim: RequestRecord, record: RequestRecord, rank: number | undefined): void {
     const { capacity, endings, outlook } = this.#parts
-    // More may wait than the bound allows, since it was lowered: one for one is still no more.
-    const most = Math.max(capacity.total, capacity.waiting)
+    const { most } = capacity
+    const mostAt = capacity.mostAt(record.tier)
     const retryAfterMs = outlook.retryAfterMs(victim, Number.POSITIVE_INFINITY, record.cost)
     const error = new ShedError(priorityOf(record.tier), subjectOf(victim), retryAfterMs)
     const from = victim.status
     // Listeners of either must find the one gone, and its place taken by the other.
     endings.takeOut(victim)
     endings.retire(victim, State.SHED, error)
-    this.#takesPlace(record, rank, most)
+    this.#takesPlace(record, rank, most, mostAt)
     if (from !== State.HELD) endings.left(victim)
     endings.tells(victim, error, from, undefined)
   }
 
   /** That of one that was shed. The signals of both were asked, and may have done anything: the bounds are looked at last. */
-  #takesPlace(record: RequestRecord, rank: number | undefined, most: number): void {
+  #takesPlace(record: RequestRecord, rank: number | undefined, most: number, mostAt: number): void {
     const { capacity, openings, turns } = this.#parts
     if (!this.#keepsRank(record, rank, this.#stillComes(record))) return
     const { tier, cost } = record
     const isFree = () => (turns.seats.areFor(tier) ? turns.wouldStart(record) : openings.isSlotFreeFor(record))
     const slotIsFree = this.#asks(isFree)
     if (!this.#keepsRank(record, rank, this.#isStill(record))) return
-    const bound = capacity.bound(tier, slotIsFree, cost > 1, most)
+    const bound = capacity.bound(tier, slotIsFree, cost > 1, most, mostAt)
     if (bound === undefined) this.#enqueue(record, slotIsFree, rank)
     else this.#findsItFull(record, bound, 'reject', rank)
   }

@@ -82,7 +82,7 @@ export class Capacity {
    * @param wide how many of the queued take several slots, and so have none reserved
    */
   canDisplace(victim: { readonly cost: number }, isWide: boolean, takesSlot: boolean, wide: number): boolean {
-    if (isWide) return this.waiting + this.reserved <= this.total
+    if (isWide) return this.waiting + this.reserved <= this.most
     return victim.cost > 1 || takesSlot || this.#mostReserved(wide) > this.reserved
   }
 
@@ -114,13 +114,24 @@ export class Capacity {
     while (this.reserved > Math.max(most, 0) && this.waiting < this.total) this.reserved--
   }
 
+  /** How many may wait where one makes room for another: no more than there are, where the bound was lowered meanwhile. */
+  get most(): number {
+    return Math.max(this.total, this.waiting)
+  }
+
+  mostAt(tier: number): number {
+    const most = this.byTier[tier] as number
+    return most === 0 ? most : Math.max(most, this.sizeAt(tier))
+  }
+
   /**
    * Which bound keeps a newcomer of a tier out; undefined: there is room.
    * @param total how many may wait, where that is not the bound
+   * @param mostAt how many of its tier
    */
-  bound(tier: number, slotIsFree: boolean, isWide = false, total = this.total): FullBound | undefined {
+  bound(tier: number, slotIsFree: boolean, isWide = false, total = this.total, mostAt?: number): FullBound | undefined {
     if (this.#hasTierBounds) {
-      const most = this.byTier[tier] as number
+      const most = mostAt ?? (this.byTier[tier] as number)
       if (most === 0 && slotIsFree) return undefined
       if (this.sizeAt(tier) >= most) return this.total === 0 ? 'total' : 'priority'
     }

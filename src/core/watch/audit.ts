@@ -171,7 +171,8 @@ export class Audit {
   }
 
   #mustKeep(what: keyof Peaks, size: number, bound: number, verb: string): void {
-    if (size <= bound) this.#peaks[what] = 0
+    // One that makes room for another leaves first.
+    if (size < bound) this.#peaks[what] = 0
     this.#must(4, size <= Math.max(bound, this.#peaks[what]), `${size} ${verb}, and the bound is ${bound}`)
   }
 

@@ -1,11 +1,12 @@
 /**
  * What anybody may do to an executor at any moment: done to the real one, and told to the model.
  */
-import { priorities } from 'triage-queue'
+import { priorities, type UpdateOptions } from 'triage-queue'
 import { arrive } from './arrive.ts'
 import { performBulk } from './bulk.ts'
-import type { Action } from './schedule.ts'
+import type { Action, Bounds } from './schedule.ts'
 import type { Handle, Seen } from './seen.ts'
+import { rulesOf } from './setup.ts'
 import type { World } from './world.ts'
 
 /** No schedule needs more; a listener that submits at each rejection would go on for ever. */
@@ -51,7 +52,7 @@ export function perform(world: World, action: Action): void {
     }
     case 'pause':
       if (model?.state === 'open') model.paused = true
-      world.isPaused = !world.isClosing
+      world.isPaused = !world.isClosing()
       executor.pause()
       return
     case 'resume':
@@ -72,21 +73,44 @@ export function perform(world: World, action: Action): void {
     case 'ready':
       world.hand('ready()', executor.ready(priorities[action.tier] as 'low'))
       return
-    case 'clear': {
-      const matches = ({ priority }: { readonly priority: string }): boolean => priority === priorities[action.tier]
-      try {
-        executor.clear(world.faults?.wrap('clear.matches', matches) ?? matches)
-      } catch (error) {
-        // What the question throws is the caller's, and has changed nothing.
-        if (world.faults?.has('clear.matches') !== true) throw error
-      }
+    case 'clear':
+      clear(world, action.tier)
+      return
+    case 'update':
+      update(world, action.bounds)
+      return
+    case 'close': {
+      const { drain, graceMs, lameDuckMs = 0 } = action
+      model?.close(drain, graceMs, lameDuckMs)
+      if (lameDuckMs === 0) world.closes()
+      else world.limps(lameDuckMs)
+      world.hand('close()', executor.close({ drain, graceMs, lameDuckMs }))
       return
     }
-    case 'close':
-      model?.close(action.drain, action.graceMs)
-      Object.assign(world, { isClosing: true, isPaused: false })
-      world.hand('close()', executor.close({ drain: action.drain, graceMs: action.graceMs }))
-      return
+  }
+}
+
+function update(world: World, bounds: Bounds): void {
+  const { executor, laws, model, schedule } = world
+  const options = { ...world.options, ...bounds }
+  const rules = rulesOf({ ...schedule, options })
+  laws.update(rules)
+  world.options = options
+  model?.update(rules)
+  executor.update(bounds as UpdateOptions)
+}
+
+function clear(world: World, tier: number | undefined): void {
+  const { executor, faults, model } = world
+  const matches = ({ priority }: { readonly priority: string }): boolean => priority === priorities[tier as number]
+  const may = model?.clear(tier)
+  try {
+    const ended = executor.clear(tier === undefined ? undefined : (faults?.wrap('clear.matches', matches) ?? matches))
+    if (ended > 0) world.counts.add('cleared')
+    if (model?.unsure === '' && may !== ended) world.fail(`clear() has ended ${ended}, the model says ${may}`)
+  } catch (error) {
+    // What the question throws is the caller's, and has changed nothing.
+    if (faults?.has('clear.matches') !== true) throw error
   }
 }
 

@@ -10,12 +10,14 @@ const NEVER = Number.POSITIVE_INFINITY
 export const sign = (a: number, b: number): number => (a < b ? -1 : a > b ? 1 : 0)
 
 export class Books {
-  readonly rules: Rules
+  rules: Rules
   limit: number
   now = 0
   paused = false
   state: 'open' | 'draining' | 'stopping' = 'open'
   graceAt = NEVER
+  /** It serves until then, and is to close. */
+  lameUntil = NEVER
   /** All that are live, or whose call has not settled. */
   jobs: Job[] = []
   readonly totals = { admitted: 0, joined: 0, retries: 0, completed: 0, failed: 0, expired: 0, cancelled: 0, shed: 0 }
@@ -131,7 +133,10 @@ export class Books {
     const stuck = this.calls().map((job) => this.stuckAt(job))
     const backs = this.in('held', 'blocked').map(({ backAt }) => backAt)
     const tokens = this.in('line').map(({ first }) => this.tokens?.dueAt(first.key, this.now, 1) ?? NEVER)
-    return Math.min(...[this.graceAt, ...dues, ...stuck, ...backs, ...tokens].filter((at) => at > this.now), NEVER)
+    return Math.min(
+      ...[this.graceAt, this.lameUntil, ...dues, ...stuck, ...backs, ...tokens].filter((at) => at > this.now),
+      NEVER,
+    )
   }
 }
 

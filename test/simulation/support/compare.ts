@@ -102,6 +102,7 @@ function compareStatus(world: World, model: Model, status: ExecutorStatus): void
     max: status.maxWorkers,
     stuck: looksAtStuck ? status.stuckWorkers : 0,
     ...totals,
+    isLame: world.executor.health().reasons.includes('lameDuck'),
     ...(isShared && { expired: totals.expired + totals.cancelled, cancelled: 0 }),
   }
   const { expired, cancelled } = model.totals
@@ -117,6 +118,7 @@ function compareStatus(world: World, model: Model, status: ExecutorStatus): void
     ...model.totals,
     ...(isShared && { expired: expired + cancelled, cancelled: 0 }),
     rejected: model.rejected,
+    isLame: model.lameUntil < Number.POSITIVE_INFINITY,
   }
   for (const [what, value] of Object.entries(expected)) {
     const other = found[what as keyof typeof found]

@@ -103,13 +103,64 @@ export function generate(seed: number): Schedule {
     options: faults !== undefined && others.chance(0.5) ? { ...options, debug: true } : options,
     policies,
     reactions: hurts ? Array.from({ length: dice.int(1, 4) }, () => reactionOf(dice, features)) : [],
-    commands: Array.from({ length: COMMANDS }, (_, i) =>
-      // Else all that is left comes through in the end, before it is closed.
-      i === COMMANDS - 1 && dice.chance(0.25)
-        ? { do: 'close', drain: dice.chance(0.7), graceMs: dice.pick([0, 50]), passMs: 60 }
-        : commandOf(dice, features),
+    commands: withOthers(
+      seed,
+      options,
+      Array.from({ length: COMMANDS }, (_, i) =>
+        // Else all that is left comes through in the end, before it is closed.
+        i === COMMANDS - 1 && dice.chance(0.25)
+          ? { do: 'close', drain: dice.chance(0.7), graceMs: dice.pick([0, 50]), passMs: 60 }
+          : commandOf(dice, features),
+      ),
     ),
   }
+}
+
+/** By dice of their own, and for some seeds only: so all else stays as it is. */
+function withOthers(seed: number, options: Options, commands: readonly Command[]): readonly Command[] {
+  const [clears, limps] = [new Dice(seed ^ 0xc1_ea45), new Dice(seed ^ 0x1a_3edc)]
+  const all = clears.chance(0.1) ? insteadOf(commands, clears, clearOf, 0.06) : commands
+  const more = limps.chance(0.1) ? insteadOf(all, limps, lameOf, 0.03) : all
+  const changes = new Dice(seed ^ 0xc4a_26e5)
+  return changes.chance(0.1) ? insteadOf(more, changes, () => boundsOf(changes, options), 0.1) : more
+}
+
+/** In place of a few commands, and of what is done inside a call. */
+function insteadOf(
+  commands: readonly Command[],
+  dice: Dice,
+  make: (dice: Dice) => Action,
+  share: number,
+): readonly Command[] {
+  return commands.map((command) => {
+    if (dice.chance(share)) return { ...make(dice), passMs: command.passMs }
+    if (command.do !== 'arrive' || command.work.inside === undefined || dice.chance(0.7)) return command
+    return { ...command, work: { ...command.work, inside: make(dice) } }
+  })
+}
+
+function lameOf(dice: Dice): Action {
+  const [graceMs, lameDuckMs] = [dice.pick([0, 50, 500, 1e9, 1e9]), dice.int(1, dice.pick([10, 200, 4_000]))]
+  return { do: 'close', drain: dice.chance(0.7), graceMs, lameDuckMs }
+}
+
+/** What may wait at all stays as it was. */
+function boundsOf(dice: Dice, { maxQueueSize = {} }: Options): Action {
+  const size = (): number => dice.int(1, dice.pick([2, 6]))
+  const sizes = typeof maxQueueSize === 'object' ? maxQueueSize : { total: maxQueueSize }
+  const of = (part: string): ByTier<number | 'none'> =>
+    sizes[part as 'total'] === 'none' ? { [part]: 'none' } : (dice.maybe(0.5, () => ({ [part]: size() })) ?? {})
+  const bounds = {
+    ...(sizes.total !== 'none' && { maxQueueSize: Object.assign({}, ...sizeNames.map(of)) }),
+    ...dice.maybe(0.3, () => ({ maxBlocked: size() })),
+    ...dice.maybe(0.2, () => ({ maxChecking: size() })),
+    ...dice.maybe(0.2, () => ({ maxRetrying: dice.int(1, 2) })),
+  }
+  return { do: 'update', bounds }
+}
+
+function clearOf(dice: Dice): Action {
+  return { do: 'clear', ...dice.maybe(0.7, () => ({ tier: dice.int(0, 3) })) }
 }
 
 function policiesOf(dice: Dice, isNumeric: boolean, isCrossed: boolean): Policies {

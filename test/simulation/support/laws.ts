@@ -31,7 +31,10 @@ const ways = /^(b?r|b?q(sy)*(s[cfex]|[exd]))?$/
 
 export class Laws {
   readonly #world: World
-  readonly rules: Rules
+  rules: Rules
+  /** How many there still are of what is beyond its bound, since that was lowered. */
+  readonly #over = new Map<string, number>()
+  #overByTier = [0, 0, 0, 0]
   /** What listeners were told to throw, and what was reported. */
   thrown = 0
   readonly reported: unknown[] = []
@@ -192,15 +195,34 @@ export class Laws {
     }
     if (waiting < 0 || running < 0 || retrying < 0)
       this.#broken(1, `${waiting} wait, ${running} run, ${retrying} retry`)
-    if (waiting > total) this.#broken(4, `${waiting} wait, of at most ${total}`)
+    this.#keeps('waiting', waiting, total)
     for (const [tier, priority] of priorities.entries()) {
-      const most = byTier[tier] as number
+      const most = Math.max(byTier[tier] as number, this.#overByTier[tier] as number)
       if (waitingByPriority[priority] > most) this.#broken(4, `too many of '${priority}' wait`)
     }
-    if (retrying > maxRetrying) this.#broken(4, `${retrying} are retried, of at most ${maxRetrying}`)
-    const { maxChecking = total || DEFAULT_CHECKING } = this.#world.schedule.options
-    if (status.checking > maxChecking) this.#broken(4, `${status.checking} are checked, of at most ${maxChecking}`)
-    if (blocked > maxBlocked) this.#broken(4, `${blocked} are blocked, of at most ${maxBlocked}`)
+    this.#keeps('retrying', retrying, maxRetrying)
+    const { maxChecking = total || DEFAULT_CHECKING } = this.#world.options
+    this.#keeps('checking', status.checking, maxChecking)
+    this.#keeps('blocked', blocked, maxBlocked)
+  }
+
+  /** More than that only if that many were there before the bound was lowered, and no more than there were last. */
+  #keeps(what: string, count: number, bound: number): void {
+    const most = Math.max(bound, this.#over.get(what) ?? 0)
+    if (count > most) this.#broken(4, `${count} are ${what}, of at most ${most}`)
+    if (count > bound) this.#over.set(what, count)
+    else this.#over.delete(what)
+  }
+
+  /** Other bounds: what is in stays. */
+  update(rules: Rules): void {
+    this.books()
+    const { waiting, retrying, blocked, checking, waitingByPriority } = this.#world.executor.getStatus()
+    for (const [what, count] of Object.entries({ waiting, retrying, blocked, checking })) this.#over.set(what, count)
+    // Who has a slot promised is not shown, and may be another one later.
+    const promised = this.#world.seen.filter(({ way }) => /^b?q$/.test(way)).length - waiting
+    this.#overByTier = priorities.map((priority) => waitingByPriority[priority] + promised)
+    this.rules = rules
   }
 
   status(status: ExecutorStatus): void {
@@ -221,7 +243,8 @@ export class Laws {
       this.#broken(10, `${errors} errors, ${this.reported.length} reported`)
     // Who asks for room counts as live: a guard is asked again in time.
     const isAsked = this.#world.promises.some(({ name, end }) => name === 'ready()' && end === '')
-    const isQuiet = waiting + running + retrying + blocked + status.activeWorkers === 0 && !isAsked
+    const isQuiet =
+      waiting + running + retrying + blocked + status.activeWorkers === 0 && !isAsked && !this.#world.isLame()
     const timers = this.#world.clock.timers - this.#world.answersAt.length
     if (isQuiet && timers > 0) this.#broken(9, `${timers} timers are left, and nothing waits or runs`)
   }

@@ -3,9 +3,12 @@
  * which call has settled; its books then say who must be called next, who waits in which order, and how each ends.
  */
 import { Arrivals } from './arrivals.ts'
-import type { Caller, Job } from './rules.ts'
+import type { Caller, Job, Rules } from './rules.ts'
 
 export class Model extends Arrivals {
+  #drains = true
+  #graceMs = Number.POSITIVE_INFINITY
+
   /** One of its callers does not wait any more; when none is left, it ends. */
   leave(caller: Caller, code: string): void {
     const job = this.of(caller)
@@ -81,16 +84,30 @@ export class Model extends Arrivals {
   pass(now: number): void {
     this.now = now
     const due = this.open().filter((caller) => this.due(this.of(caller) as Job, caller) <= now)
-    // They leave one after the other, and between two of them somebody may come in: for a slot, for the turn of a tier, or
-    // before one of a tier with a bound of its own, for which there is room only when the second has left.
-    const isBlocked = due.some((caller) => this.of(caller)?.place === 'blocked')
-    const { weights, byTier } = this.rules
-    const isCounted = this.promised > 0 || weights !== undefined || byTier.some(Number.isFinite)
-    if (due.length > 1 && (isBlocked || (isCounted && this.in('blocked').length > 0)))
+    if (due.length > 1 && (due.some((caller) => this.of(caller)?.place === 'blocked') || this.#areCounted()))
       this.unsure = 'several expire at once, and others are blocked'
     this.leaveAll(due, ({ place }) => (place === 'slot' ? 'TRIAGE_RUN_TIMEOUT' : 'TRIAGE_WAIT_TIMEOUT'))
     this.wake()
+    if (now >= this.lameUntil) this.#closes()
     if (now >= this.graceAt) this.cancel(...this.jobs)
+  }
+
+  /**
+   * Those who leave do so one after the other, and between two of them somebody may come in: for a slot, for the turn of a tier,
+   * or before one of a tier with a bound of its own, for which there is room only when the second has left.
+   */
+  #areCounted(): boolean {
+    const { weights, byTier } = this.rules
+    const isCounted = this.promised > 0 || weights !== undefined || byTier.some(Number.isFinite)
+    return isCounted && this.in('blocked').length > 0
+  }
+
+  /** All that wait are cancelled, or those of one priority; how many these are. */
+  clear(tier: number | undefined): number {
+    const all = [...this.line(), ...this.in('held')].filter((job) => tier === undefined || job.tier === tier)
+    if (all.length > 1 && this.#areCounted()) this.unsure = 'several are cleared, and others are blocked'
+    this.cancel(...all)
+    return all.length
   }
 
   /** All that it has waited for have ended. */
@@ -136,6 +153,12 @@ export class Model extends Arrivals {
     this.letIn()
   }
 
+  /** Other bounds: what is in stays, and others may come in. */
+  update(rules: Rules): void {
+    this.rules = rules
+    this.letIn()
+  }
+
   resize(limit: number): void {
     if (limit < this.limit && this.seated().length > 0)
       this.unsure = 'fewer slots, and some had theirs before they start'
@@ -153,19 +176,28 @@ export class Model extends Arrivals {
     this.leaveAll(all, () => 'aborted')
   }
 
-  close(drain: boolean, graceMs: number): void {
+  /** All that is asked for holds from when it begins to close: the earliest time, the least patience. */
+  close(drain: boolean, graceMs: number, lameDuckMs: number): void {
+    this.#drains &&= drain
+    this.#graceMs = Math.min(this.#graceMs, graceMs)
+    if (this.state !== 'open' || lameDuckMs === 0) this.#closes()
+    else this.lameUntil = Math.min(this.lameUntil, this.now + lameDuckMs)
+  }
+
+  #closes(): void {
+    this.lameUntil = Number.POSITIVE_INFINITY
     this.paused = false
-    if (graceMs === 0 && this.calls().length > 0) this.unsure = 'there is no grace, and calls go on'
+    if (this.#graceMs === 0 && this.calls().length > 0) this.unsure = 'there is no grace, and calls go on'
     this.leaveAll(
       this.blocked().flatMap(({ callers }) => callers),
       () => 'TRIAGE_QUEUE_CLOSED',
     )
-    if (this.state === 'open' || !drain) this.state = drain ? 'draining' : 'stopping'
-    if (!drain)
+    this.state = this.#drains ? 'draining' : 'stopping'
+    if (!this.#drains)
       this.leaveAll(
         this.in('line', 'held').flatMap(({ callers }) => callers),
         () => 'TRIAGE_CANCELLED',
       )
-    this.graceAt = Math.min(this.graceAt, this.now + graceMs)
+    this.graceAt = Math.min(this.graceAt, this.now + this.#graceMs)
   }
 }

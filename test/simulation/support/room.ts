@@ -108,20 +108,17 @@ export class Room extends Seating {
     return first.after.every(({ end }) => end !== '') ? backAt : Number.POSITIVE_INFINITY
   }
 
+  /** Is there room for a job without that one? Where more wait than may, since the bound was lowered, one for one is no more. */
   #makesRoom(victim: Job, job: Job): boolean {
-    return this.#without(
-      this.jobs.filter((other) => other !== victim),
-      job,
-    )
-  }
-
-  /** Is there room for a job if only these others were there? */
-  #without(others: Job[], job: Job): boolean {
-    const { jobs, promised } = this
-    this.jobs = others
+    const { jobs, promised, rules } = this
+    const waiting = this.waiting()
+    const total = Math.max(rules.total, waiting.length - promised)
+    const byTier = rules.byTier.map((most, tier) => Math.max(most, waiting.filter((one) => one.tier === tier).length))
+    this.rules = { ...rules, total, byTier }
+    this.jobs = jobs.filter((other) => other !== victim)
     this.clamp()
     const hasRoom = this.hasRoom(job)
-    Object.assign(this, { jobs, promised })
+    Object.assign(this, { jobs, promised, rules })
     return hasRoom
   }
 

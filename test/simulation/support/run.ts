@@ -81,7 +81,7 @@ export function addUp(sum: RunResult, other: RunResult): void {
 }
 
 /** Plays one schedule; what has gone wrong in it, or ''; `trace` is told all that happens. */
-export function play(schedule: Schedule, trace?: string[]): Promise<string> {
+export async function play(schedule: Schedule, trace?: string[]): Promise<string> {
   return violationOf(new World(schedule, new Coverage(), trace))
 }
 

@@ -103,9 +103,12 @@ export type Action =
   | { readonly do: 'abort'; readonly signal: number }
   | { readonly do: 'release'; readonly which: number }
   | { readonly do: 'pause' | 'resume' | 'idle' }
-  | { readonly do: 'ready' | 'clear'; readonly tier: number }
+  | { readonly do: 'ready'; readonly tier: number }
+  /** Of one priority, or all. */
+  | { readonly do: 'clear'; readonly tier?: number }
   | { readonly do: 'resize'; readonly concurrency: number }
-  | { readonly do: 'close'; readonly drain: boolean; readonly graceMs: number }
+  | { readonly do: 'update'; readonly bounds: Bounds }
+  | { readonly do: 'close'; readonly drain: boolean; readonly graceMs: number; readonly lameDuckMs?: number }
 
 /** `passMs`: how much time passes then; 0 is a turn of the event loop, −1 nothing: the next one comes in the same burst. */
 export type Command = Action & { readonly passMs: number }
@@ -121,18 +124,22 @@ export interface Reaction {
 /** One value for all, or one for each priority. */
 export type ByTier<T = number> = T | { readonly [P in Priority | 'default' | 'total']?: T }
 
-export interface Options {
-  readonly concurrency: number
+/** What may be changed while it runs. */
+export interface Bounds {
   readonly maxQueueSize?: ByTier<number | 'none'>
-  readonly whenFull?: 'reject' | 'block' | 'shed'
   readonly maxBlocked?: number
   readonly maxChecking?: number
+  readonly maxRetrying?: number
+}
+
+export interface Options extends Bounds {
+  readonly concurrency: number
+  readonly whenFull?: 'reject' | 'block' | 'shed'
   readonly waitTimeoutMs?: ByTier
   readonly runTimeoutMs?: ByTier
   readonly timeoutMs?: ByTier
   readonly onStuck?: 'hold' | 'replace'
   readonly maxReplaced?: number
-  readonly maxRetrying?: number
   readonly onDuplicate?: 'join' | 'join-by-id' | 'reject'
   readonly reserve?: { readonly [P in Priority]?: number }
   readonly lendReserve?: boolean

@@ -38,7 +38,8 @@ export async function shrink(schedule: Schedule): Promise<Shrunk> {
 
 async function attempt(schedule: Schedule): Promise<Shrunk> {
   const trace: string[] = []
-  const violation = await play(schedule, trace)
+  // Some options don't go without others.
+  const violation = await play(schedule, trace).catch((error) => `it can't be made: ${error}`)
   return { schedule, violation, trace }
 }
 

@@ -10,7 +10,21 @@ import { report, shrink } from './shrink.ts'
 
 /** What each part must have come to, or it would say nothing about it. */
 const expected = [
-  ...['arrive', 'cancel', 'setPriority', 'abort', 'release', 'pause', 'resume', 'resize', 'idle', 'ready', 'close'],
+  ...[
+    'arrive',
+    'cancel',
+    'setPriority',
+    'abort',
+    'release',
+    'pause',
+    'resume',
+    'resize',
+    'idle',
+    'ready',
+    'close',
+    'cleared',
+    'update',
+  ],
   'a fault',
   ...eventNames.filter((event) => event !== 'selfWaiting').map((event) => `event ${event}`),
   'not retried',

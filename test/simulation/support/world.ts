@@ -12,7 +12,7 @@ import { Laws } from './laws.ts'
 import { Model } from './model.ts'
 import { comesThrough } from './progress.ts'
 import { canRefer, Reference } from './reference.ts'
-import { type Action, type Schedule, SIGNALS } from './schedule.ts'
+import { type Action, type Options, type Schedule, SIGNALS } from './schedule.ts'
 import { context, endOf, type Handed, type Seen } from './seen.ts'
 import { isExact, optionsOf, type Payload, rulesOf } from './setup.ts'
 import { execute } from './work.ts'
@@ -22,6 +22,8 @@ const MAX_STEPS = 10_000
 
 export class World {
   readonly schedule: Schedule
+  /** As they are now. */
+  options: Options
   readonly clock = new VirtualClock()
   readonly executor: QueuedExecutor<Payload, unknown>
   readonly laws: Laws
@@ -40,9 +42,10 @@ export class World {
   readonly answersAt: number[] = []
   /** Slots of calls that have not settled. */
   unsettled = 0
-  /** Nothing is to start now; it is to end for good. */
+  /** Nothing is to start now. */
   isPaused = false
-  isClosing = false
+  /** From when on it is to end for good; before that it serves, and says so. */
+  #closesAt = Number.POSITIVE_INFINITY
   onStack = 0
   /** At how many instants it was looked at, and how often the model had something to say. */
   steps = 0
@@ -56,6 +59,7 @@ export class World {
 
   constructor(schedule: Schedule, counts: Coverage, trace?: string[]) {
     this.schedule = schedule
+    this.options = schedule.options
     this.counts = counts
     this.trace = trace
     this.model = isExact(schedule) ? new Model(rulesOf(schedule), schedule.options.concurrency) : undefined
@@ -158,6 +162,18 @@ export class World {
       this.onStack--
     }
   }
+
+  closes(): void {
+    this.#closesAt = Math.min(this.#closesAt, this.clock.now())
+    this.isPaused = false
+  }
+
+  limps(ms: number): void {
+    this.#closesAt = Math.min(this.#closesAt, this.clock.now() + ms)
+  }
+
+  isClosing = (): boolean => this.#closesAt <= this.clock.now()
+  isLame = (): boolean => this.#closesAt < Number.POSITIVE_INFINITY && !this.isClosing()
 
   /** Keeps an eye on a promise that was handed out. */
   hand(name: string, promise: Promise<unknown>): Handed {
