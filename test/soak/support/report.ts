@@ -123,6 +123,7 @@ export const complaints: { readonly [P in keyof Reports]: (report: Reports[P]) =
     kept,
     dead,
     heapSlope,
+    threadBytes,
     rssBytes,
     maxFileBytes,
     maxWalBytes,
