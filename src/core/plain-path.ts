@@ -17,6 +17,7 @@
  */
 import type { Capacity } from './admit/capacity.ts'
 import { type Alarm, soon, type Timeline } from './clock.ts'
+import { frameKey } from './context.ts'
 import type { RequestRecord } from './request-record.ts'
 import { State } from './request-state.ts'
 import type { Dispatch } from './run/dispatch.ts'
@@ -134,7 +135,7 @@ export class PlainPath {
   startsFirst(): void {
     const first = this.first as RequestRecord
     this.first = undefined
-    this.#starts(this.#parts.slots.take(), first, OWN)
+    this.#starts(this.#parts.slots.take(), first, frameKey === undefined ? OTHER : OWN)
   }
 
   /**
@@ -211,14 +212,14 @@ export class PlainPath {
 
   /** The timer for what runs still. */
   readonly #arm = (): void => {
-    const { alarm, closing, setAlarm, timeline } = this.#parts
+    const { alarm, closing, setAlarm, slots, timeline } = this.#parts
     const dueAt = this.#dueAt
     this.#isArming = false
     this.#dueAt = Number.POSITIVE_INFINITY
-    if (closing.live === 0) return
-    const now = timeline.now()
-    if (dueAt < alarm.dueAt) alarm.setFor(dueAt, now)
-    if (!alarm.armed) setAlarm(now)
+    // Mostly it has its answer by now. A call that nobody waits for any more still has its deadline.
+    if (slots.active === 0 || closing.closed) return
+    if (dueAt < alarm.dueAt) alarm.setFor(dueAt, timeline.now())
+    if (closing.live > 0 && !alarm.armed) setAlarm(timeline.now())
   }
 
   /** The promise of a run has settled. */
