@@ -11,6 +11,7 @@ import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { burstCase } from './cases/burst.ts'
 import { closedLoopCase } from './cases/closed-loop.ts'
+import { priceCase } from './cases/price.ts'
 import { type DriverOptions, runChild } from './driver.ts'
 import { describeMachine, machineLines } from './machine.ts'
 import { US } from './peers/index.ts'
@@ -29,11 +30,16 @@ if (before === undefined) throw new Error('node bench/against.ts DIRECTORY: the 
 const checkouts = [resolve(before), resolve(now)] as const
 const rounds = Number(values.rounds)
 
+const LISTENER = 'a listener for completed'
+const GUARD = 'overload: codel()'
 const measured = [
-  { name: 'closed loop, async task', case: closedLoopCase, variant: 'trivial' },
-  { name: 'closed loop, setImmediate', case: closedLoopCase, variant: 'setImmediate' },
-  { name: 'burst of 1 k', case: burstCase, variant: '1 k' },
-  { name: 'burst of 100 k', case: burstCase, variant: '100 k' },
+  { name: 'closed loop, async task', case: closedLoopCase, variant: 'trivial', subject: US },
+  { name: 'closed loop, setImmediate', case: closedLoopCase, variant: 'setImmediate', subject: US },
+  { name: 'burst of 1 k', case: burstCase, variant: '1 k', subject: US },
+  { name: 'burst of 100 k', case: burstCase, variant: '100 k', subject: US },
+  // The full path.
+  { name: 'closed loop, one listener', case: priceCase, variant: 'closed loop', subject: LISTENER },
+  { name: 'closed loop, one guard', case: priceCase, variant: 'closed loop', subject: GUARD },
 ].filter(({ name }) => name.includes(values.only))
 
 const ratios = new Map(measured.map(({ name }) => [name, [] as number[]]))
@@ -50,7 +56,7 @@ for (let round = 0; round < rounds; round++) {
         ...{ peers: [US], flags: [], progress: () => {} },
         env: { BENCH_CHECKOUT: checkouts[which], BENCH_QUICK: '0', BENCH_DIST: '0' },
       }
-      const { numbers } = await runChild(each.case, { variant: each.variant, subject: US }, options)
+      const { numbers } = await runChild(each.case, { variant: each.variant, subject: each.subject }, options)
       took[which] = numbers.cpuNs as number
       costs.get(name)?.[which].push(numbers.cpuNs as number)
     }

@@ -8,6 +8,7 @@ import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import type { Case } from './case.ts'
 import { Results } from './results.ts'
+import { stripped } from './stripped.ts'
 import type { Outcome, Trial } from './trial.ts'
 
 const LIMIT_MS = 120_000
@@ -61,7 +62,7 @@ function turned(trials: readonly Trial[], round: number): Trial[] {
 
 export async function runChild(measured: Case, trial: Trial, options: DriverOptions): Promise<Outcome> {
   const flags = [...(measured.flags ?? []), ...options.flags]
-  const file = join(import.meta.dirname, 'child.ts')
+  const file = flags.includes('--jitless') ? stripped('child.ts') : join(import.meta.dirname, 'child.ts')
   const child = spawn(process.execPath, [...flags, file, measured.name, trial.variant, trial.subject], {
     stdio: ['ignore', 'inherit', 'pipe', 'pipe'],
     env: { ...process.env, ...options.env },

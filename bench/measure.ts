@@ -11,6 +11,12 @@ export interface Cost {
   readonly wallNs: number
 }
 
+/** What a closed loop takes when it is compiled, and before. */
+export interface LoopCost extends Cost {
+  /** The first requests of the process. */
+  readonly firstCpuNs: number
+}
+
 export const quick = process.env.BENCH_QUICK === '1'
 
 /**
@@ -25,6 +31,9 @@ const WALL_FACTOR = 3
 
 /** How many submitters a closed loop has. */
 export const SUBMITTERS = 64
+
+/** How many requests the first pass of a closed loop has. */
+const FIRST_PASS = 2_000
 
 /** What something takes, in ns a request. */
 export async function costOf(requests: number, run: () => Promise<void> | void): Promise<Cost> {
@@ -78,7 +87,7 @@ export interface ClosedLoop {
  * 64 submitters, each of whom hands in its next request when it has the answer to the last. Each answer is checked.
  * The number of requests is chosen so that it takes about as long as it should.
  */
-export async function closedLoop({ execute, around = (submitter) => submitter() }: ClosedLoop): Promise<Cost> {
+export async function closedLoop({ execute, around = (submitter) => submitter() }: ClosedLoop): Promise<LoopCost> {
   const jobs = jobsOfOneTier(1_024)
   let left = 0
   const submitter = async (): Promise<void> => {
@@ -95,8 +104,9 @@ export async function closedLoop({ execute, around = (submitter) => submitter() 
       await Promise.all(Array.from({ length: SUBMITTERS }, () => around(submitter)))
     })
   }
+  const { cpuNs: firstCpuNs } = await run(FIRST_PASS)
   const requests = await enoughRequests(run, 200)
-  return run(requests)
+  return { ...(await run(requests)), firstCpuNs }
 }
 
 /** Warms up, and finds an even number of requests that take long enough to be measured. */
@@ -111,9 +121,9 @@ async function enoughRequests(run: (requests: number) => Promise<Cost>, atFirst:
 }
 
 /** A closed loop of a peer. */
-export function closedLoopOf(peer: Peer, kind: TaskKind): Promise<Cost> {
+export function closedLoopOf(peer: Peer, kind: TaskKind, around?: ClosedLoop['around']): Promise<LoopCost> {
   const queue = peer.create(taskFor(peer, kind), CONCURRENCY)
-  return closedLoop({ execute: (job) => queue.execute(job) })
+  return closedLoop({ execute: (job) => queue.execute(job), ...(around === undefined ? {} : { around }) })
 }
 
 /** Submits all jobs at once, in one synchronous stretch, and awaits all answers, which are checked afterwards. */

@@ -1,6 +1,7 @@
 /** What is measured? In the order of a whole run. */
 import type { Case } from '../case.ts'
 import { acceptanceCase } from './acceptance.ts'
+import { jitlessCase, lightlyLoadedCase, oneAtATimeCase } from './alone.ts'
 import { burstCase } from './burst.ts'
 import { churnCase } from './churn.ts'
 import { closedLoopCase } from './closed-loop.ts'
@@ -17,6 +18,9 @@ export const cases: readonly Case[] = [
   closedLoopCase,
   burstCase,
   latencyCase,
+  lightlyLoadedCase,
+  oneAtATimeCase,
+  jitlessCase,
   memoryCase,
   churnCase,
   fullCase,

@@ -127,6 +127,9 @@ export const systemClock: Clock = {
   },
 }
 
+/** Bun's fake timers stand behind the same `setTimeout`. */
+const isBun = 'bun' in process.versions
+
 /** A point in time, in ms on the clock; and whose: what holds an instant needs no field for its owner. */
 export interface Instant {
   readonly at: number
@@ -142,6 +145,8 @@ export interface Instant {
  */
 export class Timeline {
   readonly #clock: Clock
+  /** The system's is asked without its getters, for as long as its timers are the ones that they were: each call costs, cold. */
+  readonly isSystem: boolean
   readonly #owner: object
   #instant: Instant
   #source: unknown = undefined
@@ -149,7 +154,10 @@ export class Timeline {
   isStepped = false
   #offset = 0
   #fresh = false
-  #forget = true
+  /** Nothing is live: corrections are forgotten, so that the times of later requests are the clock's own. */
+  isOver = true
+  /** As it was when something came to live last, and when it was read with care: to look it up is a call of a getter. */
+  #performance = performance
   /** Called when the clock has become another one. */
   onSwitch: (() => void) | undefined = undefined
   readonly #expire = (): void => {
@@ -158,13 +166,15 @@ export class Timeline {
 
   constructor(clock: Clock, owner: object) {
     this.#clock = clock
+    this.isSystem = clock === systemClock && !isBun
     this.#owner = owner
     this.#instant = { at: 0, owner }
   }
 
   /** The instant of this burst. One object for all its requests: 16 bytes less for each than a number of its own. */
   instant(): Instant {
-    return this.#fresh ? this.#instant : this.#read()
+    if (!this.#fresh) return this.#read()
+    return this.#instant
   }
 
   /** The time of this burst. */
@@ -190,20 +200,44 @@ export class Timeline {
   }
 
   #read(): Instant {
-    if (this.#forget) this.#begin()
-    else {
-      const last = this.#instant.at
-      const at = this.#ask() + this.#offset
-      if (this.#source !== this.#clock.source) this.#switch(at)
-      else if (Number.isFinite(at)) {
-        if (at > last) this.#instant = { at, owner: this.#owner }
-        else this.#offset += last - at
-      }
-    }
+    this.look()
     if (this.isStepped) this.#fresh = false
     else if (!this.#fresh) {
       this.#fresh = true
       soon.then(this.#expire)
+    }
+    return this.#instant
+  }
+
+  /** The instant, read anew, for one alone: the others of this burst, if there are any, read it again. */
+  look(): Instant {
+    if (!this.isSystem || this.#source !== setTimeout || this.isStepped) return this.#lookCarefully()
+    // The system's clock, with the timers that were looked at before.
+    if (this.isOver) {
+      this.isOver = false
+      this.#offset = 0
+      this.#performance = performance
+      this.#instant = { at: this.#performance.now(), owner: this.#owner }
+      return this.#instant
+    }
+    const { at: last } = this.#instant
+    const at = this.#performance.now() + this.#offset
+    if (at > last) this.#instant = { at, owner: this.#owner }
+    else if (at < last) this.#offset += last - at
+    return this.#instant
+  }
+
+  #lookCarefully(): Instant {
+    if (this.isOver) {
+      this.#begin()
+      return this.#instant
+    }
+    const last = this.#instant.at
+    const at = this.#ask() + this.#offset
+    if (this.#source !== this.#clock.source) this.#switch(at)
+    else if (Number.isFinite(at)) {
+      if (at > last) this.#instant = { at, owner: this.#owner }
+      else this.#offset += last - at
     }
     return this.#instant
   }
@@ -221,11 +255,12 @@ export class Timeline {
 
   /** Has the clock become another one while something is live? Then time goes on from here, and the timer is armed anew. */
   follow(): void {
-    if (!this.#forget && this.#source !== this.#clock.source) this.#read()
+    if (this.isSystem && this.#source === setTimeout) return
+    if (!this.isOver && this.#source !== this.#clock.source) this.#read()
   }
 
   #begin(): void {
-    this.#forget = false
+    this.isOver = false
     this.#offset = 0
     this.#recognise()
     const at = this.#ask()
@@ -242,6 +277,7 @@ export class Timeline {
   #recognise(): void {
     this.#source = this.#clock.source
     this.isStepped = this.#clock.stepped === true
+    this.#performance = performance
   }
 
   /** A timer that fires proves that its time has come, also where only `setTimeout` is faked, and not the clock. */
@@ -251,11 +287,6 @@ export class Timeline {
     this.#offset += at - now
     this.#instant = { at, owner: this.#owner }
     return at
-  }
-
-  /** Nothing is live: forgets corrections, so that the times of later requests are the clock's own. */
-  reset(): void {
-    this.#forget = true
   }
 }
 
@@ -269,8 +300,11 @@ export class Alarm {
   readonly #clock: Clock
   readonly #timeline: Timeline
   readonly #ring: (now: number) => void
+  /** Is a timer set? */
+  armed = false
   #timer: unknown
-  #keepsAlive = true
+  /** Does it keep the process alive, when it is armed? */
+  keepsAlive = true
   /** When it will ring; Infinity when nobody waits for it. */
   dueAt = Number.POSITIVE_INFINITY
 
@@ -280,10 +314,6 @@ export class Alarm {
     this.#timeline = timeline
     this.#ring = ring
     timeline.onSwitch = () => this.#rearm()
-  }
-
-  get armed(): boolean {
-    return this.#timer !== undefined
   }
 
   /** Rings at `dueAt`, or earlier if it was set earlier. */
@@ -297,12 +327,14 @@ export class Alarm {
     const ringsAt = this.#timeline.isStepped ? now + delayMs : Math.min(dueAt, now + MAX_DELAY_MS)
     const rings = (): void => {
       this.#timer = undefined
+      this.armed = false
       this.dueAt = Number.POSITIVE_INFINITY
       this.#ring(this.#timeline.atLeast(ringsAt))
     }
     // A clock may have no handles; then there is nothing to clear, and a ring too many does no harm.
     this.#timer = this.#home.runInAsyncScope(() => this.#clock.setTimeout(rings, delayMs)) ?? {}
-    if (!this.#keepsAlive) this.#hold(false)
+    this.armed = true
+    if (!this.keepsAlive) this.#hold(false)
   }
 
   /** The timer that is armed belongs to a clock that has gone. */
@@ -315,17 +347,18 @@ export class Alarm {
 
   /** Whether the armed timer keeps the process alive. */
   keepAlive(alive: boolean): void {
-    if (alive === this.#keepsAlive) return
-    this.#keepsAlive = alive
+    if (alive === this.keepsAlive) return
+    this.keepsAlive = alive
     if (this.#timer !== undefined) this.#hold(alive)
   }
 
   off(): void {
     if (this.#timer === undefined) return
     // Of a timer that is cleared while it holds nothing, Node keeps the list of its duration until that is over.
-    if (!this.#keepsAlive) this.#hold(true)
+    if (!this.keepsAlive) this.#hold(true)
     this.#clock.clearTimeout(this.#timer)
     this.#timer = undefined
+    this.armed = false
     this.dueAt = Number.POSITIVE_INFINITY
   }
 

@@ -39,6 +39,7 @@ import type { CloseOptions } from './close-options.ts'
 import { CancelledError, QueueClosedError } from './errors.ts'
 import type { Keeper, KeeperMeans } from './keeper.ts'
 import type { RequestOptions, UpdateOptions } from './options.ts'
+import { PlainPath } from './plain-path.ts'
 import { takeIntoService } from './policy.ts'
 import { NORMAL, type Priority } from './priority.ts'
 import { Deadlines } from './queue/deadlines.ts'
@@ -70,7 +71,6 @@ import { Events, type ExecutorEvent } from './watch/events.ts'
 import { Statistics } from './watch/statistics.ts'
 import { type ExecutorStatus, statusOf } from './watch/status.ts'
 import { Teller } from './watch/teller.ts'
-import { withoutContext } from './without-context.ts'
 
 export class Engine {
   declare settings: Settings
@@ -104,6 +104,8 @@ export class Engine {
   declare readonly learner: Learner | undefined
   declare readonly selfWaiting: SelfWaiting
   declare readonly dispatch: Dispatch
+  /** The way of those that have nothing special, through all of this. */
+  declare readonly plain: PlainPath
   // Settle.
   declare readonly parties: Parties<unknown, unknown>
   declare readonly closing: Closing
@@ -168,6 +170,8 @@ export class Engine {
     const outlook = new Outlook(whole)
     this.timeline = timeline
     this.alarm = alarm
+    this.plain = new PlainPath(this)
+    slots.onSettled = this.plain.settles
     this.#gateOf = (rates, others) => new Gate(host, outlook, rates, others, timeline, alarm)
     this.gate = this.#gateOf(rateLimits, overload)
     this.outlook = outlook
@@ -201,8 +205,11 @@ export class Engine {
     this.timesAll = settings.waitLimitMs.some(Number.isFinite)
     this.isPlain = this.#isPlain()
     this.hearsReturns = this.audit !== undefined || turns.keepsSlots || queue.hearsReturns
-    const record = withoutContext(new RequestRecord(undefined, NORMAL, { at: Number.NaN, owner: this.#owner }))
+    const record = new RequestRecord(undefined, NORMAL, { at: Number.NaN, owner: this.#owner })
+    record.context = undefined
     record.more()
+    events.onChange = () => this.#refit()
+    this.#refit()
     this.#kept.push(record, new Run(record, record.arrived))
     this.keeper = settings.store === undefined ? undefined : this.#keptBy(settings.store)
   }
@@ -223,6 +230,19 @@ export class Engine {
     return !this.queue.asksRanks && !this.turns.seats.isOn && !this.gate.asksAtArrival
   }
 
+  /** May a request without extras go the plain way? Asked again whenever one of these has changed. */
+  #refit(): void {
+    const { closing, dispatch, gate, learner, settings } = this
+    // Of the others, those who go the full way tell.
+    const { queued, full, started, completed, idle } = this.events.listened
+    const isGuarded = gate.asksAtStart || gate.hearsStarts || gate.hearsEnds || learner !== undefined
+    const isAsked =
+      isGuarded || settings.schema !== undefined || settings.retry !== undefined || settings.store !== undefined
+    const isHeard = this.hearsReturns || queued || full || started || completed || idle
+    const isServing = !dispatch.paused && !closing.begun && this.room.asking === 0
+    this.plain.isOn = this.isPlain && !isAsked && !isHeard && isServing && !settings.timeoutMs.some(Number.isFinite)
+  }
+
   /** Other bounds, timeouts and guards, for what comes from now on. */
   adopt(settings: Settings, changes: UpdateOptions): void {
     const { rateLimits, overload } = settings
@@ -239,6 +259,7 @@ export class Engine {
     this.checking.max = settings.maxChecking
     if (hasGuards) this.#guardBy(gate)
     this.isPlain = this.#isPlain()
+    this.#refit()
     if (this.audit !== undefined) this.audit.rebounded()
     if (changes.concurrency !== undefined) this.resize(changes.concurrency)
     else {
@@ -263,6 +284,7 @@ export class Engine {
     if (this.dispatch.paused || this.closing.begun) return
     this.dispatch.paused = true
     if (this.keeper !== undefined) this.keeper.paused(true)
+    this.#refit()
     this.pauses.begin(this.timeline.now())
     this.tell.all('paused', {})
   }
@@ -275,6 +297,7 @@ export class Engine {
   #goesOn(): void {
     if (!this.dispatch.paused) return
     this.dispatch.paused = false
+    this.#refit()
     this.pauses.end(this.timeline.now())
     this.dispatch.schedule()
     this.room.made()
@@ -287,6 +310,7 @@ export class Engine {
    */
   close(options: CloseOptions | undefined, closer: RequestRecord | undefined): Promise<void> {
     try {
+      this.plain.catchUp()
       const { drain, graceMs, lameDuckMs } = readCloseOptions(options)
       const closed = this.closing.close(drain, graceMs, lameDuckMs, closer)
       const { keeper } = this
@@ -335,6 +359,7 @@ export class Engine {
   /** The alarm: answers all whose time is over, and sets itself for the next. */
   #ring(now: number): void {
     const { closing, gate, held, limits, room, selfWaiting, slots } = this
+    this.plain.catchUp()
     for (let due = limits.takeDue(now); due !== undefined; due = limits.takeDue(now)) this.parties.expire(due, now)
     held.release(now)
     if (gate.takesTokens) this.aside.release(now)
@@ -409,17 +434,22 @@ export class Engine {
       retryAfterMs: (record: RequestRecord) => this.outlook.retryAgainMs(record),
       refusalOf: (record: RequestRecord) => this.admission.refusalOf(record),
       lookAt: (at: number) => {
+        this.#refit()
         this.alarm.keepAlive(true)
         this.alarm.setFor(at, this.timeline.now())
       },
       isAsked: () => this.room.asking > 0,
-      nobodyAsks: () => this.closing.rest(),
+      nobodyAsks: () => {
+        this.#refit()
+        this.closing.rest()
+      },
       inAnotherTurn: (callback: () => void) => this.inAnotherTurn(callback),
       closedError: () => new QueueClosedError({ queue: this.settings.name }),
       setLimit: (limit: number) => {
         if (limit !== this.slots.limit) this.resize(requireConcurrency(limit))
       },
       shut: () => {
+        this.#refit()
         this.room.shut()
         for (const record of [...this.checking.records(), ...this.blocked.entries()]) {
           if (record.status < State.WAITING) this.refusals.refuse(record, new QueueClosedError(subjectOf(record)))

@@ -77,6 +77,7 @@ export class QueuedExecutor<Req = unknown, Res = unknown, Metadata = unknown, In
   get #engine(): Engine {
     const engine = this.#parts
     engine.timeline.follow()
+    engine.plain.catchUp()
     return engine
   }
 
@@ -88,11 +89,20 @@ export class QueuedExecutor<Req = unknown, Res = unknown, Metadata = unknown, In
    */
   execute(request: Input, ...options: RequestArguments<Metadata>): Promise<Res>
   execute(request: Input, options?: RequestOptions<Metadata>): Promise<Res> {
-    const { arrivals, selfWaiting } = this.#engine
-    const record = new RequestRecord<unknown, Res>(request, NORMAL, arrivals.instant())
-    const promise = record.promise()
-    arrivals.comes(known(record), options)
-    return this.#mayBeInside(record) ? selfWaiting.watch(known(record), promise) : promise
+    // Written out, as in `plain-path.ts`: what it calls is most of what a request costs a service whose code is cold.
+    const { arrivals, plain, settings, slots, timeline, timesAll } = this.#parts
+    timeline.follow()
+    const record = new RequestRecord<unknown, Res>(request, NORMAL, timesAll ? timeline.reading() : timeline.instant())
+    const promise = new Promise<Res>((resolve, reject) => {
+      record.resolve = resolve
+      record.reject = reject
+    })
+    if (options === undefined || arrivals.reads(record as RequestRecord, options)) {
+      const isThere = record.extras === undefined && plain.isOn && plain.comes(record as RequestRecord)
+      if (!isThere) arrivals.arrive(record as RequestRecord, settings.whenFull)
+    }
+    if (slots.active === 0 || record.context === undefined) return promise
+    return this.#parts.selfWaiting.watch(record as RequestRecord, promise)
   }
 
   /** Does it come from inside a run, perhaps? */

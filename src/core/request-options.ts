@@ -24,8 +24,12 @@ import { duplicateRule, executorOptions, isTimeout, requestOptions, timeout } fr
 export function readRequestOptions(options: RequestOptions, record: RequestRecord): void {
   if (typeof options !== 'object' || options === null) throw new OptionsError('options', 'an object', options)
   // Each is read once: a getter may answer differently the second time.
-  const { priority, id, signal, waitTimeoutMs, runTimeoutMs, timeoutMs, metadata, delayMs, startAt, after, cost } =
-    options
+  const { priority } = options
+  if (priority !== undefined && keysOf(options) === 1) {
+    record.tier = requireTier(priority)
+    return
+  }
+  const { id, signal, waitTimeoutMs, runTimeoutMs, timeoutMs, metadata, delayMs, startAt, after, cost } = options
   const { onDuplicate, deadline, kind } = options
   // How many of them are given: where the object has no more keys, none is unknown, and no name need be looked up.
   let given = 0

@@ -1,21 +1,22 @@
 /**
  * One request on its way: the record that every station reads and writes. It is also the handle of the caller who submitted it.
  *
- * The record is kept small, since there may be a million of them: what only some requests use lies in its `extras`. It is an
- * AsyncResource itself, which costs 24 bytes and 30 ns: the executor and the listeners run in the AsyncLocalStorage context of
- * the one who submitted.
+ * The record is kept small, since there may be a million of them: what only some requests use lies in its `extras`. It holds the
+ * AsyncLocalStorage context of the one who submitted: the executor and the listeners run in that.
  *
  * The file is a little long, since a record has the getters of a handle besides its fields.
  */
-import { AsyncResource, executionAsyncId } from 'node:async_hooks'
+import { executionAsyncId } from 'node:async_hooks'
 import type { Claim } from './claim.ts'
 import { type Instant, soon } from './clock.ts'
 import type { CloseOptions } from './close-options.ts'
+import { type Framed, frameKey, inContext } from './context.ts'
 import { type Priority, priorityOf } from './priority.ts'
 import type { NotRetried, QueuedRequest, RunProgress } from './queued-request.ts'
 import { Extras, Later } from './request-extras.ts'
 import { type RequestState, State, stateName } from './request-state.ts'
 import type { ErrorSubject } from './triage-error.ts'
+import { QuietResource } from './without-context.ts'
 
 /** What a run asks of the slots that it belongs to, and a record about its run. */
 export interface RunOwner {
@@ -47,30 +48,32 @@ export interface RecordOwner {
   close(run: object, options?: CloseOptions): Promise<void>
 }
 
-const TIER_BITS = 2
-const TIER_MASK = 3
-
-export class RequestRecord<Req = unknown, Res = unknown> extends AsyncResource implements QueuedRequest<Req, Res> {
-  // Every field is set here, in one order and with one kind of value: one hidden class for all records.
-  request: Req
-  /** The state and the tier in one number: 8 bytes less for each of a million. */
-  #stateAndTier: number
-  rank: number
-  sequence: number
-  block: { items: never[]; start: number } | undefined
-  arrived: Instant
+export class RequestRecord<Req = unknown, Res = unknown> implements QueuedRequest<Req, Res> {
+  // Every field is set in the constructor, in one order and with one kind of value: one hidden class for all records. They are
+  // only declared here, since to define them first would be a call of its own.
+  /** The AsyncLocalStorage context of the one who submitted it. */
+  declare context: unknown
+  declare request: Req
+  // Fields, and not one number behind accessors: a call of a getter costs more, cold, than the 8 bytes.
+  declare tier: number
+  declare status: State
+  declare rank: number
+  declare sequence: number
+  declare block: { items: never[]; start: number } | undefined
+  declare arrived: Instant
   /** Its place among the deadlines. */
-  deadline: unknown
-  resolve: ((value: never) => void) | undefined
-  reject: ((reason: unknown) => void) | undefined
-  extras: Extras | undefined
+  declare deadline: unknown
+  declare resolve: ((value: never) => void) | undefined
+  declare reject: ((reason: unknown) => void) | undefined
+  declare extras: Extras | undefined
 
   /** @param arrived the instant of its owner */
   constructor(request: Req, tier: number, arrived: Instant) {
-    // The trigger that is the default, given as a number: reading it out of the default options costs 15 ns.
-    super('TriageRequest', executionAsyncId())
+    const resource = new QuietResource('TriageRequest', frameKey === undefined ? executionAsyncId() : 0)
+    this.context = frameKey === undefined ? resource : (resource as unknown as Framed)[frameKey]
     this.request = request
-    this.#stateAndTier = (State.ARRIVING << TIER_BITS) | tier
+    this.tier = tier
+    this.status = State.ARRIVING
     this.rank = 0
     this.sequence = 0
     this.block = undefined
@@ -83,22 +86,6 @@ export class RequestRecord<Req = unknown, Res = unknown> extends AsyncResource i
 
   get owner(): RecordOwner {
     return this.arrived.owner as RecordOwner
-  }
-
-  get tier(): number {
-    return this.#stateAndTier & TIER_MASK
-  }
-
-  set tier(tier: number) {
-    this.#stateAndTier = (this.#stateAndTier & ~TIER_MASK) | tier
-  }
-
-  get status(): State {
-    return (this.#stateAndTier >> TIER_BITS) as State
-  }
-
-  set status(status: State) {
-    this.#stateAndTier = (this.#stateAndTier & TIER_MASK) | (status << TIER_BITS)
   }
 
   /** Makes the promise that the request's end will settle. */
@@ -282,9 +269,9 @@ export class RequestRecord<Req = unknown, Res = unknown> extends AsyncResource i
     return this.extras?.left !== undefined
   }
 
-  /** It keeps no process alive: for whoever looks for what is still open, as a `QuietResource`. */
-  hasRef(): boolean {
-    return false
+  /** Calls a function in the context of the one who submitted it. */
+  runInAsyncScope<A, B, C, T>(call: (a: A, b: B, c: C) => T, self?: unknown, a?: A, b?: B, c?: C): T {
+    return inContext(this.context, call, self, a as A, b as B, c as C)
   }
 
   get stored(): Promise<void> {

@@ -7,8 +7,13 @@ import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { jitlessCase } from '../../bench/cases/alone.ts'
 import { type ByteCounts, type CallCounts, COUNTING_FLAGS, type PromiseCounts } from '../../bench/counts.ts'
 import { DEOPT_FLAGS, MARK } from '../../bench/deopts.ts'
+import { type DriverOptions, runChild } from '../../bench/driver.ts'
+import type { IdleCallCounts } from '../../bench/idle-calls.ts'
+import { US } from '../../bench/peers/index.ts'
+import { quantileOf, sorted } from '../../bench/results.ts'
 
 /** Slightly above what is counted today. Who makes the engine leaner lowers them. */
 const AT_MOST = {
@@ -40,6 +45,10 @@ const AT_MOST = {
   bytesLeft: 16,
   /** Allocated on the way through a closed loop, beside what the submitter and the task allocate. */
   bytesAllocated: 560,
+
+  /** JavaScript functions that a request calls which meets an idle queue: our own, and Node's. */
+  callsPerIdleRequest: 280,
+  callsPerIdleRequestWithPriority: 290,
 
   /** Functions whose compiled code is thrown away by a collection while nothing is live; `bench/deopts.ts` says why. */
   deoptsByIdleCollection: 6,
@@ -139,6 +148,31 @@ describe('bytes', () => {
   test('little is allocated on the way through', () => {
     expect(bytes.allocated - bytes.allocatedWithoutQueue).toBeLessThanOrEqual(AT_MOST.bytesAllocated)
   })
+})
+
+describe('an idle request', () => {
+  test(
+    'calls few functions',
+    async () => {
+      const { plain, withPriority } = JSON.parse(await run('idle-calls.ts', [])) as IdleCallCounts
+      expect(plain.own + plain.node).toBeLessThanOrEqual(AT_MOST.callsPerIdleRequest)
+      expect(withPriority.own + withPriority.node).toBeLessThanOrEqual(AT_MOST.callsPerIdleRequestWithPriority)
+    },
+    LIMIT_MS,
+  )
+
+  test(
+    'takes some µs without a compiler',
+    async () => {
+      const options: DriverOptions = { peers: [], flags: [], env: {}, progress: () => {} }
+      const { series } = await runChild(jitlessCase, { variant: 'alone', subject: US }, options)
+      const settledUs = quantileOf(sorted([...(series?.settledUs ?? [])]), 0.5)
+      console.log(`one at a time with --jitless, settled p50: ${settledUs?.toFixed(1)} µs`)
+      // Printed, and not held to a bound: it is a time.
+      expect(settledUs).toBeGreaterThan(0)
+    },
+    LIMIT_MS,
+  )
 })
 
 describe('compiled code', () => {

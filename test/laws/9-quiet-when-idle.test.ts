@@ -1,6 +1,6 @@
 /**
- * Law 9, quiet when idle: no timer, handle or listener is left when nothing waits or runs; an aborted signal and a
- * settled request keep no reference.
+ * Law 9, quiet when idle: one microtask after the last answer no timer, handle or listener is left when nothing waits or runs;
+ * an aborted signal and a settled request keep no reference.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { execFile } from 'node:child_process'

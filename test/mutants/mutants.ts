@@ -3,6 +3,7 @@
  */
 import { whenAdmitted } from './bugs/admit.ts'
 import { inGuards } from './bugs/guards.ts'
+import { onThePlainWay } from './bugs/plain.ts'
 import { whileQueued } from './bugs/queue.ts'
 import { inRuns } from './bugs/run.ts'
 import { atTheEnd } from './bugs/settle.ts'
@@ -15,6 +16,7 @@ export const mutants: readonly Mutant[] = [
   ...inGuards,
   ...whileQueued,
   ...inTime,
+  ...onThePlainWay,
   ...inRuns,
   ...atTheEnd,
   ...forWatchers,

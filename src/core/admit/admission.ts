@@ -36,6 +36,12 @@ export interface AdmissionParts {
   readonly duplicates: Duplicates
   readonly gate: Gate
   readonly openings: Openings
+  readonly plain: {
+    readonly isOn: boolean
+    readonly first: RequestRecord | undefined
+    comes(record: RequestRecord): boolean
+    spill(): void
+  }
   readonly outlook: Outlook
   readonly refusals: Refusals
   readonly room: Room<RequestRecord>
@@ -90,7 +96,9 @@ export class Admission {
 
   admit(record: RequestRecord, whenFull: WhenFull): void {
     const { extras } = record
-    const { blocked, duplicates, gate, isPlain } = this.#parts
+    const { blocked, duplicates, gate, isPlain, plain } = this.#parts
+    if (extras === undefined && plain.isOn && plain.comes(record)) return
+    if (plain.first !== undefined) plain.spill()
     if (extras === undefined && isPlain && blocked.size === 0 && this.#comesPlain(record)) return
     if (extras !== undefined && !duplicates.comesForItself(record, extras)) return
     if (gate.asksAtArrival) this.#asksGuards(record, whenFull)

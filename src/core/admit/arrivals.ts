@@ -75,10 +75,11 @@ export class Arrivals<O> {
     try {
       this.#read(options, record)
       const { extras } = record
-      if (extras !== undefined && extras.kind !== undefined) this.#asKind(record, extras.kind)
-      if (extras !== undefined && extras.later !== undefined) this.#requireTime(record, extras.later)
+      if (extras === undefined) return true
+      if (extras.kind !== undefined) this.#asKind(record, extras.kind)
+      if (extras.later !== undefined) this.#requireTime(record, extras.later)
       if (!timesAll && isTimed(record)) record.arrived = timeline.reading()
-      if (record.cost > 1) this.requireCost(record)
+      if (extras.cost > 1) this.requireCost(record)
       return true
     } catch (error) {
       refusals.refuse(record, error)

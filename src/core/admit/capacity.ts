@@ -35,7 +35,8 @@ export class Capacity {
   maxBlocked: number
   readonly #queue: Queued
   readonly #seats: { readonly size: number }
-  #hasTierBounds: boolean
+  /** Has a priority a bound of its own? */
+  hasTierBounds: boolean
   /** How many of the queued have a free slot reserved for them. */
   reserved = 0
   /** How many of the queued have come back for another attempt, by tier. */
@@ -60,7 +61,7 @@ export class Capacity {
     this.total = total
     this.byTier = byTier
     this.maxBlocked = maxBlocked
-    this.#hasTierBounds = byTier.some(Number.isFinite)
+    this.hasTierBounds = byTier.some(Number.isFinite)
   }
 
   /** Other bounds from now on. What is in stays, also when it is more than that. */
@@ -68,7 +69,7 @@ export class Capacity {
     this.total = total
     this.byTier = byTier
     this.maxBlocked = maxBlocked
-    this.#hasTierBounds = byTier.some(Number.isFinite)
+    this.hasTierBounds = byTier.some(Number.isFinite)
   }
 
   /** How many wait, in the sense of the bound. */
@@ -130,7 +131,7 @@ export class Capacity {
    * @param mostAt how many of its tier
    */
   bound(tier: number, slotIsFree: boolean, isWide = false, total = this.total, mostAt?: number): FullBound | undefined {
-    if (this.#hasTierBounds) {
+    if (this.hasTierBounds) {
       const most = mostAt ?? (this.byTier[tier] as number)
       if (most === 0 && slotIsFree) return undefined
       if (this.sizeAt(tier) >= most) return this.total === 0 ? 'total' : 'priority'

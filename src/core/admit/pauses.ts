@@ -13,32 +13,32 @@ const MOST_PAUSES = 64
 
 export class Pauses {
   // The oldest first.
-  readonly #pauses: Pause[] = []
+  readonly all: Pause[] = []
 
   begin(now: number): void {
-    this.#pauses.push({ from: now, to: Number.POSITIVE_INFINITY })
-    if (this.#pauses.length <= MOST_PAUSES) return
-    const [first, second] = this.#pauses as [Pause, Pause]
-    this.#pauses.splice(0, 2, { from: first.from, to: second.to })
+    this.all.push({ from: now, to: Number.POSITIVE_INFINITY })
+    if (this.all.length <= MOST_PAUSES) return
+    const [first, second] = this.all as [Pause, Pause]
+    this.all.splice(0, 2, { from: first.from, to: second.to })
   }
 
   end(now: number): void {
-    const last = this.#pauses.at(-1)
+    const last = this.all.at(-1)
     if (last !== undefined) last.to = now
   }
 
   /** Nothing waits any more that was there during a pause. */
   forget(): void {
-    const last = this.#pauses.at(-1)
-    this.#pauses.length = 0
-    if (last?.to === Number.POSITIVE_INFINITY) this.#pauses.push(last)
+    const last = this.all.at(-1)
+    this.all.length = 0
+    if (last?.to === Number.POSITIVE_INFINITY) this.all.push(last)
   }
 
   /** How many ms of the time from then until now. */
   msSince(since: number, now: number): number {
     let ms = 0
-    for (let i = this.#pauses.length - 1; i >= 0; i--) {
-      const { from, to } = this.#pauses[i] as Pause
+    for (let i = this.all.length - 1; i >= 0; i--) {
+      const { from, to } = this.all[i] as Pause
       if (to <= since) break
       ms += Math.min(to, now) - Math.max(from, since)
     }

@@ -145,6 +145,8 @@ export class Recovery {
     // Clamped: the clock of the machine may have been set meanwhile.
     const arrived = now - Math.max(today - submittedAt, 0)
     const record = new RequestRecord(request, tierOf(live.priority), { at: arrived, owner: this.#means.owner })
+    // Whoever submitted it is gone.
+    record.context = undefined
     const extras = record.more()
     extras.id = live.id
     extras.ownId = live.isKey

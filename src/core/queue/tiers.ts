@@ -40,7 +40,8 @@ export class Tiers<E extends QueueEntry> {
   readonly #aside: readonly Tier<E>[] = Array.from({ length: TIERS }, () => new Tier<E>())
   #sequence = 0
   #asked = 0
-  #size = 0
+  /** How many wait. */
+  size = 0
 
   /** @param report is told what the policy throws when it is told something; its ranks are the caller's to deal with */
   constructor(order: OrderPolicy = strict(), report?: (error: unknown) => void) {
@@ -49,11 +50,6 @@ export class Tiers<E extends QueueEntry> {
     this.#across = order.acrossTiers === true
     this.#turns = order.turns
     this.#isStrict = order.rank === bySequence
-  }
-
-  /** How many wait. */
-  get size(): number {
-    return this.#size
   }
 
   /** How many wait in a tier. */
@@ -158,9 +154,9 @@ export class Tiers<E extends QueueEntry> {
 
   /** Takes the entry that goes first: it starts. */
   shift(): E | undefined {
-    if (this.#size === 0) return undefined
+    if (this.size === 0) return undefined
     const entry = (this.#nextLine() as Tier<E>).shift() as E
-    this.#size--
+    this.size--
     if (this.#turns !== undefined) this.#turns.started(entry.tier)
     return entry
   }
@@ -170,7 +166,7 @@ export class Tiers<E extends QueueEntry> {
     const line = this.#tiers[entry.tier] as Tier<E>
     if (line.first() === entry) line.shift()
     else line.remove(entry)
-    this.#size--
+    this.size--
     if (this.#turns !== undefined) this.#turns.started(entry.tier)
   }
 
@@ -226,7 +222,7 @@ export class Tiers<E extends QueueEntry> {
 
   /** Takes an entry out that stands here, and does not start. */
   delete(entry: E): void {
-    this.#size--
+    this.size--
     ;(this.#tiers[entry.tier] as Tier<E>).remove(entry)
     if (this.#turns !== undefined) this.#turns.left(entry.tier, entry.timedFrom)
   }
@@ -234,7 +230,7 @@ export class Tiers<E extends QueueEntry> {
   /** Sets an entry aside that stands here: others may go first, but it keeps its place in the order. */
   setAside(entry: E): void {
     const { tier } = entry
-    this.#size--
+    this.size--
     ;(this.#tiers[tier] as Tier<E>).remove(entry)
     this.asideAt(tier).add(entry)
     const turns = this.#turns
@@ -246,7 +242,7 @@ export class Tiers<E extends QueueEntry> {
   /** One that was set aside stands here again. */
   bringBack(entry: E): void {
     const { tier } = entry
-    this.#size++
+    this.size++
     this.asideAt(tier).remove(entry)
     ;(this.#tiers[tier] as Tier<E>).add(entry)
     const turns = this.#turns
@@ -403,7 +399,7 @@ export class Tiers<E extends QueueEntry> {
 
   #place(entry: E, rank: number): void {
     entry.rank = rank
-    this.#size++
+    this.size++
     ;(this.#tiers[entry.tier] as Tier<E>).add(entry)
     if (this.#turns !== undefined) this.#turns.came(entry.tier, entry.timedFrom)
   }

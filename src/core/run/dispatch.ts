@@ -50,6 +50,7 @@ export interface DispatchParts {
     started(record: RequestRecord): void
     settled(record: RequestRecord, ok: boolean, runMs: number, error: unknown): void
   }
+  readonly plain: { readonly first: RequestRecord | undefined; spill(): void; startsFirst(): void }
   readonly room: { made(): void }
   readonly endings: {
     end(record: RequestRecord, state: State, value: unknown, times?: RunTimes): boolean
@@ -98,9 +99,9 @@ export class Dispatch implements PoolHost {
   /** Requests that have started, and have no answer yet. */
   running = 0
   paused = false
-  #isScheduled = false
-  /** What keeps all starts back: others have their turn (1), the store does not do what it should (2). */
-  #heldBy = 0
+  isScheduled = false
+  /** What keeps all starts back: others have their turn of the event loop (1), the store does not do what it should (2). */
+  heldBy = 0
 
   constructor(parts: DispatchParts) {
     this.#parts = parts
@@ -108,15 +109,24 @@ export class Dispatch implements PoolHost {
 
   schedule(): void {
     const { gate, queue, slots } = this.#parts
-    if (slots.free <= 0 || this.#isScheduled || this.#heldBy > 0 || this.paused || queue.size === 0) return
+    if (slots.free <= 0 || this.isScheduled || this.heldBy > 0 || this.paused || queue.size === 0) return
     if (gate.heldUntil > 0) return
-    this.#isScheduled = true
+    this.isScheduled = true
+    this.run()
+  }
+
+  /** In a microtask, in the context of the calling code. */
+  run(): void {
     soon.then(this.#run)
   }
 
   readonly #run = (): void => {
-    const { alarm, closing, queue, setAlarm, slots, timeline } = this.#parts
-    this.#isScheduled = false
+    const { alarm, closing, plain, queue, setAlarm, slots, timeline } = this.#parts
+    this.isScheduled = false
+    if (plain.first !== undefined) {
+      plain.startsFirst()
+      return
+    }
     while (slots.free > 0 && queue.size > 0 && slots.fill());
     if (closing.live > 0 && !alarm.armed) setAlarm(timeline.now())
   }
@@ -124,12 +134,19 @@ export class Dispatch implements PoolHost {
   /** Takes the request that is ranked first, for a slot that is there for it. */
   next(): RequestRecord | undefined {
     const parts = this.#parts
-    const { gate, turns } = parts
-    if (this.paused || this.#heldBy > 0 || gate.heldUntil > 0) return undefined
+    const { gate, plain, turns } = parts
+    if (plain.first !== undefined) plain.spill()
+    if (this.paused || this.heldBy > 0 || gate.heldUntil > 0) return undefined
     // A guard that was asked may have paused it, or lowered the limit.
     if (gate.asksAtStart && (!gate.letsStart() || this.paused || parts.slots.free < 0)) return undefined
     const record = turns.take()
-    if (record === undefined) return undefined
+    return record === undefined ? undefined : this.takes(record)
+  }
+
+  /** It was taken out of the queue, and starts. */
+  takes(record: RequestRecord): RequestRecord {
+    const parts = this.#parts
+    const { gate, turns } = parts
     const { extras } = record
     const now = parts.timeline.now()
     record.status = State.STARTING
@@ -246,16 +263,16 @@ export class Dispatch implements PoolHost {
   }
 
   pauseForOthers(): void {
-    this.#heldBy |= 1
+    this.heldBy |= 1
     this.#parts.inAnotherTurn(() => {
-      this.#heldBy &= ~1
+      this.heldBy &= ~1
       this.schedule()
     })
   }
 
   /** Nothing starts while the store can't record it. */
   waitsForStore(waits: boolean): void {
-    this.#heldBy = waits ? this.#heldBy | 2 : this.#heldBy & ~2
+    this.heldBy = waits ? this.heldBy | 2 : this.heldBy & ~2
     this.schedule()
   }
 

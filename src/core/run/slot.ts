@@ -41,6 +41,8 @@ export class Slot implements RunTimes {
   lentTo: Slot | undefined = undefined
   /** Its bare mark, for the runs of submitters without a context. */
   mark: AsyncResource | undefined = undefined
+  /** Starts the microtask that is kept ready in that. */
+  wake: (() => void) | undefined = undefined
   processed = 0
   errors = 0
   readonly fulfilled: (value: unknown) => void

@@ -16,6 +16,7 @@
  * The file is long, but it is one idea: all methods move the same few numbers (`active`, `free`, `stuck`, `held`), and a plain
  * run goes through nothing else. A single slot is in `slot.ts`, what they ask of their host in `pool-host.ts`.
  */
+import type { AsyncResource } from 'node:async_hooks'
 import { OptionsError } from '../errors.ts'
 import type { RunProgress } from '../queued-request.ts'
 import type { RequestRecord, RunOwner } from '../request-record.ts'
@@ -37,21 +38,27 @@ const TURN_MS = 10
 /** After how many runs the others have a turn, also where runs are asynchronous in name only: 4 ms of trivial ones. */
 const TURN_RUNS = 10_000
 
+/** When so many have ended in a row, the next one is the last. */
+export const MAX_IN_TURN = TURN_RUNS - 1
+
 // Looked up once: a promise with a `then` of its own making must not be able to settle twice.
-const { then } = Promise.prototype
+export const promiseThen = Promise.prototype.then
 
 /** The slots of an executor; `WorkerPool` offers them without a queue. */
 export class Slots<Req, Res> implements RunOwner {
-  readonly #executor: Executor<Req, Res>
+  readonly executor: Executor<Req, Res>
   readonly #host: PoolHost
-  readonly #marks = new Marks<Slot>()
+  readonly marks = new Marks<Slot>()
   readonly #all: Slot[] = []
   // Slots that are free; the one that was freed last is taken first.
-  readonly #idle: Slot[] = []
+  readonly idle: Slot[] = []
   readonly maxReplaced: number
   // What the next run takes besides its own.
   #claimed: Slot[] | undefined = undefined
-  #runsInTurn = 0
+  /** What a slot tells when its promise has settled; the plain path has it told itself first. */
+  onSettled = (slot: Slot, ok: boolean, value: unknown): void => this.settle(slot, ok, value)
+  /** How many runs have ended since the others had their turn. */
+  runsInTurn = 0
   #limit: number
   /** Slots of calls that have not settled. */
   active = 0
@@ -63,7 +70,7 @@ export class Slots<Req, Res> implements RunOwner {
   held = 0
 
   constructor(executor: Executor<Req, Res>, host: PoolHost, limit: number, onStuck: StuckPolicy, maxReplaced: number) {
-    this.#executor = executor
+    this.executor = executor
     this.#host = host
     this.#limit = limit
     this.free = limit
@@ -97,7 +104,7 @@ export class Slots<Req, Res> implements RunOwner {
 
   /** The same, as the run that it is. */
   get currentRun(): Run | undefined {
-    return this.#marks.current?.run
+    return this.marks.current?.run
   }
 
   /**
@@ -105,28 +112,29 @@ export class Slots<Req, Res> implements RunOwner {
    * False: there was none.
    */
   fill(): boolean {
-    const slot = this.#take()
+    const slot = this.take()
     // Asked for when the slot is taken: those whom the host lets in for this one must not count on the same slot.
     const record = this.#host.next()
     if (record === undefined) this.#release(slot)
-    else this.#work(slot, record)
+    else this.work(slot, record)
     return record !== undefined
   }
 
   /** Runs a request in a free slot. */
   start(record: RequestRecord): void {
-    this.#work(this.#take(), record)
+    this.work(this.take(), record)
   }
 
   /** The request that `next()` answers with takes so many slots more. */
   claim(count: number): void {
-    this.#claimed = Array.from({ length: count }, () => this.#take())
+    this.#claimed = Array.from({ length: count }, () => this.take())
   }
 
-  #take(): Slot {
-    let slot = this.#idle.pop()
+  /** Takes a free slot. */
+  take(): Slot {
+    let slot = this.idle.pop()
     if (slot === undefined) {
-      slot = new Slot(this.#all.length, this.#settle)
+      slot = new Slot(this.#all.length, this.onSettled)
       this.#all.push(slot)
     }
     this.active++
@@ -209,7 +217,7 @@ export class Slots<Req, Res> implements RunOwner {
   health(): WorkerHealth[] {
     const health = this.#all.map(healthOf)
     for (let slot = health.length; slot < this.#limit; slot++) {
-      health.push(healthOf(new Slot(slot, this.#settle)))
+      health.push(healthOf(new Slot(slot, this.settle)))
     }
     // Slots beyond a limit that was lowered are shown for as long as they are busy.
     return health.filter((slot) => slot.slot < this.#limit || slot.currentRequest !== null)
@@ -238,7 +246,7 @@ export class Slots<Req, Res> implements RunOwner {
 
   #slotRunning(run: object): Slot | undefined {
     // Mostly it is the run itself that asks.
-    const { current } = this.#marks
+    const { current } = this.marks
     return current?.run === run ? current : this.#all.find((slot) => slot.run === run)
   }
 
@@ -256,10 +264,19 @@ export class Slots<Req, Res> implements RunOwner {
     this.replaced = replaced
   }
 
-  #work(slot: Slot, first: RequestRecord): void {
+  /** Runs a request in a slot that was taken. */
+  work(slot: Slot, first: RequestRecord): void {
+    if (!this.#call(slot, first)) this.#goOn(slot)
+  }
+
+  /** The call of a run has settled synchronously. */
+  settled(slot: Slot, ok: boolean, value: unknown): void {
+    if (!this.#isSettled(slot, ok, value)) this.#goOn(slot)
+  }
+
+  #goOn(slot: Slot): void {
     const host = this.#host
-    let record: RequestRecord | undefined = first
-    if (this.#call(slot, record)) return
+    let record: RequestRecord | undefined
     // It has settled synchronously; so may the next ones, and they must not keep the event loop to themselves.
     const began = host.now()
     for (;;) {
@@ -294,7 +311,7 @@ export class Slots<Req, Res> implements RunOwner {
     const run = new Run(record, this.#host.instant())
     slot.run = run
     slot.inflight = this.active
-    if (!this.#begin(slot, record, run)) this.#handOn(slot)
+    if (!this.#begin(slot, record, run)) this.handOn(slot)
   }
 
   #begin(slot: Slot, record: RequestRecord, run: Run): boolean {
@@ -306,10 +323,9 @@ export class Slots<Req, Res> implements RunOwner {
     let value: unknown
     let ok = true
     try {
-      if (!hasNoContext(record)) value = this.#marks.run(record, this.#invoke, slot, run)
+      if (!hasNoContext(record)) value = this.marks.run(record, this.invoke, slot, run)
       else {
-        if (slot.mark === undefined) slot.mark = this.#marks.bare(slot, record)
-        value = slot.mark.runInAsyncScope(this.#invoke, undefined, slot, run)
+        value = this.markOf(slot, record).runInAsyncScope(this.invoke, undefined, slot, run)
       }
       if (value === pending) {
         host.began(slot)
@@ -319,26 +335,38 @@ export class Slots<Req, Res> implements RunOwner {
       ok = false
       value = error
     }
-    host.passed()
+    return this.#isSettled(slot, ok, value)
+  }
+
+  /** The bare mark of a slot, made now for the first run of a submitter without a context. */
+  markOf(slot: Slot, record: RequestRecord): AsyncResource {
+    slot.mark ??= this.marks.bare(slot, record)
+    return slot.mark
+  }
+
+  /** True: the call has settled, and holds the slot. */
+  #isSettled(slot: Slot, ok: boolean, value: unknown): boolean {
+    this.#host.passed()
     if (slot.aside !== undefined && this.#isHeld(slot, slot.aside, ok, value)) return true
     this.#finish(slot, ok, value)
     return false
   }
 
   // Runs in the submitter's context, the reactions to its promise included.
-  readonly #invoke = (slot: Slot, run: Run): unknown => {
-    const executor = this.#executor
+  readonly invoke = (slot: Slot, run: Run): unknown => {
+    const executor = this.executor
     const value = executor(Run.recordOf(run).request as Req, run)
     if ((typeof value !== 'object' || value === null) && typeof value !== 'function') return value
     // Anything that could be a thenable is adopted once, by the rules of promises: the first answer counts.
-    then.call(Promise.resolve(value), slot.fulfilled, slot.rejected)
+    promiseThen.call(Promise.resolve(value), slot.fulfilled, slot.rejected)
     return pending
   }
 
-  readonly #settle = (slot: Slot, ok: boolean, value: unknown): void => {
+  /** The promise of a run has settled. */
+  readonly settle = (slot: Slot, ok: boolean, value: unknown): void => {
     if (slot.aside !== undefined && this.#isHeld(slot, slot.aside, ok, value)) return
     this.#finish(slot, ok, value)
-    this.#handOn(slot)
+    this.handOn(slot)
   }
 
   /** False: its slot is free, and nothing is left of what only this run had. */
@@ -363,17 +391,18 @@ export class Slots<Req, Res> implements RunOwner {
     slot.aside = undefined
     this.#clear(slot)
     this.#host.freed(record, slot)
-    this.#handOn(slot)
+    this.handOn(slot)
   }
 
-  #handOn(slot: Slot): void {
-    if (++this.#runsInTurn >= TURN_RUNS) {
-      this.#runsInTurn = 0
+  /** A call has settled, and its slot is for the next request. */
+  handOn(slot: Slot): void {
+    if (++this.runsInTurn >= TURN_RUNS) {
+      this.runsInTurn = 0
       this.#host.pauseForOthers()
     }
     const next = this.free >= 0 ? this.#host.next() : undefined
     if (next === undefined) this.#release(slot)
-    else this.#work(slot, next)
+    else this.work(slot, next)
   }
 
   #finish(slot: Slot, ok: boolean, value: unknown): void {
@@ -408,18 +437,24 @@ export class Slots<Req, Res> implements RunOwner {
       other.lentTo = undefined
       this.active--
       this.free++
-      this.#idle.push(other)
+      this.idle.push(other)
     }
     slot.others = undefined
     this.#host.widened?.()
   }
 
   #release(slot: Slot): void {
+    this.putBack(slot)
+    this.#host.vacated()
+  }
+
+  /** It is free. Nobody is told. */
+  putBack(slot: Slot): void {
     this.active--
     this.free++
-    this.#idle.push(slot)
-    this.#host.vacated()
+    this.idle.push(slot)
   }
 }
 
-const pending = Symbol('pending')
+/** What `invoke()` answers when the call has not settled. */
+export const pending = Symbol('pending')

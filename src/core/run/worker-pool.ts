@@ -186,7 +186,7 @@ export class WorkerPool<Req, Res> {
   #vacated(): void {
     if (this.#slots.active === 0) {
       this.#alarm.off()
-      if (this.#starting === 0) this.#timeline.reset()
+      if (this.#starting === 0) this.#timeline.isOver = true
     }
     this.#tell()
   }

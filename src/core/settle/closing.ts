@@ -76,8 +76,9 @@ export class Closing {
   #hasLooked = false
   #whole: Promise<void> | undefined
   #resolve: (() => void) | undefined
-  #busy = false
-  #idleWaiters: (() => void)[] = []
+  /** Has anything been live since it was idle last? */
+  isBusy = false
+  idleWaiters: (() => void)[] = []
   // While these run, what they were promised does not wait for them.
   readonly #closers = new Map<RequestRecord, (() => void)[]>()
 
@@ -207,13 +208,13 @@ export class Closing {
   idle(): Promise<void> {
     return new Promise((resolve) => {
       if (this.isIdle()) resolve()
-      else this.#idleWaiters.push(resolve)
+      else this.idleWaiters.push(resolve)
     })
   }
 
   /** Something is live again. */
   wakes(): void {
-    this.#busy = true
+    this.isBusy = true
     this.#alarm.keepAlive(true)
   }
 
@@ -225,11 +226,11 @@ export class Closing {
       if (this.#runs.unsettled === 0 && !isAsked) this.#alarm.off()
       else this.#alarm.keepAlive(isAsked)
       if (this.isQuiet()) {
-        this.#timeline.reset()
+        this.#timeline.isOver = true
         this.#host.quiet()
       }
-      if (this.#busy && this.isIdle()) {
-        this.#busy = false
+      if (this.isBusy && this.isIdle()) {
+        this.isBusy = false
         this.#resolveIdle()
         this.#host.idle()
       }
@@ -263,8 +264,8 @@ export class Closing {
   }
 
   #resolveIdle(): void {
-    const waiters = this.#idleWaiters
-    this.#idleWaiters = []
+    const waiters = this.idleWaiters
+    this.idleWaiters = []
     for (const resolve of waiters) resolve()
   }
 

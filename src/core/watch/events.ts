@@ -156,6 +156,8 @@ export class Events {
     selfWaiting: false,
     closed: false,
   }
+  /** Called when an event is listened to that was not, or is not any more. */
+  onChange: (() => void) | undefined = undefined
   /** How often a listener has thrown. */
   errors = 0
 
@@ -168,20 +170,20 @@ export class Events {
   on<E extends ExecutorEvent>(event: E, listener: Listener<E>): void {
     if (isOfNode(event, listener)) return
     this.#emitter.on(event, this.#guard(event, listener))
-    this.listened[event] = true
+    this.#hears(event, true)
   }
 
   once<E extends ExecutorEvent>(event: E, listener: Listener<E>): void {
     if (isOfNode(event, listener)) return
     this.#emitter.once(event, this.#guard(event, listener))
-    this.listened[event] = true
+    this.#hears(event, true)
   }
 
   off<E extends ExecutorEvent>(event: E, listener: Listener<E>): void {
     const guarded = this.#guards.get(event)?.get(listener)
     if (guarded === undefined) return
     this.#emitter.off(event, guarded)
-    this.listened[event] = this.#emitter.listenerCount(event) > 0
+    this.#hears(event, this.#emitter.listenerCount(event) > 0)
   }
 
   /**
@@ -216,7 +218,13 @@ export class Events {
   readonly #deliver = ({ event, payload }: News): void => {
     this.#emitter.emit(event, payload)
     // Those who listened once have gone.
-    this.listened[event] = this.#emitter.listenerCount(event) > 0
+    this.#hears(event, this.#emitter.listenerCount(event) > 0)
+  }
+
+  #hears(event: ExecutorEvent, isHeard: boolean): void {
+    if (this.listened[event] === isHeard) return
+    this.listened[event] = isHeard
+    this.onChange?.()
   }
 
   #guard<E extends ExecutorEvent>(event: E, listener: Listener<E>): Guarded {

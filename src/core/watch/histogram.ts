@@ -22,13 +22,6 @@ const words = new Uint32Array(float.buffer)
 // The word with sign, exponent and the top of the fraction; the other one on a big-endian machine.
 const HIGH = new Uint8Array(new Uint16Array([1]).buffer)[0] as number
 
-function bucketOf(ms: number): number {
-  float[0] = ms
-  const bucket = ((words[HIGH] as number) >>> (20 - SUB_BITS)) - BASE
-  if (bucket < 0 || !(ms > 0)) return 0
-  return bucket < BUCKETS ? bucket : BUCKETS - 1
-}
-
 /** The upper edge of a bucket, in ms. */
 function upperEdge(bucket: number): number {
   const index = bucket + 1
@@ -52,7 +45,10 @@ export class Histogram implements HistogramReading {
 
   observe(ms: number): void {
     const values = this.#values
-    const bucket = bucketOf(ms)
+    float[0] = ms
+    let bucket = ((words[HIGH] as number) >>> (20 - SUB_BITS)) - BASE
+    if (bucket < 0 || !(ms > 0)) bucket = 0
+    else if (bucket >= BUCKETS) bucket = BUCKETS - 1
     values[bucket] = (values[bucket] as number) + 1
     values[SUM] = (values[SUM] as number) + ms
     values[COUNT] = (values[COUNT] as number) + 1

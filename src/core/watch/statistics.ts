@@ -58,7 +58,8 @@ export class Statistics {
   readonly #rejected = new Map<string, Float64Array>()
   /** By outcome, then by tier. */
   readonly ended = new Float64Array(outcomes.length * TIERS)
-  readonly #wait: readonly Histogram[] = Array.from({ length: TIERS }, () => new Histogram())
+  /** By tier. */
+  readonly wait: readonly Histogram[] = Array.from({ length: TIERS }, () => new Histogram())
   // By outcome, then by tier; each made when it is needed, since one is 7 kB.
   readonly #run: (Histogram | undefined)[] = new Array(outcomes.length * TIERS).fill(undefined)
   /** How many of those that are counted as admitted are not yet, since no store has them, by tier. */
@@ -95,7 +96,7 @@ export class Statistics {
 
   /** A request has left the queue: for a slot, or because it ended. */
   waited(tier: number, ms: number): void {
-    ;(this.#wait[tier] as Histogram).observe(ms)
+    ;(this.wait[tier] as Histogram).observe(ms)
   }
 
   /** The call of a run has settled, whether or not its caller still waited for it; `outcome` is how the request has ended. */
@@ -107,7 +108,9 @@ export class Statistics {
       this.#run[at] = histogram
     }
     histogram.observe(ms)
-    if (isFree) this.used(ms)
+    if (!isFree) return
+    const mean = this.recentRunMs
+    this.recentRunMs = mean >= 0 ? mean + (ms - mean) * MEAN_WEIGHT : ms
   }
 
   /** A slot was busy with a run for so long. */
@@ -141,7 +144,7 @@ export class Statistics {
 
   histograms(): ExecutorHistograms {
     return {
-      waitByPriority: byPriority((tier) => this.#wait[tier] as Histogram),
+      waitByPriority: byPriority((tier) => this.wait[tier] as Histogram),
       runByPriority: byPriority((tier) => {
         const histograms: { [outcome in Outcome]?: HistogramReading } = {}
         for (const [index, outcome] of outcomes.entries()) {
@@ -156,9 +159,9 @@ export class Statistics {
   /** The part of the executor's status that this is. */
   status(): StatisticsStatus {
     return {
-      wait: durationOf(this.#wait),
+      wait: durationOf(this.wait),
       run: durationOf(this.#run),
-      waitByPriority: byPriority((tier) => durationOf(this.#wait.slice(tier, tier + 1))),
+      waitByPriority: byPriority((tier) => durationOf(this.wait.slice(tier, tier + 1))),
       runByPriority: byPriority((tier) => durationOf(this.#run.filter((_, at) => at % TIERS === tier))),
       totals: this.totals(),
       totalsByPriority: this.#totalsByPriority(),

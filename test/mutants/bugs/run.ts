@@ -22,10 +22,10 @@ export const inRuns: readonly Mutant[] = [
     name: 'a thenable that answers twice settles its run twice',
     kind: 'executor outcome',
     file: 'src/core/run/slots.ts',
-    find: 'then.call(Promise.resolve(value), slot.fulfilled, slot.rejected)',
-    replace: `const own = (value as { then?: typeof then }).then
+    find: 'promiseThen.call(Promise.resolve(value), slot.fulfilled, slot.rejected)',
+    replace: `const own = (value as { then?: typeof promiseThen }).then
     if (typeof own === 'function') own.call(value as Promise<unknown>, slot.fulfilled, slot.rejected)
-    else then.call(Promise.resolve(value), slot.fulfilled, slot.rejected)`,
+    else promiseThen.call(Promise.resolve(value), slot.fulfilled, slot.rejected)`,
   },
   {
     name: 'a rejection with undefined is an answer',
@@ -98,15 +98,15 @@ export const inRuns: readonly Mutant[] = [
     name: 'a paused executor goes on as its slots are handed over',
     kind: 'lifecycle',
     file: 'src/core/run/dispatch.ts',
-    find: 'if (this.paused || this.#isYielding || gate.heldUntil > 0) return undefined',
-    replace: 'if (this.#isYielding || gate.heldUntil > 0) return undefined',
+    find: 'if (this.paused || this.heldBy > 0 || gate.heldUntil > 0) return undefined',
+    replace: 'if (this.heldBy > 0 || gate.heldUntil > 0) return undefined',
   },
   {
     name: 'a run that took several slots gives back only its own',
     kind: 'ordering, capacity, fairness',
     file: 'src/core/run/slots.ts',
-    find: 'this.active--\n      this.free++\n      this.#idle.push(other)',
-    replace: 'this.active--\n      this.#idle.push(other)',
+    find: 'this.active--\n      this.free++\n      this.idle.push(other)',
+    replace: 'this.active--\n      this.idle.push(other)',
   },
   {
     name: 'others overtake the one for whom not enough slots are free yet',

@@ -75,7 +75,7 @@ export const inTime: readonly Mutant[] = [
     kind: 'time',
     file: 'src/core/clock.ts',
     test: 'test/laws/11-time.test.ts',
-    find: 'return this.#fresh ? this.#instant : this.#read()',
+    find: 'if (!this.#fresh) return this.#read()',
     replace: 'return this.#read()',
   },
   {
@@ -105,7 +105,7 @@ export const inTime: readonly Mutant[] = [
     kind: 'lifecycle',
     file: 'src/core/settle/closing.ts',
     test: 'test/core/clock.test.ts',
-    find: 'this.#busy = true\n    this.#alarm.keepAlive(true)',
-    replace: 'this.#busy = true',
+    find: 'this.isBusy = true\n    this.#alarm.keepAlive(true)',
+    replace: 'this.isBusy = true',
   },
 ]

@@ -1,7 +1,7 @@
 /**
  * How a request comes: to the real one, and to the model.
  */
-import { priorities, type RequestOptions } from 'triage-queue'
+import { type Priority, priorities, type RequestOptions } from 'triage-queue'
 import type { Caller, Job } from './rules.ts'
 import type { Arrive } from './schedule.ts'
 import { context, endOf, type Handle, type Seen } from './seen.ts'
@@ -9,6 +9,7 @@ import type { Payload } from './setup.ts'
 import type { World } from './world.ts'
 
 const NOTHING: readonly never[] = []
+const NORMAL = 2
 
 export function arrive(world: World, arrive: Arrive): void {
   const n = world.seen.length
@@ -35,15 +36,23 @@ export function arrive(world: World, arrive: Arrive): void {
   }
   world.seen.push(seen)
   world.model?.arrive(jobOf(caller))
+  const { isPlain } = arrive
   const options = {
     priority: priorities[tier],
-    metadata: n,
+    ...(isPlain ? undefined : { metadata: n }),
     ...{ id: caller.id, signal: caller.signal, waitTimeoutMs, runTimeoutMs, timeoutMs, delayMs, cost },
     ...(startAt && { startAt: new Date(0) }),
     ...(other?.handle && { after: [world.faults?.after(other.handle) ?? other.handle] }),
   } as RequestOptions
   const { faults } = world
   const payload: Payload = { key: `key-${arrive.key}`, refused: arrive.refused }
+  if (isPlain) {
+    world.known.set(payload, n)
+    // Without options, or with a priority alone.
+    const given = tier === NORMAL && n % 2 === 0 ? undefined : { priority: priorities[tier] as Priority }
+    context.run(n, () => submit(world, seen, payload, given))
+    return
+  }
   if (faults === undefined) {
     context.run(n, () => submit(world, seen, payload, options))
     return
@@ -55,7 +64,7 @@ export function arrive(world: World, arrive: Arrive): void {
   context.run(n, () => submit(world, seen, faults.getters('payload', payload), given))
 }
 
-function submit(world: World, seen: Seen, payload: Payload, options: RequestOptions): void {
+function submit(world: World, seen: Seen, payload: Payload, options: RequestOptions | undefined): void {
   const { executor } = world
   const held = (handle: Handle): void => {
     seen.handle = handle

@@ -81,6 +81,46 @@ const allActions: readonly Action['do'][] = [
 const crossed: readonly Action['do'][] = ['resize', 'pause', 'resume']
 
 export function generate(seed: number): Schedule {
+  const schedule = anySchedule(seed)
+  // By dice of their own: all others stay as they are.
+  const dice = new Dice(seed ^ 0x91a_1f)
+  return schedule.faults === undefined && dice.chance(0.3) ? plain(schedule, dice) : schedule
+}
+
+/** Most of its requests have nothing special, and no policy is asked: what changes from step to step is whether anyone listens. */
+function plain({ seed, options, commands }: Schedule, dice: Dice): Schedule {
+  const { concurrency, maxQueueSize, whenFull, maxBlocked, waitTimeoutMs, runTimeoutMs, onStuck } = options
+  const given = { maxQueueSize, whenFull, maxBlocked, waitTimeoutMs, runTimeoutMs, onStuck }
+  const isBound = dice.chance(0.5)
+  const kept = Object.entries(given).filter(([name, value]) => {
+    return value !== undefined && (name === 'runTimeoutMs' || isBound) && !hasNone(value)
+  })
+  const share = dice.pick([0.6, 0.9, 1])
+  return {
+    ...{ seed, policies: { guards: [] }, reactions: [], plain: seed },
+    options: { concurrency, ...Object.fromEntries(kept) },
+    commands: commands.map((command) => {
+      if (command.do !== 'arrive') return command
+      return { ...plainArrival(command, !dice.chance(share)), passMs: command.passMs }
+    }),
+  }
+}
+
+/** Nobody is there to refuse it; unless it stays special, it has nothing but its priority. */
+function plainArrival(arrive: Arrive, isSpecial: boolean): Arrive {
+  const { refused, ...special } = arrive
+  const { tier, key, work } = arrive
+  const inside = work.inside?.do === 'arrive' ? { inside: plainArrival(work.inside, isSpecial) } : undefined
+  const plainWork = { ...work, ...inside }
+  if (isSpecial) return { ...special, work: plainWork }
+  return { do: 'arrive', via: 'execute', tier, key, work: plainWork, isPlain: true }
+}
+
+function hasNone(value: unknown): boolean {
+  return value === 'none' || (typeof value === 'object' && value !== null && Object.values(value).includes('none'))
+}
+
+function anySchedule(seed: number): Schedule {
   const dice = new Dice(seed)
   const isNumeric = dice.chance(0.15)
   // Retries, reserves, costs, another limit and pauses, all at once: one in a thousand else.

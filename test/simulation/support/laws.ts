@@ -24,6 +24,8 @@ const letters: { readonly [E in ExecutorEvent]: string } = {
   ...{ resized: '', stuck: '', selfWaiting: '', closed: '', progress: '', parked: '', unrecorded: '', store: '' },
 }
 const events = Object.keys(letters) as ExecutorEvent[]
+/** While anyone listens to one of these, no request goes the plain way. */
+const ofPlain: ReadonlySet<ExecutorEvent> = new Set(['queued', 'full', 'started', 'completed', 'idle'])
 const DEFAULT_CHECKING = 10_000
 
 /** The only ways there are; one who joins another has none of his own. */
@@ -38,6 +40,8 @@ export class Laws {
   /** What listeners were told to throw, and what was reported. */
   thrown = 0
   readonly reported: unknown[] = []
+  readonly #listeners = new Map<ExecutorEvent, (about: { readonly at: number }) => void>()
+  #isHeard = false
   readonly #told: { [E in ExecutorEvent]?: number } = {}
   /** The greatest limit since all was last at rest: whoever has been given a slot then still starts. */
   #limit: number
@@ -70,6 +74,11 @@ export class Laws {
       world.schedule.reactions.length === 0
   }
 
+  /** Not all events are heard. */
+  get #isPlain(): boolean {
+    return this.#world.schedule.plain !== undefined
+  }
+
   #most(concurrency: number): number {
     const { limit } = this.#world.schedule.policies
     return limit === undefined || limit === 'shadow' ? concurrency : MAX_LEARNED
@@ -79,8 +88,24 @@ export class Laws {
 
   listen(context: AsyncLocalStorage<number>): void {
     const { executor, schedule } = this.#world
-    for (const event of events) executor.on(event, (about) => this.#hear(event, about, context.getStore()))
+    for (const event of events) {
+      const listener = (about: { readonly at: number }): void => this.#hear(event, about, context.getStore())
+      this.#listeners.set(event, listener)
+      if (schedule.plain === undefined || !ofPlain.has(event)) executor.on(event, listener)
+    }
     for (const reaction of schedule.reactions) this.#react(reaction)
+  }
+
+  /** Listens, or not, to the events of a request that has nothing special. */
+  hear(isHeard: boolean): void {
+    if (this.#isHeard === isHeard) return
+    this.#isHeard = isHeard
+    this.#world.counts.add(isHeard ? 'plain ends' : 'plain begins')
+    const { executor } = this.#world
+    for (const event of ofPlain) {
+      if (isHeard) executor.on(event, this.#listeners.get(event) as () => void)
+      else executor.off(event, this.#listeners.get(event) as () => void)
+    }
   }
 
   #hear(event: ExecutorEvent, about: { readonly at: number }, store: number | undefined): void {
@@ -97,7 +122,9 @@ export class Laws {
     // Who submits inside a run does not wait for it.
     if (event === 'selfWaiting') this.#world.fail('runs are said to wait for each other')
     if (!('metadata' in about)) return
-    const request = seen[about.metadata as number] as Seen
+    const { metadata, request: payload } = about as { readonly metadata: unknown; readonly request?: object }
+    const n = (payload && this.#world.known.get(payload)) ?? (metadata as number)
+    const request = seen[n] as Seen
     if (store !== request.n)
       this.#broken(8, `a listener of '${event}' about ${request.n} is in the context of ${store}`)
     request.way += letters[event]
@@ -136,7 +163,7 @@ export class Laws {
       this.#startedAt.set(arrive.key, [...(this.#startedAt.get(arrive.key) ?? []), clock.now()])
     }
     if (store !== n) this.#broken(8, `the call of ${n} is in the context of ${store}`)
-    if (!way.endsWith('s')) this.#broken(2, `${n} is called, its way was '${way}'`)
+    if (!this.#isPlain && !way.endsWith('s')) this.#broken(2, `${n} is called, its way was '${way}'`)
     // Timers count in whole ms, and a token may be due in between.
     if (run.deadline <= clock.now() - 1 && !this.#world.faults?.hasBadTime)
       this.#broken(11, `${n} is called after its deadline`)
@@ -232,7 +259,8 @@ export class Laws {
     const told = { completed, failed, expired, cancelled, shed, rejected, queued: admitted, joined: totals.joined }
     for (const [event, times] of Object.entries(told)) {
       const heard = this.#told[event as ExecutorEvent] ?? 0
-      if (heard !== times) this.#broken(1, `'${event}' was told ${heard} times, and counted ${times} times`)
+      if (this.#isPlain ? heard > times : heard !== times)
+        this.#broken(1, `'${event}' was told ${heard} times, and counted ${times} times`)
     }
     if (status.maxWorkers > this.#limit || status.maxWorkers < 1) this.#broken(5, `the limit is ${status.maxWorkers}`)
     // What policies throw is reported, too.
@@ -263,7 +291,7 @@ export class Laws {
       if (getEventListeners(signal, 'abort').length > 0 && !this.#world.faults?.hasBadSignal)
         this.#broken(9, 'a signal still has a listener')
     }
-    for (const { n, way } of seen) if (!ways.test(way)) this.#broken(1, `${n} went the way '${way}'`)
+    for (const { n, way } of seen) if (!this.#isPlain && !ways.test(way)) this.#broken(1, `${n} went the way '${way}'`)
     // One that is blocked has had its token when it came, and may come in later together with others.
     if (schedule.faults === undefined && schedule.policies.guards.includes('tokens') && this.rules.whenFull !== 'block')
       this.#checkRate(this.#cameAt, 'came in')

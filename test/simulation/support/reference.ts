@@ -24,10 +24,11 @@ const TIERS = [0, 1, 2, 3]
 const LOOK_EVERY = 16
 
 /** Has it anything to say? Not where slots are kept or requests take several: then the first may not be the next to start. */
-export function canRefer({ options, policies, commands }: Schedule): boolean {
+export function canRefer({ options, policies, commands, plain }: Schedule): boolean {
   const remembers = policies.order !== undefined && /fair|weighted|, /.test(policies.order)
   return (
     commands.some(isBulk) &&
+    plain === undefined &&
     options.reserve === undefined &&
     commands.every((each) => each.do !== 'burst' || (each.maxCost === undefined && each.isShared === undefined)) &&
     // When one leaves, another may come in before it is told of that one: an order that remembers knows what was first.

@@ -41,6 +41,8 @@ export interface Arrive {
   /** The latest request but so many. */
   readonly after?: number
   readonly cost?: number
+  /** Nothing else is given than its priority: it is known by its payload. */
+  readonly isPlain?: true
   /** One of a few keys, for policies that ask for one; a part of the payload. */
   readonly key: number
   /** What the scripted guard and the schema say. */
@@ -186,6 +188,11 @@ export interface Schedule {
   readonly policies: Policies
   readonly reactions: readonly Reaction[]
   readonly commands: readonly Command[]
+  /**
+   * Of requests without anything special, which nobody listens to most of the time: when somebody does, dice of this seed say, at
+   * each step.
+   */
+  readonly plain?: number
   /** What the functions of the user do, at which of their calls. Then the laws alone are looked at. */
   readonly faults?: readonly Fault[]
 }

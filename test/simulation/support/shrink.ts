@@ -51,6 +51,7 @@ function* candidates(schedule: Schedule): Generator<Schedule> {
       yield { ...schedule, commands: commands.toSpliced(from, size) }
     }
   }
+  if (schedule.plain !== undefined) yield without(schedule, 'plain')
   for (const i of faults.keys()) yield { ...schedule, faults: faults.toSpliced(i, 1) }
   for (const i of reactions.keys()) yield { ...schedule, reactions: reactions.toSpliced(i, 1) }
   for (const name of Object.keys(options)) {

@@ -6,11 +6,12 @@ import type { RunContext } from 'triage-queue'
 import type { Job } from './rules.ts'
 import type { Work } from './schedule.ts'
 import { context, type Seen } from './seen.ts'
+import type { Payload } from './setup.ts'
 import type { World } from './world.ts'
 
 /** The executor itself: its calls, as the schedule has them. */
-export function execute(world: World, run: RunContext): unknown {
-  const n = run.metadata as number
+export function execute(world: World, request: Payload, run: RunContext): unknown {
+  const n = world.known.get(request) ?? (run.metadata as number)
   const seen = world.seen[n] as Seen
   const { model } = world
   world.note(() => `call of ${n}`)

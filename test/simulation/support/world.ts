@@ -7,6 +7,7 @@ import { VirtualClock } from 'triage-queue/simulation'
 import { perform } from './actions.ts'
 import { compare } from './compare.ts'
 import type { Coverage } from './coverage.ts'
+import { Dice } from './dice.ts'
 import { Faults } from './faults.ts'
 import { Laws } from './laws.ts'
 import { Model } from './model.ts'
@@ -35,6 +36,10 @@ export class World {
   model: Model | undefined
   readonly seen: Seen[] = []
   readonly promises: Handed[] = []
+  /** Which request it is, of those without metadata. */
+  readonly known = new WeakMap<object, number>()
+  /** Whether anyone listens now. */
+  readonly #dice: Dice | undefined
   readonly controllers = Array.from({ length: SIGNALS }, () => new AbortController())
   /** Every signal there was. */
   readonly signals: AbortSignal[] = this.controllers.map(({ signal }) => signal)
@@ -63,9 +68,10 @@ export class World {
     this.counts = counts
     this.trace = trace
     this.model = isExact(schedule) ? new Model(rulesOf(schedule), schedule.options.concurrency) : undefined
+    this.#dice = schedule.plain === undefined ? undefined : new Dice(schedule.plain)
     this.laws = new Laws(this)
     this.faults = schedule.faults && new Faults(this, schedule.faults)
-    const executor = (_request: Payload, run: RunContext) => execute(this, run)
+    const executor = (request: Payload, run: RunContext) => execute(this, request, run)
     const random = () => 0.5
     const onListenerError = (error: unknown) => void this.laws.reported.push(error)
     this.executor = new QueuedExecutor<Payload, unknown>(this.faults?.executor(executor) ?? executor, {
@@ -156,6 +162,7 @@ export class World {
     if (this.model !== undefined && this.model.unsure !== '') this.unsure(this.model.unsure)
     this.onStack++
     try {
+      if (this.#dice?.chance(0.3)) this.laws.hear(this.#dice.chance(0.3))
       perform(this, action)
       this.reference?.flush()
     } finally {
