@@ -254,7 +254,7 @@ function settingsOf(given: Given<QueuedExecutorOptions>): Settings {
 }
 
 /** A kind of work, as the engine reads it. */
-export interface Kind {
+interface Kind {
   readonly executor: Executor<unknown, unknown>
   readonly waitTimeoutMs?: number | undefined
   readonly runTimeoutMs?: number | undefined

@@ -1,0 +1,55 @@
+/**
+ * What is behind the routes? An executor in this process, or one elsewhere that answers with promises. Types only.
+ */
+
+import type { HandleLike, Maybe } from '../core/executor-like.ts'
+import type { Priority } from '../core/priority.ts'
+import type { RequestView } from '../core/watch/request-view.ts'
+import type {
+  ExecutorEvent,
+  ExecutorHealth,
+  ExecutorHistograms,
+  ExecutorStatus,
+  Listener,
+  RunProgress,
+  WaitingRequest,
+  WorkerHealth,
+} from '../index.ts'
+
+export type { HandleLike, Maybe, QueuedExecutorLike } from '../core/executor-like.ts'
+export type { ErrorView, RequestStateLike } from '../core/watch/request-view.ts'
+
+/** What `httpApp()` asks of an executor. What stands with `?` it does without. */
+export interface ServedExecutor {
+  readonly name?: string | undefined
+  submit(request: never, options?: never): Promise<HandleLike>
+  get(id: string): Maybe<HandleLike | undefined>
+  find?(id: string): Maybe<RequestView | undefined>
+  cancel(id: string, reason?: unknown): Maybe<boolean>
+  getStatus(): Maybe<ExecutorStatus>
+  pause(): Maybe<void>
+  resume(): Maybe<void>
+  setConcurrency?(concurrency: number): Maybe<void>
+  concurrency?: number | undefined
+  on<E extends ExecutorEvent>(event: E, listener: Listener<E>): unknown
+  off<E extends ExecutorEvent>(event: E, listener: Listener<E>): unknown
+  getWorkerHealth?(): Maybe<readonly WorkerHealth[]>
+  getHistograms?(): ExecutorHistograms
+  health?(): ExecutorHealth
+  /** All that was acknowledged is on disk. */
+  flushed?(): Promise<void>
+  requeue?(id: string, generation?: number | undefined): Promise<boolean>
+  /** Of these its `store`. */
+  readonly settings?: object | undefined
+  waiting?(): Iterable<WaitingRequest<unknown, unknown>>
+}
+
+/** What more a handle in this process knows. */
+export interface LocalHandle extends HandleLike {
+  readonly request?: unknown
+  readonly priority?: Priority
+  readonly metadata?: unknown
+  readonly enqueuedAt?: number
+  readonly startedAt?: number | undefined
+  readonly progress?: RunProgress | undefined
+}

@@ -1,0 +1,224 @@
+/**
+ * One queue behind the routes: what lives there and what has ended, and every change that a route can ask for.
+ *
+ * It hears the executor's events, and keeps of them what it needs to answer without walking through what waits. What an executor can
+ * answer itself (`find`, `flushed`) it is asked.
+ */
+import type { Priority } from '../core/priority.ts'
+import type { ExecutorEvent, ExecutorEvents, ExecutorStatus, Listener } from '../index.ts'
+import type { HandleLike, LocalHandle, ServedExecutor } from './executor-like.ts'
+import { type Change, type Kept, KeptHere, KeptInStore, storeOf } from './kept.ts'
+import { type Live, LiveRequests } from './live-requests.ts'
+import { HttpProblem } from './problem.ts'
+import { type Ended, type Keep, RecentEnds } from './recent-ends.ts'
+
+const STATUS_MS = 250
+/** Where it matters only what it is. */
+const bare = { seesAll: false, exposeErrors: false }
+
+type AnyEnd = ExecutorEvents['completed' | 'failed' | 'expired' | 'cancelled' | 'shed']
+
+export class ServedQueue {
+  readonly name: string
+  readonly executor: ServedExecutor
+  readonly live = new LiveRequests()
+  readonly kept: Kept
+  /** What has ended is in a store, which knows each generation and each answer. */
+  readonly hasStore: boolean
+  readonly #ends: RecentEnds
+  /** What tells whether a request with a key is the same as the one that had it before. */
+  readonly #digests = new Map<string, string>()
+  #generation = 0
+  #status: { readonly at: number; readonly status: ExecutorStatus } | undefined
+  readonly #listeners: { readonly [E in keyof ExecutorEvents]?: (event: never) => void }
+
+  constructor(name: string, executor: ServedExecutor, keep: Keep) {
+    this.name = name
+    this.executor = executor
+    this.#ends = new RecentEnds(keep)
+    const store = storeOf(executor)
+    this.hasStore = store !== undefined
+    this.kept = store === undefined ? new KeptHere(name, executor, this.#ends) : new KeptInStore(name, executor, store)
+    const ended = (state: Ended['state']) => (event: AnyEnd) => this.#ended(state, event)
+    this.#listeners = {
+      queued: (event: ExecutorEvents['queued']) => this.#queued(event),
+      started: (event: ExecutorEvents['started']) => this.#started(event),
+      retrying: (event: ExecutorEvents['retrying']) => this.live.becomes(event.id, 'retrying'),
+      completed: ended('completed'),
+      failed: ended('dead'),
+      expired: ended('expired'),
+      cancelled: ended('cancelled'),
+      shed: ended('shed'),
+      parked: ({ id }: ExecutorEvents['parked']) => this.live.delete(id),
+    }
+    // What was there before.
+    for (const { id, priority, waitMs } of executor.waiting?.() ?? []) this.#add(id, priority, Date.now() - waitMs)
+    for (const [event, listener] of this.#entries()) executor.on(event, listener)
+  }
+
+  #entries(): [ExecutorEvent, Listener<ExecutorEvent>][] {
+    return Object.entries(this.#listeners) as [ExecutorEvent, Listener<ExecutorEvent>][]
+  }
+
+  /** Listens no more. */
+  leave(): void {
+    for (const [event, listener] of this.#entries()) this.executor.off(event, listener)
+  }
+
+  #queued({ id, priority }: ExecutorEvents['queued']): void {
+    this.#add(id, priority, Date.now())
+  }
+
+  #add(id: string, priority: Priority, submittedAt: number): void {
+    const generation = ++this.#generation
+    const live: Live = {
+      ...{ id, generation, priority, state: 'waiting', submittedAt },
+      ...{ startedAt: undefined, waitMs: undefined, attempts: 0 },
+    }
+    this.live.add(live)
+  }
+
+  #started({ id, waitMs, attempt, priority }: ExecutorEvents['started']): void {
+    const live = this.live.becomes(id, 'running')
+    if (live === undefined) return
+    live.priority = priority
+    live.startedAt = Date.now()
+    live.waitMs ??= waitMs
+    live.attempts = attempt
+  }
+
+  #ended(state: Ended['state'], event: AnyEnd): void {
+    const live = this.live.delete(event.id)
+    if (this.hasStore) return
+    const { id, priority, request, metadata } = event
+    const { waitMs, runMs, attempts, error, result, options } = event as Partial<
+      ExecutorEvents['failed'] & ExecutorEvents['completed']
+    >
+    const isDead = state === 'dead'
+    const digest = this.#digests.get(id)
+    this.#digests.delete(id)
+    this.#ends.add({
+      ...{ id, priority, state, generation: live?.generation ?? ++this.#generation },
+      ...{ submittedAt: live?.submittedAt ?? Date.now(), startedAt: live?.startedAt, endedAt: Date.now() },
+      ...{ waitMs: waitMs ?? live?.waitMs, runMs, attempts: attempts ?? live?.attempts ?? 0, result, error, digest },
+      ...{ request: isDead ? request : undefined, metadata: isDead ? metadata : undefined, options },
+    })
+  }
+
+  /** The digest of the request that is about to have this id. */
+  expects(id: string, digest: string): void {
+    if (this.live.get(id) === undefined) this.#digests.set(id, digest)
+  }
+
+  /** It was refused, unless one with this id lives. */
+  forgets(id: string): void {
+    if (this.live.get(id) === undefined) this.#digests.delete(id)
+  }
+
+  async handle(id: string): Promise<LocalHandle | undefined> {
+    return (await this.executor.get(id)) as LocalHandle | undefined
+  }
+
+  /** At most a quarter of a second old: for estimates. */
+  async recentStatus(): Promise<ExecutorStatus> {
+    const now = performance.now()
+    if (this.#status === undefined || now - this.#status.at > STATUS_MS) {
+      this.#status = { at: now, status: await this.executor.getStatus() }
+    }
+    return this.#status.status
+  }
+
+  /** About when the request at this position starts, in ms; undefined before the first run has ended. */
+  async estimate(position: number | undefined): Promise<number | undefined> {
+    if (position === undefined) return undefined
+    const { run, maxWorkers } = await this.recentStatus()
+    if (run.count === 0) return undefined
+    return Math.round((Math.floor(position / Math.max(maxWorkers, 1)) + 0.5) * run.averageMs)
+  }
+
+  /** Fulfils when what was changed is on disk, if there is one. */
+  async flushed(): Promise<void> {
+    await this.executor.flushed?.()
+  }
+
+  /** The answer that is kept of a request that has completed, and its digest; a store's executor knows it itself. */
+  answerTo(id: string): Ended | undefined {
+    if (this.hasStore || this.live.get(id) !== undefined) return undefined
+    const ended = this.#ends.find(id)
+    return ended?.state === 'completed' ? ended : undefined
+  }
+
+  /** The state that it is in, or has ended in; undefined: nothing is known of it. */
+  async stateOf(id: string): Promise<string | undefined> {
+    const handle = await this.executor.get(id)
+    return handle?.state ?? (await this.kept.view(id, bare))?.state
+  }
+
+  /** Which life of it is here? */
+  async #generationOf(id: string): Promise<number | undefined> {
+    if (!this.hasStore) {
+      const here = this.live.get(id)?.generation ?? this.#ends.find(id)?.generation
+      if (here !== undefined) return here
+    }
+    return (await this.kept.view(id, bare))?.generation
+  }
+
+  /** What stands in the way of a change, if anything does. */
+  async #barred(id: string, generation: number | undefined): Promise<Change | undefined> {
+    if (generation === undefined) return (await this.stateOf(id)) === undefined ? 'missing' : undefined
+    const here = await this.#generationOf(id)
+    if (here === undefined) return 'missing'
+    return here === generation ? undefined : 'stale'
+  }
+
+  async cancel(id: string, generation: number | undefined, isDryRun = false): Promise<Change> {
+    const barred = await this.#barred(id, generation)
+    if (barred !== undefined) return barred
+    if (isDryRun) return (await this.executor.get(id)) === undefined ? 'ended' : 'done'
+    return (await this.executor.cancel(id)) ? 'done' : 'ended'
+  }
+
+  async setPriority(id: string, priority: Priority, generation: number | undefined, isDryRun = false): Promise<Change> {
+    const barred = await this.#barred(id, generation)
+    if (barred !== undefined) return barred
+    const handle: HandleLike | undefined = await this.executor.get(id)
+    if (handle === undefined) return 'ended'
+    if (isDryRun) return handle.state === 'running' ? 'not-waiting' : 'done'
+    if (!(await handle.setPriority(priority))) return 'not-waiting'
+    this.live.moves(id, priority)
+    return 'done'
+  }
+
+  /** A dead letter, once more. */
+  async requeue(id: string, generation: number, isDryRun = false): Promise<Change> {
+    return (await this.#barredDead(id, generation)) ?? (isDryRun ? 'done' : this.kept.requeue(id, generation))
+  }
+
+  /** Forgets a dead letter. */
+  async discard(id: string, generation: number | undefined, isDryRun = false): Promise<Change> {
+    return (await this.#barredDead(id, generation)) ?? (isDryRun ? 'done' : this.kept.discard(id))
+  }
+
+  async #barredDead(id: string, generation: number | undefined): Promise<Change | undefined> {
+    const barred = await this.#barred(id, generation)
+    if (barred !== undefined) return barred
+    return (await this.stateOf(id)) === 'dead' ? undefined : 'not-dead'
+  }
+
+  async setConcurrency(concurrency: number): Promise<void> {
+    const { executor } = this
+    if (executor.setConcurrency !== undefined) await executor.setConcurrency(concurrency)
+    else if (executor.concurrency !== undefined) executor.concurrency = concurrency
+    else throw new HttpProblem(404, 'NOT_OFFERED')
+  }
+}
+
+/** @throws {HttpProblem} for all that was not done */
+export function requireDone(change: Change): void {
+  if (change === 'missing') throw new HttpProblem(404, 'NOT_FOUND')
+  if (change === 'stale') throw new HttpProblem(412, 'STALE')
+  if (change === 'ended') throw new HttpProblem(409, 'ENDED')
+  if (change === 'not-waiting') throw new HttpProblem(409, 'NOT_WAITING')
+  if (change === 'not-dead') throw new HttpProblem(409, 'NOT_DEAD')
+  if (change === 'not-offered') throw new HttpProblem(404, 'NOT_OFFERED')
+}
