@@ -32,13 +32,13 @@ const lines: { readonly [P in Part]: (report: Reports[P]) => string } = {
   },
   narrow: ({ passedBytes, heapPeakBytes, maxWaiting }) =>
     `${Math.round(passedBytes / 1e6)} MB went through a heap of at most ${Math.round(heapPeakBytes / 1e6)} MB; up to ${maxWaiting} waited`,
-  store({ heapSlope, threadBytes, rssBytes, maxFileBytes, maxWalBytes, fileBytes, walBytes, liveBytes, kept, dead }) {
+  store({ heapSlope, threadSlope, rssBytes, maxFileBytes, maxWalBytes, fileBytes, walBytes, liveBytes, kept, dead }) {
     const { bytesPerRequest, standardError } = heapSlope
     const [early, late] = [rssBytes[Math.floor(rssBytes.length / 5)], rssBytes.at(-1)].map(mb)
     return [
       `kept ${kept} and ${dead} dead letters, ${mb(liveBytes)} MB`,
       `file at most ${mb(maxFileBytes)} MB, ${mb(fileBytes)} at the end; -wal at most ${mb(maxWalBytes)} MB, ${walBytes} bytes at the end`,
-      `heap ${bytesPerRequest.toFixed(3)} ± ${standardError.toFixed(3)} bytes a request over the last 80 %; that of the thread ${mb(Math.min(...threadBytes))} to ${mb(Math.max(...threadBytes))} MB; process ${early} to ${late} MB`,
+      `heap ${bytesPerRequest.toFixed(3)} ± ${standardError.toFixed(3)} bytes a request over the last 80 %; that of the thread ${threadSlope.bytesPerRequest.toFixed(3)} ± ${threadSlope.standardError.toFixed(3)}; process ${early} to ${late} MB`,
     ].join('; ')
   },
   collected: ({ followed, left }) =>

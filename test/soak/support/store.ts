@@ -2,13 +2,14 @@
  * A part of the soak: very many records through a store in a file that keeps a thousand. Nothing of those that are gone is left,
  * neither in the file nor in memory.
  */
+
+import { once } from 'node:events'
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Worker } from 'node:worker_threads'
+import { MessageChannel, Worker } from 'node:worker_threads'
 import { FileStore } from '../../../src/sqlite/file-store.ts'
-import { makeWorker } from '../../../src/sqlite/link.ts'
 import { readSqliteOptions } from '../../../src/sqlite/options.ts'
 import { admitted, completed, failed } from '../../contract/support.ts'
 import { seeded } from '../../support/seeded.ts'
@@ -29,19 +30,22 @@ export async function store(requests: number, { progress, leaks }: PartOptions):
   const leaked: unknown[] = []
   const points: Point[] = []
   const rssBytes: number[] = []
-  const threadBytes: number[] = []
+  const threadPoints: Point[] = []
   let maxFileBytes = 0
   let maxWalBytes = 0
   let done = 0
   let begun = 0
-  // An idle store does not keep the process alive, and neither does a question to its thread.
-  const alive = setInterval(() => {}, 1_000)
   try {
-    let thread: Worker | undefined
+    const { port1: asked, port2: asks } = new MessageChannel()
+    const worker = join(import.meta.dirname, 'store-worker.ts')
     const opened = await FileStore.open(readSqliteOptions(path, { keep: KEPT }), (data) => {
-      thread = makeWorker(data)
-      return thread
+      return new Worker(worker, { workerData: { ...data, asked }, transferList: [asked] })
     })
+    const threadHeapBytes = async (): Promise<number> => {
+      asks.postMessage('?')
+      const [bytes] = await once(asks, 'message')
+      return bytes
+    }
     const queue = opened.queue('main')
 
     const one = async (n: number): Promise<void> => {
@@ -67,7 +71,7 @@ export async function store(requests: number, { progress, leaks }: PartOptions):
       await Promise.all(Array.from({ length: CALLERS }, () => caller(Math.min(until, requests))))
       points.push(await pointAt(done))
       rssBytes.push(process.memoryUsage().rss)
-      threadBytes.push((await thread?.getHeapStatistics())?.used_heap_size ?? 0)
+      threadPoints.push({ requests: done, heapBytes: await threadHeapBytes(), codeBytes: 0 })
       maxFileBytes = Math.max(maxFileBytes, sizeOf(path))
       maxWalBytes = Math.max(maxWalBytes, sizeOf(`${path}-wal`))
       progress(done)
@@ -78,13 +82,14 @@ export async function store(requests: number, { progress, leaks }: PartOptions):
     // It gives pages back while there is nothing else to do.
     await sleep(2_000)
     await opened.close()
+    asks.close()
     return {
-      ...{ requests: done, live, kept, dead, points, rssBytes, threadBytes, maxFileBytes, maxWalBytes },
+      ...{ requests: done, live, kept, dead, points, rssBytes, threadPoints, maxFileBytes, maxWalBytes },
       heapSlope: slopeOf(points, ({ heapBytes }) => heapBytes),
+      threadSlope: slopeOf(threadPoints, ({ heapBytes }) => heapBytes),
       ...{ fileBytes: sizeOf(path), liveBytes: sizeOf(copy), walBytes: sizeOf(`${path}-wal`) },
     }
   } finally {
-    clearInterval(alive)
     rmSync(folder, { recursive: true, force: true })
   }
 }
