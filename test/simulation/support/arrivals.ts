@@ -20,6 +20,7 @@ export class Arrivals extends Room {
     const { onDuplicate, reserve, lends } = this.rules
     const kept = lends ? 0 : reserve.reduce((sum, slots, other) => sum + (other === tier ? 0 : slots), 0)
     const twin = this.twin(first)
+    if (first.deadlineAt <= Math.max(first.startAt, this.now)) return 'TRIAGE_WAIT_TIMEOUT'
     if (first.cost > Math.max(this.limit, this.firstLimit) - kept && first.cost > 1) return 'TRIAGE_INVALID_OPTIONS'
     if (this.state !== 'open') return 'TRIAGE_QUEUE_CLOSED'
     if (first.refusal === 'TRIAGE_INVALID_REQUEST') return first.refusal

@@ -12,8 +12,30 @@ const NOTHING: readonly never[] = []
 const NORMAL = 2
 
 export function arrive(world: World, arrive: Arrive): void {
+  if (arrive.deadlineMs === undefined) {
+    come(world, arrive)
+    return
+  }
+  world.counts.add('a deadline')
+  atOneTime(() => come(world, arrive))
+}
+
+/** A deadline is a time of the world, which goes on meanwhile. */
+function atOneTime(what: () => void): void {
+  const { now } = Date
+  const at = now()
+  Date.now = () => at
+  try {
+    what()
+  } finally {
+    Date.now = now
+  }
+}
+
+function come(world: World, arrive: Arrive): void {
   const n = world.seen.length
   const { via, tier, id, signal, waitTimeoutMs, runTimeoutMs, timeoutMs, delayMs, startAt, after, cost } = arrive
+  const { deadlineMs } = arrive
   const at = world.clock.now()
   // One that is blocked may have no room for as long as those that wait for it have all of it.
   const isIn = ({ handle }: Seen): boolean => handle !== undefined && handle.state !== 'blocked'
@@ -27,6 +49,7 @@ export function arrive(world: World, arrive: Arrive): void {
     waitMs: waitTimeoutMs,
     runMs: runTimeoutMs,
     totalMs: timeoutMs,
+    deadlineAt: at + (deadlineMs ?? Number.POSITIVE_INFINITY),
     after: other === undefined ? NOTHING : [other.caller],
     refusal: { none: '', guard: 'TRIAGE_OVERLOADED', schema: 'TRIAGE_INVALID_REQUEST' }[arrive.refused ?? 'none'],
   }
@@ -42,6 +65,7 @@ export function arrive(world: World, arrive: Arrive): void {
     ...(isPlain ? undefined : { metadata: n }),
     ...{ id: caller.id, signal: caller.signal, waitTimeoutMs, runTimeoutMs, timeoutMs, delayMs, cost },
     ...(startAt && { startAt: new Date(0) }),
+    ...(deadlineMs !== undefined && { deadline: Date.now() + deadlineMs }),
     ...(other?.handle && { after: [world.faults?.after(other.handle) ?? other.handle] }),
   } as RequestOptions
   const { faults } = world
@@ -59,7 +83,7 @@ export function arrive(world: World, arrive: Arrive): void {
   }
   if (caller.signal !== undefined) options.signal = faults.signal(caller.signal as AbortSignal)
   // Not given, but asked for.
-  const all = { ...options, onDuplicate: undefined, deadline: undefined, kind: undefined } as unknown as RequestOptions
+  const all = { onDuplicate: undefined, deadline: undefined, kind: undefined, ...options } as unknown as RequestOptions
   const given = faults.getters('RequestOptions', all)
   context.run(n, () => submit(world, seen, faults.getters('payload', payload), given))
 }

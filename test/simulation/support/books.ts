@@ -116,7 +116,7 @@ export class Books {
   due(job: Job, caller: Caller): number {
     const { waitMs, runMs, totalMs } = this.rules
     const from = caller === job.first ? job.from : caller.at
-    const totalAt = from + (caller.totalMs ?? (totalMs[caller.tier] as number))
+    const totalAt = Math.min(from + (caller.totalMs ?? (totalMs[caller.tier] as number)), caller.deadlineAt)
     const ownRunMs = job.first.runMs ?? (runMs[job.first.tier] as number)
     if (job.place === 'slot' || job.place === 'chosen') return Math.min(totalAt, job.startedAt + ownRunMs)
     return Math.min(totalAt, from + (caller.waitMs ?? (waitMs[caller.tier] as number)))

@@ -162,7 +162,17 @@ function withOthers(seed: number, options: Options, commands: readonly Command[]
   const all = clears.chance(0.1) ? insteadOf(commands, clears, clearOf, 0.06) : commands
   const more = limps.chance(0.1) ? insteadOf(all, limps, lameOf, 0.03) : all
   const changes = new Dice(seed ^ 0xc4a_26e5)
-  return changes.chance(0.1) ? insteadOf(more, changes, () => boundsOf(changes, options), 0.1) : more
+  const most = changes.chance(0.1) ? insteadOf(more, changes, () => boundsOf(changes, options), 0.1) : more
+  const ends = new Dice(seed ^ 0xdead_11e)
+  return ends.chance(0.1) ? withDeadlines(most, ends) : most
+}
+
+function withDeadlines(commands: readonly Command[], dice: Dice): readonly Command[] {
+  const longest = dice.pick([20, 500, 4_000])
+  return commands.map((command) => {
+    if (command.do !== 'arrive' || dice.chance(0.6)) return command
+    return { ...command, deadlineMs: dice.chance(0.1) ? dice.int(-5, 1) : dice.int(1, longest) }
+  })
 }
 
 /** In place of a few commands, and of what is done inside a call. */

@@ -17,6 +17,7 @@ export interface Caller {
   readonly waitMs: number | undefined
   readonly runMs: number | undefined
   readonly totalMs: number | undefined
+  readonly deadlineAt: number
   readonly cost: number
   /** Not before this time, nor before these have ended. */
   readonly startAt: number

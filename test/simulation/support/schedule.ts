@@ -35,6 +35,8 @@ export interface Arrive {
   readonly waitTimeoutMs?: number
   readonly runTimeoutMs?: number
   readonly timeoutMs?: number
+  /** Its deadline is so far away; 0 or less: it has passed. */
+  readonly deadlineMs?: number
   readonly delayMs?: number
   /** A date that is past: it starts later by no time. */
   readonly startAt?: true

@@ -26,6 +26,7 @@ const expected = [
     'update',
   ],
   'a fault',
+  'a deadline',
   ...eventNames.filter((event) => event !== 'selfWaiting').map((event) => `event ${event}`),
   'not retried',
   'held',
