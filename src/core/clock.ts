@@ -201,12 +201,17 @@ export class Timeline {
 
   #read(): Instant {
     this.look()
+    this.keep()
+    return this.#instant
+  }
+
+  /** What was read last is the instant of what is left of this burst. */
+  keep(): void {
     if (this.isStepped) this.#fresh = false
     else if (!this.#fresh) {
       this.#fresh = true
       soon.then(this.#expire)
     }
-    return this.#instant
   }
 
   /** The instant, read anew, for one alone: the others of this burst, if there are any, read it again. */

@@ -16,7 +16,7 @@
  * a run that has its answer by then needs none.
  */
 import type { Capacity } from './admit/capacity.ts'
-import { type Alarm, soon, type Timeline } from './clock.ts'
+import { type Alarm, type Instant, soon, type Timeline } from './clock.ts'
 import { frameKey } from './context.ts'
 import type { RequestRecord } from './request-record.ts'
 import { State } from './request-state.ts'
@@ -32,6 +32,8 @@ import type { Statistics } from './watch/statistics.ts'
 export interface PlainParts {
   readonly settings: { readonly runTimeoutMs: readonly number[] }
   readonly timeline: Timeline
+  /** Has each request a time limit that counts from its submission? */
+  readonly timesAll: boolean
   readonly alarm: Alarm
   readonly capacity: Capacity
   readonly blocked: { readonly size: number }
@@ -69,6 +71,18 @@ export class PlainPath {
 
   constructor(parts: PlainParts) {
     this.#parts = parts
+  }
+
+  /**
+   * When a newcomer has come. One that meets an idle queue reads the clock for itself alone: that a reading is over is a
+   * microtask of its own. The next one of its burst has come at the same instant.
+   */
+  arrival(): Instant {
+    const { dispatch, queue, slots, timeline, timesAll } = this.#parts
+    if (timesAll) return timeline.reading()
+    if (this.first !== undefined && !timeline.isStepped) return this.first.arrived
+    const isIdle = this.isOn && queue.size === 0 && slots.free > 0 && !dispatch.isScheduled
+    return isIdle ? timeline.look() : timeline.instant()
   }
 
   /** A newcomer without extras. False: it goes the full way, and nothing was changed. */
@@ -117,9 +131,10 @@ export class PlainPath {
 
   /** Puts the one that is held into the queue: somebody looks, or comes. */
   spill(): void {
-    const { capacity, closing, dispatch, lives, queue } = this.#parts
+    const { capacity, closing, dispatch, lives, queue, timeline } = this.#parts
     const first = this.first as RequestRecord
     this.first = undefined
+    timeline.keep()
     queue.add(first)
     capacity.reserved++
     // Counted already; but it may have a time limit for its wait.

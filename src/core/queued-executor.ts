@@ -90,12 +90,11 @@ export class QueuedExecutor<Req = unknown, Res = unknown, Metadata = unknown, In
   execute(request: Input, ...options: RequestArguments<Metadata>): Promise<Res>
   execute(request: Input, options?: RequestOptions<Metadata>): Promise<Res> {
     // Written out, as in `plain-path.ts`: what it calls is most of what a request costs a service whose code is cold.
-    const { arrivals, plain, settings, slots, timeline, timesAll } = this.#parts
+    const { arrivals, plain, settings, slots, timeline } = this.#parts
     timeline.follow()
-    const record = new RequestRecord<unknown, Res>(request, NORMAL, timesAll ? timeline.reading() : timeline.instant())
-    const promise = new Promise<Res>((resolve, reject) => {
+    const record = new RequestRecord<unknown, Res>(request, NORMAL, plain.arrival())
+    const promise = new Promise<Res>((resolve) => {
       record.resolve = resolve
-      record.reject = reject
     })
     if (options === undefined || arrivals.reads(record as RequestRecord, options)) {
       const isThere = record.extras === undefined && plain.isOn && plain.comes(record as RequestRecord)

@@ -29,7 +29,7 @@ const AT_MOST = {
   /** One timer serves all deadlines of a burst. */
   timersPerBurst: 1,
   timersPerClosedLoop: 1,
-  timersPerIdleRequest: 1,
+  timersPerIdleRequest: 0,
 
   /** Beside the promise that the task itself returns: that of `execute()`, and our reaction to the task's. */
   promises: 2.15,
@@ -38,8 +38,8 @@ const AT_MOST = {
   microtasksOfSynchronous: 0.05,
 
   /** On the heap, for one that waits. A bare loop has 270; a second record or promise would be 100 to 300 more. */
-  bytesWaiting: 375,
-  bytesWaitingWithTimeouts: 460,
+  bytesWaiting: 305,
+  bytesWaitingWithTimeouts: 390,
   bytesWaitingWithHandle: 336,
   /** Left of each when all have ended: the noise of the heap, and nothing of ours. */
   bytesLeft: 16,
@@ -47,8 +47,8 @@ const AT_MOST = {
   bytesAllocated: 560,
 
   /** JavaScript functions that a request calls which meets an idle queue: our own, and Node's. */
-  callsPerIdleRequest: 280,
-  callsPerIdleRequestWithPriority: 290,
+  callsPerIdleRequest: 45,
+  callsPerIdleRequestWithPriority: 50,
 
   /** Functions whose compiled code is thrown away by a collection while nothing is live; `bench/deopts.ts` says why. */
   deoptsByIdleCollection: 6,

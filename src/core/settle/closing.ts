@@ -11,7 +11,7 @@
  * more, and whoever else has it waits for all. Where it can't be known that a run asks, and nothing but runs is left for
  * long, that is said once.
  */
-import type { Alarm, Timeline } from '../clock.ts'
+import { type Alarm, soon, type Timeline } from '../clock.ts'
 import type { RequestRecord } from '../request-record.ts'
 
 /** What it needs to know of the slots. */
@@ -51,6 +51,9 @@ export interface ClosingHost {
 /** How long to wait for runs alone before it is said that one of them may wait for us, in ms. */
 const ALONE_MS = 10_000
 
+/** Of the promise of someone who waits for the whole: with `soon`, after all callers of requests have their errors. */
+type Resolve = (when: PromiseLike<void>) => void
+
 export class Closing {
   readonly #host: ClosingHost
   readonly #runs: Runs
@@ -75,12 +78,12 @@ export class Closing {
   #isAlone = false
   #hasLooked = false
   #whole: Promise<void> | undefined
-  #resolve: (() => void) | undefined
+  #resolve: Resolve | undefined
   /** Has anything been live since it was idle last? */
   isBusy = false
-  idleWaiters: (() => void)[] = []
+  idleWaiters: Resolve[] = []
   // While these run, what they were promised does not wait for them.
-  readonly #closers = new Map<RequestRecord, (() => void)[]>()
+  readonly #closers = new Map<RequestRecord, Resolve[]>()
 
   constructor(host: ClosingHost, runs: Runs, timeline: Timeline, alarm: Alarm) {
     this.#host = host
@@ -249,7 +252,7 @@ export class Closing {
 
   /** The call of a run has settled. It has not awaited its `close()`, then. */
   settled(record: RequestRecord): void {
-    for (const resolve of this.#closers.get(record) ?? []) this.#whole?.then(resolve)
+    for (const resolve of this.#closers.get(record) ?? []) this.#whole?.then(() => resolve(soon))
     this.#closers.delete(record)
   }
 
@@ -259,19 +262,19 @@ export class Closing {
     this.#alarm.off()
     this.#releaseClosers()
     this.#resolveIdle()
-    this.#resolve?.()
+    this.#resolve?.(soon)
     this.#host.closed()
   }
 
   #resolveIdle(): void {
     const waiters = this.idleWaiters
     this.idleWaiters = []
-    for (const resolve of waiters) resolve()
+    for (const resolve of waiters) resolve(soon)
   }
 
   #releaseClosers(): void {
     const all = [...this.#closers.values()].flat()
     this.#closers.clear()
-    for (const resolve of all) resolve()
+    for (const resolve of all) resolve(soon)
   }
 }

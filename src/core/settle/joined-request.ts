@@ -6,7 +6,7 @@
  */
 import type { Priority } from '../priority.ts'
 import type { NotRetried, QueuedRequest, RunProgress } from '../queued-request.ts'
-import { type RequestRecord, tellsBoth } from '../request-record.ts'
+import { type RequestRecord, rejecterOf, tellsBoth } from '../request-record.ts'
 import { type RequestState, State, stateName } from '../request-state.ts'
 
 export class JoinedRequest<Req, Res> implements QueuedRequest<Req, Res> {
@@ -46,7 +46,7 @@ export class JoinedRequest<Req, Res> implements QueuedRequest<Req, Res> {
     this.admission = newcomer.extras?.admission
     this.#leave = cancel
     this.#resolve = newcomer.resolve
-    this.#reject = newcomer.reject
+    this.#reject = rejecterOf(newcomer as RequestRecord)
   }
 
   get id(): string {

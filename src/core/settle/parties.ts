@@ -9,7 +9,7 @@ import { isAborted } from '../checks.ts'
 import type { Timeline } from '../clock.ts'
 import { CancelledError, RunTimeoutError, WaitTimeoutError } from '../errors.ts'
 import type { Extras } from '../request-extras.ts'
-import { type RequestRecord, subjectOf } from '../request-record.ts'
+import { type RequestRecord, rejecterOf, subjectOf } from '../request-record.ts'
 import { State } from '../request-state.ts'
 import { JoinedRequest } from './joined-request.ts'
 import { Signals } from './signals.ts'
@@ -198,7 +198,7 @@ export class Parties<Req, Res> {
 
   /** Tells everyone who waits for a request that has ended, and lets go of them. */
   answer(record: RequestRecord<Req, Res>, value: unknown): void {
-    const settle = record.status === State.COMPLETED ? record.resolve : record.reject
+    const settle = record.status === State.COMPLETED ? record.resolve : rejecterOf(record as RequestRecord)
     record.resolve = undefined
     record.reject = undefined
     const { extras } = record
@@ -280,7 +280,7 @@ export class Parties<Req, Res> {
     extras.left = state
     extras.endedAt = this.#timeline.now()
     extras.value = error
-    record.reject?.(error)
+    rejecterOf(record as RequestRecord)?.(error)
     record.resolve = undefined
     record.reject = undefined
     extras.admission?.reject(error)
