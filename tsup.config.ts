@@ -1,3 +1,4 @@
+import { isBuiltin as isBuiltinModule } from 'node:module'
 import { defineConfig, type Options } from 'tsup'
 
 type Plugin = NonNullable<Options['esbuildPlugins']>[number]
@@ -14,6 +15,21 @@ const workerAsText: Plugin = {
       })
       return { contents: `export const workerSource = ${JSON.stringify(outputFiles[0]?.text)}`, loader: 'js' }
     })
+  },
+}
+
+/** What `ws`, which is CommonJS, requires of Node: an ES module has no `require`. */
+const builtinsOfWs: Plugin = {
+  name: 'builtins-of-ws',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^(node:)?[a-z_]+$/ }, ({ path, kind, importer }) => {
+      const isBuiltin =
+        kind === 'require-call' && isBuiltinModule(path) && /[\\/]node_modules[\\/]ws[\\/]/.test(importer)
+      return isBuiltin ? { path, namespace: 'builtin' } : undefined
+    })
+    onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
+      contents: `module.exports = process.getBuiltinModule(${JSON.stringify(path)})`,
+    }))
   },
 }
 
@@ -34,8 +50,14 @@ export default defineConfig({
   // `import.meta.url` in CJS: optional peers are looked up from where this package is.
   shims: true,
   // The same values, which a minifier makes `1/0` and `NaN` of.
-  define: { 'Number.POSITIVE_INFINITY': 'Infinity', 'Number.NaN': 'NaN' },
-  esbuildPlugins: [workerAsText],
+  // And `ws` looks for none of its optional peers, nor at the environment for whether it shall.
+  define: {
+    'Number.POSITIVE_INFINITY': 'Infinity',
+    'Number.NaN': 'NaN',
+    'process.env.WS_NO_BUFFER_UTIL': '"1"',
+    'process.env.WS_NO_UTF_8_VALIDATE': '"1"',
+  },
+  esbuildPlugins: [workerAsText, builtinsOfWs],
   sourcemap: true,
   clean: true,
 })

@@ -47,11 +47,13 @@ describe('the rule itself, on synthetic files', () => {
       import { pool } from './run/worker-pool.ts'
       export const executor = [EventEmitter, options, queue, pool]`,
     'src/index.ts': `export { executor } from './core/queued-executor.ts'`,
+    'src/web/to-problem.ts': 'export const toProblem = 1',
     'src/http/index.ts': `export { server } from './server.ts'`,
     'src/http/server.ts': `import { createServer } from 'node:http'
+      import { toProblem } from '../web/to-problem.ts'
       import type { executor } from '../index.ts'
       import { clock } from '../core/clock.ts'
-      export const server = (it: typeof executor) => [createServer, it, clock]`,
+      export const server = (it: typeof executor) => [createServer, toProblem, it, clock]`,
     'src/sqlite/index.ts': 'export const store = 1',
   }
 

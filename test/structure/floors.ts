@@ -12,7 +12,7 @@
  *     0  src/core/*.ts                                     the words that all stations share
  *
  * On one floor, shared words may use each other, as may the files of floor 2; a station or a subpath keeps to
- * its own folder. `import type` obeys the same rules: a type is knowledge too.
+ * its own folder; one subpath may be built on others, which are named. `import type` obeys the same rules: a type is knowledge too.
  */
 import ts from 'typescript'
 
@@ -30,6 +30,8 @@ const EXECUTOR_FILES = new Set([
   'task-queue.ts',
   'executor-like.ts',
 ])
+/** A service speaks of errors and reads headers as `web` does, and has the metrics of `prometheus`. */
+const BUILT_ON: { readonly [subpath: string]: readonly string[] } = { http: ['web', 'prometheus'] }
 const CORE_PACKAGES = new Set(['node:async_hooks', 'eventemitter3'])
 
 /** @param files source text by path, relative to the repository and with `/`: `src/core/clock.ts` */
@@ -89,6 +91,7 @@ function problemOf(
   if (to === undefined) return undefined // Reported once, at the target itself.
   if (to.floor > from.floor) return `floor ${from.floor} may not look up to floor ${to.floor}`
   if (to.floor === from.floor && to.folder !== from.folder) {
+    if (BUILT_ON[from.folder]?.includes(to.folder)) return undefined
     return from.floor === 1
       ? 'a station never imports another; declare a small interface of what it needs'
       : 'a subpath never imports another'

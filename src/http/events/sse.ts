@@ -1,0 +1,38 @@
+/**
+ * The events as server-sent events: what `EventSource` reads.
+ *
+ * @see https://html.spec.whatwg.org/multipage/server-sent-events.html
+ */
+import type { Answer, Streamed } from '../exchange.ts'
+import { HttpProblem } from '../problem.ts'
+import type { Call } from '../route.ts'
+import type { EventClient, Filter } from './hub.ts'
+
+export function answerEvents(call: Call): Answer {
+  const { service, exchange, principal, query } = call
+  // Its answer would be a stream that nobody reads.
+  if (exchange.method === 'HEAD')
+    throw new HttpProblem(405, 'METHOD_NOT_ALLOWED', undefined, { headers: { allow: 'GET' } })
+  const last = exchange.header('last-event-id') ?? query.lastEventId
+  const client = service.hub.connect(filterOf(query), principal.level, last)
+  const headers = { 'content-type': 'text/event-stream; charset=utf-8', 'x-accel-buffering': 'no' }
+  return { status: 200, headers, stream: streamOf(client) }
+}
+
+export function filterOf(query: Call['query']): Filter {
+  const { queue, state, priority, id } = query
+  return { queue, priority, id, states: state === undefined ? undefined : new Set(state.split(',')) }
+}
+
+function streamOf(client: EventClient): Streamed {
+  return {
+    async next() {
+      const items = await client.next()
+      return items?.map(({ id, text }) => `${id === undefined ? '' : `id: ${id}\n`}data: ${text}\n\n`).join('')
+    },
+    close: () => client.close(),
+    set onDrop(drop: (() => void) | undefined) {
+      client.onDrop = drop
+    },
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * What is behind the routes? An executor in this process, or one elsewhere that answers with promises. Types only.
+ */
+import type { CloseOptions } from '../core/close-options.ts'
+import type { Priority } from '../core/priority.ts'
+import type {
+  ExecutorEvent,
+  ExecutorHealth,
+  ExecutorHistograms,
+  ExecutorStatus,
+  RequestOptions,
+  RequestState,
+  RunProgress,
+  WaitingRequest,
+  WorkerHealth,
+} from '../index.ts'
+
+/** In this process an answer is there at once; elsewhere it takes a promise. */
+export type Maybe<T> = T | Promise<T>
+
+/** The states of a request, those included that only a store or a service speaks of. */
+export type RequestStateLike = RequestState | 'checking' | 'storing' | 'held' | 'starting' | 'parked' | 'dead'
+
+/** The handle of a request, wherever it is. */
+export interface HandleLike<Res = unknown> {
+  readonly id: string
+  readonly state: RequestStateLike
+  readonly result: Promise<Res>
+  cancel(reason?: unknown): Maybe<boolean>
+  setPriority(priority: Priority): Maybe<boolean>
+  position(): Maybe<number | undefined>
+}
+
+/** What an error is, where its class can't be told. */
+export interface ErrorView {
+  readonly name: string
+  readonly code?: string | undefined
+  /** Only where the service may say it. */
+  readonly message?: string | undefined
+}
+
+/** A request as it is shown: it lives, or its end is kept. Times are ISO strings, or ms where the name says so. */
+export interface RequestView {
+  readonly id: string
+  readonly queue: string
+  readonly kind?: string | undefined
+  readonly state: RequestStateLike
+  readonly priority: Priority
+  /** Its key of fairness or of a rate. */
+  readonly key?: string | undefined
+  /** Which life of this id it is: what `If-Match` names. */
+  readonly generation: number
+  /** How many attempts were begun. */
+  readonly attempts: number
+  /** How many would start before it. */
+  readonly position?: number | undefined
+  /** About when it starts, in ms from now. */
+  readonly estimateMs?: number | undefined
+  readonly progress?: { readonly fraction: number; readonly message?: string | undefined } | undefined
+  readonly submittedAt: string
+  readonly startedAt?: string | undefined
+  readonly endedAt?: string | undefined
+  readonly waitMs?: number | undefined
+  readonly runMs?: number | undefined
+  readonly slot?: number | undefined
+  readonly result?: unknown
+  readonly error?: ErrorView | undefined
+  readonly metadata?: unknown
+}
+
+/** What every back end offers. `QueuedExecutor` answers at once where this says `Maybe`. */
+export interface QueuedExecutorLike<Req = unknown, Res = unknown> {
+  readonly name: string
+  execute(request: Req, options?: RequestOptions | undefined): Promise<Res>
+  submit(request: Req, options?: RequestOptions | undefined): Promise<HandleLike<Res>>
+  /** Of one that lives. */
+  get(id: string): Maybe<HandleLike<Res> | undefined>
+  /** Of one that lives, or whose end is kept. */
+  find(id: string): Maybe<RequestView | undefined>
+  cancel(id: string, reason?: unknown): Maybe<boolean>
+  getStatus(): Maybe<ExecutorStatus>
+  pause(): Maybe<void>
+  resume(): Maybe<void>
+  setConcurrency(concurrency: number): Maybe<void>
+  idle(): Promise<void>
+  drain(): Promise<void>
+  close(options?: CloseOptions | undefined): Promise<void>
+  on(event: ExecutorEvent, listener: (event: never) => unknown): this
+  off(event: ExecutorEvent, listener: (event: never) => unknown): this
+}
+
+/** What `httpApp()` asks of an executor. What stands with `?` it does without. */
+export interface ServedExecutor {
+  readonly name?: string | undefined
+  submit(request: never, options?: never): Promise<HandleLike>
+  get(id: string): Maybe<HandleLike | undefined>
+  find?(id: string): Maybe<RequestView | undefined>
+  cancel(id: string, reason?: unknown): Maybe<boolean>
+  getStatus(): Maybe<ExecutorStatus>
+  pause(): Maybe<void>
+  resume(): Maybe<void>
+  setConcurrency?(concurrency: number): Maybe<void>
+  concurrency?: number | undefined
+  on(event: ExecutorEvent, listener: (event: never) => unknown): unknown
+  off(event: ExecutorEvent, listener: (event: never) => unknown): unknown
+  getWorkerHealth?(): Maybe<readonly WorkerHealth[]>
+  getHistograms?(): ExecutorHistograms
+  health?(): ExecutorHealth
+  /** All that was acknowledged is on disk. */
+  flushed?(): Promise<void>
+  waiting?(): Iterable<WaitingRequest<unknown, unknown>>
+}
+
+/** What more a handle in this process knows. */
+export interface LocalHandle extends HandleLike {
+  readonly request?: unknown
+  readonly priority?: Priority
+  readonly metadata?: unknown
+  readonly enqueuedAt?: number
+  readonly startedAt?: number | undefined
+  readonly progress?: RunProgress | undefined
+}

@@ -1,0 +1,94 @@
+/**
+ * A page of requests: what lives, the youngest first, then what has ended. It costs what it shows.
+ */
+import { type Answer, json } from './exchange.ts'
+import type { RequestView } from './executor-like.ts'
+import type { Live } from './live-requests.ts'
+import { HttpProblem } from './problem.ts'
+import { type EndedState, endedStates } from './recent-ends.ts'
+import { type Call, queueOf } from './route.ts'
+import type { ServedQueue } from './served-queue.ts'
+import { liveStates } from './shapes.ts'
+import { endOf, lineOf, seesAll } from './view.ts'
+
+const MAX_PER_PAGE = 200
+const DEFAULT_PER_PAGE = 50
+
+interface Place {
+  /** In what lives, or in what has ended. */
+  readonly in: 'live' | 'ended'
+  readonly before: number
+}
+
+export async function listed(call: Call): Promise<Answer> {
+  const queue = queueOf(call)
+  const { query, principal } = call
+  const { exposeErrors } = call.service.settings
+  const limit = Math.min(Math.max(Number(query.limit ?? DEFAULT_PER_PAGE), 1), MAX_PER_PAGE)
+  const { live, ended } = statesOf(query.state)
+  const place = placeOf(query.cursor)
+  const asked = { priority: query.priority as Live['priority'] | undefined, id: query.id }
+  const requests: RequestView[] = []
+  let next: Place | undefined
+  // What lives has ended with no error.
+  if (place.in === 'live' && live.size > 0 && query.error === undefined) {
+    const page = queue.live.list({ ...asked, states: live, before: place.before, limit })
+    for (const each of page.found) requests.push(await liveLine(queue, each))
+    if (page.next !== undefined) next = { in: 'live', before: page.next }
+  }
+  if (next === undefined && ended.size > 0) {
+    const before = place.in === 'ended' ? place.before : Number.MAX_SAFE_INTEGER
+    const rest = limit - requests.length
+    const page = queue.ends.list({ ...asked, states: ended, error: query.error, before, limit: rest })
+    for (const each of page.found) {
+      const { result, metadata, ...line } = endOf(queue.name, each, {
+        seesAll: seesAll(principal, each.id),
+        exposeErrors,
+      })
+      requests.push(line)
+    }
+    if (page.next !== undefined) next = { in: 'ended', before: page.next }
+  }
+  return json(200, { requests, counts: await countsOf(queue), cursor: next === undefined ? null : cursorOf(next) })
+}
+
+/** With its place, which is counted, not looked for. */
+async function liveLine(queue: ServedQueue, live: Live): Promise<RequestView> {
+  const handle = await queue.handle(live.id)
+  if (handle === undefined) return lineOf(queue.name, live)
+  const position = await handle.position()
+  const { fraction } = handle.progress ?? {}
+  return {
+    ...lineOf(queue.name, live),
+    state: handle.state,
+    priority: handle.priority ?? live.priority,
+    ...(position !== undefined && { position, estimateMs: await queue.estimate(position) }),
+    ...(fraction !== undefined && { progress: { fraction } }),
+  }
+}
+
+/** How many there are of each state: these are counters. */
+async function countsOf(queue: ServedQueue): Promise<{ readonly [state: string]: number }> {
+  const { waiting, running, retrying } = await queue.recentStatus()
+  return { waiting, running, retrying, ...queue.ends.stats() }
+}
+
+function statesOf(state: string | undefined): { live: ReadonlySet<Live['state']>; ended: ReadonlySet<EndedState> } {
+  const isOne = (of: string): boolean => state === undefined || state === of
+  const live = liveStates.filter((each) => isOne(each) || state === 'live')
+  const ended = endedStates.filter((each) => isOne(each) || state === 'ended')
+  return { live: new Set(live), ended: new Set(ended) }
+}
+
+function cursorOf({ in: where, before }: Place): string {
+  return Buffer.from(`${where}:${before}`).toString('base64url')
+}
+
+function placeOf(cursor: string | undefined): Place {
+  if (cursor === undefined) return { in: 'live', before: Number.MAX_SAFE_INTEGER }
+  const [, where, before] = /^(live|ended):(\d{1,16})$/.exec(Buffer.from(cursor, 'base64url').toString()) ?? []
+  if (where !== undefined) return { in: where as Place['in'], before: Number(before) }
+  throw new HttpProblem(400, 'INVALID', undefined, {
+    issues: [{ in: 'query.cursor', message: 'expected one of a page' }],
+  })
+}

@@ -1,0 +1,195 @@
+/**
+ * The routes of a queue as a whole: how it stands, its slots, pause, resume, concurrency; and the names that earlier systems gave to
+ * some of these.
+ */
+import type { ExecutorStatus, WorkerHealth } from '../index.ts'
+import { type Answer, json } from './exchange.ts'
+import { HttpProblem } from './problem.ts'
+import { type Call, queueOf, type Route } from './route.ts'
+import { idIn, recordIn, submitAnswers, submitHeaders, submitted } from './routes-requests.ts'
+import type { ServedQueue } from './served-queue.ts'
+import { concurrencyBody, idPath, processBody, queuePath } from './shapes.ts'
+
+export const queueRoutes: readonly Route[] = [
+  {
+    method: 'GET',
+    path: '/v1/queues',
+    level: 'viewer',
+    tag: 'queues',
+    summary: 'The status of every queue.',
+    answers: { 200: '`queues`: one status each.' },
+    handle: async ({ service }) => {
+      const queues = await Promise.all([...service.queues.values()].map(({ executor }) => executor.getStatus()))
+      return json(200, { queues })
+    },
+  },
+  {
+    method: 'GET',
+    path: '/v1/queues/:queue',
+    level: 'viewer',
+    tag: 'queues',
+    summary: 'The status of a queue: what waits and runs, waits and runs in quantiles, totals.',
+    params: queuePath,
+    answers: { 200: 'What `getStatus()` says.' },
+    handle: async (call) => json(200, await queueOf(call).executor.getStatus()),
+  },
+  {
+    method: 'PATCH',
+    path: '/v1/queues/:queue',
+    level: 'operator',
+    tag: 'queues',
+    summary: 'Sets how many may run at once.',
+    params: queuePath,
+    body: concurrencyBody,
+    answers: { 200: 'The new status.' },
+    action: 'concurrency',
+    handle: (call) => {
+      const queue = queueOf(call)
+      return changed(queue, () => queue.setConcurrency((call.body as { concurrency: number }).concurrency))
+    },
+  },
+  {
+    method: 'POST',
+    path: '/v1/queues/:queue/pause',
+    level: 'operator',
+    tag: 'queues',
+    summary: 'Starts nothing more until `resume`. What runs goes on, and newcomers are admitted.',
+    params: queuePath,
+    answers: { 200: 'The new status.' },
+    action: 'pause',
+    handle: (call) => changed(queueOf(call), (queue) => queue.executor.pause()),
+  },
+  {
+    method: 'POST',
+    path: '/v1/queues/:queue/resume',
+    level: 'operator',
+    tag: 'queues',
+    summary: 'Starts what waits again.',
+    params: queuePath,
+    answers: { 200: 'The new status.' },
+    action: 'resume',
+    handle: (call) => changed(queueOf(call), (queue) => queue.executor.resume()),
+  },
+  {
+    method: 'GET',
+    path: '/v1/queues/:queue/stats',
+    level: 'viewer',
+    tag: 'queues',
+    summary: 'What is kept of ended requests, and the last fifteen minutes at five seconds.',
+    params: queuePath,
+    answers: { 200: '`kept` by state, `live`, and `history`.' },
+    handle: (call) => json(200, statsOf(call, queueOf(call))),
+  },
+  {
+    method: 'GET',
+    path: '/v1/queues/:queue/workers',
+    level: 'viewer',
+    tag: 'queues',
+    summary: 'The slots, one by one, and how well they are used.',
+    params: queuePath,
+    answers: { 200: '`workers`, `efficiency` from 0 to 1, and `advice`.' },
+    handle: (call) => workers(queueOf(call)),
+  },
+]
+
+export const aliasRoutes: readonly Route[] = [
+  {
+    method: 'POST',
+    path: '/process',
+    level: 'submitter',
+    tag: 'aliases',
+    summary: 'Submits to the first queue. The key is the `id` in the body, if there is one.',
+    body: processBody,
+    headers: submitHeaders,
+    answers: submitAnswers,
+    action: 'submit',
+    handle: (call) => {
+      const { id } = call.body as { id?: string | number }
+      if (id !== undefined && !/^[\x21-\x7e]{1,200}$/.test(`${id}`)) {
+        const issues = [{ in: 'body.id', message: 'expected 1 to 200 visible characters of ASCII' }]
+        throw new HttpProblem(400, 'INVALID', undefined, { issues })
+      }
+      return submitted(call, first(call), call.body, id === undefined ? undefined : `${id}`)
+    },
+  },
+  alias('/queue-status', 'The status of the first queue.', async (call) =>
+    json(200, await first(call).executor.getStatus()),
+  ),
+  { ...alias('/status/:id', 'A request of the first queue.', recordOfFirst), params: idPath },
+  { ...alias('/jobs/:id/status', 'A request of the first queue.', recordOfFirst), params: idPath },
+  alias('/database/stats', 'The stats of the first queue.', (call) => json(200, statsOf(call, first(call)))),
+  alias('/thread-efficiency', 'The slots of the first queue, and what is advised.', (call) => workers(first(call))),
+]
+
+function alias(path: string, summary: string, handle: Route['handle']): Route {
+  return {
+    method: 'GET',
+    path,
+    level: 'viewer',
+    tag: 'aliases',
+    summary,
+    answers: { 200: 'As the route of `/v1`.' },
+    handle,
+  }
+}
+
+function first({ service }: Call): ServedQueue {
+  for (const queue of service.queues.values()) return queue
+  throw new HttpProblem(404, 'NOT_FOUND')
+}
+
+function recordOfFirst(call: Call): Promise<Answer> {
+  const queue = first(call)
+  return recordIn(call, queue, idIn(call, queue, call.path.id as string))
+}
+
+async function changed(queue: ServedQueue, change: (queue: ServedQueue) => unknown): Promise<Answer> {
+  await change(queue)
+  await queue.flushed()
+  return json(200, await queue.executor.getStatus())
+}
+
+function statsOf({ service }: Call, queue: ServedQueue): object {
+  return { queue: queue.name, live: queue.live.size, kept: queue.ends.stats(), history: service.history.of(queue.name) }
+}
+
+async function workers(queue: ServedQueue): Promise<Answer> {
+  const { executor, name } = queue
+  if (executor.getWorkerHealth === undefined) throw new HttpProblem(404, 'NOT_OFFERED')
+  const status = await executor.getStatus()
+  const slots = (await executor.getWorkerHealth()).map((worker) => withTier(queue, worker))
+  const busy = slots.filter(({ currentRequest }) => currentRequest !== null).length
+  const efficiency = slots.length === 0 ? 0 : busy / slots.length
+  return json(200, { queue: name, workers: slots, efficiency, advice: adviceOf(status, efficiency) })
+}
+
+/** A slot as it is shown: with the tier of what it runs, and since when on the wall. */
+export interface SlotView extends Omit<WorkerHealth, 'since' | 'progress'> {
+  readonly priority: string | null
+  readonly since: string | null
+  readonly runMs: number | null
+  readonly progress: number | null
+}
+
+export function withTier(queue: ServedQueue, worker: WorkerHealth): SlotView {
+  const { progress, since: _, ...rest } = worker
+  const live = worker.currentRequest === null ? undefined : queue.live.get(worker.currentRequest)
+  const { priority = null, startedAt } = live ?? {}
+  return {
+    ...rest,
+    priority,
+    progress: progress?.fraction ?? null,
+    since: startedAt === undefined ? null : new Date(startedAt).toISOString(),
+    runMs: startedAt === undefined ? null : Math.max(Date.now() - startedAt, 0),
+  }
+}
+
+/** A rule of thumb, in words. */
+function adviceOf({ state, waiting, stuckWorkers, maxWorkers, running }: ExecutorStatus, efficiency: number): string {
+  if (state === 'paused') return 'It is paused: nothing starts.'
+  if (stuckWorkers > 0) return `${stuckWorkers} slots are stuck: pass run.signal on to what they call.`
+  if (waiting > maxWorkers && efficiency >= 0.95)
+    return 'Every slot is busy and more wait: more slots help, if what they call can take it.'
+  if (waiting === 0 && running * 2 < maxWorkers) return 'Fewer than half of the slots are in use: fewer would do.'
+  return 'It keeps up.'
+}

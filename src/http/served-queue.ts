@@ -1,0 +1,217 @@
+/**
+ * One queue behind the routes: what lives there and what has ended, and every change that a route can ask for.
+ *
+ * It hears the executor's events, and keeps of them what it needs to answer without walking through what waits. What an executor can
+ * answer itself (`find`, `flushed`) it is asked.
+ */
+import type { Priority } from '../core/priority.ts'
+import type { ExecutorEvents, ExecutorStatus } from '../index.ts'
+import type { HandleLike, LocalHandle, ServedExecutor } from './executor-like.ts'
+import { type Live, LiveRequests } from './live-requests.ts'
+import { HttpProblem } from './problem.ts'
+import { type Ended, type EndedRecords, type Keep, RecentEnds } from './recent-ends.ts'
+
+/** How a change of a request went, one by one or many at once. */
+export type Change = 'done' | 'missing' | 'stale' | 'ended' | 'not-waiting' | 'not-dead' | 'not-offered'
+
+const STATUS_MS = 250
+
+type AnyEnd = ExecutorEvents['completed' | 'failed' | 'expired' | 'cancelled' | 'shed']
+
+export class ServedQueue {
+  readonly name: string
+  readonly executor: ServedExecutor
+  readonly live = new LiveRequests()
+  readonly #ends: RecentEnds
+  /** What tells whether a request with a key is the same as the one that had it before. */
+  readonly #digests = new Map<string, string>()
+  #generation = 0
+  #status: { readonly at: number; readonly status: ExecutorStatus } | undefined
+  readonly #listeners: { readonly [E in keyof ExecutorEvents]?: (event: never) => void }
+
+  constructor(name: string, executor: ServedExecutor, keep: Keep) {
+    this.name = name
+    this.executor = executor
+    this.#ends = new RecentEnds(keep)
+    const ended = (state: Ended['state']) => (event: AnyEnd) => this.#ended(state, event)
+    this.#listeners = {
+      queued: (event: ExecutorEvents['queued']) => this.#queued(event),
+      started: (event: ExecutorEvents['started']) => this.#started(event),
+      retrying: (event: ExecutorEvents['retrying']) => this.live.becomes(event.id, 'retrying'),
+      completed: ended('completed'),
+      failed: ended('dead'),
+      expired: ended('expired'),
+      cancelled: ended('cancelled'),
+      shed: ended('shed'),
+    }
+    // What was there before.
+    for (const { id, priority, waitMs } of executor.waiting?.() ?? []) this.#add(id, priority, Date.now() - waitMs)
+    for (const [event, listener] of this.#entries()) executor.on(event, listener)
+  }
+
+  #entries(): [keyof ExecutorEvents, (event: never) => void][] {
+    return Object.entries(this.#listeners) as [keyof ExecutorEvents, (event: never) => void][]
+  }
+
+  /** Listens no more. */
+  leave(): void {
+    for (const [event, listener] of this.#entries()) this.executor.off(event, listener)
+  }
+
+  get ends(): EndedRecords {
+    return this.#ends
+  }
+
+  #queued({ id, priority }: ExecutorEvents['queued']): void {
+    this.#add(id, priority, Date.now())
+  }
+
+  #add(id: string, priority: Priority, submittedAt: number): void {
+    const generation = ++this.#generation
+    const live: Live = {
+      ...{ id, generation, priority, state: 'waiting', submittedAt },
+      ...{ startedAt: undefined, waitMs: undefined, attempts: 0 },
+    }
+    this.live.add(live)
+  }
+
+  #started({ id, waitMs, attempt, priority }: ExecutorEvents['started']): void {
+    const live = this.live.becomes(id, 'running')
+    if (live === undefined) return
+    live.priority = priority
+    live.startedAt = Date.now()
+    live.waitMs ??= waitMs
+    live.attempts = attempt
+  }
+
+  #ended(state: Ended['state'], event: AnyEnd): void {
+    const live = this.live.delete(event.id)
+    const { id, priority, request, metadata } = event
+    const { waitMs, runMs, attempts, error, result, options } = event as Partial<
+      ExecutorEvents['failed'] & ExecutorEvents['completed']
+    >
+    const isDead = state === 'dead'
+    const digest = this.#digests.get(id)
+    this.#digests.delete(id)
+    this.#ends.add({
+      ...{ id, priority, state, generation: live?.generation ?? ++this.#generation },
+      ...{ submittedAt: live?.submittedAt ?? Date.now(), startedAt: live?.startedAt, endedAt: Date.now() },
+      ...{ waitMs: waitMs ?? live?.waitMs, runMs, attempts: attempts ?? live?.attempts ?? 0, result, error, digest },
+      ...{ request: isDead ? request : undefined, metadata: isDead ? metadata : undefined, options },
+    })
+  }
+
+  /** The digest of the request that is about to have this id. */
+  expects(id: string, digest: string): void {
+    if (this.live.get(id) === undefined) this.#digests.set(id, digest)
+  }
+
+  /** It was refused, unless one with this id lives. */
+  forgets(id: string): void {
+    if (this.live.get(id) === undefined) this.#digests.delete(id)
+  }
+
+  async handle(id: string): Promise<LocalHandle | undefined> {
+    return (await this.executor.get(id)) as LocalHandle | undefined
+  }
+
+  /** At most a quarter of a second old: for estimates. */
+  async recentStatus(): Promise<ExecutorStatus> {
+    const now = performance.now()
+    if (this.#status === undefined || now - this.#status.at > STATUS_MS) {
+      this.#status = { at: now, status: await this.executor.getStatus() }
+    }
+    return this.#status.status
+  }
+
+  /** About when the request at this position starts, in ms; undefined before the first run has ended. */
+  async estimate(position: number | undefined): Promise<number | undefined> {
+    if (position === undefined) return undefined
+    const { run, maxWorkers } = await this.recentStatus()
+    if (run.count === 0) return undefined
+    return Math.round((Math.floor(position / Math.max(maxWorkers, 1)) + 0.5) * run.averageMs)
+  }
+
+  /** Fulfils when what was changed is on disk, if there is one. */
+  async flushed(): Promise<void> {
+    await this.executor.flushed?.()
+  }
+
+  /** Is there such a life of it? */
+  generationOf(id: string): number | undefined {
+    return this.live.get(id)?.generation ?? this.#ends.find(id)?.generation
+  }
+
+  /** What stands in the way of a change, if anything does. */
+  async #barred(id: string, generation: number | undefined): Promise<Change | undefined> {
+    const here = this.generationOf(id)
+    if (here === undefined && (await this.executor.get(id)) === undefined) return 'missing'
+    if (generation !== undefined && generation !== here) return 'stale'
+    return undefined
+  }
+
+  async cancel(id: string, generation: number | undefined, isDryRun = false): Promise<Change> {
+    const barred = await this.#barred(id, generation)
+    if (barred !== undefined) return barred
+    const isLive = (await this.executor.get(id)) !== undefined
+    if (!isLive || isDryRun) return isLive ? 'done' : 'ended'
+    return (await this.executor.cancel(id)) ? 'done' : 'ended'
+  }
+
+  async setPriority(id: string, priority: Priority, generation: number | undefined, isDryRun = false): Promise<Change> {
+    const barred = await this.#barred(id, generation)
+    if (barred !== undefined) return barred
+    const handle: HandleLike | undefined = await this.executor.get(id)
+    if (handle === undefined) return 'ended'
+    if (isDryRun) return handle.state === 'running' ? 'not-waiting' : 'done'
+    if (!(await handle.setPriority(priority))) return 'not-waiting'
+    this.live.moves(id, priority)
+    return 'done'
+  }
+
+  /** A dead letter, once more. */
+  async requeue(id: string, generation: number, isDryRun = false): Promise<Change> {
+    const barred = await this.#barred(id, generation)
+    if (barred !== undefined) return barred
+    const ended = this.#ends.find(id)
+    if (ended === undefined || ended.state !== 'dead' || this.live.get(id) !== undefined) return 'not-dead'
+    if (isDryRun) return 'done'
+    const { priority, request, metadata, options } = ended
+    const again = { ...options, id, priority, metadata, onDuplicate: 'reject' as const }
+    // Taken out first: whoever asks at the same time finds none. It comes back if it is refused.
+    this.#ends.delete(id)
+    try {
+      await this.executor.submit(request as never, again as never)
+    } catch (error) {
+      this.#ends.add(ended)
+      throw error
+    }
+    return 'done'
+  }
+
+  /** Forgets a dead letter. */
+  async discard(id: string, generation: number | undefined, isDryRun = false): Promise<Change> {
+    const barred = await this.#barred(id, generation)
+    if (barred !== undefined) return barred
+    if (this.#ends.find(id)?.state !== 'dead') return 'not-dead'
+    if (!isDryRun) this.#ends.delete(id)
+    return 'done'
+  }
+
+  async setConcurrency(concurrency: number): Promise<void> {
+    const { executor } = this
+    if (executor.setConcurrency !== undefined) await executor.setConcurrency(concurrency)
+    else if (executor.concurrency !== undefined) executor.concurrency = concurrency
+    else throw new HttpProblem(404, 'NOT_OFFERED')
+  }
+}
+
+/** @throws {HttpProblem} for all that was not done */
+export function requireDone(change: Change): void {
+  if (change === 'missing') throw new HttpProblem(404, 'NOT_FOUND')
+  if (change === 'stale') throw new HttpProblem(412, 'STALE')
+  if (change === 'ended') throw new HttpProblem(409, 'ENDED')
+  if (change === 'not-waiting') throw new HttpProblem(409, 'NOT_WAITING')
+  if (change === 'not-dead') throw new HttpProblem(409, 'NOT_DEAD')
+  if (change === 'not-offered') throw new HttpProblem(404, 'NOT_OFFERED')
+}

@@ -1,0 +1,116 @@
+/**
+ * What may stand in a path, a query, a header and a body? Each shape once: it is checked by it, and described by it in OpenAPI.
+ */
+import * as z from 'zod/mini'
+import { priorities } from '../core/priority.ts'
+import { levels } from './access.ts'
+import { HttpProblem } from './problem.ts'
+import { endedStates } from './recent-ends.ts'
+
+export type Shape = z.ZodMiniType
+
+const priority = z.enum(priorities as readonly ['urgent', 'high', 'normal', 'low'])
+const generation = z.int().check(z.minimum(1))
+const id = z.string().check(z.minLength(1), z.maxLength(300))
+const ms = z.number().check(z.minimum(0), z.maximum(366 * 86_400_000))
+const timeLimit = z.number().check(z.gt(0), z.maximum(366 * 86_400_000))
+
+export const queuePath = z.object({ queue: z.string().check(z.maxLength(200)) })
+export const requestPath = z.object({ queue: z.string().check(z.maxLength(200)), id })
+export const idPath = z.object({ id })
+
+/** `Triage-Options`: what a request may ask for besides what has a header of its own. */
+export const submitOptions = z.strictObject({
+  metadata: z.optional(z.unknown()),
+  cost: z.optional(z.int().check(z.minimum(1))),
+  delayMs: z.optional(ms),
+  startAt: z.optional(z.iso.datetime({ offset: true })),
+  after: z.optional(z.array(id).check(z.maxLength(100))),
+  waitTimeoutMs: z.optional(timeLimit),
+  runTimeoutMs: z.optional(timeLimit),
+  timeoutMs: z.optional(timeLimit),
+  onDuplicate: z.optional(z.enum(['join', 'join-by-id', 'reject'])),
+})
+
+export type SubmitOptions = z.infer<typeof submitOptions>
+
+export const liveStates = ['waiting', 'running', 'retrying'] as const
+export const listStates = ['live', 'ended', ...liveStates, ...endedStates] as const
+
+const count = z.string().check(z.regex(/^\d{1,4}$/))
+
+export const listQuery = z.strictObject({
+  state: z.optional(z.enum(listStates)),
+  priority: z.optional(priority),
+  /** The id begins with it. */
+  id: z.optional(id),
+  /** It ended with an error of this code or name. */
+  error: z.optional(z.string().check(z.maxLength(100))),
+  cursor: z.optional(z.string().check(z.maxLength(100))),
+  limit: z.optional(count),
+})
+
+export const recordQuery = z.strictObject({ include: z.optional(z.literal('payload')) })
+export const noQuery = z.strictObject({})
+
+export const eventsQuery = z.strictObject({
+  queue: z.optional(z.string().check(z.maxLength(200))),
+  state: z.optional(z.string().check(z.maxLength(200))),
+  priority: z.optional(priority),
+  id: z.optional(id),
+  lastEventId: z.optional(z.string().check(z.maxLength(60))),
+})
+
+export const priorityBody = z.strictObject({ priority })
+export const concurrencyBody = z.strictObject({ concurrency: z.int().check(z.minimum(1), z.maximum(1_000_000)) })
+export const sessionBody = z.strictObject({ token: z.string().check(z.maxLength(1_000)) })
+export const processBody = z.looseObject({ id: z.optional(z.union([z.string(), z.int()])) })
+export const anyBody = z.unknown()
+
+export const bulkBody = z.strictObject({
+  action: z.enum(['cancel', 'priority', 'requeue', 'delete']),
+  requests: z.array(z.strictObject({ id, generation })).check(z.minLength(1), z.maxLength(1_000)),
+  priority: z.optional(priority),
+  dryRun: z.optional(z.boolean()),
+})
+
+export type BulkBody = z.infer<typeof bulkBody>
+
+export const sessionAnswer = z.object({ name: z.string(), level: z.enum(levels) })
+
+/** @throws {HttpProblem} 400 with what does not fit, and where */
+export function parsed<S extends Shape>(shape: S, value: unknown, where: string): z.output<S> {
+  const result = z.safeParse(shape, value)
+  if (result.success) return result.data
+  const issues = result.error.issues.slice(0, 20).map((issue) => ({
+    in: [where, ...issue.path.map((part) => String(part).slice(0, 100))].join('.'),
+    message: messageOf(issue),
+  }))
+  throw new HttpProblem(400, 'INVALID', undefined, { issues })
+}
+
+/** As OpenAPI has it. */
+export function jsonSchemaOf(shape: Shape): { readonly [key: string]: unknown } {
+  const { $schema, ...schema } = z.toJSONSchema(shape, { target: 'draft-2020-12', unrepresentable: 'any', io: 'input' })
+  return schema
+}
+
+/** In words, since the texts of zod would be 20 kB. Nothing of what was sent is said again. */
+function messageOf(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return `expected ${issue.expected}`
+    case 'invalid_value':
+      return `expected one of ${issue.values.map(String).join(', ')}`
+    case 'too_small':
+      return `expected ${issue.inclusive === false ? 'more than' : 'at least'} ${issue.minimum}`
+    case 'too_big':
+      return `expected at most ${issue.maximum}`
+    case 'unrecognized_keys':
+      return 'unknown members'
+    case 'invalid_format':
+      return `expected ${issue.format === 'regex' ? `to match ${issue.pattern}` : issue.format}`
+    default:
+      return 'not what is expected'
+  }
+}

@@ -1,0 +1,174 @@
+/**
+ * How does a request come in by HTTP? Its options are read from headers, its id is its client's key with the client's name in front,
+ * and it is answered when it was admitted, or with its result.
+ */
+import { createHash } from 'node:crypto'
+import { DuplicateRequestError } from '../core/errors.ts'
+import type { Priority } from '../core/priority.ts'
+import { ResultLostError } from '../core/remote-errors.ts'
+import { deadlineFrom, priorityFrom } from '../web/headers.ts'
+import type { Principal } from './access.ts'
+import { type Answer, type Exchange, json, preferenceOf } from './exchange.ts'
+import type { HandleLike } from './executor-like.ts'
+import { gone, HttpProblem, ofRun, ofSubmission } from './problem.ts'
+import type { ServedQueue } from './served-queue.ts'
+import { settled } from './settled.ts'
+import { parsed, type SubmitOptions, submitOptions } from './shapes.ts'
+
+/** What is needed of the service. */
+export interface SubmitParts {
+  readonly exchange: Exchange
+  readonly principal: Principal
+  readonly queue: ServedQueue
+  readonly request: unknown
+  /** In place of the header's. */
+  readonly key?: string | undefined
+  /** Where a request is found. */
+  readonly locationOf: (id: string) => string
+  readonly metadataOf: (given: unknown) => unknown
+  readonly priorityOf: (asked: Priority) => Priority
+  readonly maxWaitMs: number
+  readonly maxDeadlineMs: number
+  /** The service is about to close: nothing waits any more. */
+  readonly closing: AbortSignal
+}
+
+const MAX_OPTIONS_BYTES = 8_192
+/** What can stand in a path, in a log line and in a header, and in no other way than it is. */
+const keyPattern = /^[\x21-\x7e]{1,200}$/
+
+/** The key of a client, as it stands in `Idempotency-Key`: with or without quotes. */
+export function keyOf(header: string | undefined, where = 'header.idempotency-key'): string | undefined {
+  if (header === undefined) return undefined
+  const key = /^"(.*)"$/.exec(header.trim())?.[1] ?? header.trim()
+  if (keyPattern.test(key)) return key
+  throw new HttpProblem(400, 'INVALID', undefined, {
+    issues: [{ in: where, message: 'expected 1 to 200 visible characters of ASCII, without spaces' }],
+  })
+}
+
+export async function submit(parts: SubmitParts): Promise<Answer> {
+  const { exchange, principal, queue, request, maxWaitMs } = parts
+  const key = parts.key ?? keyOf(exchange.header('idempotency-key'))
+  const id = `${principal.name}~${key ?? crypto.randomUUID()}`
+  const { waitMs, isAsync } = preferenceOf(exchange.header('prefer'), maxWaitMs)
+  const known = key === undefined ? undefined : knownAnswer(queue, id, request)
+  if (known !== undefined) return told(known.result, located(parts, id))
+  const handle = await admitted(parts, id, key !== undefined)
+  // What this connection alone waits for is not worked on when it has gone.
+  const isOurs = key === undefined && !isAsync
+  const headers = located(parts, id)
+  if (waitMs === undefined) {
+    if (isOurs && exchange.signal.aborted) await handle.cancel(gone())
+    return accepted(parts, handle, headers)
+  }
+  const end = await settled(handle.result, waitMs, exchange.signal, parts.closing)
+  if (end.as === 'gone' && isOurs) await handle.cancel(gone())
+  if (end.as === 'failed') throw ofRun(end.error)
+  const applied = { ...headers, 'preference-applied': `wait=${Math.ceil(waitMs / 1_000)}` }
+  return end.as === 'completed' ? told(end.value, applied) : accepted(parts, handle, applied)
+}
+
+async function admitted(parts: SubmitParts, id: string, isKey: boolean): Promise<HandleLike> {
+  const { exchange, queue, request } = parts
+  const headers = { get: (name: string) => exchange.header(name) ?? null }
+  const options = optionsOf(exchange)
+  const { after, startAt, metadata, ...rest } = options
+  if (isKey) queue.expects(id, digestOf(request))
+  try {
+    const handles = await Promise.all((after ?? []).map((each) => before(parts, each)))
+    const timeoutMs = deadlineFrom(headers, { maxMs: parts.maxDeadlineMs }) ?? options.timeoutMs
+    const given = {
+      ...rest,
+      id,
+      priority: parts.priorityOf(priorityFrom(headers)),
+      metadata: parts.metadataOf(metadata),
+      ...(timeoutMs !== undefined && { timeoutMs }),
+      ...(startAt !== undefined && { startAt: new Date(startAt) }),
+      ...(handles.length > 0 && { after: handles.filter((handle) => handle !== undefined) }),
+    }
+    return await queue.executor.submit(request as never, given as never)
+  } catch (error) {
+    if (isKey) queue.forgets(id)
+    throw error instanceof HttpProblem ? error : ofSubmission(error)
+  }
+}
+
+/** One that it is to come after: one's own, by its key or its id. */
+async function before({ queue, principal }: SubmitParts, key: string): Promise<HandleLike | undefined> {
+  const own = key.startsWith(`${principal.name}~`) ? key : `${principal.name}~${key}`
+  const handle = await queue.handle(own)
+  if (handle !== undefined) return handle
+  if (queue.ends.find(own)?.state === 'completed') return undefined
+  throw new HttpProblem(400, 'INVALID', undefined, {
+    issues: [
+      {
+        in: 'header.triage-options.after',
+        message: 'expected keys of requests of your own that live or have completed',
+      },
+    ],
+  })
+}
+
+function optionsOf(exchange: Exchange): SubmitOptions {
+  const header = exchange.header('triage-options')
+  if (header === undefined) return {}
+  if (header.length > MAX_OPTIONS_BYTES) throw new HttpProblem(431, 'HEADER_TOO_LARGE')
+  let value: unknown
+  try {
+    value = JSON.parse(header)
+  } catch {
+    throw new HttpProblem(400, 'INVALID', undefined, {
+      issues: [{ in: 'header.triage-options', message: 'expected JSON' }],
+    })
+  }
+  return parsed(submitOptions, value, 'header.triage-options')
+}
+
+/**
+ * The answer that is kept of a request with this key. A failure is not answered once more: it is tried again.
+ * @throws {DuplicateRequestError} for another request with the same key
+ */
+function knownAnswer(queue: ServedQueue, id: string, request: unknown): { readonly result: unknown } | undefined {
+  const ended = queue.ends.find(id)
+  if (ended?.state !== 'completed' || queue.live.get(id) !== undefined) return undefined
+  if (ended.digest !== undefined && ended.digest !== digestOf(request)) {
+    throw new DuplicateRequestError({ queue: queue.name, requestId: id, priority: ended.priority }, 'payload')
+  }
+  return ended
+}
+
+function digestOf(request: unknown): string {
+  return createHash('sha256')
+    .update(JSON.stringify(sorted(request)))
+    .digest('base64')
+}
+
+/** The same object, however its members stand. */
+function sorted(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) return value.map(sorted)
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
+  return entries.map(([name, each]) => [name, sorted(each)])
+}
+
+function located({ locationOf }: SubmitParts, id: string): Record<string, string> {
+  return { location: locationOf(id) }
+}
+
+/** It was admitted; what becomes of it is told at its `Location`. */
+async function accepted({ queue }: SubmitParts, handle: HandleLike, headers: Record<string, string>): Promise<Answer> {
+  const { id, state } = handle
+  const position = await handle.position()
+  const estimateMs = await queue.estimate(position)
+  return json(202, { id, queue: queue.name, state, position, estimateMs }, headers)
+}
+
+/** A result, as JSON. */
+function told(result: unknown, headers: Record<string, string>): Answer {
+  try {
+    return json(200, result === undefined ? null : result, headers)
+  } catch (error) {
+    throw new ResultLostError('it can not be told as JSON', undefined, error)
+  }
+}
