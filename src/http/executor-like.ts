@@ -8,6 +8,7 @@ import type {
   ExecutorHealth,
   ExecutorHistograms,
   ExecutorStatus,
+  Listener,
   RequestOptions,
   RequestState,
   RunProgress,
@@ -101,8 +102,8 @@ export interface ServedExecutor {
   resume(): Maybe<void>
   setConcurrency?(concurrency: number): Maybe<void>
   concurrency?: number | undefined
-  on(event: ExecutorEvent, listener: (event: never) => unknown): unknown
-  off(event: ExecutorEvent, listener: (event: never) => unknown): unknown
+  on<E extends ExecutorEvent>(event: E, listener: Listener<E>): unknown
+  off<E extends ExecutorEvent>(event: E, listener: Listener<E>): unknown
   getWorkerHealth?(): Maybe<readonly WorkerHealth[]>
   getHistograms?(): ExecutorHistograms
   health?(): ExecutorHealth

@@ -6,6 +6,10 @@ export type { Level, Principal, RequestFacts, Token } from './access.ts'
 export { type HttpApp, httpApp, type NodeRequest, type NodeResponse } from './app.ts'
 export type { Rate } from './buckets.ts'
 export type { Connection } from './by-fetch.ts'
+export type { Fetch } from './client/calls.ts'
+export { HttpClient } from './client/client.ts'
+export { HttpError } from './client/errors.ts'
+export type { HttpClientOptions } from './client/options.ts'
 export type {
   ErrorView,
   HandleLike,

@@ -5,7 +5,7 @@
  * answer itself (`find`, `flushed`) it is asked.
  */
 import type { Priority } from '../core/priority.ts'
-import type { ExecutorEvents, ExecutorStatus } from '../index.ts'
+import type { ExecutorEvent, ExecutorEvents, ExecutorStatus, Listener } from '../index.ts'
 import type { HandleLike, LocalHandle, ServedExecutor } from './executor-like.ts'
 import { type Live, LiveRequests } from './live-requests.ts'
 import { HttpProblem } from './problem.ts'
@@ -49,8 +49,8 @@ export class ServedQueue {
     for (const [event, listener] of this.#entries()) executor.on(event, listener)
   }
 
-  #entries(): [keyof ExecutorEvents, (event: never) => void][] {
-    return Object.entries(this.#listeners) as [keyof ExecutorEvents, (event: never) => void][]
+  #entries(): [ExecutorEvent, Listener<ExecutorEvent>][] {
+    return Object.entries(this.#listeners) as [ExecutorEvent, Listener<ExecutorEvent>][]
   }
 
   /** Listens no more. */

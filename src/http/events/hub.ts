@@ -8,9 +8,10 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { ExecutorEvent } from '../../index.ts'
-import { isAtLeast, type Level, levels } from '../access.ts'
+import type { Level } from '../access.ts'
 import { HttpProblem } from '../problem.ts'
 import type { ServedQueue } from '../served-queue.ts'
+import { EventClient, type Filter, type Item, type Source, type Start } from './event-client.ts'
 import { executorEvents, Frame } from './frame.ts'
 
 export interface HubOptions {
@@ -21,27 +22,12 @@ export interface HubOptions {
   readonly stats: (queue: ServedQueue) => Promise<object>
 }
 
-/** Which frames one wants. */
-export interface Filter {
-  readonly queue: string | undefined
-  readonly states: ReadonlySet<string> | undefined
-  readonly priority: string | undefined
-  readonly id: string | undefined
-}
-
-/** What is sent: a frame, and the place in the ring that one has read up to with it. */
-export interface Item {
-  readonly id: string | undefined
-  readonly text: string
-}
-
 const STATS_MS = 1_000
 /** For so long after the last listener has gone one can resume. */
 const RESUME_MS = 60_000
-const IDLE_MS = 30_000
 const TAKE_BYTES = 65_536
 
-export class Hub {
+export class Hub implements Source {
   readonly #options: HubOptions
   readonly #queues: ReadonlyMap<string, ServedQueue>
   readonly #boot = randomBytes(4).toString('hex')
@@ -63,9 +49,10 @@ export class Hub {
   }
 
   #listen({ name, executor }: ServedQueue, event: ExecutorEvent): void {
-    const listener = (told: never): void => {
+    const listener = (told: object): void => {
       this.#seq++
-      if (this.#isRecording) this.#record(Frame.of(this.#seq, name, event, told))
+      if (this.#isRecording)
+        this.#record(Frame.of(this.#seq, name, event, told as { readonly [member: string]: unknown }))
       else this.#unrecorded = this.#seq
     }
     executor.on(event, listener)
@@ -211,112 +198,4 @@ export class Hub {
 
 function missedSince(from: number | undefined, seq: number): number | null {
   return from === undefined || from > seq ? null : seq - from
-}
-
-interface Start {
-  readonly cursor: number
-  readonly greeting: 'snapshot' | { readonly missed: number | null } | undefined
-}
-
-/** One that listens: a place in the ring. */
-export class EventClient {
-  readonly #hub: Hub
-  readonly #filter: Filter
-  readonly #isWhole: boolean
-  readonly #level: Level
-  #cursor: number
-  #greeting: Start['greeting']
-  #stats: readonly string[] = []
-  #waiting: (() => void) | undefined
-  #isEnding = false
-  #isOver = false
-  #takenAt = Date.now()
-  /** Called when it is let go for reading nothing. */
-  onDrop: (() => void) | undefined
-
-  constructor(hub: Hub, filter: Filter, level: Level, { cursor, greeting }: Start) {
-    this.#hub = hub
-    this.#filter = filter
-    this.#level = level
-    this.#isWhole = isAtLeast(level, 'operator')
-    this.#cursor = cursor
-    this.#greeting = greeting
-  }
-
-  readonly #accepts = (frame: Frame): boolean => {
-    const { queue, states, priority, id } = this.#filter
-    if (levels.indexOf(frame.level) > levels.indexOf(this.#level)) return false
-    if (queue !== undefined && frame.queue !== queue) return false
-    if (id !== undefined && frame.id !== id) return false
-    if (frame.priority === undefined) return true
-    return (
-      (priority === undefined || frame.priority === priority) && (states === undefined || states.has(frame.state ?? ''))
-    )
-  }
-
-  /** What comes next, as soon as there is something; undefined: it is over. To be asked again when that was sent. */
-  async next(): Promise<readonly Item[] | undefined> {
-    for (;;) {
-      this.#takenAt = Date.now()
-      if (this.#isOver) return undefined
-      if (this.#isEnding) {
-        this.close()
-        return [this.#hub.bye()]
-      }
-      const items = await this.#take()
-      if (items.length > 0) return items
-      await new Promise<void>((resolve) => {
-        this.#waiting = resolve
-      })
-    }
-  }
-
-  async #take(): Promise<Item[]> {
-    const greeting = this.#greeting
-    this.#greeting = undefined
-    if (greeting === 'snapshot') return [await this.#snapshot()]
-    if (greeting !== undefined) return [this.#hub.gap(greeting.missed), await this.#snapshot()]
-    const stats = this.#stats.map((text) => ({ id: undefined, text }))
-    this.#stats = []
-    const taken = this.#hub.after(this.#cursor, this.#accepts, this.#isWhole)
-    if (taken === undefined) return [this.#hub.gap(this.#hub.seq - this.#cursor), await this.#snapshot()]
-    this.#cursor = taken.cursor
-    return [...taken.items, ...stats]
-  }
-
-  #snapshot(): Promise<Item> {
-    this.#cursor = this.#hub.seq
-    return this.#hub.snapshot(this.#filter)
-  }
-
-  wake(): void {
-    const waiting = this.#waiting
-    this.#waiting = undefined
-    waiting?.()
-  }
-
-  /** Once a second: how it stands. Of those that were not read the last remains. */
-  tick(texts: ReadonlyMap<string, string>): void {
-    if (this.#waiting === undefined && Date.now() - this.#takenAt > IDLE_MS) {
-      this.close()
-      this.onDrop?.()
-      return
-    }
-    const { queue } = this.#filter
-    this.#stats = [...texts].filter(([name]) => queue === undefined || queue === name).map(([, text]) => text)
-    this.wake()
-  }
-
-  /** It is told that it is over, and then it is. */
-  end(): void {
-    this.#isEnding = true
-    this.wake()
-  }
-
-  /** Nothing is left of it. */
-  close(): void {
-    this.#isOver = true
-    this.#hub.disconnect(this)
-    this.wake()
-  }
 }

@@ -6,7 +6,7 @@
 import type { Answer, Streamed } from '../exchange.ts'
 import { HttpProblem } from '../problem.ts'
 import type { Call } from '../route.ts'
-import type { EventClient, Filter } from './hub.ts'
+import type { EventClient, Filter } from './event-client.ts'
 
 export function answerEvents(call: Call): Answer {
   const { service, exchange, principal, query } = call

@@ -4,7 +4,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
-import type { EventClient } from './hub.ts'
+import type { EventClient } from './event-client.ts'
 
 const PING_MS = 5_000
 const MAX_UNANSWERED = 6

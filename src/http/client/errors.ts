@@ -1,0 +1,122 @@
+/**
+ * Which error was it, on the other side? A problem becomes the error whose code it has, so that a caller need not know where the queue is.
+ */
+import {
+  CancelledError,
+  DuplicateRequestError,
+  InvalidRequestError,
+  OptionsError,
+  OverloadedError,
+  QueueClosedError,
+  QueueFullError,
+  RateLimitedError,
+  RunTimeoutError,
+  ShedError,
+  WaitTimeoutError,
+} from '../../core/errors.ts'
+import type { Priority } from '../../core/priority.ts'
+import { LockLostError, ResultLostError, RunFailedError, WorkerLostError } from '../../core/remote-errors.ts'
+import { ParkedError, PayloadTooLargeError, StoreUnavailableError } from '../../core/store-errors.ts'
+import { type Explanation, TriageError, type TriageErrorCode } from '../../core/triage-error.ts'
+import type { ErrorView } from '../executor-like.ts'
+
+/** What a service has refused itself: its `code` and `status`. No error of a queue. */
+export class HttpError extends Error {
+  readonly status: number
+  /** `'NOT_FOUND'`, `'FORBIDDEN'` … Undefined when what has answered was no service of ours. */
+  readonly code: string | undefined
+
+  constructor(status: number, code: string | undefined, message: string) {
+    super(message)
+    this.name = 'HttpError'
+    this.status = status
+    this.code = code
+  }
+}
+
+/** What is read of a problem. */
+export interface ProblemBody {
+  readonly status?: number
+  readonly title?: string
+  readonly detail?: string
+  readonly code?: string
+  readonly retryAfterMs?: number
+  readonly explain?: Explanation
+  readonly reason?: string
+  readonly issues?: readonly { readonly in: string; readonly message: string }[]
+}
+
+/** About which request it is said. */
+export interface Subject {
+  readonly queue: string
+  readonly requestId: string | undefined
+  readonly priority?: Priority | undefined
+}
+
+const classes: { readonly [code: string]: { readonly prototype: TriageError } } = {
+  TRIAGE_QUEUE_FULL: QueueFullError,
+  TRIAGE_RATE_LIMITED: RateLimitedError,
+  TRIAGE_OVERLOADED: OverloadedError,
+  TRIAGE_INVALID_REQUEST: InvalidRequestError,
+  TRIAGE_QUEUE_CLOSED: QueueClosedError,
+  TRIAGE_DUPLICATE_REQUEST: DuplicateRequestError,
+  TRIAGE_WAIT_TIMEOUT: WaitTimeoutError,
+  TRIAGE_SHED: ShedError,
+  TRIAGE_RUN_TIMEOUT: RunTimeoutError,
+  TRIAGE_CANCELLED: CancelledError,
+  TRIAGE_STORE_UNAVAILABLE: StoreUnavailableError,
+  TRIAGE_PARKED: ParkedError,
+  TRIAGE_PAYLOAD_TOO_LARGE: PayloadTooLargeError,
+  TRIAGE_WORKER_LOST: WorkerLostError,
+  TRIAGE_LOCK_LOST: LockLostError,
+  TRIAGE_RESULT_LOST: ResultLostError,
+  TRIAGE_RUN_FAILED: RunFailedError,
+}
+
+/** Those that end a request whose run had begun. */
+const started = new Set(['TRIAGE_RUN_TIMEOUT', 'TRIAGE_RUN_FAILED', 'TRIAGE_WORKER_LOST', 'TRIAGE_LOCK_LOST'])
+
+/** The error that a problem tells of. */
+export function errorOf(status: number, problem: ProblemBody, subject: Subject): Error {
+  const { code, detail, title, issues, explain, reason } = problem
+  if (code === 'INVALID' && issues?.some((issue) => issue.in.startsWith('options.')) === true) {
+    const [{ in: path, message }] = issues as [{ in: string; message: string }]
+    return new OptionsError(path.slice('options.'.length), message.replace(/^expected /, ''), undefined)
+  }
+  const type = code === undefined ? undefined : classes[code]
+  const issueTexts = issues?.map((issue) => `${issue.in}: ${issue.message}`) ?? []
+  const message =
+    detail ?? ([title, code, ...issueTexts].filter((text) => text !== undefined).join('; ') || `HTTP ${status}`)
+  if (type === undefined) return new HttpError(status, code, message)
+  const { bound, size, maxSize } = explain?.compared ?? {}
+  return made(type, code as TriageErrorCode, message, subject, problem, {
+    ...(code === 'TRIAGE_QUEUE_FULL' && { bound, size, maxSize, neverFits: false }),
+    ...(code === 'TRIAGE_DUPLICATE_REQUEST' && { reason: reason ?? (status === 422 ? 'payload' : 'live') }),
+    ...(code === 'TRIAGE_CANCELLED' && { by: status === 503 ? 'close' : 'id', reason: undefined }),
+    ...(code === 'TRIAGE_INVALID_REQUEST' && { issues: [{ message }] }),
+  })
+}
+
+/** What a record says of how it ended. */
+export function errorOfRecord(state: string, error: ErrorView | undefined, subject: Subject): Error {
+  const code = error?.code ?? (state === 'cancelled' ? 'TRIAGE_CANCELLED' : undefined)
+  if (code !== undefined && code in classes && code !== 'TRIAGE_RUN_FAILED') {
+    return errorOf(409, { code, detail: error?.message ?? `It has ended: ${state}` }, subject)
+  }
+  const why = error === undefined ? state : [error.name, error.message].filter((text) => text !== undefined).join(': ')
+  return new RunFailedError(why, { ...subject, started: true })
+}
+
+function made(
+  type: { readonly prototype: TriageError },
+  code: TriageErrorCode,
+  message: string,
+  subject: Subject,
+  { retryAfterMs, explain }: ProblemBody,
+  members: object,
+): TriageError {
+  const error = new TriageError(code, message, { ...subject, started: started.has(code) }, { retryAfterMs, explain })
+  // Its class has other arguments than a problem has; what it is to its reader are its prototype and its members.
+  Object.setPrototypeOf(error, type.prototype)
+  return Object.assign(error, members)
+}

@@ -1,0 +1,37 @@
+/**
+ * The options of a request, as a service reads them.
+ */
+import { OptionsError } from '../../core/errors.ts'
+import type { RequestOptions } from '../../index.ts'
+
+/** @throws {OptionsError} for what can't be said over HTTP */
+export function headersOf(options: RequestOptions): Record<string, string> {
+  const { priority, deadline, startAt, after, metadata, cost, delayMs, onDuplicate } = options
+  const { waitTimeoutMs, runTimeoutMs, timeoutMs } = options
+  const more = {
+    ...{ metadata, cost, delayMs, onDuplicate, startAt: startAt?.toISOString(), after: after?.map(idOf) },
+    ...{ waitTimeoutMs: finite(waitTimeoutMs), runTimeoutMs: finite(runTimeoutMs), timeoutMs: finite(timeoutMs) },
+  }
+  const text = JSON.stringify(more)
+  const headers: Record<string, string> = {}
+  if (priority !== undefined) headers['triage-priority'] = priority
+  if (deadline !== undefined) headers['triage-deadline'] = `${Math.max(Math.round(Number(deadline) - Date.now()), 1)}`
+  // A header has no letters beyond Latin-1.
+  if (text !== '{}') headers['triage-options'] = text.replaceAll(/[\u007f-\uffff]/g, escaped)
+  return headers
+}
+
+function escaped(letter: string): string {
+  return `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`
+}
+
+/** No limit is the default, and JSON has no Infinity. */
+function finite(ms: number | undefined): number | undefined {
+  return ms === Number.POSITIVE_INFINITY ? undefined : ms
+}
+
+function idOf(one: unknown): string {
+  const { id } = one as { id?: unknown }
+  if (typeof id === 'string') return id
+  throw new OptionsError('after', 'handles of requests: a promise of this process can not be waited for elsewhere', one)
+}
