@@ -61,9 +61,6 @@ export function insideOf(app: HttpApp): Inside | undefined {
   return insides.get(app)
 }
 
-/** So many tokens may be tried at once from an address, and one each second. */
-const TRIES = { perSecond: 1, burst: 20 }
-
 /**
  * A service around one executor, or several.
  *
@@ -102,7 +99,7 @@ export function httpApp(options: HttpAppOptions): HttpApp {
   }
   const buckets = given.rateLimit === undefined ? undefined : new Buckets(given.rateLimit)
   const router = new Router(routes)
-  const dispatch = new Dispatch({ service, router, buckets, tries: new Buckets(TRIES), log: given.log })
+  const dispatch = new Dispatch({ service, router, buckets, log: given.log })
   const sockets = new Sockets()
   const app: HttpApp = {
     fetch: async (request, connection = {}) =>

@@ -19,13 +19,13 @@ export class Buckets {
   }
 
   /** Takes a token, if there is one. What remains, and in how many ms the next one is there. */
-  take(name: string, count = 1): { readonly isGranted: boolean; readonly remaining: number; readonly nextMs: number } {
+  take(name: string): { readonly isGranted: boolean; readonly remaining: number; readonly nextMs: number } {
     const { perSecond, burst } = this.rate
     const now = performance.now()
     const { tokens, at } = this.#buckets.get(name) ?? { tokens: burst, at: now }
     const filled = Math.min(tokens + ((now - at) / 1_000) * perSecond, burst)
-    const isGranted = filled >= Math.max(count, 1)
-    const left = isGranted ? filled - count : filled
+    const isGranted = filled >= 1
+    const left = isGranted ? filled - 1 : filled
     this.#buckets.delete(name)
     // The longest not asked for is the fullest.
     for (const oldest of this.#buckets.keys()) {

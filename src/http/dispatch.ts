@@ -20,8 +20,6 @@ export interface DispatchParts {
   readonly router: Router
   /** For each principal; undefined: as often as they like. */
   readonly buckets: Buckets | undefined
-  /** For those who try tokens: each address. */
-  readonly tries: Buckets
   readonly log: ((line: AccessLine) => void) | undefined
 }
 
@@ -118,21 +116,18 @@ export class Dispatch {
   }
 
   async #principal(exchange: Exchange, came: Came, path: string, route: Route, progress: Progress): Promise<Principal> {
-    const { service, buckets, tries } = this.#parts
+    const { service, buckets } = this.#parts
     if (route.level === 'none' && route.action === undefined) return anonymous
-    const address = came.address ?? ''
-    const hasCredentials = exchange.header('authorization') !== undefined || route.path === '/v1/session'
-    if (hasCredentials && !tries.take(address, 0).isGranted) throw tooMany(1_000)
     let principal: Principal | undefined
     if (route.level !== 'none') {
-      const facts = { method: exchange.method, path, address, header: (name: string) => exchange.header(name) }
-      try {
-        principal = await service.access.principalOf(exchange, facts, came.isLocal)
-      } catch (error) {
-        if (error instanceof HttpProblem && error.status === 401) tries.take(address)
-        throw error
+      const facts = {
+        method: exchange.method,
+        path,
+        address: came.address,
+        header: (name: string) => exchange.header(name),
       }
-    } else if (route.method === 'POST') tries.take(address)
+      principal = await service.access.principalOf(exchange, facts, came.isLocal)
+    }
     progress.principal = principal
     this.#rate(buckets, principal ?? anonymous, progress)
     if (route.level === 'none') return principal ?? anonymous

@@ -64,6 +64,8 @@ export class Gate {
     if (!this.#isKnown(came.host, exchange.local)) throw new HttpProblem(421, 'UNKNOWN_HOST')
     for (const name of overrides) if (exchange.header(name) !== undefined) throw new HttpProblem(400, 'METHOD_OVERRIDE')
     this.#checkOrigin(exchange, came, isDocument)
+    // What a look brings along is not read.
+    if (exchange.method === 'GET' || exchange.method === 'HEAD') return
     const type = exchange.header('content-type')
     if (type === undefined ? exchange.hasBody : !isJson(type)) throw new HttpProblem(415, 'UNSUPPORTED_MEDIA_TYPE')
   }
