@@ -4,7 +4,8 @@ import { httpApp, type Level, listen } from 'triage-queue/http'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { routes } from '../../src/http/table.ts'
 import { seeded } from '../support/seeded.ts'
-import { type Ask, ask, held, principals, serve, tokenOf } from './support/service.ts'
+import { principals, tokenOf } from './support/principals.ts'
+import { type Ask, ask, held, serve } from './support/service.ts'
 
 const levels: readonly (Level | 'none')[] = ['none', 'viewer', 'submitter', 'operator', 'admin']
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE']

@@ -1,18 +1,9 @@
 /** A service on a free port, with a queue behind it, and calls to it by Node's own client. */
 import { request as nodeRequest } from 'node:http'
 import { type Executor, QueuedExecutor, type QueuedExecutorOptions } from 'triage-queue'
-import { type HttpAppOptions, httpApp, type Level, type Listening, type ListenOptions, listen } from 'triage-queue/http'
+import { type HttpAppOptions, httpApp, type Listening, type ListenOptions, listen } from 'triage-queue/http'
 import { onTestFinished } from 'vitest'
-
-export const tokenOf = (name: string): string => `token-of-${name}-0123456789`
-
-export const principals: readonly { name: string; level: Level; token: string }[] = [
-  { name: 'vera', level: 'viewer', token: tokenOf('vera') },
-  { name: 'sam', level: 'submitter', token: tokenOf('sam') },
-  { name: 'sue', level: 'submitter', token: tokenOf('sue') },
-  { name: 'olga', level: 'operator', token: tokenOf('olga') },
-  { name: 'ada', level: 'admin', token: tokenOf('ada') },
-]
+import { principals, tokenOf } from './principals.ts'
 
 export interface Reply {
   readonly status: number
