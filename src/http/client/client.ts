@@ -20,6 +20,7 @@ const liveStates: ReadonlySet<string> = new Set<RequestStateLike>([
   ...(['checking', 'blocked', 'storing', 'held', 'waiting', 'starting', 'running', 'retrying'] as const),
 ])
 const IDLE_MS = 250
+const LINGER_MS = 5_000
 
 export class HttpClient<Req = unknown, Res = unknown> implements QueuedExecutorLike<Req, Res> {
   readonly name: string
@@ -34,6 +35,8 @@ export class HttpClient<Req = unknown, Res = unknown> implements QueuedExecutorL
   readonly #pending = new Set<Promise<unknown>>()
   /** Who waits for the end of which id. */
   readonly #awaited = new Map<string, Set<() => void>>()
+  #listening = 0
+  #lingering: NodeJS.Timeout | undefined
 
   /** @throws {OptionsError} */
   constructor(options: HttpClientOptions) {
@@ -63,7 +66,7 @@ export class HttpClient<Req = unknown, Res = unknown> implements QueuedExecutorL
 
   async #submit(request: Req, options: RequestOptions, waitMs: number | undefined): Promise<HandleLike<Res>> {
     const id = options.id ?? crypto.randomUUID()
-    const subject: Subject = { queue: this.name, requestId: id, priority: options.priority }
+    const subject: Subject = { queue: this.name, requestId: id, priority: options.priority ?? 'normal' }
     if (this.#isClosed) throw new QueueClosedError(subject)
     const { signal } = options
     signal?.throwIfAborted()
@@ -121,6 +124,7 @@ export class HttpClient<Req = unknown, Res = unknown> implements QueuedExecutorL
   async #end(id: string, fullId: string, subject: Subject, signal: AbortSignal | undefined): Promise<Res> {
     const leaves = (): void => void Promise.resolve(this.cancel(id)).catch(() => {})
     signal?.addEventListener('abort', leaves, { once: true })
+    if (this.#byEvents) this.#listen()
     try {
       for (;;) {
         const record = await this.#record(id, subject, this.#byEvents ? undefined : this.#pollMs, signal)
@@ -131,13 +135,13 @@ export class HttpClient<Req = unknown, Res = unknown> implements QueuedExecutorL
         if (this.#byEvents) await this.#told(fullId, signal)
       }
     } finally {
+      if (this.#byEvents) this.#listenNoMore()
       signal?.removeEventListener('abort', leaves)
     }
   }
 
   /** Fulfils when something is told of it, when events were missed, and after some time anyway. */
   async #told(id: string, signal: AbortSignal | undefined): Promise<void> {
-    if (this.#awaited.size === 0) this.#frames.on('any', this.#heard)
     const wakes = this.#awaited.get(id) ?? new Set()
     this.#awaited.set(id, wakes)
     const heard = new AbortController()
@@ -151,8 +155,20 @@ export class HttpClient<Req = unknown, Res = unknown> implements QueuedExecutorL
     } finally {
       wakes.delete(wake)
       if (wakes.size === 0) this.#awaited.delete(id)
-      if (this.#awaited.size === 0) this.#frames.off('any', this.#heard)
     }
+  }
+
+  /** One stream for all that wait, and for some seconds more: the next one may come soon. */
+  #listen(): void {
+    this.#listening++
+    clearTimeout(this.#lingering)
+    this.#frames.on('any', this.#heard)
+  }
+
+  #listenNoMore(): void {
+    if (--this.#listening > 0) return
+    this.#lingering = setTimeout(() => this.#frames.off('any', this.#heard), LINGER_MS)
+    this.#lingering.unref()
   }
 
   readonly #heard = ({ event, id, state }: ReadFrame): void => {
@@ -268,6 +284,7 @@ export class HttpClient<Req = unknown, Res = unknown> implements QueuedExecutorL
     const timer = graceMs === undefined || graceMs === Number.POSITIVE_INFINITY ? undefined : setTimeout(cut, graceMs)
     await Promise.allSettled(this.#pending)
     clearTimeout(timer)
+    clearTimeout(this.#lingering)
     this.#frames.close()
   }
 

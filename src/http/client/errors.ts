@@ -118,5 +118,13 @@ function made(
   const error = new TriageError(code, message, { ...subject, started: started.has(code) }, { retryAfterMs, explain })
   // Its class has other arguments than a problem has; what it is to its reader are its prototype and its members.
   Object.setPrototypeOf(error, type.prototype)
+  // Some have their name as a member, not in their prototype.
+  if (error.name === 'TriageError') Object.defineProperty(error, 'name', { value: nameOf(code), enumerable: false })
   return Object.assign(error, members)
+}
+
+/** `TRIAGE_RUN_FAILED`: a `RunFailedError`. */
+function nameOf(code: TriageErrorCode): string {
+  const words = code.slice('TRIAGE_'.length).toLowerCase().split('_')
+  return `${words.map((word) => (word[0] ?? '').toUpperCase() + word.slice(1)).join('')}Error`
 }
