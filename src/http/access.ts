@@ -6,7 +6,7 @@
  * Tokens are compared as their SHA-256, all of them each time and in constant time, so that nothing is learnt from how long it
  * takes.
  */
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Exchange } from './exchange.ts'
 import { HttpProblem } from './problem.ts'
 
@@ -154,7 +154,7 @@ export function isByCookie(exchange: Exchange): boolean {
 }
 
 function digestOf(text: string): Buffer {
-  return createHash('sha256').update(text).digest()
+  return hash('sha256', text, 'buffer')
 }
 
 function cookieOf(header: string | undefined): string | undefined {

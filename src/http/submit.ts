@@ -2,7 +2,7 @@
  * How does a request come in by HTTP? Its options are read from headers, its id is its client's key with the client's name in front,
  * and it is answered when it was admitted, or with its result.
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { DuplicateRequestError } from '../core/errors.ts'
 import type { Priority } from '../core/priority.ts'
 import { ResultLostError } from '../core/remote-errors.ts'
@@ -76,7 +76,7 @@ async function admitted(parts: SubmitParts, id: string, isKey: boolean): Promise
   const { after, startAt, metadata, ...rest } = options
   if (isKey) queue.expects(id, digestOf(request))
   try {
-    const handles = await Promise.all((after ?? []).map((each) => before(parts, each)))
+    const handles = after === undefined ? [] : await Promise.all(after.map((each) => before(parts, each)))
     const timeoutMs = deadlineFrom(headers, { maxMs: parts.maxDeadlineMs }) ?? options.timeoutMs
     const given = {
       ...rest,
@@ -139,9 +139,7 @@ function knownAnswer(queue: ServedQueue, id: string, request: unknown): { readon
 }
 
 function digestOf(request: unknown): string {
-  return createHash('sha256')
-    .update(JSON.stringify(sorted(request)))
-    .digest('base64')
+  return hash('sha256', JSON.stringify(sorted(request)), 'base64')
 }
 
 /** The same object, however its members stand. */
