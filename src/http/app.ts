@@ -128,7 +128,7 @@ export function httpApp(options: HttpAppOptions): HttpApp {
 async function snapshotOf(queue: ServedQueue, history: History): Promise<object> {
   const { name, executor } = queue
   const status = await executor.getStatus()
-  return { name, status, workers: await workersOf(queue), history: history.of(name), kept: queue.ends.stats() }
+  return { name, status, workers: await workersOf(queue), history: history.of(name), kept: await queue.kept.stats() }
 }
 
 async function workersOf(queue: ServedQueue): Promise<readonly object[]> {

@@ -1,8 +1,10 @@
 /**
  * What is behind the routes? An executor in this process, or one elsewhere that answers with promises. Types only.
  */
+
 import type { CloseOptions } from '../core/close-options.ts'
 import type { Priority } from '../core/priority.ts'
+import type { RequestView } from '../core/watch/request-view.ts'
 import type {
   ExecutorEvent,
   ExecutorHealth,
@@ -20,7 +22,7 @@ import type {
 export type Maybe<T> = T | Promise<T>
 
 /** The states of a request, those included that only a store or a service speaks of. */
-export type RequestStateLike = RequestState | 'checking' | 'storing' | 'held' | 'starting' | 'parked' | 'dead'
+export type RequestStateLike = RequestState | 'held' | 'dead'
 
 /** The handle of a request, wherever it is. */
 export interface HandleLike<Res = unknown> {
@@ -38,35 +40,6 @@ export interface ErrorView {
   readonly code?: string | undefined
   /** Only where the service may say it. */
   readonly message?: string | undefined
-}
-
-/** A request as it is shown: it lives, or its end is kept. Times are ISO strings, or ms where the name says so. */
-export interface RequestView {
-  readonly id: string
-  readonly queue: string
-  readonly kind?: string | undefined
-  readonly state: RequestStateLike
-  readonly priority: Priority
-  /** Its key of fairness or of a rate. */
-  readonly key?: string | undefined
-  /** Which life of this id it is: what `If-Match` names. */
-  readonly generation: number
-  /** How many attempts were begun. */
-  readonly attempts: number
-  /** How many would start before it. */
-  readonly position?: number | undefined
-  /** About when it starts, in ms from now. */
-  readonly estimateMs?: number | undefined
-  readonly progress?: { readonly fraction: number; readonly message?: string | undefined } | undefined
-  readonly submittedAt: string
-  readonly startedAt?: string | undefined
-  readonly endedAt?: string | undefined
-  readonly waitMs?: number | undefined
-  readonly runMs?: number | undefined
-  readonly slot?: number | undefined
-  readonly result?: unknown
-  readonly error?: ErrorView | undefined
-  readonly metadata?: unknown
 }
 
 /** What every back end offers. `QueuedExecutor` answers at once where this says `Maybe`. */
@@ -109,6 +82,9 @@ export interface ServedExecutor {
   health?(): ExecutorHealth
   /** All that was acknowledged is on disk. */
   flushed?(): Promise<void>
+  requeue?(id: string, generation?: number | undefined): Promise<boolean>
+  /** Of these its `store`. */
+  readonly settings?: object | undefined
   waiting?(): Iterable<WaitingRequest<unknown, unknown>>
 }
 

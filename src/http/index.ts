@@ -2,6 +2,7 @@
  * `triage-queue/http`: executors as a service, with live events, and a client that is used as an executor is.
  */
 
+export type { RequestView } from '../core/watch/request-view.ts'
 export type { Level, Principal, RequestFacts, Token } from './access.ts'
 export { type HttpApp, httpApp, type NodeRequest, type NodeResponse } from './app.ts'
 export type { Rate } from './buckets.ts'
@@ -16,7 +17,6 @@ export type {
   Maybe,
   QueuedExecutorLike,
   RequestStateLike,
-  RequestView,
   ServedExecutor,
 } from './executor-like.ts'
 export { type Listening, type ListenOptions, listen } from './listen.ts'

@@ -1,15 +1,16 @@
 /**
  * A page of requests: what lives, the youngest first, then what has ended. It costs what it shows.
  */
+
+import type { RequestView } from '../core/watch/request-view.ts'
 import { type Answer, json } from './exchange.ts'
-import type { RequestView } from './executor-like.ts'
 import type { Live } from './live-requests.ts'
 import { HttpProblem } from './problem.ts'
 import { type EndedState, endedStates } from './recent-ends.ts'
 import { type Call, queueOf } from './route.ts'
 import type { ServedQueue } from './served-queue.ts'
 import { liveStates } from './shapes.ts'
-import { endOf, lineOf, seesAll } from './view.ts'
+import { lineOf, seesAll } from './view.ts'
 
 const MAX_PER_PAGE = 200
 const DEFAULT_PER_PAGE = 50
@@ -17,13 +18,13 @@ const DEFAULT_PER_PAGE = 50
 interface Place {
   /** In what lives, or in what has ended. */
   readonly in: 'live' | 'ended'
-  readonly before: number
+  /** From where on; undefined: from the youngest. */
+  readonly from: string | undefined
 }
 
 export async function listed(call: Call): Promise<Answer> {
   const queue = queueOf(call)
-  const { query, principal } = call
-  const { exposeErrors } = call.service.settings
+  const { query, principal, service } = call
   const limit = Math.min(Math.max(Number(query.limit ?? DEFAULT_PER_PAGE), 1), MAX_PER_PAGE)
   const { live, ended } = statesOf(query.state)
   const place = placeOf(query.cursor)
@@ -32,22 +33,18 @@ export async function listed(call: Call): Promise<Answer> {
   let next: Place | undefined
   // What lives has ended with no error.
   if (place.in === 'live' && live.size > 0 && query.error === undefined) {
-    const page = queue.live.list({ ...asked, states: live, before: place.before, limit })
+    const before = place.from === undefined ? Number.MAX_SAFE_INTEGER : Number(place.from)
+    const page = queue.live.list({ ...asked, states: live, before, limit })
     for (const each of page.found) requests.push(await liveLine(queue, each))
-    if (page.next !== undefined) next = { in: 'live', before: page.next }
+    if (page.next !== undefined) next = { in: 'live', from: `${page.next}` }
   }
   if (next === undefined && ended.size > 0) {
-    const before = place.in === 'ended' ? place.before : Number.MAX_SAFE_INTEGER
-    const rest = limit - requests.length
-    const page = queue.ends.list({ ...asked, states: ended, error: query.error, before, limit: rest })
-    for (const each of page.found) {
-      const { result, metadata, ...line } = endOf(queue.name, each, {
-        seesAll: seesAll(principal, each.id),
-        exposeErrors,
-      })
-      requests.push(line)
-    }
-    if (page.next !== undefined) next = { in: 'ended', before: page.next }
+    const cursor = place.in === 'ended' ? place.from : undefined
+    const rest = { ...asked, states: ended, error: query.error, cursor, limit: Math.max(limit - requests.length, 1) }
+    const exposes = (id: string): boolean => service.settings.exposeErrors && seesAll(principal, id)
+    const page = limit > requests.length ? await queue.kept.page(rest, exposes) : { lines: [], cursor: '' }
+    requests.push(...page.lines)
+    if (page.cursor !== undefined) next = { in: 'ended', from: page.cursor === '' ? undefined : page.cursor }
   }
   return json(200, { requests, counts: await countsOf(queue), cursor: next === undefined ? null : cursorOf(next) })
 }
@@ -63,14 +60,15 @@ async function liveLine(queue: ServedQueue, live: Live): Promise<RequestView> {
     state: handle.state,
     priority: handle.priority ?? live.priority,
     ...(position !== undefined && { position, estimateMs: await queue.estimate(position) }),
-    ...(fraction !== undefined && { progress: { fraction } }),
+    ...(fraction !== undefined && { progress: fraction }),
   }
 }
 
 /** How many there are of each state: these are counters. */
-async function countsOf(queue: ServedQueue): Promise<{ readonly [state: string]: number }> {
+async function countsOf(queue: ServedQueue): Promise<{ readonly [state: string]: unknown }> {
   const { waiting, running, retrying } = await queue.recentStatus()
-  return { waiting, running, retrying, ...queue.ends.stats() }
+  const { minutes: _, ...kept } = await queue.kept.stats()
+  return { waiting, running, retrying, ...kept }
 }
 
 function statesOf(state: string | undefined): { live: ReadonlySet<Live['state']>; ended: ReadonlySet<EndedState> } {
@@ -80,14 +78,15 @@ function statesOf(state: string | undefined): { live: ReadonlySet<Live['state']>
   return { live: new Set(live), ended: new Set(ended) }
 }
 
-function cursorOf({ in: where, before }: Place): string {
-  return Buffer.from(`${where}:${before}`).toString('base64url')
+function cursorOf({ in: where, from = '' }: Place): string {
+  return Buffer.from(`${where}:${from}`).toString('base64url')
 }
 
 function placeOf(cursor: string | undefined): Place {
-  if (cursor === undefined) return { in: 'live', before: Number.MAX_SAFE_INTEGER }
-  const [, where, before] = /^(live|ended):(\d{1,16})$/.exec(Buffer.from(cursor, 'base64url').toString()) ?? []
-  if (where !== undefined) return { in: where as Place['in'], before: Number(before) }
+  if (cursor === undefined) return { in: 'live', from: undefined }
+  const [, where, from] = /^(live|ended):([\x21-\x7e]*)$/.exec(Buffer.from(cursor, 'base64url').toString()) ?? []
+  const isSound = where === 'ended' || (where === 'live' && /^\d{1,16}$/.test(from ?? ''))
+  if (isSound) return { in: where as Place['in'], from: from === '' ? undefined : from }
   throw new HttpProblem(400, 'INVALID', undefined, {
     issues: [{ in: 'query.cursor', message: 'expected one of a page' }],
   })

@@ -78,7 +78,7 @@ export const queueRoutes: readonly Route[] = [
     summary: 'What is kept of ended requests, and the last fifteen minutes at five seconds.',
     params: queuePath,
     answers: { 200: '`kept` by state, `live`, and `history`.' },
-    handle: (call) => json(200, statsOf(call, queueOf(call))),
+    handle: async (call) => json(200, await statsOf(call, queueOf(call))),
   },
   {
     method: 'GET',
@@ -117,7 +117,9 @@ export const aliasRoutes: readonly Route[] = [
   ),
   { ...alias('/status/:id', 'A request of the first queue.', recordOfFirst), params: idPath },
   { ...alias('/jobs/:id/status', 'A request of the first queue.', recordOfFirst), params: idPath },
-  alias('/database/stats', 'The stats of the first queue.', (call) => json(200, statsOf(call, first(call)))),
+  alias('/database/stats', 'The stats of the first queue.', async (call) =>
+    json(200, await statsOf(call, first(call))),
+  ),
   alias('/thread-efficiency', 'The slots of the first queue, and what is advised.', (call) => workers(first(call))),
 ]
 
@@ -138,9 +140,9 @@ function first({ service }: Call): ServedQueue {
   throw new HttpProblem(404, 'NOT_FOUND')
 }
 
-function recordOfFirst(call: Call): Promise<Answer> {
+async function recordOfFirst(call: Call): Promise<Answer> {
   const queue = first(call)
-  return recordIn(call, queue, idIn(call, queue, call.path.id as string))
+  return recordIn(call, queue, await idIn(call, queue, call.path.id as string))
 }
 
 async function changed(queue: ServedQueue, change: (queue: ServedQueue) => unknown): Promise<Answer> {
@@ -149,8 +151,9 @@ async function changed(queue: ServedQueue, change: (queue: ServedQueue) => unkno
   return json(200, await queue.executor.getStatus())
 }
 
-function statsOf({ service }: Call, queue: ServedQueue): object {
-  return { queue: queue.name, live: queue.live.size, kept: queue.ends.stats(), history: service.history.of(queue.name) }
+async function statsOf({ service }: Call, queue: ServedQueue): Promise<object> {
+  const { name, live, kept } = queue
+  return { queue: name, live: live.size, kept: await kept.stats(), history: service.history.of(name) }
 }
 
 async function workers(queue: ServedQueue): Promise<Answer> {

@@ -4,10 +4,11 @@
 import { ResultLostError } from '../core/remote-errors.ts'
 import { isAtLeast, ownerOf } from './access.ts'
 import { type Answer, json, preferenceOf } from './exchange.ts'
+import type { Change } from './kept.ts'
 import { listed } from './list.ts'
 import { HttpProblem } from './problem.ts'
 import { type Call, generationOf, queueOf, type Route } from './route.ts'
-import { type Change, requireDone, type ServedQueue } from './served-queue.ts'
+import { requireDone, type ServedQueue } from './served-queue.ts'
 import { settled } from './settled.ts'
 import {
   anyBody,
@@ -108,7 +109,7 @@ export const requestRoutes: readonly Route[] = [
     answers: { 200: 'The record.', 409: 'It has ended, or waits no more.' },
     action: 'priority',
     handle: async (call) => {
-      const { queue, id } = found(call)
+      const { queue, id } = await found(call)
       requireDone(await queue.setPriority(id, (call.body as { priority: 'low' }).priority, generationOf(call)))
       return after(call, queue, id)
     },
@@ -124,9 +125,9 @@ export const requestRoutes: readonly Route[] = [
     answers: { 200: 'The record.', 409: 'It has ended already.' },
     action: 'delete',
     handle: async (call) => {
-      const { queue, id } = found(call)
+      const { queue, id } = await found(call)
       const isAdmin = isAtLeast(call.principal.level, 'admin')
-      if (!isAdmin || queue.ends.find(id)?.state !== 'dead' || queue.live.get(id) !== undefined) return cancel(call)
+      if (!isAdmin || (await queue.stateOf(id)) !== 'dead') return cancel(call)
       requireDone(await queue.discard(id, generationOf(call)))
       await queue.flushed()
       return json(200, { id, queue: queue.name, deleted: true })
@@ -155,7 +156,7 @@ export const requestRoutes: readonly Route[] = [
     answers: { 200: 'The record.', 409: 'It is no dead letter.', 428: 'There is no `If-Match`.' },
     action: 'requeue',
     handle: async (call) => {
-      const { queue, id } = found(call)
+      const { queue, id } = await found(call)
       const generation = generationOf(call)
       if (generation === undefined) throw new HttpProblem(428, 'MATCH_REQUIRED')
       requireDone(await queue.requeue(id, generation))
@@ -187,31 +188,27 @@ function locationOf({ service }: Call, queue: ServedQueue, id: string): string {
   return `${basePath}/v1/queues/${encodeURIComponent(queue.name)}/requests/${encodeURIComponent(id)}`
 }
 
-/** Is anything known of it? */
-function isKnown(queue: ServedQueue, id: string): boolean {
-  return queue.live.get(id) !== undefined || queue.ends.find(id) !== undefined || queue.executor.get(id) !== undefined
-}
-
 /** The id that is meant: one's own by its key, else the very one. */
-export function idIn({ principal }: Call, queue: ServedQueue, id: string): string {
+export async function idIn({ principal }: Call, queue: ServedQueue, id: string): Promise<string> {
   const own = `${principal.name}~${id}`
-  return isAtLeast(principal.level, 'submitter') && isKnown(queue, own) ? own : id
+  const isOwn = isAtLeast(principal.level, 'submitter') && (await queue.stateOf(own)) !== undefined
+  return isOwn ? own : id
 }
 
 /**
  * A request that this principal may change.
  * @throws {HttpProblem} 404 for one that is not there, and for one of others: they need not know
  */
-function found(call: Call): { readonly queue: ServedQueue; readonly id: string } {
+async function found(call: Call): Promise<{ readonly queue: ServedQueue; readonly id: string }> {
   const queue = queueOf(call)
-  const id = idIn(call, queue, call.path.id as string)
+  const id = await idIn(call, queue, call.path.id as string)
   const { level, name } = call.principal
   if (!isAtLeast(level, 'operator') && ownerOf(id) !== name) throw new HttpProblem(404, 'NOT_FOUND')
   return { queue, id }
 }
 
 async function cancel(call: Call): Promise<Answer> {
-  const { queue, id } = found(call)
+  const { queue, id } = await found(call)
   requireDone(await queue.cancel(id, generationOf(call)))
   return after(call, queue, id)
 }
@@ -222,9 +219,9 @@ async function after(call: Call, queue: ServedQueue, id: string): Promise<Answer
   return recordOf(call, queue, id)
 }
 
-export async function record(call: Call): Promise<Answer> {
+async function record(call: Call): Promise<Answer> {
   const queue = queueOf(call)
-  return recordIn(call, queue, idIn(call, queue, call.path.id as string))
+  return recordIn(call, queue, await idIn(call, queue, call.path.id as string))
 }
 
 /** It may wait for the end. */
@@ -256,7 +253,7 @@ async function payloadOf(call: Call, queue: ServedQueue, id: string, isShown: bo
   if (!isShown) throw new HttpProblem(403, 'FORBIDDEN')
   const { name, level } = principal
   service.audit({ principal: name, level, action: 'payload', queue: queue.name, id, status: 200 })
-  const payload = (await queue.handle(id))?.request ?? queue.ends.find(id)?.request
+  const payload = (await queue.handle(id))?.request ?? (await queue.kept.payload(id))
   const isWhole = isAtLeast(level, 'admin') || ownerOf(id) === name
   return isWhole ? payload : service.settings.redact(payload)
 }

@@ -7,14 +7,14 @@
 import type { Priority } from '../core/priority.ts'
 import type { ExecutorEvent, ExecutorEvents, ExecutorStatus, Listener } from '../index.ts'
 import type { HandleLike, LocalHandle, ServedExecutor } from './executor-like.ts'
+import { type Change, type Kept, KeptHere, KeptInStore, storeOf } from './kept.ts'
 import { type Live, LiveRequests } from './live-requests.ts'
 import { HttpProblem } from './problem.ts'
-import { type Ended, type EndedRecords, type Keep, RecentEnds } from './recent-ends.ts'
-
-/** How a change of a request went, one by one or many at once. */
-export type Change = 'done' | 'missing' | 'stale' | 'ended' | 'not-waiting' | 'not-dead' | 'not-offered'
+import { type Ended, type Keep, RecentEnds } from './recent-ends.ts'
 
 const STATUS_MS = 250
+/** Where it matters only what it is. */
+const bare = { seesAll: false, exposeErrors: false }
 
 type AnyEnd = ExecutorEvents['completed' | 'failed' | 'expired' | 'cancelled' | 'shed']
 
@@ -22,6 +22,9 @@ export class ServedQueue {
   readonly name: string
   readonly executor: ServedExecutor
   readonly live = new LiveRequests()
+  readonly kept: Kept
+  /** What has ended is in a store, which knows each generation and each answer. */
+  readonly hasStore: boolean
   readonly #ends: RecentEnds
   /** What tells whether a request with a key is the same as the one that had it before. */
   readonly #digests = new Map<string, string>()
@@ -33,6 +36,9 @@ export class ServedQueue {
     this.name = name
     this.executor = executor
     this.#ends = new RecentEnds(keep)
+    const store = storeOf(executor)
+    this.hasStore = store !== undefined
+    this.kept = store === undefined ? new KeptHere(name, executor, this.#ends) : new KeptInStore(name, executor, store)
     const ended = (state: Ended['state']) => (event: AnyEnd) => this.#ended(state, event)
     this.#listeners = {
       queued: (event: ExecutorEvents['queued']) => this.#queued(event),
@@ -43,6 +49,7 @@ export class ServedQueue {
       expired: ended('expired'),
       cancelled: ended('cancelled'),
       shed: ended('shed'),
+      parked: ({ id }: ExecutorEvents['parked']) => this.live.delete(id),
     }
     // What was there before.
     for (const { id, priority, waitMs } of executor.waiting?.() ?? []) this.#add(id, priority, Date.now() - waitMs)
@@ -56,10 +63,6 @@ export class ServedQueue {
   /** Listens no more. */
   leave(): void {
     for (const [event, listener] of this.#entries()) this.executor.off(event, listener)
-  }
-
-  get ends(): EndedRecords {
-    return this.#ends
   }
 
   #queued({ id, priority }: ExecutorEvents['queued']): void {
@@ -86,6 +89,7 @@ export class ServedQueue {
 
   #ended(state: Ended['state'], event: AnyEnd): void {
     const live = this.live.delete(event.id)
+    if (this.hasStore) return
     const { id, priority, request, metadata } = event
     const { waitMs, runMs, attempts, error, result, options } = event as Partial<
       ExecutorEvents['failed'] & ExecutorEvents['completed']
@@ -137,24 +141,40 @@ export class ServedQueue {
     await this.executor.flushed?.()
   }
 
-  /** Is there such a life of it? */
-  generationOf(id: string): number | undefined {
-    return this.live.get(id)?.generation ?? this.#ends.find(id)?.generation
+  /** The answer that is kept of a request that has completed, and its digest; a store's executor knows it itself. */
+  answerTo(id: string): Ended | undefined {
+    if (this.hasStore || this.live.get(id) !== undefined) return undefined
+    const ended = this.#ends.find(id)
+    return ended?.state === 'completed' ? ended : undefined
+  }
+
+  /** The state that it is in, or has ended in; undefined: nothing is known of it. */
+  async stateOf(id: string): Promise<string | undefined> {
+    const handle = await this.executor.get(id)
+    return handle?.state ?? (await this.kept.view(id, bare))?.state
+  }
+
+  /** Which life of it is here? */
+  async #generationOf(id: string): Promise<number | undefined> {
+    if (!this.hasStore) {
+      const here = this.live.get(id)?.generation ?? this.#ends.find(id)?.generation
+      if (here !== undefined) return here
+    }
+    return (await this.kept.view(id, bare))?.generation
   }
 
   /** What stands in the way of a change, if anything does. */
   async #barred(id: string, generation: number | undefined): Promise<Change | undefined> {
-    const here = this.generationOf(id)
-    if (here === undefined && (await this.executor.get(id)) === undefined) return 'missing'
-    if (generation !== undefined && generation !== here) return 'stale'
-    return undefined
+    if (generation === undefined) return (await this.stateOf(id)) === undefined ? 'missing' : undefined
+    const here = await this.#generationOf(id)
+    if (here === undefined) return 'missing'
+    return here === generation ? undefined : 'stale'
   }
 
   async cancel(id: string, generation: number | undefined, isDryRun = false): Promise<Change> {
     const barred = await this.#barred(id, generation)
     if (barred !== undefined) return barred
-    const isLive = (await this.executor.get(id)) !== undefined
-    if (!isLive || isDryRun) return isLive ? 'done' : 'ended'
+    if (isDryRun) return (await this.executor.get(id)) === undefined ? 'ended' : 'done'
     return (await this.executor.cancel(id)) ? 'done' : 'ended'
   }
 
@@ -171,31 +191,18 @@ export class ServedQueue {
 
   /** A dead letter, once more. */
   async requeue(id: string, generation: number, isDryRun = false): Promise<Change> {
-    const barred = await this.#barred(id, generation)
-    if (barred !== undefined) return barred
-    const ended = this.#ends.find(id)
-    if (ended === undefined || ended.state !== 'dead' || this.live.get(id) !== undefined) return 'not-dead'
-    if (isDryRun) return 'done'
-    const { priority, request, metadata, options } = ended
-    const again = { ...options, id, priority, metadata, onDuplicate: 'reject' as const }
-    // Taken out first: whoever asks at the same time finds none. It comes back if it is refused.
-    this.#ends.delete(id)
-    try {
-      await this.executor.submit(request as never, again as never)
-    } catch (error) {
-      this.#ends.add(ended)
-      throw error
-    }
-    return 'done'
+    return (await this.#barredDead(id, generation)) ?? (isDryRun ? 'done' : this.kept.requeue(id, generation))
   }
 
   /** Forgets a dead letter. */
   async discard(id: string, generation: number | undefined, isDryRun = false): Promise<Change> {
+    return (await this.#barredDead(id, generation)) ?? (isDryRun ? 'done' : this.kept.discard(id))
+  }
+
+  async #barredDead(id: string, generation: number | undefined): Promise<Change | undefined> {
     const barred = await this.#barred(id, generation)
     if (barred !== undefined) return barred
-    if (this.#ends.find(id)?.state !== 'dead') return 'not-dead'
-    if (!isDryRun) this.#ends.delete(id)
-    return 'done'
+    return (await this.stateOf(id)) === 'dead' ? undefined : 'not-dead'
   }
 
   async setConcurrency(concurrency: number): Promise<void> {

@@ -53,7 +53,11 @@ export async function submit(parts: SubmitParts): Promise<Answer> {
   const id = `${principal.name}~${key ?? crypto.randomUUID()}`
   const { waitMs, isAsync } = preferenceOf(exchange.header('prefer'), maxWaitMs)
   const known = key === undefined ? undefined : knownAnswer(queue, id, request)
-  if (known !== undefined) return told(known.result, located(parts, id))
+  if (known !== undefined) {
+    const headers = located(parts, id)
+    if (waitMs !== undefined) return told(known.result, headers)
+    return json(202, { id, queue: queue.name, state: 'completed' }, headers)
+  }
   const handle = await admitted(parts, id, key !== undefined)
   // What this connection alone waits for is not worked on when it has gone.
   const isOurs = key === undefined && !isAsync
@@ -99,7 +103,7 @@ async function before({ queue, principal }: SubmitParts, key: string): Promise<H
   const own = key.startsWith(`${principal.name}~`) ? key : `${principal.name}~${key}`
   const handle = await queue.handle(own)
   if (handle !== undefined) return handle
-  if (queue.ends.find(own)?.state === 'completed') return undefined
+  if ((await queue.stateOf(own)) === 'completed') return undefined
   throw new HttpProblem(400, 'INVALID', undefined, {
     issues: [
       {
@@ -130,8 +134,8 @@ function optionsOf(exchange: Exchange): SubmitOptions {
  * @throws {DuplicateRequestError} for another request with the same key
  */
 function knownAnswer(queue: ServedQueue, id: string, request: unknown): { readonly result: unknown } | undefined {
-  const ended = queue.ends.find(id)
-  if (ended?.state !== 'completed' || queue.live.get(id) !== undefined) return undefined
+  const ended = queue.answerTo(id)
+  if (ended === undefined) return undefined
   if (ended.digest !== undefined && ended.digest !== digestOf(request)) {
     throw new DuplicateRequestError({ queue: queue.name, requestId: id, priority: ended.priority }, 'payload')
   }

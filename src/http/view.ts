@@ -2,8 +2,10 @@
  * What is shown of a request, and to whom? Everyone who may look sees where it is and how long it took; what it is about is for whoever
  * submitted it, and for operators.
  */
+
+import type { RequestView } from '../core/watch/request-view.ts'
 import { isAtLeast, ownerOf, type Principal } from './access.ts'
-import type { LocalHandle, RequestView } from './executor-like.ts'
+import type { LocalHandle } from './executor-like.ts'
 import type { Live } from './live-requests.ts'
 import { type Ended, errorViewOf } from './recent-ends.ts'
 import type { ServedQueue } from './served-queue.ts'
@@ -12,6 +14,9 @@ import type { ServedQueue } from './served-queue.ts'
 export function seesAll({ name, level }: Principal, id: string): boolean {
   return isAtLeast(level, 'operator') || (isAtLeast(level, 'submitter') && ownerOf(id) === name)
 }
+
+/** With about when it starts, in ms from now. */
+export type ShownRequest = RequestView & { readonly estimateMs?: number | undefined }
 
 export interface ViewOptions {
   readonly seesAll: boolean
@@ -41,17 +46,17 @@ export function endOf(queue: string, ended: Ended, { seesAll, exposeErrors }: Vi
 }
 
 /** One that lives, with its place. */
-export async function liveOf(queue: ServedQueue, handle: LocalHandle, { seesAll }: ViewOptions): Promise<RequestView> {
+async function liveOf(queue: ServedQueue, handle: LocalHandle, { seesAll }: ViewOptions): Promise<ShownRequest> {
   const { id } = handle
   const live = queue.live.get(id)
   const position = await handle.position()
-  const { fraction, message } = handle.progress ?? {}
+  const { fraction } = handle.progress ?? {}
   return {
     ...(live === undefined ? bare(queue.name, handle) : lineOf(queue.name, live)),
     state: handle.state,
     priority: handle.priority ?? live?.priority ?? 'normal',
     ...(position !== undefined && { position, estimateMs: await queue.estimate(position) }),
-    ...(fraction !== undefined && { progress: { fraction, message: seesAll ? message : undefined } }),
+    ...(fraction !== undefined && { progress: fraction }),
     ...(seesAll && handle.metadata !== undefined && { metadata: handle.metadata }),
   }
 }
@@ -62,15 +67,15 @@ function bare(queue: string, { id, state, priority = 'normal' }: LocalHandle): R
 }
 
 /** A request by its id, as one may see it. */
-export async function viewOf(queue: ServedQueue, id: string, options: ViewOptions): Promise<RequestView | undefined> {
+export async function viewOf(queue: ServedQueue, id: string, options: ViewOptions): Promise<ShownRequest | undefined> {
   const handle = await queue.handle(id)
-  if (handle !== undefined) return liveOf(queue, handle, options)
-  const ended = queue.ends.find(id)
-  if (ended !== undefined) return endOf(queue.name, ended, options)
-  const kept = await queue.executor.find?.(id)
-  if (kept === undefined || options.seesAll) return kept
-  const { result, metadata, error, ...rest } = kept
-  return { ...rest, ...(error !== undefined && { error: { name: error.name, code: error.code } }) }
+  // A store knows its generation.
+  if (handle === undefined || queue.hasStore) {
+    const view = await queue.kept.view(id, options)
+    if (view?.position === undefined) return view
+    return { ...view, estimateMs: await queue.estimate(view.position) }
+  }
+  return liveOf(queue, handle, options)
 }
 
 const secrets = /pass(word|wd|phrase)?$|secret|token|api_?key|authorization|cookie|credential|private_?key/i

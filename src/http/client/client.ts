@@ -4,12 +4,14 @@
  * Each request has a key, its id, so that asking again when a connection fails never runs it twice. What it answers is waited for by
  * long polls, or by the events of the service.
  */
+
 import type { CloseOptions } from '../../core/close-options.ts'
 import { CancelledError, QueueClosedError } from '../../core/errors.ts'
 import type { Priority } from '../../core/priority.ts'
 import { ResultLostError } from '../../core/remote-errors.ts'
+import type { RequestView } from '../../core/watch/request-view.ts'
 import type { ExecutorEvent, ExecutorStatus, RequestOptions } from '../../index.ts'
-import type { HandleLike, QueuedExecutorLike, RequestStateLike, RequestView } from '../executor-like.ts'
+import type { HandleLike, QueuedExecutorLike, RequestStateLike } from '../executor-like.ts'
 import { Calls, pause } from './calls.ts'
 import { errorOfRecord, HttpError, type Subject } from './errors.ts'
 import { Frames, type ReadFrame } from './frames.ts'
@@ -17,7 +19,7 @@ import { headersOf } from './headers.ts'
 import { type HttpClientOptions, readClientOptions } from './options.ts'
 
 const liveStates: ReadonlySet<string> = new Set<RequestStateLike>([
-  ...(['checking', 'blocked', 'storing', 'held', 'waiting', 'starting', 'running', 'retrying'] as const),
+  ...(['blocked', 'storing', 'held', 'waiting', 'starting', 'running', 'retrying'] as const),
 ])
 const IDLE_MS = 250
 const LINGER_MS = 5_000

@@ -29,6 +29,9 @@ const carried: { readonly [E in ExecutorEvent]: readonly string[] } = {
   resized: ['from', 'to'],
   stuck: ['slot', 'runMs', 'stuckWorkers'],
   selfWaiting: ['awaits', 'concurrency'],
+  parked: ['started'],
+  unrecorded: [],
+  store: ['state', 'error'],
   closed: [],
 }
 
@@ -38,7 +41,7 @@ export const executorEvents = Object.keys(carried) as readonly ExecutorEvent[]
 const stateAfter: { readonly [E in ExecutorEvent]?: string } = {
   ...{ queued: 'waiting', blocked: 'blocked', started: 'running', progress: 'running', stuck: 'running' },
   ...{ retrying: 'retrying', completed: 'completed', failed: 'failed', expired: 'expired', cancelled: 'cancelled' },
-  ...{ shed: 'shed', rejected: 'rejected' },
+  ...{ shed: 'shed', rejected: 'rejected', parked: 'parked' },
 }
 
 interface About {
