@@ -1,0 +1,144 @@
+/** A service in front of an executor with a store in SQLite: what was acknowledged is there after a restart. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Executor, QueuedExecutor } from 'triage-queue'
+import { httpApp, listen } from 'triage-queue/http'
+import { openStore } from 'triage-queue/sqlite'
+import { expect, onTestFinished, test } from 'vitest'
+import { principals } from './support/principals.ts'
+import { type Ask, ask, until } from './support/service.ts'
+
+function folder(): string {
+  const made = mkdtempSync(join(tmpdir(), 'triage-http-'))
+  onTestFinished(() => rmSync(made, { recursive: true, force: true }))
+  return made
+}
+
+async function start(
+  path: string,
+  run: Executor<unknown, unknown>,
+  options: { concurrency?: number; maxQueueSize?: number } = {},
+) {
+  const store = await openStore(path)
+  const queue = new QueuedExecutor<unknown, unknown>(run, { name: 'llm', store, ...options })
+  const service = await listen(httpApp({ queues: queue, auth: { tokens: principals } }))
+  let stopped: Promise<void> | undefined
+  const stop = (): Promise<void> => {
+    stopped ??= (async () => {
+      await service.close()
+      await queue.close({ drain: false, graceMs: 0 })
+      await store.close()
+    })()
+    return stopped
+  }
+  onTestFinished(stop)
+  return { queue, stop, ask: (path: string, one?: Ask) => ask(service.url, path, one) }
+}
+
+const own = (id: string): string => `/v1/queues/llm/requests/${id}`
+
+test('a 202 outlives the process, and so does its result; a key has its answer after a restart', {
+  timeout: 30_000,
+}, async () => {
+  const path = join(folder(), 'store.db')
+  const first = await start(path, async (request) => ({ echo: request }))
+  const headers = { prefer: 'wait=10', 'idempotency-key': 'done' }
+  expect((await first.ask('/process', { as: 'sam', body: { q: 1 }, headers })).body).toEqual({ echo: { q: 1 } })
+  await first.ask('/v1/queues/llm/pause', { as: 'olga', method: 'POST' })
+  expect((await first.ask('/process', { as: 'sam', body: { id: 'later', q: 2 } })).status).toBe(202)
+  await first.stop()
+  let runs = 0
+  const second = await start(path, async (request) => ({ again: ++runs, request }))
+  expect((await second.ask(own('done'), { as: 'sam' })).body).toMatchObject({
+    state: 'completed',
+    result: { echo: { q: 1 } },
+  })
+  expect((await second.ask('/process', { as: 'sam', body: { q: 1 }, headers })).body).toEqual({ echo: { q: 1 } })
+  expect((await second.ask('/process', { as: 'sam', body: { q: 9 }, headers })).status).toBe(422)
+  // The pause was acknowledged, too.
+  await until(async () => (await second.ask(own('later'), { as: 'sam' })).body.state === 'waiting')
+  await second.ask('/v1/queues/llm/resume', { as: 'olga', method: 'POST' })
+  const later = await second.ask(own('later'), { as: 'sam', headers: { prefer: 'wait=10' } })
+  expect(later.body).toMatchObject({ state: 'completed', result: { again: 1, request: { id: 'later', q: 2 } } })
+  expect((await second.ask(own('sam~done'), { as: 'vera' })).body).not.toHaveProperty('result')
+})
+
+test('its dead letters are listed, shown and requeued in their generation', { timeout: 30_000 }, async () => {
+  let isWell = false
+  const { ask } = await start(join(folder(), 'store.db'), async (request) => {
+    if (!isWell) throw new Error('secret')
+    return request
+  })
+  const headers = { prefer: 'wait=10', 'idempotency-key': 'k' }
+  expect((await ask('/process', { as: 'sam', body: { token: 'x', q: 1 }, headers })).status).toBe(502)
+  const page = await ask('/v1/queues/llm/requests?state=dead', { as: 'vera' })
+  expect(page.body.requests).toMatchObject([{ id: 'sam~k', state: 'dead', error: { name: 'Error' } }])
+  expect(page.body.counts.dead).toBe(1)
+  const record = await ask(`${own('sam~k')}?include=payload`, { as: 'olga' })
+  expect(record.body).toMatchObject({ state: 'dead', payload: { token: '[redacted]', q: 1 } })
+  expect(page.text + record.text).not.toContain('secret')
+  const stats = await ask('/database/stats', { as: 'vera' })
+  expect(stats.body.kept).toMatchObject({ dead: 1, completed: 0, minutes: expect.any(Array) })
+  const requeue = (etag: string) =>
+    ask(`${own('sam~k')}/requeue`, { as: 'olga', method: 'POST', headers: { 'if-match': etag } })
+  expect((await requeue('"999"')).status).toBe(412)
+  isWell = true
+  expect((await requeue(record.headers.etag as string)).status).toBe(200)
+  const after = await ask(own('k'), { as: 'sam', headers: { prefer: 'wait=10' } })
+  expect(after.body).toMatchObject({ state: 'completed', result: { token: 'x', q: 1 } })
+  expect((await requeue(record.headers.etag as string)).status).toBe(412)
+  expect((await requeue(after.headers.etag as string)).body.code).toBe('NOT_DEAD')
+})
+
+test('pages through live and ended ones show none twice and leave none out', { timeout: 30_000 }, async () => {
+  const { ask, queue } = await start(join(folder(), 'store.db'), async (request) => request)
+  for (let n = 0; n < 25; n++)
+    await ask('/process', { as: 'sam', body: { id: `done${n}` }, headers: { prefer: 'wait=10' } })
+  queue.pause()
+  for (let n = 0; n < 12; n++) await ask('/process', { as: 'sam', body: { id: `waits${n}` } })
+  const seen: string[] = []
+  let cursor = ''
+  do {
+    const { body } = await ask(`/v1/queues/llm/requests?limit=7${cursor}`, { as: 'vera' })
+    seen.push(...body.requests.map(({ id }: { id: string }) => id))
+    cursor = body.cursor === null ? '' : `&cursor=${body.cursor}`
+  } while (cursor !== '')
+  const expected = [
+    ...Array.from({ length: 12 }, (_, n) => `sam~waits${11 - n}`),
+    ...Array.from({ length: 25 }, (_, n) => `sam~done${24 - n}`),
+  ]
+  expect(seen).toEqual(expected)
+})
+
+test('1,200 submitters at once against POST /process: everything is accounted for, and kept', {
+  timeout: 120_000,
+}, async () => {
+  const path = join(folder(), 'store.db')
+  const first = await start(path, async (request) => request, { concurrency: 50, maxQueueSize: 800 })
+  const asks = Array.from({ length: 1_200 }, (_, n) =>
+    first.ask('/process', {
+      as: 'sam',
+      body: { id: n },
+      headers: { 'triage-priority': ['urgent', 'high', 'normal', 'low'][n % 4] as string },
+    }),
+  )
+  const replies = await Promise.all(asks)
+  const admitted = replies.filter(({ status }) => status === 202).length
+  const refused = replies.filter(({ status, headers }) => status === 503 && headers['retry-after'] !== undefined).length
+  expect(admitted + refused).toBe(1_200)
+  await first.queue.idle()
+  const { totals } = first.queue.getStatus()
+  expect([totals.admitted, totals.completed, totals.rejected]).toEqual([admitted, admitted, refused])
+  await first.stop()
+  const second = await start(path, async (request) => request)
+  const { kept } = (await second.ask('/database/stats', { as: 'vera' })).body
+  expect(kept).toMatchObject({ completed: admitted, dead: 0, expired: 0, cancelled: 0, shed: 0 })
+  for (const [n, { status }] of replies.entries()) {
+    if (n % 40 !== 0 || status !== 202) continue
+    expect((await second.ask(`/status/${n}`, { as: 'sam' })).body).toMatchObject({
+      state: 'completed',
+      result: { id: n },
+    })
+  }
+})
