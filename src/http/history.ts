@@ -15,7 +15,7 @@ const READINGS = 13
 /** Four for each doubling, from 0.25 ms to an hour. */
 const bounds = Array.from({ length: 96 }, (_, step) => 0.25 * 2 ** (step / 4))
 
-export interface Quantiles {
+interface Quantiles {
   readonly count: number
   readonly p50Ms: number
   readonly p95Ms: number

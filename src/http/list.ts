@@ -43,7 +43,7 @@ export async function listed(call: Call): Promise<Answer> {
     const rest = { ...asked, states: ended, error: query.error, cursor, limit: Math.max(limit - requests.length, 1) }
     const exposes = (id: string): boolean => service.settings.exposeErrors && seesAll(principal, id)
     const page = limit > requests.length ? await queue.kept.page(rest, exposes) : { lines: [], cursor: '' }
-    requests.push(...page.lines)
+    for (const line of page.lines) requests.push(line)
     if (page.cursor !== undefined) next = { in: 'ended', from: page.cursor === '' ? undefined : page.cursor }
   }
   return json(200, { requests, counts: await countsOf(queue), cursor: next === undefined ? null : cursorOf(next) })

@@ -8,7 +8,7 @@ import { toProblem } from '../web/to-problem.ts'
 import type { Answer } from './exchange.ts'
 
 /** One thing that is wrong with a request, and where: `body.priority`. */
-export interface Issue {
+interface Issue {
   readonly in: string
   readonly message: string
 }

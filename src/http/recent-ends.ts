@@ -48,7 +48,7 @@ export interface EndedPage {
 export type EndedStats = { readonly [S in EndedState]: number }
 
 /** What is asked of whoever keeps ends. */
-export interface EndedRecords {
+interface EndedRecords {
   /** The youngest with this id. */
   find(id: string): Ended | undefined
   /** The youngest first. */

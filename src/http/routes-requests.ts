@@ -20,8 +20,9 @@ import {
   recordQuery,
   requestPath,
 } from './shapes.ts'
+import { viewOf } from './shown-request.ts'
 import { submit } from './submit.ts'
-import { seesAll, viewOf } from './view.ts'
+import { seesAll } from './view.ts'
 
 const ifMatch = { 'If-Match': 'The generation that was seen, as `ETag` says it: 412 when it is another by now.' }
 

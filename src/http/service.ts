@@ -22,7 +22,7 @@ export interface AuditEntry {
 }
 
 /** What can be chosen, complete. */
-export interface Settings {
+interface Settings {
   readonly basePath: string
   readonly exposeErrors: boolean
   readonly maxBodyBytes: number

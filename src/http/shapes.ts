@@ -3,7 +3,6 @@
  */
 import * as z from 'zod/mini'
 import { priorities } from '../core/priority.ts'
-import { levels } from './access.ts'
 import { HttpProblem } from './problem.ts'
 import { endedStates } from './recent-ends.ts'
 
@@ -35,7 +34,7 @@ export const submitOptions = z.strictObject({
 export type SubmitOptions = z.infer<typeof submitOptions>
 
 export const liveStates = ['waiting', 'running', 'retrying'] as const
-export const listStates = ['live', 'ended', ...liveStates, ...endedStates] as const
+const listStates = ['live', 'ended', ...liveStates, ...endedStates] as const
 
 const count = z.string().check(z.regex(/^\d{1,4}$/))
 
@@ -51,7 +50,6 @@ export const listQuery = z.strictObject({
 })
 
 export const recordQuery = z.strictObject({ include: z.optional(z.literal('payload')) })
-export const noQuery = z.strictObject({})
 
 export const eventsQuery = z.strictObject({
   queue: z.optional(z.string().check(z.maxLength(200))),
@@ -75,8 +73,6 @@ export const bulkBody = z.strictObject({
 })
 
 export type BulkBody = z.infer<typeof bulkBody>
-
-export const sessionAnswer = z.object({ name: z.string(), level: z.enum(levels) })
 
 /** @throws {HttpProblem} 400 with what does not fit, and where */
 export function parsed<S extends Shape>(shape: S, value: unknown, where: string): z.output<S> {

@@ -38,12 +38,14 @@ const MAX_OPTIONS_BYTES = 8_192
 const keyPattern = /^[\x21-\x7e]{1,200}$/
 
 /** The key of a client, as it stands in `Idempotency-Key`: with or without quotes. */
-export function keyOf(header: string | undefined, where = 'header.idempotency-key'): string | undefined {
+function keyOf(header: string | undefined): string | undefined {
   if (header === undefined) return undefined
   const key = /^"(.*)"$/.exec(header.trim())?.[1] ?? header.trim()
   if (keyPattern.test(key)) return key
   throw new HttpProblem(400, 'INVALID', undefined, {
-    issues: [{ in: where, message: 'expected 1 to 200 visible characters of ASCII, without spaces' }],
+    issues: [
+      { in: 'header.idempotency-key', message: 'expected 1 to 200 visible characters of ASCII, without spaces' },
+    ],
   })
 }
 

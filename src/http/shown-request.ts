@@ -1,0 +1,43 @@
+/**
+ * One request by its id, as one may see it: it lives, or its end is kept.
+ */
+import type { RequestView } from '../core/watch/request-view.ts'
+import type { LocalHandle } from './executor-like.ts'
+import type { ServedQueue } from './served-queue.ts'
+import { lineOf, type ViewOptions } from './view.ts'
+
+/** With about when it starts, in ms from now. */
+type ShownRequest = RequestView & { readonly estimateMs?: number | undefined }
+
+/** One that lives, with its place. */
+async function liveOf(queue: ServedQueue, handle: LocalHandle, { seesAll }: ViewOptions): Promise<ShownRequest> {
+  const { id } = handle
+  const live = queue.live.get(id)
+  const position = await handle.position()
+  const { fraction } = handle.progress ?? {}
+  return {
+    ...(live === undefined ? bare(queue.name, handle) : lineOf(queue.name, live)),
+    state: handle.state,
+    priority: handle.priority ?? live?.priority ?? 'normal',
+    ...(position !== undefined && { position, estimateMs: await queue.estimate(position) }),
+    ...(fraction !== undefined && { progress: fraction }),
+    ...(seesAll && handle.metadata !== undefined && { metadata: handle.metadata }),
+  }
+}
+
+function bare(queue: string, { id, state, priority = 'normal' }: LocalHandle): RequestView {
+  const submittedAt = new Date().toISOString()
+  return { id, queue, state, priority, generation: 0, attempts: 0, submittedAt }
+}
+
+/** A request by its id, as one may see it. */
+export async function viewOf(queue: ServedQueue, id: string, options: ViewOptions): Promise<ShownRequest | undefined> {
+  const handle = await queue.handle(id)
+  // A store knows its generation.
+  if (handle === undefined || queue.hasStore) {
+    const view = await queue.kept.view(id, options)
+    if (view?.position === undefined) return view
+    return { ...view, estimateMs: await queue.estimate(view.position) }
+  }
+  return liveOf(queue, handle, options)
+}
