@@ -1,67 +1,20 @@
 /**
  * What is behind the routes? An executor in this process, or one elsewhere that answers with promises. Types only.
  */
-
-import type { CloseOptions } from '../core/close-options.ts'
 import type { Priority } from '../core/priority.ts'
-import type { RequestView } from '../core/watch/request-view.ts'
 import type {
   ExecutorEvent,
   ExecutorHealth,
   ExecutorHistograms,
   ExecutorStatus,
+  HandleLike,
   Listener,
-  RequestOptions,
-  RequestState,
+  Maybe,
+  RequestView,
   RunProgress,
   WaitingRequest,
   WorkerHealth,
 } from '../index.ts'
-
-/** In this process an answer is there at once; elsewhere it takes a promise. */
-export type Maybe<T> = T | Promise<T>
-
-/** The states of a request, those included that only a store or a service speaks of. */
-export type RequestStateLike = RequestState | 'held' | 'dead'
-
-/** The handle of a request, wherever it is. */
-export interface HandleLike<Res = unknown> {
-  readonly id: string
-  readonly state: RequestStateLike
-  readonly result: Promise<Res>
-  cancel(reason?: unknown): Maybe<boolean>
-  setPriority(priority: Priority): Maybe<boolean>
-  position(): Maybe<number | undefined>
-}
-
-/** What an error is, where its class can't be told. */
-export interface ErrorView {
-  readonly name: string
-  readonly code?: string | undefined
-  /** Only where the service may say it. */
-  readonly message?: string | undefined
-}
-
-/** What every back end offers. `QueuedExecutor` answers at once where this says `Maybe`. */
-export interface QueuedExecutorLike<Req = unknown, Res = unknown> {
-  readonly name: string
-  execute(request: Req, options?: RequestOptions | undefined): Promise<Res>
-  submit(request: Req, options?: RequestOptions | undefined): Promise<HandleLike<Res>>
-  /** Of one that lives. */
-  get(id: string): Maybe<HandleLike<Res> | undefined>
-  /** Of one that lives, or whose end is kept. */
-  find(id: string): Maybe<RequestView | undefined>
-  cancel(id: string, reason?: unknown): Maybe<boolean>
-  getStatus(): Maybe<ExecutorStatus>
-  pause(): Maybe<void>
-  resume(): Maybe<void>
-  setConcurrency(concurrency: number): Maybe<void>
-  idle(): Promise<void>
-  drain(): Promise<void>
-  close(options?: CloseOptions | undefined): Promise<void>
-  on(event: ExecutorEvent, listener: (event: never) => unknown): this
-  off(event: ExecutorEvent, listener: (event: never) => unknown): this
-}
 
 /** What `httpApp()` asks of an executor. What stands with `?` it does without. */
 export interface ServedExecutor {

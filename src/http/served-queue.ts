@@ -5,8 +5,8 @@
  * answer itself (`find`, `flushed`) it is asked.
  */
 import type { Priority } from '../core/priority.ts'
-import type { ExecutorEvent, ExecutorEvents, ExecutorStatus, Listener } from '../index.ts'
-import type { HandleLike, LocalHandle, ServedExecutor } from './executor-like.ts'
+import type { ExecutorEvent, ExecutorEvents, ExecutorStatus, HandleLike, Listener } from '../index.ts'
+import type { LocalHandle, ServedExecutor } from './executor-like.ts'
 import { type Change, type Kept, KeptHere, KeptInStore, storeOf } from './kept.ts'
 import { type Live, LiveRequests } from './live-requests.ts'
 import { HttpProblem } from './problem.ts'
