@@ -64,7 +64,7 @@ test('a 202 outlives the process, and so does its result; a key has its answer a
   expect((await second.ask(own('sam~done'), { as: 'vera' })).body).not.toHaveProperty('result')
 })
 
-test('its dead letters are listed, shown and requeued in their generation', { timeout: 30_000 }, async () => {
+test('its dead letters are listed, shown and requeued in their generation', { timeout: 240_000 }, async () => {
   let isWell = false
   const { ask } = await start(join(folder(), 'store.db'), async (request) => {
     if (!isWell) throw new Error('secret')
@@ -91,7 +91,7 @@ test('its dead letters are listed, shown and requeued in their generation', { ti
   expect((await requeue(after.headers.etag as string)).body.code).toBe('NOT_DEAD')
 })
 
-test('pages through live and ended ones show none twice and leave none out', { timeout: 30_000 }, async () => {
+test('pages through live and ended ones show none twice and leave none out', { timeout: 240_000 }, async () => {
   const { ask, queue } = await start(join(folder(), 'store.db'), async (request) => request)
   for (let n = 0; n < 25; n++)
     await ask('/process', { as: 'sam', body: { id: `done${n}` }, headers: { prefer: 'wait=10' } })
