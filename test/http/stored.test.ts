@@ -142,3 +142,16 @@ test('1,200 submitters at once against POST /process: everything is accounted fo
     })
   }
 })
+
+test('what the matter is with a store is told without its path', async () => {
+  const path = join(folder(), 'secret-place.db')
+  const { queue, ask } = await start(path, async (request) => request)
+  const status = queue.getStatus()
+  const store = { ...status.store, state: 'faulty', error: `disk I/O error, ${path}` }
+  queue.getStatus = () => ({ ...status, store }) as typeof status
+  for (const route of ['/v1/queues', '/v1/queues/llm', '/queue-status']) {
+    const reply = await ask(route, { as: 'vera' })
+    expect(reply.text).toContain('"state":"faulty"')
+    expect(reply.text).not.toContain('secret-place')
+  }
+})

@@ -3,6 +3,8 @@
  *
  * Each request has a key, its id, so that asking again when a connection fails never runs it twice. What it answers is waited for by
  * long polls, or by the events of the service.
+ *
+ * The file is a little long: it is the one face of all that an executor offers.
  */
 
 import type { CloseOptions } from '../../core/close-options.ts'
