@@ -73,7 +73,10 @@ export function insideOf(app: HttpApp): Inside | undefined {
 export function httpApp(options: HttpAppOptions): HttpApp {
   const given = readHttpOptions(options)
   const queues = new Map(
-    [...given.queues].map(([name, executor]) => [name, new ServedQueue(name, executor, given.keep)]),
+    [...given.queues].map(([name, executor]) => [
+      name,
+      new ServedQueue(name, executor, given.keep, given.settings.exposeErrors),
+    ]),
   )
   const access = new Access(given.access)
   const gate = new Gate(given.gate)
@@ -126,8 +129,8 @@ export function httpApp(options: HttpAppOptions): HttpApp {
 }
 
 async function snapshotOf(queue: ServedQueue, history: History): Promise<object> {
-  const { name, executor } = queue
-  const status = await executor.getStatus()
+  const { name } = queue
+  const status = await queue.status()
   return { name, status, workers: await workersOf(queue), history: history.of(name), kept: await queue.kept.stats() }
 }
 

@@ -1,23 +1,20 @@
 /**
  * What is behind the routes? An executor in this process, or one elsewhere that answers with promises. Types only.
  */
-
-import type { HandleLike, Maybe } from '../core/executor-like.ts'
 import type { Priority } from '../core/priority.ts'
-import type { RequestView } from '../core/watch/request-view.ts'
 import type {
   ExecutorEvent,
   ExecutorHealth,
   ExecutorHistograms,
   ExecutorStatus,
+  HandleLike,
   Listener,
+  Maybe,
+  RequestView,
   RunProgress,
   WaitingRequest,
   WorkerHealth,
 } from '../index.ts'
-
-export type { HandleLike, Maybe, QueuedExecutorLike } from '../core/executor-like.ts'
-export type { ErrorView, RequestStateLike } from '../core/watch/request-view.ts'
 
 /** What `httpApp()` asks of an executor. What stands with `?` it does without. */
 export interface ServedExecutor {

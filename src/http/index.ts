@@ -2,7 +2,6 @@
  * `triage-queue/http`: executors as a service, with live events, and a client that is used as an executor is.
  */
 
-export type { RequestView } from '../core/watch/request-view.ts'
 export type { Level, Principal, RequestFacts, Token } from './access.ts'
 export { type HttpApp, httpApp, type NodeRequest, type NodeResponse } from './app.ts'
 export type { Rate } from './buckets.ts'
@@ -11,14 +10,7 @@ export type { Fetch } from './client/calls.ts'
 export { HttpClient } from './client/client.ts'
 export { HttpError } from './client/errors.ts'
 export type { HttpClientOptions } from './client/options.ts'
-export type {
-  ErrorView,
-  HandleLike,
-  Maybe,
-  QueuedExecutorLike,
-  RequestStateLike,
-  ServedExecutor,
-} from './executor-like.ts'
+export type { ServedExecutor } from './executor-like.ts'
 export { type Listening, type ListenOptions, listen } from './listen.ts'
 export type { AccessLine, AuthOptions, HttpAppOptions } from './options.ts'
 export type { Keep } from './recent-ends.ts'

@@ -5,7 +5,7 @@
 import { hasMethods } from '../core/checks.ts'
 import type { Priority } from '../core/priority.ts'
 import type { Encoded, StoredState, StoredView, StorePage, StoreQuery, StoreStats } from '../core/store.ts'
-import type { RequestView } from '../core/watch/request-view.ts'
+import type { RequestView } from '../index.ts'
 import type { ServedExecutor } from './executor-like.ts'
 import { type EndedState, errorViewOf, type RecentEnds } from './recent-ends.ts'
 import { endOf, type ViewOptions } from './view.ts'
@@ -188,8 +188,8 @@ function lineOf(view: StoredView, isShown: boolean): RequestView {
   }
 }
 
-function withoutPrivate({ result, metadata, ...view }: RequestView): RequestView {
-  return withoutMessage(view)
+function withoutPrivate({ result, metadata, progress, ...view }: RequestView): RequestView {
+  return withoutMessage(progress === undefined ? view : { ...view, progress: { fraction: progress.fraction } })
 }
 
 function withoutMessage({ error, ...view }: RequestView): RequestView {

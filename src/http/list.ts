@@ -2,7 +2,7 @@
  * A page of requests: what lives, the youngest first, then what has ended. It costs what it shows.
  */
 
-import type { RequestView } from '../core/watch/request-view.ts'
+import type { RequestView } from '../index.ts'
 import { type Answer, json } from './exchange.ts'
 import type { Live } from './live-requests.ts'
 import { HttpProblem } from './problem.ts'
@@ -60,7 +60,7 @@ async function liveLine(queue: ServedQueue, live: Live): Promise<RequestView> {
     state: handle.state,
     priority: handle.priority ?? live.priority,
     ...(position !== undefined && { position, estimateMs: await queue.estimate(position) }),
-    ...(fraction !== undefined && { progress: fraction }),
+    ...(fraction !== undefined && { progress: { fraction } }),
   }
 }
 

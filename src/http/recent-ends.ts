@@ -2,7 +2,7 @@
  * What has become of those that have ended? The last of them, in memory: for an executor that has no store of its own.
  */
 import type { Priority } from '../core/priority.ts'
-import type { ErrorView } from './executor-like.ts'
+import type { ErrorView } from '../index.ts'
 
 export const endedStates = ['completed', 'dead', 'expired', 'cancelled', 'shed'] as const
 

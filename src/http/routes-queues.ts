@@ -19,7 +19,7 @@ export const queueRoutes: readonly Route[] = [
     summary: 'The status of every queue.',
     answers: { 200: '`queues`: one status each.' },
     handle: async ({ service }) => {
-      const queues = await Promise.all([...service.queues.values()].map(({ executor }) => executor.getStatus()))
+      const queues = await Promise.all([...service.queues.values()].map((queue) => queue.status()))
       return json(200, { queues })
     },
   },
@@ -31,7 +31,7 @@ export const queueRoutes: readonly Route[] = [
     summary: 'The status of a queue: what waits and runs, waits and runs in quantiles, totals.',
     params: queuePath,
     answers: { 200: 'What `getStatus()` says.' },
-    handle: async (call) => json(200, await queueOf(call).executor.getStatus()),
+    handle: async (call) => json(200, await queueOf(call).status()),
   },
   {
     method: 'PATCH',
@@ -112,9 +112,7 @@ export const aliasRoutes: readonly Route[] = [
       return submitted(call, first(call), call.body, id === undefined ? undefined : `${id}`)
     },
   },
-  alias('/queue-status', 'The status of the first queue.', async (call) =>
-    json(200, await first(call).executor.getStatus()),
-  ),
+  alias('/queue-status', 'The status of the first queue.', async (call) => json(200, await first(call).status())),
   { ...alias('/status/:id', 'A request of the first queue.', recordOfFirst), params: idPath },
   { ...alias('/jobs/:id/status', 'A request of the first queue.', recordOfFirst), params: idPath },
   alias('/database/stats', 'The stats of the first queue.', async (call) =>
@@ -148,7 +146,7 @@ async function recordOfFirst(call: Call): Promise<Answer> {
 async function changed(queue: ServedQueue, change: (queue: ServedQueue) => unknown): Promise<Answer> {
   await change(queue)
   await queue.flushed()
-  return json(200, await queue.executor.getStatus())
+  return json(200, await queue.status())
 }
 
 async function statsOf({ service }: Call, queue: ServedQueue): Promise<object> {
@@ -159,7 +157,7 @@ async function statsOf({ service }: Call, queue: ServedQueue): Promise<object> {
 async function workers(queue: ServedQueue): Promise<Answer> {
   const { executor, name } = queue
   if (executor.getWorkerHealth === undefined) throw new HttpProblem(404, 'NOT_OFFERED')
-  const status = await executor.getStatus()
+  const status = await queue.status()
   const slots = (await executor.getWorkerHealth()).map((worker) => withTier(queue, worker))
   const busy = slots.filter(({ currentRequest }) => currentRequest !== null).length
   const efficiency = slots.length === 0 ? 0 : busy / slots.length

@@ -32,7 +32,7 @@ export const submitHeaders = {
   'Triage-Priority': '`urgent`, `high`, `normal` (without it) or `low`.',
   'Triage-Deadline': 'For how many ms the client waits (`250`, `1.5S`): the `timeoutMs` of the request.',
   'Triage-Options':
-    'The other options, as JSON of at most 8 KiB: `metadata`, `cost`, `delayMs`, `startAt`, `after`, `waitTimeoutMs`, `runTimeoutMs`, `timeoutMs`, `onDuplicate`.',
+    'The other options, as JSON of at most 8 KiB: `kind`, `metadata`, `cost`, `delayMs`, `startAt`, `after`, `waitTimeoutMs`, `runTimeoutMs`, `timeoutMs`, `onDuplicate`.',
   Prefer:
     '`wait=10`: the answer waits so many seconds for the result. `respond-async`: the request goes on when the client has gone.',
 }

@@ -5,8 +5,8 @@
  * answer itself (`find`, `flushed`) it is asked.
  */
 import type { Priority } from '../core/priority.ts'
-import type { ExecutorEvent, ExecutorEvents, ExecutorStatus, Listener } from '../index.ts'
-import type { HandleLike, LocalHandle, ServedExecutor } from './executor-like.ts'
+import type { ExecutorEvent, ExecutorEvents, ExecutorStatus, HandleLike, Listener } from '../index.ts'
+import type { LocalHandle, ServedExecutor } from './executor-like.ts'
 import { type Change, type Kept, KeptHere, KeptInStore, storeOf } from './kept.ts'
 import { type Live, LiveRequests } from './live-requests.ts'
 import { HttpProblem } from './problem.ts'
@@ -26,14 +26,16 @@ export class ServedQueue {
   /** What has ended is in a store, which knows each generation and each answer. */
   readonly hasStore: boolean
   readonly #ends: RecentEnds
+  readonly #exposesErrors: boolean
   /** What tells whether a request with a key is the same as the one that had it before. */
   readonly #digests = new Map<string, string>()
   #generation = 0
   #status: { readonly at: number; readonly status: ExecutorStatus } | undefined
   readonly #listeners: { readonly [E in keyof ExecutorEvents]?: (event: never) => void }
 
-  constructor(name: string, executor: ServedExecutor, keep: Keep) {
+  constructor(name: string, executor: ServedExecutor, keep: Keep, exposesErrors: boolean) {
     this.name = name
+    this.#exposesErrors = exposesErrors
     this.executor = executor
     this.#ends = new RecentEnds(keep)
     const store = storeOf(executor)
@@ -119,11 +121,20 @@ export class ServedQueue {
     return (await this.executor.get(id)) as LocalHandle | undefined
   }
 
+  /** How it stands. What the matter is with a store names its file: that is not told. */
+  async status(): Promise<ExecutorStatus> {
+    const status = await this.executor.getStatus()
+    const { store } = status
+    return store?.error == null
+      ? status
+      : { ...status, store: { ...store, error: this.#exposesErrors ? store.error : 'faulty' } }
+  }
+
   /** At most a quarter of a second old: for estimates. */
   async recentStatus(): Promise<ExecutorStatus> {
     const now = performance.now()
     if (this.#status === undefined || now - this.#status.at > STATUS_MS) {
-      this.#status = { at: now, status: await this.executor.getStatus() }
+      this.#status = { at: now, status: await this.status() }
     }
     return this.#status.status
   }

@@ -20,6 +20,7 @@ export const idPath = z.object({ id })
 
 /** `Triage-Options`: what a request may ask for besides what has a header of its own. */
 export const submitOptions = z.strictObject({
+  kind: z.optional(z.string().check(z.maxLength(200))),
   metadata: z.optional(z.unknown()),
   cost: z.optional(z.int().check(z.minimum(1))),
   delayMs: z.optional(ms),

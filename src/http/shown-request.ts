@@ -1,26 +1,23 @@
 /**
  * One request by its id, as one may see it: it lives, or its end is kept.
  */
-import type { RequestView } from '../core/watch/request-view.ts'
+import type { RequestView } from '../index.ts'
 import type { LocalHandle } from './executor-like.ts'
 import type { ServedQueue } from './served-queue.ts'
 import { lineOf, type ViewOptions } from './view.ts'
 
-/** With about when it starts, in ms from now. */
-type ShownRequest = RequestView & { readonly estimateMs?: number | undefined }
-
 /** One that lives, with its place. */
-async function liveOf(queue: ServedQueue, handle: LocalHandle, { seesAll }: ViewOptions): Promise<ShownRequest> {
+async function liveOf(queue: ServedQueue, handle: LocalHandle, { seesAll }: ViewOptions): Promise<RequestView> {
   const { id } = handle
   const live = queue.live.get(id)
   const position = await handle.position()
-  const { fraction } = handle.progress ?? {}
+  const { fraction, message } = handle.progress ?? {}
   return {
     ...(live === undefined ? bare(queue.name, handle) : lineOf(queue.name, live)),
     state: handle.state,
     priority: handle.priority ?? live?.priority ?? 'normal',
     ...(position !== undefined && { position, estimateMs: await queue.estimate(position) }),
-    ...(fraction !== undefined && { progress: fraction }),
+    ...(fraction !== undefined && { progress: { fraction, ...(seesAll && { message }) } }),
     ...(seesAll && handle.metadata !== undefined && { metadata: handle.metadata }),
   }
 }
@@ -31,7 +28,7 @@ function bare(queue: string, { id, state, priority = 'normal' }: LocalHandle): R
 }
 
 /** A request by its id, as one may see it. */
-export async function viewOf(queue: ServedQueue, id: string, options: ViewOptions): Promise<ShownRequest | undefined> {
+export async function viewOf(queue: ServedQueue, id: string, options: ViewOptions): Promise<RequestView | undefined> {
   const handle = await queue.handle(id)
   // A store knows its generation.
   if (handle === undefined || queue.hasStore) {

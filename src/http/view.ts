@@ -3,7 +3,7 @@
  * submitted it, and for operators.
  */
 
-import type { RequestView } from '../core/watch/request-view.ts'
+import type { RequestView } from '../index.ts'
 import { isAtLeast, ownerOf, type Principal } from './access.ts'
 import type { Live } from './live-requests.ts'
 import { type Ended, errorViewOf } from './recent-ends.ts'

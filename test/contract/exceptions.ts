@@ -3,7 +3,7 @@
  */
 
 /** The back ends that the suite is run against. */
-export const backEnds = ['in process', 'memoryStore()', 'SQLite'] as const
+export const backEnds = ['in process', 'memoryStore()', 'SQLite', 'HTTP'] as const
 
 export type BackEnd = (typeof backEnds)[number]
 
@@ -15,5 +15,15 @@ export const exceptions: { readonly [promise: string]: { readonly [B in BackEnd]
   },
   'close without drain cancels what waits': {
     SQLite: 'It is parked: its callers get a `ParkedError`, and it runs after the next start.',
+    HTTP: 'The client closes, not the service: what is waited for here is let go, and goes on there.',
+  },
+  'a handle says where it is, and moves to another priority': {
+    HTTP: 'Its `state` is what was last told: `find()` asks.',
+  },
+  'drain finishes all that was admitted, and admits no more': {
+    HTTP: 'The client closes, not the service.',
+  },
+  "rejects with the executor's own error, untouched": {
+    HTTP: 'It is a `RunFailedError`: what the executor has said stays there, unless the service may tell it.',
   },
 }

@@ -27,7 +27,7 @@ const stateOf = ({ getStatus, waiting }: Pick<QueuedExecutor, 'getStatus' | 'wai
   return JSON.stringify([state, maxWorkers, totals, [...waiting()].map(({ id, priority }) => [id, priority])])
 }
 
-test('the table, fuzzed: each route with each method, level and content type', { timeout: 60_000 }, async () => {
+test('the table, fuzzed: each route with each method, level and content type', { timeout: 240_000 }, async () => {
   const { run, called } = held()
   const { queue, submit, ask } = await serve({ run, queue: { concurrency: 1 } })
   await submit(0)
@@ -39,7 +39,8 @@ test('the table, fuzzed: each route with each method, level and content type', {
   for (const path of paths) {
     for (const method of methods) {
       for (const level of levels) {
-        for (const type of types) {
+        // What type a look says that it has is no matter.
+        for (const type of method === 'GET' || method === 'HEAD' ? types.slice(3) : types) {
           const before = look()
           const isBodied = !['GET', 'HEAD', 'TRACE'].includes(method)
           const credentials: Record<string, string> =
@@ -70,7 +71,7 @@ test('the table, fuzzed: each route with each method, level and content type', {
   expect(asked).toBeGreaterThan(3_000)
 })
 
-test('10,000 paths that are not in the table are 404, or refused at the door', { timeout: 60_000 }, async () => {
+test('10,000 paths that are not in the table are 404, or refused at the door', { timeout: 240_000 }, async () => {
   const { service } = await serve()
   const random = seeded(19)
   const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] as T

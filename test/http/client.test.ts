@@ -6,13 +6,14 @@ import {
   DuplicateRequestError,
   isTriageError,
   QueuedExecutor,
+  type QueuedExecutorLike,
   type QueuedExecutorOptions,
   QueueFullError,
   RunTimeoutError,
   StoreUnavailableError,
   WaitTimeoutError,
 } from 'triage-queue'
-import { HttpClient, type HttpClientOptions, type QueuedExecutorLike } from 'triage-queue/http'
+import { HttpClient, type HttpClientOptions } from 'triage-queue/http'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { tokenOf } from './support/principals.ts'
 import { held, serve, until } from './support/service.ts'
@@ -207,7 +208,7 @@ test('find() shows one that has ended, and setConcurrency() sets it', async () =
   const { url, queue } = await serve()
   const there = client({ url })
   await there.execute({ q: 1 }, { id: 'k' })
-  expect(await there.find('k')).toMatchObject({ id: 'ada~k', state: 'completed', result: { echo: { q: 1 } } })
+  expect(await there.find('k')).toMatchObject({ id: 'k', state: 'completed', result: { echo: { q: 1 } } })
   await there.setConcurrency(9)
   expect(queue.concurrency).toBe(9)
 })

@@ -44,9 +44,10 @@ describe.each(ways)('by %s', (_, open) => {
   test('a refusal says why; a stuck slot and progress are told', async () => {
     const { url, submit } = await serve({
       queue: { concurrency: 1, maxQueueSize: 1, runTimeoutMs: 20 },
-      run: async (_, run) => {
+      // It never settles: its slot is stuck, and one more waits.
+      run: (_, run) => {
         run.progress(0.5, 'half of the secret')
-        await new Promise((resolve) => setTimeout(resolve, 60))
+        return new Promise(() => {})
       },
     })
     const listener = open(url)
@@ -200,7 +201,7 @@ test('one that never reads is held by no more than the ring, hurts nobody, and i
   expect(process.memoryUsage().heapUsed - before).toBeLessThan(150 * 2 ** 20)
 })
 
-test('thousands of connects and disconnects leave nothing', { timeout: 60_000 }, async () => {
+test('thousands of connects and disconnects leave nothing', { timeout: 240_000 }, async () => {
   const { service, ask, url } = await serve()
   let connects = 0
   const once = async (): Promise<void> => {

@@ -34,7 +34,7 @@ test('2,000 waiting submits to a queue of 50: only 200, 202 and 503 with Retry-A
   for (const [n, { status, body }] of replies.entries()) if (status === 200) expect(body).toBe(n)
 })
 
-test('one key 500 times at once: one run, equal answers', { timeout: 60_000 }, async () => {
+test('one key 500 times at once: one run, equal answers', { timeout: 240_000 }, async () => {
   const { run, calls, called } = held<unknown, object>()
   const { submit, queue } = await serve({ run, queue: { concurrency: 10 } })
   const headers = { prefer: 'wait=30', 'idempotency-key': 'k' }
@@ -87,7 +87,7 @@ test('of 600 clients each other one hangs up: exactly theirs are cancelled, and 
   expect(statuses.filter((status) => status === 200).length).toBe(300)
 })
 
-test('while 200,000 wait, a page, a status by id and a scrape take milliseconds', { timeout: 120_000 }, async () => {
+test('while 200,000 wait, a page, a status by id and a scrape take milliseconds', { timeout: 240_000 }, async () => {
   const queue = new QueuedExecutor<number>(() => new Promise(() => {}), {
     name: 'llm',
     concurrency: 1,

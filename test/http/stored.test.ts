@@ -64,7 +64,7 @@ test('a 202 outlives the process, and so does its result; a key has its answer a
   expect((await second.ask(own('sam~done'), { as: 'vera' })).body).not.toHaveProperty('result')
 })
 
-test('its dead letters are listed, shown and requeued in their generation', { timeout: 30_000 }, async () => {
+test('its dead letters are listed, shown and requeued in their generation', { timeout: 240_000 }, async () => {
   let isWell = false
   const { ask } = await start(join(folder(), 'store.db'), async (request) => {
     if (!isWell) throw new Error('secret')
@@ -91,7 +91,7 @@ test('its dead letters are listed, shown and requeued in their generation', { ti
   expect((await requeue(after.headers.etag as string)).body.code).toBe('NOT_DEAD')
 })
 
-test('pages through live and ended ones show none twice and leave none out', { timeout: 30_000 }, async () => {
+test('pages through live and ended ones show none twice and leave none out', { timeout: 240_000 }, async () => {
   const { ask, queue } = await start(join(folder(), 'store.db'), async (request) => request)
   for (let n = 0; n < 25; n++)
     await ask('/process', { as: 'sam', body: { id: `done${n}` }, headers: { prefer: 'wait=10' } })
@@ -140,5 +140,18 @@ test('1,200 submitters at once against POST /process: everything is accounted fo
       state: 'completed',
       result: { id: n },
     })
+  }
+})
+
+test('what the matter is with a store is told without its path', async () => {
+  const path = join(folder(), 'secret-place.db')
+  const { queue, ask } = await start(path, async (request) => request)
+  const status = queue.getStatus()
+  const store = { ...status.store, state: 'faulty', error: `disk I/O error, ${path}` }
+  queue.getStatus = () => ({ ...status, store }) as typeof status
+  for (const route of ['/v1/queues', '/v1/queues/llm', '/queue-status']) {
+    const reply = await ask(route, { as: 'vera' })
+    expect(reply.text).toContain('"state":"faulty"')
+    expect(reply.text).not.toContain('secret-place')
   }
 })

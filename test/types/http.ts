@@ -1,6 +1,6 @@
 /** `triage-queue/http`: which executors it serves, and that its client is used as one. */
-import { QueuedExecutor, type RequestOptions } from 'triage-queue'
-import { type HandleLike, HttpClient, httpApp, type QueuedExecutorLike } from 'triage-queue/http'
+import { type HandleLike, QueuedExecutor, type QueuedExecutorLike, type RequestOptions } from 'triage-queue'
+import { HttpClient, httpApp } from 'triage-queue/http'
 
 interface Prompt {
   readonly prompt: string

@@ -2,6 +2,7 @@
  * What is known of a request: live, or kept by the store. As plain data, for whoever looks from outside. Step 7 of 7.
  */
 import type { Priority } from '../priority.ts'
+import type { RunProgress } from '../queued-request.ts'
 import type { RequestRecord } from '../request-record.ts'
 import { type RequestState, State } from '../request-state.ts'
 import type { Encoded, StoredView } from '../store.ts'
@@ -33,8 +34,8 @@ export interface RequestView {
   readonly position?: number | undefined
   /** About when it starts, in ms from now. */
   readonly estimateMs?: number | undefined
-  /** How far its run has come, from 0 to 1. */
-  readonly progress?: number | undefined
+  /** How far its run has come. */
+  readonly progress?: { readonly fraction: number; readonly message?: string | undefined } | undefined
   readonly submittedAt: string
   readonly startedAt?: string | undefined
   readonly endedAt?: string | undefined
@@ -71,7 +72,7 @@ function liveView(record: RequestRecord, { settings, timeline }: FindParts): Req
   return defined({
     ...{ id, queue: settings.name, kind: extras?.kind, state, priority, generation: extras?.stored?.seq ?? 0 },
     attempts: record.attemptsWith(ranFrom === undefined ? attempt - 1 : attempt),
-    ...{ position: record.position(), progress: progress?.fraction, submittedAt: iso(record.enqueuedAt) },
+    ...{ position: record.position(), progress: progressOf(progress), submittedAt: iso(record.enqueuedAt) },
     startedAt: startedAt === undefined ? undefined : iso(startedAt),
     waitMs: Math.max((ranFrom ?? now) - record.timedFrom, 0),
     runMs: ranFrom === undefined ? undefined : now - ranFrom,
@@ -90,6 +91,12 @@ function keptView(view: StoredView, decode: (encoded: Encoded) => unknown): Requ
     error: error === undefined ? undefined : { name: error.name, code: error.code, message: error.message },
     metadata: metadata === undefined ? undefined : decode(metadata),
   })
+}
+
+function progressOf(progress: RunProgress | undefined): RequestView['progress'] {
+  if (progress === undefined) return undefined
+  const { fraction, message } = progress
+  return message === undefined ? { fraction } : { fraction, message }
 }
 
 /** Without what is not known. */

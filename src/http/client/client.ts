@@ -3,15 +3,24 @@
  *
  * Each request has a key, its id, so that asking again when a connection fails never runs it twice. What it answers is waited for by
  * long polls, or by the events of the service.
+ *
+ * The file is a little long: it is the one face of all that an executor offers.
  */
 
 import type { CloseOptions } from '../../core/close-options.ts'
 import { CancelledError, QueueClosedError } from '../../core/errors.ts'
 import type { Priority } from '../../core/priority.ts'
 import { ResultLostError } from '../../core/remote-errors.ts'
-import type { RequestView } from '../../core/watch/request-view.ts'
-import type { ExecutorEvent, ExecutorStatus, RequestOptions } from '../../index.ts'
-import type { HandleLike, QueuedExecutorLike, RequestStateLike } from '../executor-like.ts'
+import type {
+  ExecutorEvent,
+  ExecutorStatus,
+  HandleLike,
+  Listener,
+  QueuedExecutorLike,
+  RequestOptions,
+  RequestStateLike,
+  RequestView,
+} from '../../index.ts'
 import { Calls, pause } from './calls.ts'
 import { errorOfRecord, HttpError, type Subject } from './errors.ts'
 import { Frames, type ReadFrame } from './frames.ts'
@@ -72,6 +81,8 @@ export class HttpClient<Req = unknown, Res = unknown> implements QueuedExecutorL
     if (this.#isClosed) throw new QueueClosedError(subject)
     const { signal } = options
     signal?.throwIfAborted()
+    // Whoever listens already is told of all of it.
+    await this.#frames.opened()
     const prefer = waitMs === undefined ? 'respond-async' : `wait=${Math.floor(waitMs / 1_000)}`
     const headers = { ...headersOf(options), 'idempotency-key': JSON.stringify(id), prefer }
     const leaves = (): void => void Promise.resolve(this.cancel(id)).catch(() => {})
@@ -81,6 +92,7 @@ export class HttpClient<Req = unknown, Res = unknown> implements QueuedExecutorL
       const told = await this.#calls.ask('POST', `${this.#path}/requests`, asked, subject)
       if (told.status === 200) return this.#handle(id, subject, 'completed', Promise.resolve(told.body as Res))
       const { id: fullId, state } = told.body as { id: string; state: RequestStateLike }
+      this.#isCalled(id, fullId)
       return this.#handle(id, { ...subject, requestId: id }, state, undefined, fullId, signal)
     } finally {
       signal?.removeEventListener('abort', leaves)
@@ -200,9 +212,10 @@ export class HttpClient<Req = unknown, Res = unknown> implements QueuedExecutorL
     signal?: AbortSignal | undefined,
   ): Promise<RequestView | undefined> {
     const headers: Record<string, string> = waitMs === undefined ? {} : { prefer: `wait=${Math.floor(waitMs / 1_000)}` }
-    return (await this.#maybe('GET', this.#of(id), { headers, signal: this.#until(signal) }, subject)) as
-      | RequestView
-      | undefined
+    const asked = { headers, signal: this.#until(signal) }
+    const record = (await this.#maybe('GET', this.#of(id), asked, subject)) as RequestView | undefined
+    if (record !== undefined) this.#isCalled(id, record.id)
+    return record
   }
 
   #of(id: string): string {
@@ -220,14 +233,20 @@ export class HttpClient<Req = unknown, Res = unknown> implements QueuedExecutorL
   }
 
   async get(id: string): Promise<HandleLike<Res> | undefined> {
-    const record = await this.find(id)
+    const record = await this.#record(id, { queue: this.name, requestId: id })
     if (record === undefined || !liveStates.has(record.state)) return undefined
     const subject = { queue: this.name, requestId: id, priority: record.priority }
     return this.#handle(id, subject, record.state, undefined, record.id)
   }
 
-  find(id: string): Promise<RequestView | undefined> {
-    return this.#record(id, { queue: this.name, requestId: id })
+  async find(id: string): Promise<RequestView | undefined> {
+    const record = await this.#record(id, { queue: this.name, requestId: id })
+    return record?.id.endsWith(`~${id}`) ? { ...record, id } : record
+  }
+
+  /** There the name of this client stands in front of its ids, and is not said again here. */
+  #isCalled(id: string, fullId: string): void {
+    if (fullId.length > id.length && fullId.endsWith(`~${id}`)) this.#frames.prefix = fullId.slice(0, -id.length)
   }
 
   /** The reason stays here. */
@@ -266,7 +285,7 @@ export class HttpClient<Req = unknown, Res = unknown> implements QueuedExecutorL
   async idle(): Promise<void> {
     for (;;) {
       const { waiting, running, retrying } = await this.getStatus()
-      if (waiting + running + retrying === 0) return
+      if (waiting + running + retrying === 0) return this.#frames.caughtUp()
       await pause(IDLE_MS, this.#closing.signal)
     }
   }
@@ -291,13 +310,13 @@ export class HttpClient<Req = unknown, Res = unknown> implements QueuedExecutorL
   }
 
   /** What a service tells of its events has no payload, no result and no message: see `docs/http.md`. */
-  on(event: ExecutorEvent, listener: (event: never) => unknown): this {
-    this.#frames.on(event, listener)
+  on<E extends ExecutorEvent>(event: E, listener: Listener<E, Req, Res, unknown, Req>): this {
+    this.#frames.on(event, listener as (frame: never) => unknown)
     return this
   }
 
-  off(event: ExecutorEvent, listener: (event: never) => unknown): this {
-    this.#frames.off(event, listener)
+  off<E extends ExecutorEvent>(event: E, listener: Listener<E, Req, Res, unknown, Req>): this {
+    this.#frames.off(event, listener as (frame: never) => unknown)
     return this
   }
 }

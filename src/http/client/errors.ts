@@ -18,7 +18,7 @@ import type { Priority } from '../../core/priority.ts'
 import { LockLostError, ResultLostError, RunFailedError, WorkerLostError } from '../../core/remote-errors.ts'
 import { ParkedError, PayloadTooLargeError, StoreUnavailableError } from '../../core/store-errors.ts'
 import { type Explanation, TriageError, type TriageErrorCode } from '../../core/triage-error.ts'
-import type { ErrorView } from '../executor-like.ts'
+import type { ErrorView } from '../../index.ts'
 
 /** What a service has refused itself: its `code` and `status`. No error of a queue. */
 export class HttpError extends Error {

@@ -14,6 +14,7 @@ export interface ReadFrame {
 type Listener = (frame: never) => unknown
 
 const RETRY_MS = 500
+const PATIENCE_MS = 3_000
 /** There is at least one frame each second: without any for so long the connection is dead. */
 const SILENCE_MS = 15_000
 
@@ -23,6 +24,10 @@ export class Frames {
   readonly #listeners = new Map<string, Set<Listener>>()
   #reading: AbortController | undefined
   #last: string | undefined
+  /** What is taken off the ids that listeners are told. */
+  prefix = ''
+  #isOpen = false
+  readonly #waiting = new Set<() => void>()
 
   constructor(calls: Calls, queue: string) {
     this.#calls = calls
@@ -44,10 +49,35 @@ export class Frames {
     if (this.#listeners.size === 0) this.close()
   }
 
+  /** Fulfils when what happens from now on will be told, or when that takes too long. At once when nobody listens. */
+  async opened(): Promise<void> {
+    if (this.#reading !== undefined && !this.#isOpen) await this.#next()
+  }
+
+  /** Fulfils when all that has happened so far has been told. */
+  async caughtUp(): Promise<void> {
+    if (this.#reading !== undefined) await this.#next()
+  }
+
+  /** A snapshot, or the numbers that come once a second: what was before has been told by then. */
+  #next(): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer)
+        this.#waiting.delete(done)
+        resolve()
+      }
+      const timer = setTimeout(done, PATIENCE_MS)
+      this.#waiting.add(done)
+    })
+  }
+
   close(): void {
+    for (const done of this.#waiting) done()
     this.#listeners.clear()
     this.#reading?.abort()
     this.#reading = undefined
+    this.#isOpen = false
   }
 
   async #read(signal: AbortSignal): Promise<void> {
@@ -96,10 +126,20 @@ export class Frames {
     if (data === undefined) return
     this.#last = /^id: (.*)$/m.exec(block)?.[1] ?? this.#last
     const frame = JSON.parse(data) as ReadFrame
-    for (const name of [frame.event, 'any']) {
+    const isMark = frame.event === 'snapshot' || frame.event === 'stats'
+    if (isMark) {
+      this.#isOpen = true
+      for (const done of this.#waiting) done()
+    }
+    const isOwn = this.prefix !== '' && frame.id?.startsWith(this.prefix) === true
+    const own = isOwn ? { ...frame, id: frame.id?.slice(this.prefix.length) } : frame
+    for (const [name, told] of [
+      [frame.event, own],
+      ['any', frame],
+    ] as const) {
       for (const listener of this.#listeners.get(name) ?? []) {
         try {
-          listener(frame as never)
+          listener(told as never)
         } catch (error) {
           process.emitWarning(`A listener of '${name}' has thrown`, {
             type: 'TriageQueueWarning',

@@ -6,10 +6,10 @@ import type { RequestOptions } from '../../index.ts'
 
 /** @throws {OptionsError} for what can't be said over HTTP */
 export function headersOf(options: RequestOptions): Record<string, string> {
-  const { priority, deadline, startAt, after, metadata, cost, delayMs, onDuplicate } = options
+  const { priority, deadline, startAt, after, metadata, cost, delayMs, onDuplicate, kind } = options
   const { waitTimeoutMs, runTimeoutMs, timeoutMs } = options
   const more = {
-    ...{ metadata, cost, delayMs, onDuplicate, startAt: startAt?.toISOString(), after: after?.map(idOf) },
+    ...{ kind, metadata, cost, delayMs, onDuplicate, startAt: startAt?.toISOString(), after: after?.map(idOf) },
     ...{ waitTimeoutMs: finite(waitTimeoutMs), runTimeoutMs: finite(runTimeoutMs), timeoutMs: finite(timeoutMs) },
   }
   const text = JSON.stringify(more)

@@ -12,6 +12,8 @@ test('a live request is shown as it is, without what is not known', async () => 
   await turn()
   await clock.advance(20)
   gate.call('a').run.progress(0.5, 'half')
+  expect((await queue.find('a'))?.progress).toEqual({ fraction: 0.5, message: 'half' })
+  gate.call('a').run.progress(0.5)
   expect(await queue.find('a')).toMatchObject({
     ...{
       id: 'a',
@@ -20,7 +22,7 @@ test('a live request is shown as it is, without what is not known', async () => 
       priority: 'normal',
       generation: 0,
       attempts: 1,
-      progress: 0.5,
+      progress: { fraction: 0.5 },
     },
     ...{ waitMs: 0, runMs: 20, metadata: { user: 1 }, startedAt: expect.any(String), submittedAt: expect.any(String) },
   })

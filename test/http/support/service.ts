@@ -2,8 +2,11 @@
 import { request as nodeRequest } from 'node:http'
 import { type Executor, QueuedExecutor, type QueuedExecutorOptions } from 'triage-queue'
 import { type HttpAppOptions, httpApp, type Listening, type ListenOptions, listen } from 'triage-queue/http'
-import { onTestFinished } from 'vitest'
+import { onTestFinished, vi } from 'vitest'
 import { principals, tokenOf } from './principals.ts'
+
+// Real sockets, on a machine that may be busy with others.
+vi.setConfig({ testTimeout: 60_000 })
 
 export interface Reply {
   readonly status: number
