@@ -38,6 +38,8 @@ export class Later {
   notRetried: NotRetried | undefined = undefined
   /** When the time of those who shared its run was over, once all of them have left. */
   wantedUntil: number | undefined = undefined
+  /** Which of the kinds of work of its executor it is; undefined: that of the executor itself. */
+  kind: string | undefined = undefined
   /** What becomes of it when its id is live, if it says so itself. */
   onDuplicate: string | undefined = undefined
 
@@ -56,8 +58,6 @@ export class Extras {
   ownId = false
   signal: AbortSignal | undefined = undefined
   metadata: unknown = undefined
-  /** Which of the kinds of work of its executor it is; undefined: that of the executor itself. */
-  kind: string | undefined = undefined
   /** What the store of its executor keeps of it. */
   stored: Stored | undefined = undefined
   /** How many slots its run takes. */

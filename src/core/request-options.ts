@@ -52,7 +52,7 @@ export function readRequestOptions(options: RequestOptions, record: RequestRecor
   if (kind !== undefined) {
     given++
     if (typeof kind !== 'string') throw new OptionsError('kind', 'a string', kind)
-    record.more().kind = kind
+    record.later().kind = kind
   }
   if (metadata !== undefined) {
     given++

@@ -43,7 +43,10 @@ test(
   'every function that the public types ask of a user is in the list of call-outs, and every option of a request',
   () => {
     const known = [...Object.keys(callOuts), ...trusted, ...ours]
-    expect(publicFunctions().filter((name) => !known.includes(name))).toEqual([])
+    // What a user calls: interfaces that the package implements.
+    const isOurs = /^(HandleLike|QueuedExecutorLike|MemoryStore)\./
+    const asked = publicFunctions().filter((name) => !isOurs.test(name))
+    expect(asked.filter((name) => !known.includes(name))).toEqual([])
     expect(trusted.filter((name) => !publicFunctions().includes(name))).toEqual([])
     const options = membersOfInterface('RequestOptions').map((name) => `RequestOptions.${name}`)
     expect(options.filter((name) => callOuts[name] === undefined)).toEqual([])

@@ -76,8 +76,10 @@ export class Arrivals<O> {
       this.#read(options, record)
       const { extras } = record
       if (extras === undefined) return true
-      if (extras.kind !== undefined) this.#asKind(record, extras.kind)
-      if (extras.later !== undefined) this.#requireTime(record, extras.later)
+      if (extras.later !== undefined) {
+        if (extras.later.kind !== undefined) this.#asKind(record, extras.later.kind)
+        this.#requireTime(record, extras.later)
+      }
       if (!timesAll && isTimed(record)) record.arrived = timeline.reading()
       if (extras.cost > 1) this.requireCost(record)
       return true

@@ -90,7 +90,7 @@ export class Duplicates {
     }
     let same: boolean
     try {
-      same = twin.extras?.kind === record.extras?.kind && this.#isSame(twin, record)
+      same = twin.extras?.later?.kind === record.extras?.later?.kind && this.#isSame(twin, record)
     } catch (error) {
       return refuse(error)
     }

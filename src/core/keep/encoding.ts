@@ -51,7 +51,7 @@ function limitsOf(record: RequestRecord, extras: Extras, after: readonly string[
 /** What is kept of it when it is admitted. */
 export function newRecordOf(record: RequestRecord, now: number): NewRecord {
   const { seq, payload, metadata, limits } = storedOf(record)
-  const { ownId, kind, later } = record.extras as Extras
+  const { ownId, later } = record.extras as Extras
   const submittedAt = Math.round(Date.now() - (now - record.enqueuedAt))
   const delayMs = later === undefined ? 0 : later.startAt - record.enqueuedAt
   return {
@@ -59,7 +59,7 @@ export function newRecordOf(record: RequestRecord, now: number): NewRecord {
       seq,
       id: record.lastId,
       isKey: ownId,
-      kind,
+      kind: later?.kind,
       priority: record.priority,
       payload,
       metadata,

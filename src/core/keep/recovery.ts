@@ -150,7 +150,7 @@ export class Recovery {
     const extras = record.more()
     extras.id = live.id
     extras.ownId = live.isKey
-    extras.kind = live.kind
+    if (live.kind !== undefined) record.later().kind = live.kind
     extras.metadata = metadata
     extras.cost = limits.cost ?? 1
     extras.waitTimeoutMs = limits.waitTimeoutMs ?? kind.waitTimeoutMs

@@ -113,7 +113,7 @@ export class Run implements RunContext {
   }
 
   get kind(): string | undefined {
-    return this.#record.extras?.kind
+    return this.#record.extras?.later?.kind
   }
 
   get signal(): AbortSignal {

@@ -70,7 +70,7 @@ function liveView(record: RequestRecord, { settings, timeline }: FindParts): Req
   const ranFrom = stateOfAll === 'running' ? startedAt : undefined
   const state = status === State.HELD && attempt === 1 && stateOfAll === 'waiting' ? 'held' : stateOfAll
   return defined({
-    ...{ id, queue: settings.name, kind: extras?.kind, state, priority, generation: extras?.stored?.seq ?? 0 },
+    ...{ id, queue: settings.name, kind: extras?.later?.kind, state, priority, generation: extras?.stored?.seq ?? 0 },
     attempts: record.attemptsWith(ranFrom === undefined ? attempt - 1 : attempt),
     ...{ position: record.position(), progress: progressOf(progress), submittedAt: iso(record.enqueuedAt) },
     startedAt: startedAt === undefined ? undefined : iso(startedAt),

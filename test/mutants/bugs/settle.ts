@@ -90,8 +90,8 @@ export const atTheEnd: readonly Mutant[] = [
     name: 'a failure is answered as a success',
     kind: 'executor outcome',
     file: 'src/core/settle/parties.ts',
-    find: 'const settle = record.status === State.COMPLETED ? record.resolve : record.reject',
-    replace: 'const settle = record.status <= State.FAILED ? record.resolve : record.reject',
+    find: 'const settle = record.status === State.COMPLETED ? record.resolve : rejecterOf(record as RequestRecord)',
+    replace: 'const settle = record.status <= State.FAILED ? record.resolve : rejecterOf(record as RequestRecord)',
   },
   {
     name: 'one that backs off still counts as running',
@@ -177,7 +177,7 @@ export const atTheEnd: readonly Mutant[] = [
     name: 'a paused executor never comes to its end',
     kind: 'lifecycle',
     file: 'src/core/engine.ts',
-    find: 'this.resume()\n',
+    find: '// In its store it is still paused.\n        this.#goesOn()\n',
     replace: '',
   },
   {
@@ -191,8 +191,8 @@ export const atTheEnd: readonly Mutant[] = [
     name: 'a closed executor admits',
     kind: 'lifecycle',
     file: 'src/core/admit/arrivals.ts',
-    find: 'if (closing.begun) refusals.refuse(record, new QueueClosedError(subjectOf(record)))\n    else if (settings.schema',
-    replace: 'if (settings.schema',
+    find: 'if (closing.begun) refusals.refuse(record, new QueueClosedError(subjectOf(record)))\n    else if (keeper',
+    replace: 'if (keeper',
   },
   {
     name: 'idle() never resolves',
