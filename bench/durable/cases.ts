@@ -105,6 +105,7 @@ function rates(results: Results, title: (variant: string) => string, against: st
         number(results.quantile(variant, subject, 'ms', 0.5)),
         number(results.quantile(variant, subject, 'ms', 0.99)),
         number(results.median(variant, subject, 'delayP99Ms')),
+        number(results.median(variant, subject, 'cpuUs')),
         times(results.ratio([variant, subject], [variant, against], 'perSecond')?.value),
       ])
     const head = ['', 'a second', 'p50 ms', 'p99 ms', 'event loop p99 ms', 'CPU µs each', `of ${against}`]

@@ -281,7 +281,9 @@ test('a listener that throws is told to the process, and the store is closed all
   expect(store.status().state).toBe('closed')
 })
 
-test('100,000 live records are no burden: what is done to one costs the same as among ten', async () => {
+test('100,000 live records are no burden: what is done to one costs the same as among ten', {
+  timeout: 60_000,
+}, async () => {
   const cost = async (live: number) => {
     const queue = memoryStore().queue('main')
     const seqs: number[] = []
