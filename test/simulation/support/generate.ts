@@ -84,7 +84,8 @@ export function generate(seed: number): Schedule {
   const schedule = anySchedule(seed)
   // By dice of their own: all others stay as they are.
   const dice = new Dice(seed ^ 0x91a_1f)
-  return schedule.faults === undefined && dice.chance(0.3) ? plain(schedule, dice) : schedule
+  const made = schedule.faults === undefined && dice.chance(0.3) ? plain(schedule, dice) : schedule
+  return { ...made, commands: withOthers(seed, made.options, made.commands) }
 }
 
 /** Most of its requests have nothing special, and no policy is asked: what changes from step to step is whether anyone listens. */
@@ -143,15 +144,11 @@ function anySchedule(seed: number): Schedule {
     options: faults !== undefined && others.chance(0.5) ? { ...options, debug: true } : options,
     policies,
     reactions: hurts ? Array.from({ length: dice.int(1, 4) }, () => reactionOf(dice, features)) : [],
-    commands: withOthers(
-      seed,
-      options,
-      Array.from({ length: COMMANDS }, (_, i) =>
-        // Else all that is left comes through in the end, before it is closed.
-        i === COMMANDS - 1 && dice.chance(0.25)
-          ? { do: 'close', drain: dice.chance(0.7), graceMs: dice.pick([0, 50]), passMs: 60 }
-          : commandOf(dice, features),
-      ),
+    commands: Array.from({ length: COMMANDS }, (_, i) =>
+      // Else all that is left comes through in the end, before it is closed.
+      i === COMMANDS - 1 && dice.chance(0.25)
+        ? { do: 'close', drain: dice.chance(0.7), graceMs: dice.pick([0, 50]), passMs: 60 }
+        : commandOf(dice, features),
     ),
   }
 }
@@ -170,7 +167,7 @@ function withOthers(seed: number, options: Options, commands: readonly Command[]
 function withDeadlines(commands: readonly Command[], dice: Dice): readonly Command[] {
   const longest = dice.pick([20, 500, 4_000])
   return commands.map((command) => {
-    if (command.do !== 'arrive' || dice.chance(0.6)) return command
+    if (command.do !== 'arrive' || command.isPlain || dice.chance(0.6)) return command
     return { ...command, deadlineMs: dice.chance(0.1) ? dice.int(-5, 1) : dice.int(1, longest) }
   })
 }

@@ -247,7 +247,8 @@ export class Laws {
     const { waiting, retrying, blocked, checking, waitingByPriority } = this.#world.executor.getStatus()
     for (const [what, count] of Object.entries({ waiting, retrying, blocked, checking })) this.#over.set(what, count)
     // Who has a slot promised is not shown, and may be another one later.
-    const promised = this.#world.seen.filter(({ way }) => /^b?q$/.test(way)).length - waiting
+    const queued = this.#world.seen.filter(({ way }) => /^b?q$/.test(way)).length
+    const promised = this.#isPlain ? this.#limit : queued - waiting
     this.#overByTier = priorities.map((priority) => waitingByPriority[priority] + promised)
     this.rules = rules
   }
