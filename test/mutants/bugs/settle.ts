@@ -90,8 +90,8 @@ export const atTheEnd: readonly Mutant[] = [
     name: 'a failure is answered as a success',
     kind: 'executor outcome',
     file: 'src/core/settle/parties.ts',
-    find: 'const settle = record.status === State.COMPLETED ? record.resolve : record.reject',
-    replace: 'const settle = record.status <= State.FAILED ? record.resolve : record.reject',
+    find: 'const settle = record.status === State.COMPLETED ? record.resolve : rejecterOf(record as RequestRecord)',
+    replace: 'const settle = record.status <= State.FAILED ? record.resolve : rejecterOf(record as RequestRecord)',
   },
   {
     name: 'one that backs off still counts as running',
