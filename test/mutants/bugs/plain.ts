@@ -73,6 +73,7 @@ export const onThePlainWay: readonly Mutant[] = [
     name: 'plain way: it is taken while somebody listens',
     kind: 'what is told and counted',
     file: 'src/core/engine.ts',
+    test: 'test/core/plain-path.test.ts',
     find: 'this.hearsReturns || queued || full || started || completed || idle',
     replace: 'this.hearsReturns || queued || full || started || idle',
   },

@@ -101,6 +101,7 @@ function plain({ seed, options, commands }: Schedule, dice: Dice): Schedule {
     ...{ seed, policies: { guards: [] }, reactions: [], plain: seed },
     options: { concurrency, ...Object.fromEntries(kept) },
     commands: commands.map((command) => {
+      if (isOfNone(command)) return { do: 'idle', passMs: command.passMs }
       if (command.do !== 'arrive') return command
       return { ...plainArrival(command, !dice.chance(share)), passMs: command.passMs }
     }),
@@ -111,10 +112,16 @@ function plain({ seed, options, commands }: Schedule, dice: Dice): Schedule {
 function plainArrival(arrive: Arrive, isSpecial: boolean): Arrive {
   const { refused, ...special } = arrive
   const { tier, key, work } = arrive
-  const inside = work.inside?.do === 'arrive' ? { inside: plainArrival(work.inside, isSpecial) } : undefined
-  const plainWork = { ...work, ...inside }
+  const { inside, ...others } = work
+  const does = inside?.do === 'arrive' ? plainArrival(inside, isSpecial) : inside
+  const plainWork = does === undefined || isOfNone(does) ? others : { ...others, inside: does }
   if (isSpecial) return { ...special, work: plainWork }
   return { do: 'arrive', via: 'execute', tier, key, work: plainWork, isPlain: true }
+}
+
+/** In a plain schedule something may wait in each priority, and that can't be changed. */
+function isOfNone(action: Action): boolean {
+  return action.do === 'update' && hasNone(action.bounds.maxQueueSize)
 }
 
 function hasNone(value: unknown): boolean {
