@@ -12,6 +12,7 @@
  * | 5 settle | `endings`, `retrying` | the only place where an admitted request ends |
  * | 6 leave | `parties`, `lives`, `closing` | all who wait for it; the ways to end before the answer; the end of the whole |
  * | 7 tell | `events`, `tell`, `statistics`, `audit` | who is told |
+ * | with a `store` | `keeper` | what waits for a commit between these steps: an admission, the call, the answer |
  *
  * A station knows no other: each part names what it needs, and is handed this whole. Code of the user may run in the middle of
  * a step: an executor, a policy, a listener, a signal. So each step first brings all numbers and structures in order, and only
