@@ -228,7 +228,7 @@ export class Timeline {
     const { at: last } = this.#instant
     const at = this.#performance.now() + this.#offset
     if (at > last) this.#instant = { at, owner: this.#owner }
-    else if (at < last) this.#offset += last - at
+    else this.#offset += last - at
     return this.#instant
   }
 

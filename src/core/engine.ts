@@ -426,9 +426,7 @@ export class Engine {
       },
       refuse: (record: RequestRecord, error: unknown) => this.refusals.refuse(record, error),
       startsAtOnce: (tier: number) => this.turns.seats.areFor(tier),
-      /** One that has ended may still hold its slot, and hear of it. */
-      end: (record: RequestRecord, state: State, error: unknown) =>
-        void (this.endings.end(record, state, error) || this.slots.abort(record, error, Number.POSITIVE_INFINITY)),
+      end: (record: RequestRecord, state: State, error: unknown) => void this.endings.end(record, state, error),
       abandon: (record: RequestRecord, reason: unknown) => this.slots.abort(record, reason, Number.POSITIVE_INFINITY),
       finish: (record: RequestRecord, how: HowItLeft, error: unknown) => this.endings.finish(record, how, error),
       isWanted: (record: RequestRecord) => this.parties.isWanted(record),
@@ -463,6 +461,7 @@ export class Engine {
         const parked = this.keeper === undefined ? undefined : this.keeper.parks(record)
         const state = parked === undefined ? State.CANCELLED : State.PARKED
         const error = parked ?? new CancelledError('the executor was closed', subjectOf(record), 'close')
+        // One that has ended may still hold its slot, and hear of it.
         void (this.endings.end(record, state, error) || this.slots.abort(record, error, Number.POSITIVE_INFINITY))
       },
       rests: () => {

@@ -170,9 +170,8 @@ export class PlainPath {
       this.first = undefined
       this.#woken = undefined
       dispatch.isScheduled = false
-      const taken = slots.take()
-      // Another one may have come free meanwhile.
-      this.#starts(taken, first, taken === slot ? MARKED : OTHER)
+      // It is this slot still: whoever gives one back has the one that is held put into the queue.
+      this.#starts(slots.take(), first, MARKED)
     }
     new Promise<void>(keeps).then(wakes)
   }

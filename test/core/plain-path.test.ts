@@ -205,3 +205,67 @@ test('where a pause was, an idle executor has forgotten it', async () => {
   expect(await queue.execute('b')).toBe('b')
   expect(queue.getStatus().totals.completed).toBe(2)
 })
+
+test('an answer whose `then` submits another request: that one runs, too', async () => {
+  const started: string[] = []
+  let reads = 0
+  const queue: QueuedExecutor<string, unknown> = open(
+    async (name) => {
+      started.push(name)
+      if (name !== 'a') return name
+      return Object.defineProperty({}, 'then', {
+        get: () => {
+          reads++
+          if (reads === 2) void queue.execute('b')
+          return undefined
+        },
+      })
+    },
+    { concurrency: 2 },
+  )
+  await queue.execute('a')
+  await clock.settle()
+  expect([started, reads >= 2, queue.getStatus().totals.completed]).toEqual([['a', 'b'], true, 2])
+})
+
+test('a pause while it runs is forgotten when all is done', async () => {
+  const queue = open(() => clock.sleep(10))
+  const answer = queue.execute('a')
+  await clock.advance(5)
+  queue.pause()
+  queue.resume()
+  await clock.advance(5)
+  await answer
+  const next = queue.execute('b')
+  await clock.advance(10)
+  await next
+  expect(queue.getStatus()).toMatchObject({ state: 'open', totals: { completed: 2 } })
+})
+
+test('a synchronous answer may hold its slot', async () => {
+  let free: () => void = () => {}
+  const queue = open((name, run) => {
+    run.holdUntil(
+      new Promise<void>((resolve) => {
+        free = resolve
+      }),
+    )
+    return name
+  })
+  const second = [await queue.execute('a'), queue.getStatus().activeWorkers]
+  expect(second).toEqual(['a', 1])
+  free()
+  await queue.idle()
+  expect(queue.getStatus().activeWorkers).toBe(0)
+})
+
+test('where it is full a plain request is refused, and one with an id finds it as it is', async () => {
+  const queue = open(() => clock.sleep(10), { maxQueueSize: 1, whenFull: 'reject' })
+  const all = [queue.execute('a'), queue.execute('b', { id: 'b' }), queue.execute('c').catch(({ code }) => code)]
+  await clock.settle()
+  expect([await all[2], queue.getStatus().waiting, queue.name]).toEqual(['TRIAGE_QUEUE_FULL', 1, 'triage'])
+  queue.setConcurrency(2)
+  expect(queue.concurrency).toBe(2)
+  await clock.advance(20)
+  await Promise.all(all)
+})

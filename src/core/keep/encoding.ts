@@ -75,6 +75,7 @@ export function newRecordOf(record: RequestRecord, now: number): NewRecord {
 export function isSame(one: RequestRecord, other: RequestRecord): boolean | undefined {
   const [a, b] = [storedOf(one).payload, storedOf(other).payload]
   if (typeof a === 'string' || typeof b === 'string') return a === b
-  if (!(a instanceof Uint8Array && b instanceof Uint8Array)) return undefined
-  return a.length === b.length && a.every((byte, i) => byte === b[i])
+  if (!(a instanceof Uint8Array)) return undefined
+  const bytes = b as Uint8Array
+  return a.length === bytes.length && a.every((byte, i) => byte === bytes[i])
 }

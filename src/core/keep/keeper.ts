@@ -162,8 +162,8 @@ export class StoreKeeper implements Keeper {
   }
 
   #park(record: RequestRecord): void {
-    const error = this.parks(record)
-    if (error !== undefined) this.#parts.endings.end(record, State.PARKED, error)
+    // Whoever has heard of another one may have ended it.
+    this.#parts.endings.end(record, State.PARKED, this.parks(record))
   }
 
   takes(record: RequestRecord): void {

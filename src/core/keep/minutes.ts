@@ -22,7 +22,6 @@ interface Tally {
   waited: number
   waiting: number
   mostWaiting: number
-  isQuiet: boolean
 }
 
 export class Minutes {
@@ -73,7 +72,6 @@ export class Minutes {
     const at = this.#at
     const rows: MinuteOfQueue[] = []
     for (const tally of this.#tallies.values()) {
-      if (tally.isQuiet && tally.mostWaiting === 0) continue
       const { queue, tier, submitted, ended, waits, mostWaiting } = tally
       const { completed = 0, failed = 0, expired = 0, cancelled = 0, shed = 0 } = ended
       waits.sort((a, b) => a - b)
@@ -102,7 +100,6 @@ export class Minutes {
       tally = empty(queue, tier)
       this.#tallies.set(name, tally)
     }
-    tally.isQuiet = false
     return tally
   }
 
@@ -113,6 +110,6 @@ export class Minutes {
 
 function empty(queue: string, tier: number): Tally {
   return {
-    ...{ queue, tier, submitted: 0, ended: {}, waits: [], waited: 0, waiting: 0, mostWaiting: 0, isQuiet: true },
+    ...{ queue, tier, submitted: 0, ended: {}, waits: [], waited: 0, waiting: 0, mostWaiting: 0 },
   }
 }

@@ -88,10 +88,15 @@ export interface DispatchParts {
         returned(record: RequestRecord): void
       }
     | undefined
-  readonly keeper: { mustWait(record: RequestRecord, go: () => void): boolean } | undefined
+  readonly keeper: Waits | undefined
   /** Arms the alarm for what is due next. */
   setAlarm(now: number): void
   inAnotherTurn(callback: () => void): void
+}
+
+/** Whoever keeps requests. */
+interface Waits {
+  mustWait(record: RequestRecord, go: () => void): boolean
 }
 
 export class Dispatch implements PoolHost {
@@ -277,8 +282,8 @@ export class Dispatch implements PoolHost {
   }
 
   mustWait(record: RequestRecord, go: () => void): boolean {
-    const { keeper } = this.#parts
-    return keeper === undefined ? false : keeper.mustWait(record, go)
+    // Only one that a store keeps is asked about.
+    return (this.#parts.keeper as Waits).mustWait(record, go)
   }
 
   passed(): void {
