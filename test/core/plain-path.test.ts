@@ -269,3 +269,24 @@ test('where it is full a plain request is refused, and one with an id finds it a
   await clock.advance(20)
   await Promise.all(all)
 })
+
+test('a pause in the middle of a run is forgotten when all is done', async () => {
+  const queue: QueuedExecutor<string, unknown> = open(async (name) => {
+    queue.pause()
+    queue.resume()
+    return name
+  })
+  expect(await queue.execute('a')).toBe('a')
+  await clock.settle()
+  expect([await queue.execute('b'), queue.getStatus().state]).toEqual(['b', 'open'])
+})
+
+test('of three that are all alike the third one finds it full', async () => {
+  const queue = open(() => clock.sleep(10), { maxQueueSize: 1, whenFull: 'reject' })
+  const all = ['a', 'b', 'c'].map((name) => queue.execute(name).catch(({ code }) => code))
+  await clock.advance(20)
+  expect(await Promise.all(all)).toEqual([undefined, undefined, 'TRIAGE_QUEUE_FULL'])
+  const handles = [queue.offer('d'), queue.offer('e'), queue.offer('f')]
+  expect(handles.map((handle) => handle === undefined)).toEqual([false, false, true])
+  await clock.advance(20)
+})

@@ -7,6 +7,19 @@ import { Alarm, type Clock, inAnotherTurn, systemClock, Timeline } from '../../s
 
 afterEach(() => void vi.useRealTimers())
 
+test("the system's own time is held while it goes back", async () => {
+  const times = [10, 8, 8, 9, 20]
+  const now = vi.spyOn(performance, 'now').mockImplementation(() => times.shift() ?? 30)
+  try {
+    const timeline = new Timeline(systemClock, {})
+    // The first reading looks carefully at whose clock it is.
+    const read = [timeline.read(), timeline.read(), timeline.read(), timeline.read(), timeline.read()]
+    expect(read).toEqual([10, 10, 10, 11, 22])
+  } finally {
+    now.mockRestore()
+  }
+})
+
 /** A clock in the hand of a test. */
 class Hand implements Clock {
   at: number

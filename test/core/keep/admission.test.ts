@@ -320,6 +320,18 @@ describe('an id that is known', () => {
     expect([one.value, two.value]).toEqual([4, 4])
   })
 
+  test('that is kept as it is, is compared as such', async () => {
+    const store = new HandStore()
+    const part = store.auto().queue('triage')
+    store.queue = () => part
+    Object.assign(part, { encode: (value: unknown) => ({ value }) })
+    const { queue } = await stored({ concurrency: 1 }, store)
+    void queue.execute('a', { id: 'a' }).catch(() => {})
+    const same = watch(queue.execute('a', { id: 'a' }))
+    await expect(queue.execute('b', { id: 'a' })).rejects.toMatchObject({ reason: 'payload' })
+    expect(same.state).toBe('pending')
+  })
+
   test('of another codec: bytes are compared one by one', async () => {
     const store = new HandStore()
     const part = store.auto().queue('triage')
