@@ -36,12 +36,8 @@ export interface AdmissionParts {
   readonly duplicates: Duplicates
   readonly gate: Gate
   readonly openings: Openings
-  readonly plain: {
-    readonly isOn: boolean
-    readonly first: RequestRecord | undefined
-    comes(record: RequestRecord): boolean
-    spill(): void
-  }
+  /** One may be held that has met an idle queue: it stands in the queue before anything else comes. */
+  readonly plain: { readonly first: RequestRecord | undefined; spill(): void }
   readonly outlook: Outlook
   readonly refusals: Refusals
   readonly room: Room<RequestRecord>
@@ -97,7 +93,6 @@ export class Admission {
   admit(record: RequestRecord, whenFull: WhenFull): void {
     const { extras } = record
     const { blocked, duplicates, gate, isPlain, plain } = this.#parts
-    if (extras === undefined && plain.isOn && plain.comes(record)) return
     if (plain.first !== undefined) plain.spill()
     if (extras === undefined && isPlain && blocked.size === 0 && this.#comesPlain(record)) return
     if (extras !== undefined && !duplicates.comesForItself(record, extras)) return

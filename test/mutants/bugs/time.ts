@@ -83,8 +83,8 @@ export const inTime: readonly Mutant[] = [
     kind: 'time',
     file: 'src/core/clock.ts',
     test: 'test/laws/11-time.test.ts',
-    find: 'else this.#offset += last - at',
-    replace: 'else this.#instant = { at, owner: this.#owner }',
+    find: '\n      else this.#offset += last - at',
+    replace: '\n      else this.#instant = { at, owner: this.#owner }',
   },
   {
     name: 'the instant of a burst stays that of the one before',
