@@ -80,7 +80,7 @@ export interface AdmissionParts {
     of(record: RequestRecord, event: 'blocked', more: { blocked: number }): void
     all(event: 'full', more: { waiting: number; maxQueueSize: number }): void
   }
-  readonly audit: { admitted(record: RequestRecord): void } | undefined
+  readonly audit: { admitted(record: RequestRecord): void; comesBack(): void } | undefined
 }
 
 export class Admission {
@@ -361,6 +361,8 @@ export class Admission {
 
   /** One of a former life of the process comes back: there is room for it, whatever the bounds are now. */
   comesBack(record: RequestRecord): void {
+    const { audit } = this.#parts
+    if (audit !== undefined) audit.comesBack()
     this.#enqueue(record, false, undefined)
   }
 

@@ -134,9 +134,16 @@ export class Admissions {
       this.uncounts(stored)
       this.#parts.admission.tells(record)
       if (starts) this.#attempts.goes(stored)
-    } else if (record.ended) stored.refused(new DuplicateRequestError(subjectOf(record), 'live'))
+    } else if (record.ended) this.#cameForNothing(record, stored, admission)
     else if (admission.as === 'known') this.#replays(record, stored, admission)
     else void this.#isTaken(record, stored, admission)
+  }
+
+  /** It has ended meanwhile. If it was parked, its caller waits for this answer: whoever asks again has what is known. */
+  #cameForNothing(record: RequestRecord, stored: StoredRequest, { as }: Admission): void {
+    const error = new DuplicateRequestError(subjectOf(record), as === 'payload' ? as : 'live')
+    stored.refused(error)
+    if (stored.tells !== undefined) stored.tells(as === 'known' ? undefined : error)
   }
 
   /** Its id is that of a live request, or of one whose answer is kept, and that has another payload. */

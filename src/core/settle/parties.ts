@@ -124,7 +124,9 @@ export class Parties<Req, Res> {
     more.joined ??= new Set()
     more.joined.add(joined)
     this.#limits.set(joined, twin.status >= State.STARTING ? joined.timeoutMs : joined.waitUntil - joined.timedFrom)
-    if (twin.status > State.BLOCKED) admittedJoined(joined)
+    // With a store, not before that has it; but `offer()` answers at once.
+    const isKept = twin.extras?.stored?.isKept !== false || newcomer.extras?.nowOrNever === true
+    if (twin.status > State.BLOCKED && isKept) admittedJoined(joined)
   }
 
   /** Is there anyone whose signal was not aborted? The others leave, also those who were not told of it yet. */

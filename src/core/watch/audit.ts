@@ -79,6 +79,12 @@ export class Audit {
     this.#over.add(record)
   }
 
+  /** One comes back that was admitted in a former life of the process: over the bound, if need be. */
+  comesBack(): void {
+    const { waiting } = this.#audited.numbers()
+    this.#peaks.waiting = Math.max(this.#peaks.waiting, waiting) + 1
+  }
+
   /** One that was admitted could not be stored, and so it was not. */
   takenBack(record: RequestRecord): void {
     this.#must(2, this.#live.delete(record), 'a request was taken back that was not admitted')

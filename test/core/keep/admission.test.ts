@@ -47,6 +47,16 @@ describe('an admission', () => {
     expect([queue.getStatus().store, await queue.requeue('a')]).toEqual([null, false])
   })
 
+  test('of one who joins is that of the request that is joined', async () => {
+    const { queue, store } = await stored()
+    const all = [1, 2].map(() => watch(queue.submit('a', { id: 'a' })))
+    const offered = queue.offer('a', { id: 'a' })
+    await turn()
+    expect([all.map(({ state }) => state), offered?.state]).toEqual([['pending', 'pending'], 'starting'])
+    await store.commit()
+    expect(all.map(({ state }) => state)).toEqual(['fulfilled', 'fulfilled'])
+  })
+
   test('takes its room in the order of arrival, and counts against the bound', async () => {
     const { gate, queue, store } = await stored({ maxQueueSize: 2, concurrency: 1 })
     expect(queue.settings.whenFull).toBe('reject')

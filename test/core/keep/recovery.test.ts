@@ -31,6 +31,20 @@ describe('what was kept', () => {
     expect(store.log.slice(0, 3)).toEqual(['admit 1', 'admit 2', 'begin 2.1'])
   })
 
+  test('may be more than the bound allows: no law is broken', async () => {
+    const store = withPages(page([live(1), live(2), live(3), live(4)]))
+    const { gate, queue } = await stored({ maxQueueSize: 1, concurrency: 1 }, store)
+    expect(queue.getStatus().waiting).toBe(3)
+    await expect(queue.execute('new')).rejects.toMatchObject({ code: 'TRIAGE_QUEUE_FULL' })
+    await gate.finishAll()
+    expect(gate.started).toEqual(['r1', 'r2', 'r3', 'r4'])
+    const silent = await stored(
+      { debug: false, maxQueueSize: 1, name: 'other' },
+      withPages(page([live(1), live(2), live(3)])),
+    )
+    expect(silent.queue.getStatus().waiting).toBe(2)
+  })
+
   test('is waited for by idle()', async () => {
     const store = withPages(page([live(1)]))
     const { gate, queue } = storing({}, store)
@@ -301,6 +315,20 @@ describe('a close', () => {
     expect(three.outcome).toBe('TRIAGE_STORE_UNAVAILABLE')
     await store.commit()
     await closed.done
+  })
+
+  test('whose id turns out to be known, live or another: each is told, and the close ends', async () => {
+    const { queue, store } = await stored({ concurrency: 1 })
+    store.known.set('a', { as: 'known', seq: 7, result: '1' }).set('b', { as: 'payload', seq: 8, isLive: false })
+    store.known.set('c', { as: 'live', seq: 9 })
+    queue.pause()
+    const all = ['a', 'b', 'c'].map((id) => watch(queue.submit(id, { id })))
+    await turn()
+    const closed = watch(queue.close({ drain: false }))
+    for (let i = 0; i < 3; i++) await store.commit()
+    await closed.done
+    const codes = ['TRIAGE_PARKED', 'TRIAGE_DUPLICATE_REQUEST', 'TRIAGE_DUPLICATE_REQUEST']
+    expect(all.map(({ outcome }) => outcome)).toEqual(codes)
   })
 
   test('in the burst that it came in: it is handed over, and parked', async () => {
