@@ -20,7 +20,7 @@ import { asked, type StoredRequest, storedOf } from './stored-request.ts'
 
 /** What it acts on. */
 export interface AdmissionsParts {
-  readonly settings: { readonly onDuplicate: string }
+  readonly settings: { readonly onDuplicate: string; readonly kinds: { readonly size: number } }
   readonly timeline: Timeline
   readonly admission: {
     admit(record: RequestRecord, whenFull: 'reject'): void
@@ -135,8 +135,12 @@ export class Admissions {
       this.#parts.admission.tells(record)
       if (starts) this.#attempts.goes(stored)
     } else if (record.ended) this.#cameForNothing(record, stored, admission)
-    else if (admission.as === 'known') this.#replays(record, stored, admission)
-    else void this.#isTaken(record, stored, admission)
+    else {
+      const looks =
+        admission.as === 'known' ? this.#isKnown(record, stored, admission) : this.#isTaken(record, stored, admission)
+      // The store may be closed by then.
+      looks.catch((error) => this.#refuses(record, stored, error))
+    }
   }
 
   /** It has ended meanwhile. If it was parked, its caller waits for this answer: whoever asks again has what is known. */
@@ -175,6 +179,16 @@ export class Admissions {
     this.#parts.lives.ends(record)
     if (record.extras !== undefined) record.extras.signal = signal
     this.#parts.admission.admit(record, 'reject')
+  }
+
+  /** It has completed before. Where there are several kinds of work, it may have been another one. */
+  async #isKnown(record: RequestRecord, stored: StoredRequest, known: Known): Promise<void> {
+    const { kinds } = this.#parts.settings
+    const view = kinds.size > 0 ? await this.#queue.find(record.lastId) : undefined
+    if (record.ended) this.#cameForNothing(record, stored, known)
+    else if (view !== undefined && view.kind !== record.extras?.later?.kind) {
+      this.#refuses(record, stored, new DuplicateRequestError(subjectOf(record), 'payload'))
+    } else this.#replays(record, stored, known)
   }
 
   /** It has completed before: its caller gets that answer, and nothing runs. */

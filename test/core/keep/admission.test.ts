@@ -232,6 +232,35 @@ describe('an id that is known', () => {
     await queue.idle()
   })
 
+  test('and has completed as another kind of work, is refused; so it is when the store can not be asked', async () => {
+    const store = new HandStore().auto()
+    for (const id of ['a', 'b', 'c']) store.known.set(id, { as: 'known', seq: 7, result: '1' })
+    store.views.set('a', { kind: 'k' }).set('c', { kind: undefined })
+    const { queue } = await stored({ concurrency: 4, kinds: { k: { executor: async () => 'k' } } }, store)
+    expect(await queue.execute('a', { id: 'a', kind: 'k' })).toBe(1)
+    await expect(queue.execute('a', { id: 'a' })).rejects.toMatchObject({ reason: 'payload' })
+    // Nothing is known of it any more but its answer.
+    expect(await queue.execute('b', { id: 'b' })).toBe(1)
+    const asks = Promise.withResolvers<void>()
+    store.before = { find: asks.promise }
+    const all = [watch(queue.execute('c', { id: 'c' })), watch(queue.execute('b', { id: 'b' }))]
+    await turn()
+    queue.cancel('c')
+    const mine = new Error('mine')
+    asks.reject(mine)
+    await turn()
+    expect(all.map(({ outcome }) => outcome)).toEqual(['TRIAGE_CANCELLED', mine])
+    const again = Promise.withResolvers<void>()
+    store.before = { find: again.promise }
+    const late = watch(queue.execute('c', { id: 'c' }))
+    await turn()
+    queue.cancel('c')
+    again.resolve()
+    await late.done
+    expect(late.outcome).toBe('TRIAGE_CANCELLED')
+    await turn()
+  })
+
   test('says so if its answer was not kept, or can not be read', async () => {
     const { queue, store } = await stored()
     store.auto().known.set('a', { as: 'known', seq: 7, result: undefined, omitted: 'it was a function' })
