@@ -93,7 +93,8 @@ export {
 
 // Look on.
 export type { ExecutorHealth, HealthReason } from './core/watch/health.ts'
-export type { ExecutorState, ExecutorStatus, KeptStatus } from './core/watch/status.ts'
+export type { ExecutorState, ExecutorStatus } from './core/watch/status.ts'
+export type { KeptStatus } from './core/keeper.ts'
 export type { WaitingRequest } from './core/watch/waiting.ts'
 export type {
   ExecutorEvent,

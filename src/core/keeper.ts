@@ -12,28 +12,35 @@ export interface RunOf {
   readonly index?: number
 }
 
+/** What an executor says of its store. */
+export interface KeptStatus extends StoreStatus {
+  /** Requests that are not admitted yet, since they are not recorded. */
+  readonly storing: number
+  /** Does what was kept still come back? Nothing starts before. */
+  readonly recovering: boolean
+  /** How many have come back. */
+  readonly recovered: number
+  /** How many stay in the store for the next start, since the executor has closed. */
+  readonly parked: number
+  /** Requests in the store whose kind nobody handles here. */
+  readonly unhandled: readonly { readonly kind: string; readonly live: number }[]
+}
+
 /** What an executor asks of the one that keeps its requests. */
 export interface Keeper {
-  readonly isDurable: boolean
   /** The disk does not do what it should. */
   readonly isDown: boolean
   /** When the next answer has waited long enough for its record, in ms on the clock; Infinity: none waits. */
   readonly nextDueAt: number
-  status(): StoreStatus & {
-    readonly storing: number
-    readonly recovering: boolean
-    readonly recovered: number
-    readonly parked: number
-    readonly unhandled: readonly { readonly kind: string; readonly live: number }[]
-  }
+  status(): KeptStatus
   /** One arrives. @throws for what it can't keep */
   takes(record: RequestRecord): void
   /** Have these the same payload? Undefined: it keeps neither. */
   isSame(one: RequestRecord, other: RequestRecord): boolean | undefined
   /** It has its place: it is admitted as soon as it is recorded. */
   stores(record: RequestRecord): void
-  /** It is about to be called. True: not before its attempt is recorded; `go` is called then, or when it has ended. */
-  mustWait(record: RequestRecord, go: () => void): boolean
+  /** It has its slot: `go` is called when the beginning of its attempt is recorded, or when it has ended. */
+  startsWhenKept(record: RequestRecord, go: () => void): void
   /** An attempt has failed, and there will be another. */
   retries(record: RequestRecord, error: unknown, delayMs: number): void
   /** It has another priority. */

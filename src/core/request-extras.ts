@@ -10,6 +10,13 @@ import type { Stored } from './stored.ts'
 const MAX_ERRORS = 10
 const NO_ERRORS: readonly unknown[] = []
 
+/** The time limits of a kind of work, in ms: those of its requests that bring none of their own. */
+export interface KindLimits {
+  readonly waitTimeoutMs?: number | undefined
+  readonly runTimeoutMs?: number | undefined
+  readonly timeoutMs?: number | undefined
+}
+
 /** For requests that start later than at once, or again, or have a deadline. */
 export class Later {
   /** How often it has been tried, the present attempt included. */

@@ -195,7 +195,7 @@ export class RequestRecord<Req = unknown, Res = unknown> implements QueuedReques
   }
 
   /** How many attempts were begun in all, with so many of them here: a store may know of more, of former lives of the process. */
-  attemptsWith(here: number): number {
+  attemptsWith(here = this.attempt): number {
     return here + (this.extras?.stored?.before ?? 0)
   }
 

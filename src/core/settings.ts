@@ -30,6 +30,7 @@ import type { KindOptions, QueuedExecutorOptions, QueueSize, RequestOptions, Upd
 import { isGuard, isRetry, type Policy, policyRule } from './policy.ts'
 import { type Priority, priorities } from './priority.ts'
 import { anOrder, type OrderPolicy, strict } from './queue/order.ts'
+import type { KindLimits } from './request-extras.ts'
 import { aLimit, type LimitPolicy } from './run/limit.ts'
 import { keepSomeOut } from './run/reserve.ts'
 import type { Executor, StuckPolicy } from './run/slots.ts'
@@ -254,11 +255,8 @@ function settingsOf(given: Given<QueuedExecutorOptions>): Settings {
 }
 
 /** A kind of work, as the engine reads it. */
-interface Kind {
+interface Kind extends KindLimits {
   readonly executor: Executor<unknown, unknown>
-  readonly waitTimeoutMs?: number | undefined
-  readonly runTimeoutMs?: number | undefined
-  readonly timeoutMs?: number | undefined
 }
 
 const kindRules: { readonly [K in keyof KindOptions]-?: OptionRule } = {

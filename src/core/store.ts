@@ -378,3 +378,23 @@ export interface Store {
   /** Writes what is pending, and closes. Idempotent. @throws {StoreUnavailableError} when facts could not be written */
   close(): Promise<void>
 }
+
+/** A store as people use it, besides what an executor asks of it. */
+export interface ReadableStore extends Store {
+  /** The youngest with this id, live or kept; of one queue, or of all. */
+  find(id: string, queue?: string): Promise<StoredView | undefined>
+  /** Records, the youngest first. */
+  list(query?: StoreQuery & { readonly queue?: string | undefined }): Promise<StorePage>
+  stats(queue?: string): Promise<StoreStats>
+  /**
+   * Gives a dead letter a new life. Its executor runs it if it is open, and otherwise when it opens its queue.
+   * @param options `generation`: only this one
+   * @returns false when there is none (any more), when it is corrupt, or while another request with its id is live
+   */
+  requeue(
+    id: string,
+    options?: { readonly queue?: string | undefined; readonly generation?: number | undefined },
+  ): Promise<boolean>
+  /** The request, its answer, or what goes with it, as it was before it was encoded. */
+  decode(encoded: Encoded): unknown
+}

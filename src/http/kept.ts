@@ -4,7 +4,8 @@
  */
 import { hasMethods } from '../core/checks.ts'
 import type { Priority } from '../core/priority.ts'
-import type { Encoded, StoredState, StoredView, StorePage, StoreQuery, StoreStats } from '../core/store.ts'
+import type { ReadableStore, StoredState, StoredView } from '../core/store.ts'
+import { keptLineOf } from '../core/watch/request-view.ts'
 import type { RequestView } from '../index.ts'
 import type { ServedExecutor } from './executor-like.ts'
 import { type EndedState, errorViewOf, type RecentEnds } from './recent-ends.ts'
@@ -105,18 +106,13 @@ export class KeptHere implements Kept {
   }
 }
 
-/** What is asked of a store, besides what its executor asks. */
-export interface ReadableStore {
-  find(id: string, queue?: string | undefined): Promise<StoredView | undefined>
-  list(query?: StoreQuery & { readonly queue?: string | undefined }): Promise<StorePage>
-  stats(queue?: string | undefined): Promise<StoreStats>
-  decode(encoded: Encoded): unknown
-}
+/** What is asked of it here. */
+type Readable = Pick<ReadableStore, 'find' | 'list' | 'stats' | 'decode'>
 
 /** The store of an executor, if it has one that can be read. */
-export function storeOf({ settings }: ServedExecutor): ReadableStore | undefined {
+export function storeOf({ settings }: ServedExecutor): Readable | undefined {
   const { store } = (settings ?? {}) as { store?: unknown }
-  return hasMethods(store, 'find', 'list', 'stats', 'decode') ? (store as ReadableStore) : undefined
+  return hasMethods(store, 'find', 'list', 'stats', 'decode') ? (store as Readable) : undefined
 }
 
 /** So many pages of a store are looked through for one of ours. */
@@ -126,9 +122,9 @@ const MAX_PAGES = 5
 export class KeptInStore implements Kept {
   readonly #queue: string
   readonly #executor: ServedExecutor
-  readonly #store: ReadableStore
+  readonly #store: Readable
 
-  constructor(queue: string, executor: ServedExecutor, store: ReadableStore) {
+  constructor(queue: string, executor: ServedExecutor, store: Readable) {
     this.#queue = queue
     this.#executor = executor
     this.#store = store
@@ -178,14 +174,8 @@ export class KeptInStore implements Kept {
 }
 
 function lineOf(view: StoredView, isShown: boolean): RequestView {
-  const { id, queue, kind, state, priority, key, generation, attempts, waitMs, runMs, slot, error } = view
-  const iso = (at: number | undefined): string | undefined =>
-    at === undefined ? undefined : new Date(at).toISOString()
-  return {
-    ...{ id, queue, kind, state, priority, key, generation, attempts, waitMs, runMs, slot },
-    ...{ submittedAt: iso(view.submittedAt) as string, startedAt: iso(view.startedAt), endedAt: iso(view.endedAt) },
-    ...(error !== undefined && { error: errorViewOf(error, isShown) }),
-  }
+  const { error, ...line } = keptLineOf(view)
+  return error === undefined ? line : { ...line, error: errorViewOf(error, isShown) }
 }
 
 function withoutPrivate({ result, metadata, progress, ...view }: RequestView): RequestView {

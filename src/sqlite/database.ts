@@ -40,6 +40,25 @@ export const nodeDatabase: OpenDatabase = (path, isReadOnly) => {
   }
 }
 
+/** Those that are used more than once, each prepared once. */
+export class Statements {
+  readonly #database: Database
+  readonly #prepared = new Map<string, Statement>()
+
+  constructor(database: Database) {
+    this.#database = database
+  }
+
+  of(sql: string): Statement {
+    let statement = this.#prepared.get(sql)
+    if (statement === undefined) {
+      statement = this.#database.prepare(sql)
+      this.#prepared.set(sql, statement)
+    }
+    return statement
+  }
+}
+
 /** One value of one row. */
 export function oneValue(database: Database, sql: string, ...values: Value[]): unknown {
   const row = database.prepare(sql).get(...values)

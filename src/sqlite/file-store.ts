@@ -3,8 +3,8 @@
  */
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { isCount } from '../core/checks.ts'
 import { OptionsError } from '../core/errors.ts'
+import { requireFree } from '../core/keep/keep-options.ts'
 import { keeper } from '../core/keep/make-keeper.ts'
 import type {
   Encoded,
@@ -74,10 +74,7 @@ export class FileStore implements SqliteStore {
     if (typeof name !== 'string' || name === '' || /[\p{Surrogate}\0]/u.test(name)) {
       throw new OptionsError('name', 'a string that is not empty, without NUL', name)
     }
-    if (!isCount(maxAttempts, 1)) throw new OptionsError('maxAttempts', 'an integer of at least 1', maxAttempts)
-    if (this.#queues.has(name)) {
-      throw new OptionsError('name', 'another one than that of each other executor of the store', name)
-    }
+    requireFree(name, maxAttempts, this.#queues)
     const queue = new SqliteQueue(name, {
       ...{ link: this.#link, payloads: this.#payloads, maxAttempts },
       released: () => {

@@ -4,7 +4,7 @@
 import { priorityOf, tierOf } from '../core/priority.ts'
 import type { RecoveredPage, StoredView, StorePage, StoreQuery, StoreStats } from '../core/store.ts'
 import { bytesOf } from './codec.ts'
-import { type Database, oneValue, type Row, type Statement, type Value } from './database.ts'
+import { type Database, oneValue, type Row, Statements, type Value } from './database.ts'
 import { corrupt, Fault } from './fault.ts'
 import { countsOf, liveOf, META_COLUMNS, type Meta, metaOf } from './meta.ts'
 import { deadView, keptView, liveRecordOf, liveView } from './records.ts'
@@ -19,10 +19,11 @@ const DAY_MS = 24 * 60 * 60_000
 export class Reader {
   readonly #database: Database
   readonly #meta: Meta
-  readonly #sql = new Map<string, Statement>()
+  readonly #statements: Statements
 
   constructor(database: Database, meta: Meta) {
     this.#database = database
+    this.#statements = new Statements(database)
     this.#meta = meta
   }
 
@@ -54,7 +55,7 @@ export class Reader {
     let bytes = 0
     let next: number | undefined
     // By number, not by queue: a store has few queues, and there is no index to be kept for more.
-    for (const row of this.#statement(sql).iterate(after)) {
+    for (const row of this.#statements.of(sql).iterate(after)) {
       const live = row as unknown as LiveRow
       if (live.queue !== queue) continue
       // All were looked at when the store was opened; since then only we have written.
@@ -74,7 +75,7 @@ export class Reader {
 
   /** After a transaction that was rolled back. */
   readMetaAnew(): void {
-    const row = this.#statement(`SELECT ${META_COLUMNS} FROM meta WHERE one = 1`).get()
+    const row = this.#statements.of(`SELECT ${META_COLUMNS} FROM meta WHERE one = 1`).get()
     const meta = row === undefined ? undefined : metaOf(row)
     if (meta === undefined) throw corrupt('what the store knows of itself is damaged')
     // Numbers that were taken are not given again.
@@ -152,9 +153,9 @@ export class Reader {
   #export(table: 'live' | 'ended' | 'dead', after: number): StoredView[] {
     const views: StoredView[] = []
     let bytes = 0
-    for (const row of this.#statement(`SELECT * FROM ${table} WHERE seq > ? ORDER BY seq LIMIT ${MAX_LIMIT}`).iterate(
-      after,
-    )) {
+    for (const row of this.#statements
+      .of(`SELECT * FROM ${table} WHERE seq > ? ORDER BY seq LIMIT ${MAX_LIMIT}`)
+      .iterate(after)) {
       const view = viewOf(table, row)
       views.push(view)
       bytes += (bytesOf(view.payload)?.length ?? 0) + (bytesOf(view.result)?.length ?? 0)
@@ -174,16 +175,7 @@ export class Reader {
   }
 
   #all(sql: string, ...values: Value[]): Row[] {
-    return this.#statement(sql).all(...values)
-  }
-
-  #statement(sql: string): Statement {
-    let statement = this.#sql.get(sql)
-    if (statement === undefined) {
-      statement = this.#database.prepare(sql)
-      this.#sql.set(sql, statement)
-    }
-    return statement
+    return this.#statements.of(sql).all(...values)
   }
 }
 

@@ -2,7 +2,7 @@
  * How much of what has ended is kept? So many of each queue, and for so long. What is too much goes in small batches: a few more
  * with each commit than have come in it, and those that are too old when there is nothing else to do.
  */
-import type { Database, Statement } from './database.ts'
+import { type Database, Statements } from './database.ts'
 import type { Meta, QueueCounts } from './meta.ts'
 import type { Settings } from './settings.ts'
 
@@ -10,14 +10,13 @@ const BATCH = 256
 const CHECK_MS = 60_000
 
 export class Retention {
-  readonly #database: Database
   readonly #meta: Meta
   readonly #keep: Settings['keep']
-  readonly #sql = new Map<string, Statement>()
+  readonly #statements: Statements
   #checkAt = 0
 
   constructor(database: Database, meta: Meta, keep: Settings['keep']) {
-    this.#database = database
+    this.#statements = new Statements(database)
     this.#meta = meta
     this.#keep = keep
   }
@@ -47,13 +46,13 @@ export class Retention {
       isMore = this.#dropBefore('ended', queue, counts, now - completed.ageMs) || isMore
       isMore = this.#dropBefore('dead', queue, counts, now - dead.ageMs) || isMore
     }
-    this.#statement('DELETE FROM queue_metrics WHERE at < ?').run(now - metrics.ageMs)
+    this.#statements.of('DELETE FROM queue_metrics WHERE at < ?').run(now - metrics.ageMs)
     if (!isMore) this.#checkAt = now + CHECK_MS
   }
 
   #dropBefore(table: 'ended' | 'dead', queue: string, counts: QueueCounts, before: number): boolean {
     if (before === Number.NEGATIVE_INFINITY) return false
-    const old = this.#statement(
+    const old = this.#statements.of(
       `SELECT count(*) AS n FROM (SELECT 1 FROM ${table} WHERE queue = ? AND ended_at < ? LIMIT ${BATCH})`,
     )
     const n = old.get(queue, before)?.n as number
@@ -63,20 +62,13 @@ export class Retention {
 
   #drop(table: 'ended' | 'dead', queue: string, counts: QueueCounts, n: number): void {
     if (!(n > 0)) return
-    const dropped = this.#statement(
-      `DELETE FROM ${table} WHERE seq IN (SELECT seq FROM ${table} WHERE queue = ? ORDER BY ended_at LIMIT ?) RETURNING outcome`,
-    ).all(queue, n)
+    const dropped = this.#statements
+      .of(
+        `DELETE FROM ${table} WHERE seq IN (SELECT seq FROM ${table} WHERE queue = ? ORDER BY ended_at LIMIT ?) RETURNING outcome`,
+      )
+      .all(queue, n)
     if (table === 'dead') counts.dead -= dropped.length
     else for (const { outcome } of dropped) counts[outcome as 'completed']--
-  }
-
-  #statement(sql: string): Statement {
-    let statement = this.#sql.get(sql)
-    if (statement === undefined) {
-      statement = this.#database.prepare(sql)
-      this.#sql.set(sql, statement)
-    }
-    return statement
   }
 }
 

@@ -1,15 +1,12 @@
 /**
  * What an executor may rely on, and what people see, whatever the store: `storeContract(name, open)` is run against each.
  */
-import { type KeepChoice, type MemoryStore, OptionsError } from 'triage-queue'
+import { type KeepChoice, OptionsError } from 'triage-queue'
 import { describe, expect, test, vi } from 'vitest'
-import type { Encoded, LiveRecord, QueueStore, Store, StoreEvent, StoreQuery } from '../../src/core/store.ts'
+import type { Encoded, LiveRecord, QueueStore, ReadableStore, StoreEvent, StoreQuery } from '../../src/core/store.ts'
 import { admitted, completed, failed, record } from './support.ts'
 
-/** With the verbs that people use. */
-type AnyStore = Store & Pick<MemoryStore, 'find' | 'list' | 'stats' | 'requeue' | 'decode'>
-
-export type OpenStore = (options?: { readonly keep?: KeepChoice }) => Promise<AnyStore>
+export type OpenStore = (options?: { readonly keep?: KeepChoice }) => Promise<ReadableStore>
 
 /** @param open gives a store that is empty, and is closed after the test */
 export function storeContract(name: string, open: OpenStore): void {

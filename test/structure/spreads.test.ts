@@ -31,7 +31,7 @@ const bounded = [
   'src/sqlite/opening.ts: update.run(...metaValues(meta))',
   'src/sqlite/reader.ts: values.push(...more)',
   'src/sqlite/reader.ts: this.#all(sql, ...values, limit)',
-  'src/sqlite/reader.ts: this.#statement(sql).all(...values)',
+  'src/sqlite/reader.ts: this.#statements.of(sql).all(...values)',
   'src/sqlite/repair.ts: insert.run(...values, deadSum(row))',
   'src/terminal/text.ts: Math.max(...values)',
   'src/terminal/view.ts: Math.max(...Object.values(oldestWaitMsByPriority))',

@@ -7,7 +7,7 @@
 import { wordList } from '../checks.ts'
 import type { Alarm, Instant, Timeline } from '../clock.ts'
 import { InvalidRequestError, OptionsError, QueueClosedError, WaitTimeoutError } from '../errors.ts'
-import type { Later } from '../request-extras.ts'
+import type { KindLimits, Later } from '../request-extras.ts'
 import { type RequestRecord, subjectOf } from '../request-record.ts'
 import { State } from '../request-state.ts'
 import type { Admission, WhenFull } from './admission.ts'
@@ -22,14 +22,7 @@ export interface ArrivalsParts {
     readonly schema: StandardSchema<unknown> | undefined
     readonly whenFull: WhenFull
     readonly concurrency: number
-    readonly kinds: ReadonlyMap<
-      string,
-      {
-        readonly waitTimeoutMs?: number | undefined
-        readonly runTimeoutMs?: number | undefined
-        readonly timeoutMs?: number | undefined
-      }
-    >
+    readonly kinds: ReadonlyMap<string, KindLimits>
     readonly limit: { readonly shadow?: boolean | undefined } | undefined
   }
   /** Has each request a time limit that counts from its submission? */
@@ -41,7 +34,7 @@ export interface ArrivalsParts {
   readonly duplicates: Duplicates
   readonly refusals: Refusals
   readonly turns: { mostFor(tier: number, slots: number): number }
-  readonly lives: { begins(record: RequestRecord): void; ends(record: RequestRecord): void }
+  readonly lives: { begins(record: RequestRecord): void; comesAnew(record: RequestRecord): void }
   readonly closing: { readonly begun: boolean; rest(): void }
   readonly keeper: { takes(record: RequestRecord): void } | undefined
   /** Arms the alarm for what is due next. */
@@ -155,12 +148,7 @@ export class Arrivals<O> {
     // No dispatch will arm the alarm for it.
     if (!alarm.armed) setAlarm(timeline.now())
     checking.add(record, checked, (result) => {
-      record.status = State.ARRIVING
-      const { extras } = record
-      const signal = extras?.signal
-      lives.ends(record)
-      // It goes on, and its signal counts as before.
-      if (extras !== undefined) extras.signal = signal
+      lives.comesAnew(record)
       this.checked(record, result, whenFull)
       closing.rest()
     })

@@ -34,7 +34,7 @@ export interface AdmissionsParts {
     ended(record: RequestRecord, value: unknown): void
     answer(record: RequestRecord, value: unknown): void
   }
-  readonly lives: { ends(record: RequestRecord): void }
+  readonly lives: { ends(record: RequestRecord): void; comesAnew(record: RequestRecord): void }
   readonly closing: { readonly live: number; rest(): void }
   readonly room: { made(): void }
   readonly dispatch: { running: number }
@@ -58,8 +58,6 @@ export class Admissions {
   readonly #recovered: () => Promise<void> | undefined
   /** Those that have their room, and are handed over at the end of this burst. */
   #fresh: RequestRecord[] = []
-  /** How many are not admitted yet. */
-  storing = 0
 
   /** @param recovered fulfils when all is back that was kept */
   constructor(
@@ -84,23 +82,18 @@ export class Admissions {
     this.#counts(stored, record.tier)
     const extras = record.extras as Extras
     // `offer()` answers at once, with a handle.
-    if (extras.nowOrNever) {
-      extras.admission?.resolve(record as never)
-      extras.admission = undefined
-    }
+    if (extras.nowOrNever) this.#parts.parties.admitted(record, extras)
     if (this.#fresh.push(record) === 1) soon.then(() => this.hand())
   }
 
   #counts(stored: StoredRequest, tier: number): void {
     stored.tier = tier
-    this.storing++
     this.#parts.statistics.stores(tier, 1)
   }
 
   /** It is storing no more. */
   uncounts(stored: StoredRequest): void {
     if (stored.tier < 0) return
-    this.storing--
     this.#parts.statistics.stores(stored.tier, -1)
     stored.tier = -1
   }
@@ -173,11 +166,8 @@ export class Admissions {
       this.#refuses(record, stored, new DuplicateRequestError(subjectOf(record), reason))
       return
     }
-    const signal = record.extras?.signal
     this.#takesBack(record, stored)
-    record.status = State.ARRIVING
-    this.#parts.lives.ends(record)
-    if (record.extras !== undefined) record.extras.signal = signal
+    this.#parts.lives.comesAnew(record)
     this.#parts.admission.admit(record, 'reject')
   }
 

@@ -36,16 +36,15 @@ export class Attempts {
     this.#park = park
   }
 
-  mustWait(record: RequestRecord, go: () => void): boolean {
+  startsWhenKept(record: RequestRecord, go: () => void): void {
     const stored = storedOf(record)
     stored.go = go
     // Else it is recorded with its admission.
     if (stored.isHanded) this.#begins(record, stored)
-    return true
   }
 
   #begins(record: RequestRecord, stored: StoredRequest): void {
-    stored.asked = record.attemptsWith(record.attempt)
+    stored.asked = record.attemptsWith()
     asked(() => this.#queue.begins(stored.seq, stored.asked, Date.now())).then(
       () => this.goes(stored),
       () => this.#waitsForDisk(record, stored),

@@ -44,7 +44,7 @@ export class Ends {
   parks(record: RequestRecord): unknown {
     if (!this.#isDurable || record.ended) return undefined
     const subject = subjectOf(record)
-    return new ParkedError({ ...subject, started: subject.started === true || record.attemptsWith(record.attempt) > 1 })
+    return new ParkedError({ ...subject, started: subject.started === true || record.attemptsWith() > 1 })
   }
 
   defers(record: RequestRecord): boolean {

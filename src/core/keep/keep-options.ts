@@ -2,6 +2,7 @@
  * How much of what has ended is kept? What may be chosen, for every store alike.
  */
 import { isCount, numberThat, type OptionRule } from '../checks.ts'
+import { OptionsError } from '../errors.ts'
 
 /** How much of what has ended is kept, of each queue. */
 export interface KeepOptions {
@@ -51,4 +52,16 @@ export function wholeKeep({ completed, dead }: KeepChoice = {}): { readonly comp
 
 function keepOf({ count = 10_000, ageMs }: KeepOptions = {}, defaultMs: number): Keep {
   return { count, ageMs: ageMs ?? defaultMs }
+}
+
+/**
+ * What an executor asks its store for: a part of its own.
+ * @param taken those that others have
+ * @throws {OptionsError}
+ */
+export function requireFree(name: string, maxAttempts: number, taken: { has(name: string): boolean }): void {
+  if (!isCount(maxAttempts, 1)) throw new OptionsError('maxAttempts', 'an integer of at least 1', maxAttempts)
+  if (taken.has(name)) {
+    throw new OptionsError('name', 'another one than that of each other executor of the store', name)
+  }
 }

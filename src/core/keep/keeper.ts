@@ -14,7 +14,7 @@
  * nobody waits for ever (`telling.ts`). What was kept before comes back first of all (`recovery.ts`).
  */
 import { MAX_DELAY_MS } from '../clock.ts'
-import type { Keeper, KeeperMeans, RunOf } from '../keeper.ts'
+import type { Keeper, KeeperMeans, KeptStatus, RunOf } from '../keeper.ts'
 import type { RequestRecord } from '../request-record.ts'
 import { State } from '../request-state.ts'
 import type { Encoded, QueueStore, Store, StoredView, StoreEvent, StoreState } from '../store.ts'
@@ -48,7 +48,7 @@ export interface KeeperParts {
   readonly closing: AdmissionsParts['closing'] & RecoveryParts['closing'] & TellingParts['closing'] & { wakes(): void }
   readonly room: AdmissionsParts['room']
   readonly dispatch: AdmissionsParts['dispatch'] & { waitsForStore(waits: boolean): void }
-  readonly statistics: AdmissionsParts['statistics'] & { readonly parked: number }
+  readonly statistics: AdmissionsParts['statistics'] & { readonly parked: number; readonly storingInAll: number }
   readonly tell: AdmissionsParts['tell'] &
     EndsParts['tell'] & { all(event: 'store', more: { state: StoreState; error: Error | undefined }): void }
   readonly audit: AdmissionsParts['audit']
@@ -59,7 +59,7 @@ export interface KeeperParts {
 
 /** Made by the store's own `keeper`, so that who has no store need not bundle it. */
 export class StoreKeeper implements Keeper {
-  readonly isDurable: boolean
+  readonly #isDurable: boolean
   readonly #parts: KeeperParts
   readonly #store: Store
   readonly #queue: QueueStore
@@ -77,7 +77,7 @@ export class StoreKeeper implements Keeper {
     const { isDurable } = store
     const queue = store.queue(name, { maxAttempts })
     const state = (): StoreState => store.status().state
-    this.isDurable = isDurable
+    this.#isDurable = isDurable
     this.#parts = parts
     this.#store = store
     this.#queue = queue
@@ -122,7 +122,7 @@ export class StoreKeeper implements Keeper {
   }
 
   get #recovered(): Promise<void> | undefined {
-    return this.isDurable ? this.#recovery.promise : undefined
+    return this.#isDurable ? this.#recovery.promise : undefined
   }
 
   get isDown(): boolean {
@@ -133,10 +133,10 @@ export class StoreKeeper implements Keeper {
     return Math.min(this.#telling.nextDueAt, this.#attempts.nextAt)
   }
 
-  status(): ReturnType<Keeper['status']> {
+  status(): KeptStatus {
     return {
       ...this.#store.status(),
-      storing: this.#admissions.storing,
+      storing: this.#parts.statistics.storingInAll,
       recovering: this.#recovery.promise !== undefined,
       recovered: this.#recovery.count,
       parked: this.#parts.statistics.parked,
@@ -156,7 +156,7 @@ export class StoreKeeper implements Keeper {
     this.#parts.tell.all('store', { state, error })
     if (state === 'open') this.#attempts.triesAgain()
     // What it has kept runs after the next start.
-    else if (state === 'closed' && this.isDurable) {
+    else if (state === 'closed' && this.#isDurable) {
       for (const record of [...this.#parts.waiting(), ...this.#attempts.again]) this.#park(record)
     }
   }
@@ -187,8 +187,8 @@ export class StoreKeeper implements Keeper {
     this.#admissions.stores(record)
   }
 
-  mustWait(record: RequestRecord, go: () => void): boolean {
-    return this.#attempts.mustWait(record, go)
+  startsWhenKept(record: RequestRecord, go: () => void): void {
+    this.#attempts.startsWhenKept(record, go)
   }
 
   retries(record: RequestRecord, error: unknown, delayMs: number): void {

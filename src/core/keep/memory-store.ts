@@ -5,13 +5,13 @@
  * Requests and answers are kept as they are, not copied and not encoded: they never leave the process, so that any value will
  * do. A request that is changed after it was handed over is another one here, too.
  */
-import { isCount, readGiven } from '../checks.ts'
+import { readGiven } from '../checks.ts'
 import { OptionsError } from '../errors.ts'
 import { tierOf } from '../priority.ts'
 import type {
   Encoded,
   QueueStore,
-  Store,
+  ReadableStore,
   StoredView,
   StoreEvent,
   StorePage,
@@ -22,7 +22,7 @@ import type {
 } from '../store.ts'
 import { StoreUnavailableError } from '../store-errors.ts'
 import type { Entry } from './entry.ts'
-import { type KeepChoice, keepRule, wholeKeep } from './keep-options.ts'
+import { type KeepChoice, keepRule, requireFree, wholeKeep } from './keep-options.ts'
 import { Line } from './line.ts'
 import { keeper } from './make-keeper.ts'
 import { decode, MemoryQueue, type Shelves } from './memory-queue.ts'
@@ -40,24 +40,8 @@ export interface MemoryStoreOptions {
 }
 
 /** A store in memory. Made by `memoryStore()`. */
-export interface MemoryStore extends Store {
+export interface MemoryStore extends ReadableStore {
   readonly isDurable: false
-  /** The youngest with this id, live or kept; of one queue, or of all. */
-  find(id: string, queue?: string): Promise<StoredView | undefined>
-  /** Records, the youngest first. */
-  list(query?: StoreQuery & { readonly queue?: string | undefined }): Promise<StorePage>
-  stats(queue?: string): Promise<StoreStats>
-  /**
-   * Gives a dead letter a new life. Its executor runs it if it is open, and otherwise when it opens its queue.
-   * @param options `generation`: only this one
-   * @returns false when there is none (any more), when it is corrupt, or while another request with its id is live
-   */
-  requeue(
-    id: string,
-    options?: { readonly queue?: string | undefined; readonly generation?: number | undefined },
-  ): Promise<boolean>
-  /** The request, its answer, or what goes with it. */
-  decode(encoded: Encoded): unknown
   [Symbol.asyncDispose](): Promise<void>
 }
 
@@ -95,10 +79,7 @@ class Memory implements MemoryStore, Shelves {
 
   queue(name: string, { maxAttempts = 3 }: { readonly maxAttempts?: number | undefined } = {}): QueueStore {
     if (typeof name !== 'string' || name === '') throw new OptionsError('name', 'a string that is not empty', name)
-    if (!isCount(maxAttempts, 1)) throw new OptionsError('maxAttempts', 'an integer of at least 1', maxAttempts)
-    if (this.#queues.has(name)) {
-      throw new OptionsError('name', 'another one than that of each other executor of the store', name)
-    }
+    requireFree(name, maxAttempts, this.#queues)
     const queue = new MemoryQueue(name, maxAttempts, this)
     this.#queues.set(name, queue)
     return queue

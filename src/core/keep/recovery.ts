@@ -11,6 +11,7 @@ import type { Timeline } from '../clock.ts'
 import { CancelledError } from '../errors.ts'
 import type { KeeperMeans } from '../keeper.ts'
 import { tierOf } from '../priority.ts'
+import type { KindLimits } from '../request-extras.ts'
 import { RequestRecord } from '../request-record.ts'
 import type { Encoded, LiveRecord, QueueStore } from '../store.ts'
 import { fact, nothing, StoredRequest } from './stored-request.ts'
@@ -26,13 +27,6 @@ export interface RecoveryParts {
   readonly parties: { byId(id: string): RequestRecord | undefined }
   readonly closing: { readonly begun: boolean; readonly drains: boolean }
   pause(): void
-}
-
-/** The time limits of a kind. */
-export interface KindLimits {
-  readonly waitTimeoutMs?: number | undefined
-  readonly runTimeoutMs?: number | undefined
-  readonly timeoutMs?: number | undefined
 }
 
 /** How long it waits until it asks again, in ms, when the store can't be read. */

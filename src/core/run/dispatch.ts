@@ -88,15 +88,10 @@ export interface DispatchParts {
         returned(record: RequestRecord): void
       }
     | undefined
-  readonly keeper: Waits | undefined
+  readonly keeper: { startsWhenKept(record: RequestRecord, go: () => void): void } | undefined
   /** Arms the alarm for what is due next. */
   setAlarm(now: number): void
   inAnotherTurn(callback: () => void): void
-}
-
-/** Whoever keeps requests. */
-interface Waits {
-  mustWait(record: RequestRecord, go: () => void): boolean
 }
 
 export class Dispatch implements PoolHost {
@@ -197,7 +192,7 @@ export class Dispatch implements PoolHost {
   #tellStarted(record: RequestRecord): void {
     const { tell, timeline } = this.#parts
     const { timedFrom, enqueuedAt } = record
-    const attempt = record.attemptsWith(record.attempt)
+    const attempt = record.attemptsWith()
     tell.of(record, 'started', { waitMs: timeline.now() - timedFrom, delayMs: timedFrom - enqueuedAt, attempt })
   }
 
@@ -239,7 +234,7 @@ export class Dispatch implements PoolHost {
   }
 
   progressed(record: RequestRecord, { fraction: progress, message }: RunProgress): void {
-    const attempt = record.attemptsWith(record.attempt)
+    const attempt = record.attemptsWith()
     this.#parts.tell.of(record, 'progress', { attempt, progress, message })
   }
 
@@ -281,9 +276,8 @@ export class Dispatch implements PoolHost {
     this.schedule()
   }
 
-  mustWait(record: RequestRecord, go: () => void): boolean {
-    // Only one that a store keeps is asked about.
-    return (this.#parts.keeper as Waits).mustWait(record, go)
+  startsWhenKept(record: RequestRecord, go: () => void): void {
+    this.#parts.keeper?.startsWhenKept(record, go)
   }
 
   passed(): void {

@@ -14,11 +14,8 @@ export interface PoolHost {
   next(): RequestRecord | undefined
   /** A request is about to run: fills in its times. False: it has been ended meanwhile, and must not run. */
   begin(record: RequestRecord, times: RunTimes): boolean
-  /**
-   * A store must know of it before it is called: true, `go` is called then, or when it has ended. Asked only for one that a store
-   * keeps.
-   */
-  mustWait?(record: RequestRecord, go: () => void): boolean
+  /** Of one that a store keeps: it has its slot, and `go` is called when the store knows that it begins, or when it has ended. */
+  startsWhenKept?(record: RequestRecord, go: () => void): void
   /** Its executor was called, and has not answered yet. */
   began(times: RunTimes): void
   /** Its call has settled. The slot is still held: for the next one, or, if it is not free, until this one is `freed`. */

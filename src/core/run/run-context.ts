@@ -85,7 +85,7 @@ export class Run implements RunContext {
   }
 
   get attempt(): number {
-    return this.#record.attemptsWith(this.#record.attempt)
+    return this.#record.attemptsWith()
   }
 
   get enqueuedAt(): number {

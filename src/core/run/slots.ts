@@ -301,7 +301,10 @@ export class Slots<Req, Res> implements RunOwner {
     if (extras !== undefined) {
       extras.slot = slot
       if (this.#claimed !== undefined) this.#lend(slot)
-      if (extras.stored !== undefined && host.mustWait?.(record, () => this.#goesOn(slot, record))) return true
+      if (extras.stored !== undefined) {
+        host.startsWhenKept?.(record, () => this.#goesOn(slot, record))
+        return true
+      }
     }
     return this.#begin(slot, record, run)
   }

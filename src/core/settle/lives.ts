@@ -5,6 +5,7 @@
 import type { Alarm, Timeline } from '../clock.ts'
 import type { Extras } from '../request-extras.ts'
 import type { RequestRecord } from '../request-record.ts'
+import { State } from '../request-state.ts'
 import type { Closing } from './closing.ts'
 
 /** What it acts on. */
@@ -47,6 +48,15 @@ export class Lives {
     const parts = this.#parts
     parts.closing.live--
     if (record.extras !== undefined || record.deadline !== undefined) parts.parties.unlink(record)
+  }
+
+  /** It comes anew: until it is in again nobody waits for its end, and its signal counts as before. */
+  comesAnew(record: RequestRecord): void {
+    record.status = State.ARRIVING
+    const { extras } = record
+    const signal = extras?.signal
+    this.ends(record)
+    if (extras !== undefined) extras.signal = signal
   }
 
   /** Something is live again. */

@@ -39,10 +39,12 @@ export function auditedOf(parts: AuditedParts): Audited {
       const { blocked, capacity, dispatch, held, settings, slots, timeline, turns } = parts
       const { statistics } = parts
       const { admitted, completed, failed, expired, cancelled, shed } = statistics.totals()
-      const storing = statistics.storing.reduce((all, each) => all + each)
       const { waiting, total, maxBlocked, reserved } = capacity
       return {
-        ...{ admitted: admitted + storing, ended: completed + failed + expired + cancelled + shed + statistics.parked },
+        ...{
+          admitted: admitted + statistics.storingInAll,
+          ended: completed + failed + expired + cancelled + shed + statistics.parked,
+        },
         ...{ waiting, maxQueueSize: total, running: dispatch.running + reserved + turns.seats.size },
         ...{ retrying: held.retrying, maxRetrying: settings.maxRetrying },
         ...{ blocked: blocked.size, maxBlocked },

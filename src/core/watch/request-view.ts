@@ -80,15 +80,22 @@ function liveView(record: RequestRecord, { settings, timeline }: FindParts): Req
   })
 }
 
-function keptView(view: StoredView, decode: (encoded: Encoded) => unknown): RequestView {
-  const { id, queue, kind, state, priority, key, generation, attempts, waitMs, runMs, slot, result, metadata } = view
+/** What a store keeps of one, without what costs to decode. */
+export function keptLineOf(view: StoredView): RequestView {
+  const { id, queue, kind, state, priority, key, generation, attempts, waitMs, runMs, slot, error } = view
   const iso = (at: number | undefined) => (at === undefined ? undefined : new Date(at).toISOString())
-  const { error } = view
   return defined({
     ...{ id, queue, kind, state, priority, key, generation, attempts, waitMs, runMs, slot },
     ...{ submittedAt: iso(view.submittedAt) as string, startedAt: iso(view.startedAt), endedAt: iso(view.endedAt) },
-    result: result === undefined ? undefined : decode(result),
     error: error === undefined ? undefined : { name: error.name, code: error.code, message: error.message },
+  })
+}
+
+function keptView(view: StoredView, decode: (encoded: Encoded) => unknown): RequestView {
+  const { result, metadata } = view
+  return defined({
+    ...keptLineOf(view),
+    result: result === undefined ? undefined : decode(result),
     metadata: metadata === undefined ? undefined : decode(metadata),
   })
 }

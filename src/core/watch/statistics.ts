@@ -80,6 +80,10 @@ export class Statistics {
     this.storing[tier] = (this.storing[tier] as number) + by
   }
 
+  get storingInAll(): number {
+    return sum(this.storing)
+  }
+
   /** One was not admitted after all. */
   takesBack(tier: number): void {
     this.admitted[tier] = (this.admitted[tier] as number) - 1
@@ -126,7 +130,7 @@ export class Statistics {
 
   totals(): Totals {
     return {
-      admitted: sum(this.admitted) - sum(this.storing),
+      admitted: sum(this.admitted) - this.storingInAll,
       rejected: sum([...this.#rejected.values()].map(sum)),
       joined: this.joined,
       retries: this.retries,

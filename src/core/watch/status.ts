@@ -1,8 +1,9 @@
 /**
  * How does it stand? The snapshot of an executor: plain and JSON-ready. Step 7 of 7.
  */
+
+import type { KeptStatus } from '../keeper.ts'
 import { type ByPriority, byPriority } from '../priority.ts'
-import type { StoreStatus } from '../store.ts'
 import type { Statistics, StatisticsStatus } from './statistics.ts'
 
 /** Where an executor is in its life. */
@@ -42,20 +43,6 @@ export interface ExecutorStatus extends StatisticsStatus {
   readonly oldestWaitMsByPriority: ByPriority<number>
   /** How often a listener has thrown. */
   readonly listenerErrors: number
-}
-
-/** What an executor says of its store. */
-export interface KeptStatus extends StoreStatus {
-  /** Requests that are not admitted yet, since they are not recorded. */
-  readonly storing: number
-  /** Does what was kept still come back? Nothing starts before. */
-  readonly recovering: boolean
-  /** How many have come back. */
-  readonly recovered: number
-  /** How many stay in the store for the next start, since the executor has closed. */
-  readonly parked: number
-  /** Requests in the store whose kind nobody handles here. */
-  readonly unhandled: readonly { readonly kind: string; readonly live: number }[]
 }
 
 /** Whom to ask. */

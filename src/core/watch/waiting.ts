@@ -66,7 +66,7 @@ class View<Req, Metadata> implements WaitingRequest<Req, Metadata> {
   }
 
   get attempt(): number {
-    return this.#record.attemptsWith(this.#record.attempt)
+    return this.#record.attemptsWith()
   }
 
   get cost(): number {

@@ -25,6 +25,7 @@ export async function untilAccepted(told: Told, work: () => Promise<unknown>): P
     } catch (error) {
       if (!(error instanceof StoreUnavailableError)) throw error
       told.refusals++
+      // Between two tries, as the real disk takes its time: nothing is judged by it.
       await new Promise((resolve) => setTimeout(resolve, 5))
     }
   }
