@@ -40,7 +40,7 @@ export interface Keeper {
   /** It has its place: it is admitted as soon as it is recorded. */
   stores(record: RequestRecord): void
   /** It has its slot: `go` is called when the beginning of its attempt is recorded, or when it has ended. */
-  startsWhenKept(record: RequestRecord, go: () => void): void
+  waits(record: RequestRecord, go: () => void): void
   /** An attempt has failed, and there will be another. */
   retries(record: RequestRecord, error: unknown, delayMs: number): void
   /** It has another priority. */

@@ -36,7 +36,7 @@ export class Attempts {
     this.#park = park
   }
 
-  startsWhenKept(record: RequestRecord, go: () => void): void {
+  waits(record: RequestRecord, go: () => void): void {
     const stored = storedOf(record)
     stored.go = go
     // Else it is recorded with its admission.

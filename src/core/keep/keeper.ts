@@ -187,8 +187,8 @@ export class StoreKeeper implements Keeper {
     this.#admissions.stores(record)
   }
 
-  startsWhenKept(record: RequestRecord, go: () => void): void {
-    this.#attempts.startsWhenKept(record, go)
+  waits(record: RequestRecord, go: () => void): void {
+    this.#attempts.waits(record, go)
   }
 
   retries(record: RequestRecord, error: unknown, delayMs: number): void {

@@ -88,7 +88,7 @@ export interface DispatchParts {
         returned(record: RequestRecord): void
       }
     | undefined
-  readonly keeper: { startsWhenKept(record: RequestRecord, go: () => void): void } | undefined
+  readonly keeper: { waits(record: RequestRecord, go: () => void): void } | undefined
   /** Arms the alarm for what is due next. */
   setAlarm(now: number): void
   inAnotherTurn(callback: () => void): void
@@ -192,8 +192,8 @@ export class Dispatch implements PoolHost {
   #tellStarted(record: RequestRecord): void {
     const { tell, timeline } = this.#parts
     const { timedFrom, enqueuedAt } = record
-    const attempt = record.attemptsWith()
-    tell.of(record, 'started', { waitMs: timeline.now() - timedFrom, delayMs: timedFrom - enqueuedAt, attempt })
+    const times = { waitMs: timeline.now() - timedFrom, delayMs: timedFrom - enqueuedAt }
+    tell.of(record, 'started', { ...times, attempt: record.attemptsWith() })
   }
 
   began({ deadline, startedAt }: RunTimes): void {
@@ -234,8 +234,7 @@ export class Dispatch implements PoolHost {
   }
 
   progressed(record: RequestRecord, { fraction: progress, message }: RunProgress): void {
-    const attempt = record.attemptsWith()
-    this.#parts.tell.of(record, 'progress', { attempt, progress, message })
+    this.#parts.tell.of(record, 'progress', { attempt: record.attemptsWith(), progress, message })
   }
 
   vacated(): void {
@@ -276,8 +275,8 @@ export class Dispatch implements PoolHost {
     this.schedule()
   }
 
-  startsWhenKept(record: RequestRecord, go: () => void): void {
-    this.#parts.keeper?.startsWhenKept(record, go)
+  waits(record: RequestRecord, go: () => void): void {
+    this.#parts.keeper?.waits(record, go)
   }
 
   passed(): void {

@@ -15,7 +15,7 @@ export interface PoolHost {
   /** A request is about to run: fills in its times. False: it has been ended meanwhile, and must not run. */
   begin(record: RequestRecord, times: RunTimes): boolean
   /** Of one that a store keeps: it has its slot, and `go` is called when the store knows that it begins, or when it has ended. */
-  startsWhenKept?(record: RequestRecord, go: () => void): void
+  waits?(record: RequestRecord, go: () => void): void
   /** Its executor was called, and has not answered yet. */
   began(times: RunTimes): void
   /** Its call has settled. The slot is still held: for the next one, or, if it is not free, until this one is `freed`. */

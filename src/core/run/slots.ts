@@ -302,7 +302,7 @@ export class Slots<Req, Res> implements RunOwner {
       extras.slot = slot
       if (this.#claimed !== undefined) this.#lend(slot)
       if (extras.stored !== undefined) {
-        host.startsWhenKept?.(record, () => this.#goesOn(slot, record))
+        host.waits?.(record, () => this.#goesOn(slot, record))
         return true
       }
     }

@@ -59,45 +59,50 @@ export async function findIn(parts: FindParts, id: string): Promise<RequestView 
   const record = parts.parties.byId(id)
   if (record !== undefined) return liveView(record, parts)
   const { keeper } = parts
-  const view = await keeper?.find(id)
-  return view === undefined ? undefined : keptView(view, (encoded) => keeper?.decode(encoded))
+  if (keeper === undefined) return undefined
+  const view = await keeper.find(id)
+  return view === undefined ? undefined : keptView(view, keeper)
 }
 
 function liveView(record: RequestRecord, { settings, timeline }: FindParts): RequestView {
   const { extras, id, priority, progress, startedAt, stateOfAll, status, attempt } = record
   const now = timeline.now()
-  const iso = (at: number): string => new Date(Date.now() - (now - at)).toISOString()
+  // From the executor's clock to that of the wall.
+  const sinceMs = Date.now() - now
   const ranFrom = stateOfAll === 'running' ? startedAt : undefined
   const state = status === State.HELD && attempt === 1 && stateOfAll === 'waiting' ? 'held' : stateOfAll
   return defined({
     ...{ id, queue: settings.name, kind: extras?.later?.kind, state, priority, generation: extras?.stored?.seq ?? 0 },
     attempts: record.attemptsWith(ranFrom === undefined ? attempt - 1 : attempt),
-    ...{ position: record.position(), progress: progressOf(progress), submittedAt: iso(record.enqueuedAt) },
-    startedAt: startedAt === undefined ? undefined : iso(startedAt),
+    ...{
+      position: record.position(),
+      progress: progressOf(progress),
+      submittedAt: iso(sinceMs + record.enqueuedAt) as string,
+    },
+    startedAt: startedAt === undefined ? undefined : iso(sinceMs + startedAt),
     waitMs: Math.max((ranFrom ?? now) - record.timedFrom, 0),
     runMs: ranFrom === undefined ? undefined : now - ranFrom,
     metadata: record.metadata,
   })
 }
 
+function iso(at: number | undefined): string | undefined {
+  return at === undefined ? undefined : new Date(at).toISOString()
+}
+
 /** What a store keeps of one, without what costs to decode. */
 export function keptLineOf(view: StoredView): RequestView {
   const { id, queue, kind, state, priority, key, generation, attempts, waitMs, runMs, slot, error } = view
-  const iso = (at: number | undefined) => (at === undefined ? undefined : new Date(at).toISOString())
-  return defined({
+  return {
     ...{ id, queue, kind, state, priority, key, generation, attempts, waitMs, runMs, slot },
     ...{ submittedAt: iso(view.submittedAt) as string, startedAt: iso(view.startedAt), endedAt: iso(view.endedAt) },
-    error: error === undefined ? undefined : { name: error.name, code: error.code, message: error.message },
-  })
+    error: error && { name: error.name, code: error.code, message: error.message },
+  }
 }
 
-function keptView(view: StoredView, decode: (encoded: Encoded) => unknown): RequestView {
-  const { result, metadata } = view
-  return defined({
-    ...keptLineOf(view),
-    result: result === undefined ? undefined : decode(result),
-    metadata: metadata === undefined ? undefined : decode(metadata),
-  })
+function keptView(view: StoredView, keeper: NonNullable<FindParts['keeper']>): RequestView {
+  const read = (encoded: Encoded | undefined) => (encoded === undefined ? undefined : keeper.decode(encoded))
+  return defined({ ...keptLineOf(view), result: read(view.result), metadata: read(view.metadata) })
 }
 
 function progressOf(progress: RunProgress | undefined): RequestView['progress'] {
