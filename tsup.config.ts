@@ -1,3 +1,4 @@
+import { globSync } from 'node:fs'
 import { isBuiltin as isBuiltinModule } from 'node:module'
 import { defineConfig, type Options } from 'tsup'
 
@@ -35,7 +36,11 @@ const builtinsOfWs: Plugin = {
 
 export default defineConfig({
   // src/index.ts, and one entry for each folder beside core: the folder's name is the subpath's.
-  entry: ['src/index.ts', 'src/*/index.ts'],
+  // By name and in order: a list is searched for on the disk, which answers in another order each time, and so would
+  // the imports of what is built be.
+  entry: Object.fromEntries(
+    ['src/index.ts', ...globSync('src/*/index.ts').sort()].map((file) => [file.slice('src/'.length, -'.ts'.length), file]),
+  ),
   format: ['esm', 'cjs'],
   // For `await using`: so the declarations compile whatever `lib` a consumer has, and without @types/node, which says the same.
   dts: { banner: '/// <reference lib="esnext.disposable" />' },
