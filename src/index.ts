@@ -50,6 +50,13 @@ export {
   type LetterSource,
   type Requeued,
 } from './core/settle/dead-letters.ts'
+export {
+  type BoxSource,
+  type DeadLetterBox,
+  type DeadLetterQuery,
+  type DeadLetterView,
+  deadLetters,
+} from './core/settle/dead-letter-box.ts'
 export { keeper } from './core/keep/make-keeper.ts'
 export { type BatchAnswer, type BatchOptions, batched } from './core/run/batched.ts'
 export type { RetryPolicy, RetryQuestion } from './core/settle/retry.ts'

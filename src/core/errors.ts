@@ -137,9 +137,9 @@ export class DuplicateRequestError extends NotAdmittedError {
   declare readonly code: 'TRIAGE_DUPLICATE_REQUEST'
   readonly reason: DuplicateReason
 
-  constructor(subject: ErrorSubject, reason: DuplicateReason = 'live') {
+  constructor(subject: ErrorSubject, reason: DuplicateReason = 'live', hasEnded = reason === 'completed') {
     const other = reason === 'payload' ? ', with another payload' : ''
-    const how = reason === 'completed' ? 'has completed' : 'is live'
+    const how = hasEnded ? 'has completed' : 'is live'
     super('TRIAGE_DUPLICATE_REQUEST', `A request with the id '${subject.requestId}' ${how} already${other}`, subject)
     this.reason = reason
   }

@@ -62,6 +62,8 @@ export interface Keeper {
   decode(encoded: Encoded): unknown
   /** Gives a dead letter a new life here. False: there is none. */
   requeue(id: string, generation: number | undefined): Promise<boolean>
+  /** Forgets a dead letter. False: there is none. */
+  discard(id: string, generation: number | undefined): Promise<boolean>
   /** The executor begins to close: without drain nobody waits for what has not come back. */
   shuts(): void
   /** The executor has closed. */

@@ -321,9 +321,19 @@ export class QueuedExecutor<Req = unknown, Res = unknown, Metadata = unknown, In
    * Gives a dead letter of the store a new life, with no attempts.
    * @param generation only this one
    * @returns false when there is none (any more), when it is corrupt, while another request with its id is live, and without a store
+   * @throws {QueueClosedError} through the promise
    */
   requeue(id: string, generation?: number): Promise<boolean> {
     return this.#engine.keeper?.requeue(id, generation) ?? Promise.resolve(false)
+  }
+
+  /**
+   * Forgets a dead letter of the store.
+   * @param generation only this one
+   * @returns false when there is none (any more), and without a store
+   */
+  discard(id: string, generation?: number): Promise<boolean> {
+    return this.#engine.keeper?.discard(id, generation) ?? Promise.resolve(false)
   }
 
   /** Resolves as soon as nothing waits or runs. Stuck slots, whose callers were answered, are not waited for. */

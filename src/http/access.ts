@@ -104,7 +104,12 @@ export class Access {
   }
 
   async #identified(facts: RequestFacts): Promise<Principal | undefined> {
-    const principal = await this.#parts.identify?.(facts)
+    let principal: Principal | undefined
+    try {
+      principal = await this.#parts.identify?.(facts)
+    } catch (error) {
+      throw Object.assign(new HttpProblem(503, 'AUTH_UNAVAILABLE'), { cause: error })
+    }
     if (principal === undefined || principal === null) return undefined
     if (!namePattern.test(principal.name) || !levels.includes(principal.level)) return undefined
     return { name: principal.name, level: principal.level }

@@ -4,6 +4,7 @@
  * Nothing is thrown out of here: whatever goes wrong is an answer.
  */
 import { randomBytes } from 'node:crypto'
+import { isTriageError } from '../core/any-triage-error.ts'
 import { isAtLeast, type Principal, unauthorized } from './access.ts'
 import type { Buckets } from './buckets.ts'
 import type { Answer, Exchange } from './exchange.ts'
@@ -31,6 +32,7 @@ interface Progress {
   queue: string | undefined
   id: string | undefined
   headers: Record<string, string>
+  error?: unknown
 }
 
 const anonymous: Principal = Object.freeze({ name: 'anonymous', level: 'viewer' })
@@ -68,6 +70,7 @@ export class Dispatch {
       const call = await this.#checked(exchange, progress)
       answer = await (progress.route as Route).handle(call)
     } catch (error) {
+      progress.error = error
       answer = answerOf(error, this.#parts.service.settings.exposeErrors && progress.principal !== undefined)
     }
     const shown = progress.route?.isDocument === true ? ofDocuments : always
@@ -184,11 +187,18 @@ export class Dispatch {
         ms: Math.round(ms * 10) / 10,
         principal: principal?.name,
         traceId,
+        error: status >= 500 ? causeOf(progress.error) : undefined,
       })
     } catch {
       // A logger that fails must not cost the answer.
     }
   }
+}
+
+/** What an operator wants to know of an answer that is no refusal by design. */
+function causeOf(error: unknown): unknown {
+  if (error instanceof HttpProblem) return error.cause
+  return isTriageError(error) ? undefined : error
 }
 
 function tooMany(ms: number): HttpProblem {

@@ -36,6 +36,7 @@ export interface ServedExecutor {
   /** All that was acknowledged is on disk. */
   flushed?(): Promise<void>
   requeue?(id: string, generation?: number | undefined): Promise<boolean>
+  discard?(id: string, generation?: number | undefined): Promise<boolean>
   /** Of these its `store`. */
   readonly settings?: object | undefined
   waiting?(): Iterable<WaitingRequest<unknown, unknown>>

@@ -42,7 +42,7 @@ export interface Kept {
   /** A dead letter, once more; its generation was looked at. */
   requeue(id: string, generation: number): Promise<Change>
   /** Forgets a dead letter. */
-  discard(id: string): Promise<Change>
+  discard(id: string, generation: number | undefined): Promise<Change>
 }
 
 /** In memory. */
@@ -168,8 +168,9 @@ export class KeptInStore implements Kept {
     return (await this.#executor.requeue?.(id, generation)) === true ? 'done' : 'not-dead'
   }
 
-  async discard(): Promise<Change> {
-    return 'not-offered'
+  async discard(id: string, generation: number | undefined): Promise<Change> {
+    if (this.#executor.discard === undefined) return 'not-offered'
+    return (await this.#executor.discard(id, generation)) ? 'done' : 'not-dead'
   }
 }
 

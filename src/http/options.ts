@@ -37,6 +37,8 @@ export interface AccessLine {
   readonly ms: number
   readonly principal: string | undefined
   readonly traceId: string | undefined
+  /** What a function of yours, or a bug, has thrown, when the answer is a 5xx. It may hold what a client has sent. */
+  readonly error: unknown
 }
 
 export interface HttpAppOptions {

@@ -41,6 +41,7 @@ export const problemCodes = {
   METHOD_OVERRIDE: 'A header asks for another method. None is taken for another here.',
   UNAUTHORIZED: 'There is no token, or one that is not known.',
   FORBIDDEN: 'Who asks has not the level that it needs.',
+  AUTH_UNAVAILABLE: 'Who asks can not be found out: the function that tells it has failed.',
   CROSS_ORIGIN: 'A page of another origin asks.',
   NOT_FOUND: 'There is no such route, queue or request, or it is not kept any more.',
   METHOD_NOT_ALLOWED: 'The route has other methods: `Allow` names them.',

@@ -207,7 +207,7 @@ export class ServedQueue {
 
   /** Forgets a dead letter. */
   async discard(id: string, generation: number | undefined, isDryRun = false): Promise<Change> {
-    return (await this.#barredDead(id, generation)) ?? (isDryRun ? 'done' : this.kept.discard(id))
+    return (await this.#barredDead(id, generation)) ?? (isDryRun ? 'done' : this.kept.discard(id, generation))
   }
 
   async #barredDead(id: string, generation: number | undefined): Promise<Change | undefined> {

@@ -139,7 +139,7 @@ function knownAnswer(queue: ServedQueue, id: string, request: unknown): { readon
   const ended = queue.answerTo(id)
   if (ended === undefined) return undefined
   if (ended.digest !== undefined && ended.digest !== digestOf(request)) {
-    throw new DuplicateRequestError({ queue: queue.name, requestId: id, priority: ended.priority }, 'payload')
+    throw new DuplicateRequestError({ queue: queue.name, requestId: id, priority: ended.priority }, 'payload', true)
   }
   return ended
 }

@@ -6,6 +6,7 @@ import { resolve } from 'node:path'
 import { OptionsError } from '../core/errors.ts'
 import { requireFree } from '../core/keep/keep-options.ts'
 import { keeper } from '../core/keep/make-keeper.ts'
+import { readQuery } from '../core/keep/store-query.ts'
 import type {
   Encoded,
   LiveRecord,
@@ -125,7 +126,7 @@ export class FileStore implements SqliteStore {
   }
 
   async list(query: StoreQuery & { readonly queue?: string } = {}): Promise<StorePage> {
-    const { queue, ...rest } = query
+    const { queue, ...rest } = readQuery(query)
     return await this.#link.ask({ what: 'list', queue, query: rest })
   }
 

@@ -1,17 +1,18 @@
 /**
  * What the tables say, for whoever asks.
  */
+import { seqOf } from '../core/keep/store-query.ts'
 import { priorityOf, tierOf } from '../core/priority.ts'
 import type { RecoveredPage, StoredView, StorePage, StoreQuery, StoreStats } from '../core/store.ts'
 import { bytesOf } from './codec.ts'
 import { type Database, oneValue, type Row, Statements, type Value } from './database.ts'
-import { corrupt, Fault } from './fault.ts'
+import { corrupt } from './fault.ts'
 import { countsOf, liveOf, META_COLUMNS, type Meta, metaOf } from './meta.ts'
 import { deadView, keptView, liveRecordOf, liveView } from './records.ts'
 import { type DeadRow, deadSum, isIntact, type KeptRow, keptSum, LIVE_COLUMNS, type LiveRow } from './rows.ts'
 import type { Question } from './wire.ts'
 
-const MAX_LIMIT = 1_000
+const EXPORT_PAGE = 1_000
 /** A page of large records is shorter. */
 const PAGE_BYTES = 8 * 1024 * 1024
 const DAY_MS = 24 * 60 * 60_000
@@ -97,8 +98,7 @@ export class Reader {
   }
 
   #list(queue: string | undefined, query: StoreQuery): StorePage {
-    const { state, priority, id, error, cursor } = query
-    const limit = Math.min(Math.max(Math.floor(query.limit ?? 100), 1), MAX_LIMIT)
+    const { state, priority, id, error, cursor, limit = 100 } = query
     const where: string[] = []
     const values: Value[] = []
     const and = (condition: string, ...more: Value[]) => {
@@ -106,7 +106,7 @@ export class Reader {
       values.push(...more)
     }
     if (queue !== undefined) and('queue = ?', queue)
-    if (cursor !== undefined) and('seq < ?', cursorOf(cursor))
+    if (cursor !== undefined) and('seq < ?', seqOf(cursor))
     if (priority !== undefined) and('tier = ?', tierOf(priority))
     if (id !== undefined) and('substr(id, 1, length(?)) = ?', id, id)
     const found: StoredView[] = []
@@ -154,7 +154,7 @@ export class Reader {
     const views: StoredView[] = []
     let bytes = 0
     for (const row of this.#statements
-      .of(`SELECT * FROM ${table} WHERE seq > ? ORDER BY seq LIMIT ${MAX_LIMIT}`)
+      .of(`SELECT * FROM ${table} WHERE seq > ? ORDER BY seq LIMIT ${EXPORT_PAGE}`)
       .iterate(after)) {
       const view = viewOf(table, row)
       views.push(view)
@@ -189,18 +189,6 @@ function tablesOf(state: StoreQuery['state']): readonly ('live' | 'ended' | 'dea
   if (state === undefined) return ['live', 'ended', 'dead']
   if (state === 'live' || state in LIVE_STATES) return ['live']
   return state === 'dead' ? ['dead'] : ['ended']
-}
-
-function cursorOf(cursor: string): number {
-  const seq = Number.parseInt(cursor, 36)
-  if (!/^[0-9a-z]{1,12}$/.test(cursor) || !Number.isSafeInteger(seq)) {
-    throw new Fault({
-      kind: 'options',
-      why: 'a cursor that a page has given',
-      option: { path: 'cursor', received: cursor },
-    })
-  }
-  return seq
 }
 
 /** One that has changed on the disk is shown without what can't be trusted. */

@@ -2,6 +2,7 @@
  * The part of one executor.
  */
 import { InvalidRequestError } from '../core/errors.ts'
+import { readQuery } from '../core/keep/store-query.ts'
 import { storedError } from '../core/keep/stored-error.ts'
 import { tierOf } from '../core/priority.ts'
 import type {
@@ -130,7 +131,7 @@ export class SqliteQueue implements QueueStore {
   }
 
   async list(query: StoreQuery = {}): Promise<StorePage> {
-    return await this.#parts.link.ask({ what: 'list', queue: this.name, query })
+    return await this.#parts.link.ask({ what: 'list', queue: this.name, query: readQuery(query) })
   }
 
   async stats(): Promise<StoreStats> {

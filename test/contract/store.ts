@@ -385,7 +385,13 @@ export function storeContract(name: string, open: OpenStore): void {
         cursor = page.cursor
       } while (cursor !== undefined)
       expect(all).toEqual(Array.from({ length: 12 }, (_, i) => `r${11 - i}`))
-      await expect(store.list({ cursor: 'no cursor!' })).rejects.toThrow(OptionsError)
+      for (const query of [
+        ...[{ cursor: 'no cursor!' }, { cursor: 7 }, { limit: Number.NaN }, { limit: '5' }, { state: 'failed' }],
+        ...[{ priority: 'huge' }, { id: 7 }, { error: 7 }, { queue: 7 }, { states: ['dead'] }, 'dead'],
+      ]) {
+        await expect(store.list(query as never), JSON.stringify(query)).rejects.toThrow(OptionsError)
+      }
+      await expect(queue.list({ state: 'gone' as never })).rejects.toThrow("Option 'state': expected one of 'held', ")
       // The store is still open.
       expect((await store.stats()).expired).toBe(1)
     })

@@ -1,6 +1,6 @@
 /** Who may do what: every route, method, level and content type; ids of others; tokens, sessions, and where it listens. */
 import { QueuedExecutor } from 'triage-queue'
-import { httpApp, type Level, listen } from 'triage-queue/http'
+import { type AccessLine, httpApp, type Level, listen } from 'triage-queue/http'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { routes } from '../../src/http/table.ts'
 import { seeded } from '../support/seeded.ts'
@@ -168,6 +168,16 @@ describe('a token', () => {
       level: 'operator',
     })
     expect((await ask('/v1/session', { headers: { 'x-user': 'e~ve' } })).body.level).toBe('viewer')
+  })
+
+  test('a judge that fails is a 503, and the log says why', async () => {
+    const lines: AccessLine[] = []
+    const identify = () => Promise.reject(new Error('the directory is down'))
+    const { ask } = await serve({ app: { auth: { identify }, log: (line) => lines.push(line) } })
+    const { status, body, text } = await ask('/v1/queues')
+    expect([status, body.code]).toEqual([503, 'AUTH_UNAVAILABLE'])
+    expect(text).not.toContain('directory')
+    expect(lines).toMatchObject([{ status: 503, error: { message: 'the directory is down' } }])
   })
 
   test('is in no error of bad options', () => {

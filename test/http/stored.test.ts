@@ -83,12 +83,27 @@ test('its dead letters are listed, shown and requeued in their generation', { ti
   const requeue = (etag: string) =>
     ask(`${own('sam~k')}/requeue`, { as: 'olga', method: 'POST', headers: { 'if-match': etag } })
   expect((await requeue('"999"')).status).toBe(412)
+  const discard = (as: string, etag: string) =>
+    ask(own('sam~k'), { as, method: 'DELETE', headers: { 'if-match': etag } })
+  expect((await discard('ada', '"999"')).status).toBe(412)
+  expect((await discard('olga', record.headers.etag as string)).status).toBe(409)
   isWell = true
   expect((await requeue(record.headers.etag as string)).status).toBe(200)
   const after = await ask(own('k'), { as: 'sam', headers: { prefer: 'wait=10' } })
   expect(after.body).toMatchObject({ state: 'completed', result: { token: 'x', q: 1 } })
   expect((await requeue(record.headers.etag as string)).status).toBe(412)
   expect((await requeue(after.headers.etag as string)).body.code).toBe('NOT_DEAD')
+})
+
+test('an admin deletes a dead letter', { timeout: 240_000 }, async () => {
+  const { ask } = await start(join(folder(), 'store.db'), async () => Promise.reject(new Error('no')))
+  const headers = { prefer: 'wait=10', 'idempotency-key': 'k' }
+  expect((await ask('/process', { as: 'sam', body: { q: 1 }, headers })).status).toBe(502)
+  const { headers: seen } = await ask(own('sam~k'), { as: 'olga' })
+  const discard = () => ask(own('sam~k'), { as: 'ada', method: 'DELETE', headers: { 'if-match': seen.etag as string } })
+  expect((await discard()).body).toMatchObject({ id: 'sam~k', deleted: true })
+  expect((await discard()).status).toBe(404)
+  expect((await ask('/v1/queues/llm/requests?state=dead', { as: 'vera' })).body.counts.dead).toBe(0)
 })
 
 test('pages through live and ended ones show none twice and leave none out', { timeout: 240_000 }, async () => {

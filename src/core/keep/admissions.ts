@@ -163,7 +163,7 @@ export class Admissions {
     const twin = this.#parts.parties.byId(record.lastId)
     if (twin === undefined || twin === record || admission.as !== 'live') {
       const reason = admission.as === 'payload' ? 'payload' : 'live'
-      this.#refuses(record, stored, new DuplicateRequestError(subjectOf(record), reason))
+      this.#refuses(record, stored, new DuplicateRequestError(subjectOf(record), reason, isEnded))
       return
     }
     this.#takesBack(record, stored)
@@ -177,7 +177,7 @@ export class Admissions {
     const view = kinds.size > 0 ? await this.#queue.find(record.lastId) : undefined
     if (record.ended) this.#cameForNothing(record, stored, known)
     else if (view !== undefined && view.kind !== record.extras?.later?.kind) {
-      this.#refuses(record, stored, new DuplicateRequestError(subjectOf(record), 'payload'))
+      this.#refuses(record, stored, new DuplicateRequestError(subjectOf(record), 'payload', true))
     } else this.#replays(record, stored, known)
   }
 

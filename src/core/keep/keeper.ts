@@ -14,6 +14,7 @@
  * nobody waits for ever (`telling.ts`). What was kept before comes back first of all (`recovery.ts`).
  */
 import { MAX_DELAY_MS } from '../clock.ts'
+import { QueueClosedError } from '../errors.ts'
 import type { Keeper, KeeperMeans, KeptStatus, RunOf } from '../keeper.ts'
 import type { RequestRecord } from '../request-record.ts'
 import { State } from '../request-state.ts'
@@ -90,7 +91,7 @@ export class StoreKeeper implements Keeper {
     this.#admissions = admissions
     this.#telling = telling
     this.#ends = new Ends(parts, queue, isDurable, { admissions, attempts, telling })
-    queue.arrived = (record) => recovery.arrives(record)
+    queue.arrived = (record) => void recovery.arrives(record)
     this.#unwatch = store.watch((event) => this.#hears(event))
     this.#holds()
     this.#comesBack()
@@ -230,9 +231,15 @@ export class StoreKeeper implements Keeper {
   }
 
   async requeue(id: string, generation: number | undefined): Promise<boolean> {
+    const { closing, settings } = this.#parts
+    if (closing.begun) throw new QueueClosedError({ queue: settings.name, requestId: id })
     const live = await this.#queue.requeue(id, generation)
-    if (live !== undefined) await this.#recovery.comesBack(live)
+    if (live !== undefined) await this.#recovery.arrives(live)
     return live !== undefined
+  }
+
+  discard(id: string, generation: number | undefined): Promise<boolean> {
+    return this.#queue.discard(id, generation)
   }
 
   flushed(): Promise<void> {

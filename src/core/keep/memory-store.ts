@@ -28,6 +28,7 @@ import { keeper } from './make-keeper.ts'
 import { decode, MemoryQueue, type Shelves } from './memory-queue.ts'
 import { Minutes } from './minutes.ts'
 import { type Shared, Shelf } from './shelf.ts'
+import { readQuery, seqOf } from './store-query.ts'
 
 export interface MemoryStoreOptions {
   /**
@@ -46,7 +47,6 @@ export interface MemoryStore extends ReadableStore {
 }
 
 const DAY_MS = 24 * 60 * 60_000
-const MAX_LIMIT = 1_000
 const NAME = 'memory'
 
 /**
@@ -135,8 +135,7 @@ class Memory implements MemoryStore, Shelves {
   }
 
   async list(query: StoreQuery & { readonly queue?: string | undefined } = {}): Promise<StorePage> {
-    const { queue, state, priority, id = '', error, cursor } = query
-    const limit = Math.min(Math.max(Math.floor(query.limit ?? 100), 1), MAX_LIMIT)
+    const { queue, state, priority, id = '', error, cursor, limit } = readQuery(query)
     const before = cursor === undefined ? Infinity : seqOf(cursor)
     const tier = priority === undefined ? undefined : tierOf(priority)
     // What is too old is dropped first.
@@ -216,9 +215,3 @@ class Memory implements MemoryStore, Shelves {
 }
 
 const COUNTED = ['live', 'completed', 'expired', 'cancelled', 'shed', 'dead'] as const
-
-function seqOf(cursor: string): number {
-  const seq = Number.parseInt(cursor, 36)
-  if (/^[0-9a-z]{1,12}$/.test(cursor) && Number.isSafeInteger(seq)) return seq
-  throw new OptionsError('cursor', 'a cursor that a page has given', cursor)
-}

@@ -89,9 +89,9 @@ export class Recovery {
     return undefined
   }
 
-  /** One that was requeued through the store itself. Where nothing is admitted any more it stays there. */
-  arrives(live: LiveRecord): void {
-    if (!this.#parts.closing.begun) void this.comesBack(live)
+  /** One that was requeued. Where nothing is admitted any more it stays in the store. */
+  async arrives(live: LiveRecord): Promise<void> {
+    if (!this.#parts.closing.begun) await this.comesBack(live)
   }
 
   async comesBack(live: LiveRecord): Promise<void> {

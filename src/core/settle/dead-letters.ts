@@ -68,7 +68,7 @@ export interface Requeued<Req> {
 }
 
 /** So many are submitted in one turn of the event loop. */
-const AT_A_STRETCH = 256
+export const AT_A_STRETCH = 256
 
 /** The dead letters of an executor, from now on; in memory. */
 export class DeadLetters<Req, Handle> implements Iterable<DeadLetter<Req>> {

@@ -44,7 +44,7 @@ describe('an admission', () => {
     await one?.stored
     await other?.stored
     await queue.flushed()
-    expect([queue.getStatus().store, await queue.requeue('a')]).toEqual([null, false])
+    expect([queue.getStatus().store, await queue.requeue('a'), await queue.discard('a')]).toEqual([null, false, false])
   })
 
   test('of one who joins is that of the request that is joined', async () => {
