@@ -24,6 +24,8 @@ for each generated one, scaled so that the whole replay asks for --load times wh
   --concurrency N   how many requests the queued way lets into the service       (2)
   --speed N         replay N times as fast as it was                             (60)
   --limit N         replay only the first N requests
+  --db FILE         the queued way keeps its requests in this SQLite file: one that waits is on disk before its caller
+                    is told, and what a killed run has left is done by the next one
   --json            the results as JSON; the progress goes to stderr
   --help            this text
 
@@ -47,6 +49,8 @@ export interface DemoArguments {
   readonly concurrency: number
   readonly speed: number
   readonly limit: number
+  /** Undefined: in memory. */
+  readonly db: string | undefined
   readonly json: boolean
   readonly help: boolean
 }
@@ -69,6 +73,7 @@ export function readArguments(argv: readonly string[]): DemoArguments {
     concurrency: integer('concurrency', values.concurrency, 1, 10_000) ?? 2,
     speed: number('speed', values.speed, 0.001, 1_000_000) ?? 60,
     limit: integer('limit', values.limit, 1, Number.MAX_SAFE_INTEGER) ?? Number.POSITIVE_INFINITY,
+    db: values.db,
     json: values.json ?? false,
     help: values.help ?? false,
   }
@@ -87,6 +92,7 @@ function parse(argv: readonly string[]) {
         concurrency: { type: 'string' },
         speed: { type: 'string' },
         limit: { type: 'string' },
+        db: { type: 'string' },
         json: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },

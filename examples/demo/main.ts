@@ -5,6 +5,8 @@
  * `trace.ts` say who calls it and when, `tally.ts` and `report.ts` what came of it.
  */
 import { basename } from 'node:path'
+import { isTriageError } from '../../src/index.ts'
+import { openStore } from '../../src/sqlite/index.ts'
 import { type DemoArguments, HELP, InputError, readArguments } from './arguments.ts'
 import { discrepancies } from './conservation.ts'
 import { count } from './format.ts'
@@ -15,7 +17,7 @@ import { asJson } from './report-json.ts'
 import { Service } from './service-client.ts'
 import { readTrace, type Trace, tiersOf } from './trace.ts'
 import { verdict } from './verdict.ts'
-import { callDirectly, callQueued, type Results } from './ways.ts'
+import { callDirectly, callQueued, finishLeft, type Results, type Watch, type WayResult } from './ways.ts'
 
 // `npm run demo | head`: nobody reads on.
 process.stdout.on('error', () => process.exit(0))
@@ -27,7 +29,9 @@ try {
 } catch (error) {
   const isInput = error instanceof InputError
   process.exitCode = isInput ? 2 : 1
-  console.error(isInput ? `demo: ${error.message}\nTry: npm run demo -- --help` : error)
+  if (isInput) console.error(`demo: ${error.message}\nTry: npm run demo -- --help`)
+  // Such as a store that another demo has: it says what to do.
+  else console.error(isTriageError(error) ? `demo: ${error.message}` : error)
 }
 
 async function demo(wanted: DemoArguments): Promise<void> {
@@ -53,15 +57,29 @@ async function demo(wanted: DemoArguments): Promise<void> {
     const { tiers } = plan
     const directly = await callDirectly(service, plan, (...now) => progress.start('directly', tiers, ...now))
     progress.stop()
-    const queued = await callQueued(service, plan, wanted.concurrency, (...now) =>
-      progress.start('queued', tiers, ...now),
-    )
+    const queued = await queuedWay(service, plan, wanted, (...now) => progress.start('queued', tiers, ...now), out)
     progress.stop()
     finish({ tiers, directly, queued }, plan, wanted)
   } finally {
     progress.stop()
     service.stop()
   }
+}
+
+/** With `--db` the store is opened first, and what the run before has left in it is done. */
+async function queuedWay(
+  service: Service,
+  plan: Plan,
+  { concurrency, db }: DemoArguments,
+  watch: Watch,
+  out: NodeJS.WriteStream,
+): Promise<WayResult> {
+  if (db === undefined) return callQueued(service, plan, { concurrency }, watch)
+  await using store = await openStore(db)
+  const left = await finishLeft(service, concurrency, store)
+  const kept = left === 0 ? 'nothing is left of a run before' : `${count(left)} of a run before are done now`
+  out.write(`store     ${db}: ${kept}\n`)
+  return await callQueued(service, plan, { concurrency, store }, watch)
 }
 
 function introduction(plan: Plan, { speed, seed }: DemoArguments, traces: readonly Trace[]): string {

@@ -1,7 +1,7 @@
 /**
  * Where is the difference? The two ways to call the service. All else is the same for both.
  */
-import { type ExecutorStatus, type Priority, QueuedExecutor } from '../../src/index.ts'
+import { type ExecutorStatus, type Priority, QueuedExecutor, type Store } from '../../src/index.ts'
 import type { Watched } from '../../src/terminal/index.ts'
 import { type Arrival, DEADLINE_MS, send } from './load.ts'
 import type { Plan } from './plan.ts'
@@ -41,10 +41,18 @@ export async function callDirectly(service: Service, plan: Plan, watch: Watch): 
   )
 }
 
+/** What the queued way needs to know. */
+interface QueuedWay {
+  readonly concurrency: number
+  readonly store?: Store | undefined
+}
+
 /** Each caller asks the executor, which gives up for him. */
-export async function callQueued(service: Service, plan: Plan, concurrency: number, watch: Watch): Promise<WayResult> {
+export async function callQueued(service: Service, plan: Plan, way: QueuedWay, watch: Watch): Promise<WayResult> {
+  const { concurrency, store } = way
   const executor = new QueuedExecutor(({ bytes }: Arrival, run) => service.compress(bytes, run.signal), {
     name: 'demo',
+    store,
     // As many as keep the service busy, and no more: what waits, waits here, where the urgent may pass.
     concurrency,
     // What the service can do in 0.4 s: who comes when so many wait is better told now than after the deadline.
@@ -69,6 +77,16 @@ export async function callQueued(service: Service, plan: Plan, concurrency: numb
   )
   await executor.close()
   return { ...result, status: executor.getStatus() }
+}
+
+/** Does what a run before has left in the store. @returns how much that was */
+export async function finishLeft(service: Service, concurrency: number, store: Store): Promise<number> {
+  const executor = new QueuedExecutor(({ bytes }: Arrival) => service.compress(bytes), {
+    ...{ name: 'demo', concurrency, store },
+  })
+  await executor.idle()
+  await executor.close()
+  return executor.getStatus().store?.recovered ?? 0
 }
 
 async function measureWaste(service: Service, tally: Tally, run: () => Promise<number>): Promise<WayResult> {

@@ -84,6 +84,17 @@ describe.concurrent('the demo', { timeout: 30_000 }, () => {
     await untilGone(url)
   })
 
+  test('with --db does what a killed run has left', async () => {
+    const { run, ended } = start('--seconds', '3', '--db', 'demo.db')
+    await expect.poll(() => run.stdout, { timeout: 25_000, interval: 10 }).toMatch(/^demo .*[1-9]\d* waiting/m)
+    expect(run.stdout).toContain('store     demo.db: nothing is left of a run before')
+    run.child.kill('SIGKILL')
+    await ended
+    const { code, stdout, stderr } = await finished('--seconds', '0.3', '--db', 'demo.db')
+    expect([code, stderr]).toEqual([0, ''])
+    expect(stdout).toMatch(/^store {5}demo\.db: [1-9]\d* of a run before are done now$/m)
+  })
+
   test.each([
     ['an unknown flag', ['--sped', '3'], "Unknown option '--sped'"],
     ['a flag without its value', ['--seconds'], '--seconds'],
