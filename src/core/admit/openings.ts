@@ -6,10 +6,14 @@
  *
  * That is the one that goes last of all that wait, by the order policy, if the newcomer goes before it:
  *
- *     a tier at a time, the lowest first (where an order compares across tiers: these of all tiers, then those)
- *       1 those that may not start yet and never started, the one that may start last first, and then those without a token
- *       2 those that stand in the queue, or could by now, the last one first
- *     and then those of 1 that others wait for by `after`
+ *     a tier at a time, the lowest first
+ *       1 those that may not start yet and never started, the one that may start last first
+ *       2 those without a token
+ *       3 those that stand in the queue, or could by now, the last one first
+ *     and then those of 1 and 2 that others wait for by `after`
+ *
+ * Where an order compares across tiers, 1 is that of all tiers, and there is one that stands last of all: those without a token go
+ * before it if they are of its tier, or of a lower one.
  *
  * A newcomer that may not start yet displaces only one that may start later still. The first that wait in a tier, as many as
  * `keptFor` says, are displaced by nobody of another tier.
@@ -139,9 +143,10 @@ export class Openings {
     // Those that wait for a token, and come after those of their tier whose time is known.
     const aside = queue.lastAside(place, skips, isNotAwaited)
     const standing = queue.lastBehind(newcomer, skips)
-    const first = [later, aside, standing].filter((each) => each !== undefined)
-    if (!queue.comparesTiers) first.sort((one, other) => other.tier - one.tier)
-    return [...first, awaited, queue.lastAside(place, skips, isAwaited)]
+    const before = queue.comparesTiers ? [later] : []
+    const first = [...(queue.comparesTiers ? [] : [later]), aside, standing].filter((each) => each !== undefined)
+    first.sort((one, other) => other.tier - one.tier)
+    return [...before, ...first, awaited, queue.lastAside(place, skips, isAwaited)]
   }
 
   /** Those stand in the queue again that would make room for want of a token, and have one: a bucket brings back its first one only. */

@@ -522,6 +522,19 @@ describe('a full queue', () => {
     expect(started.map(([name]) => name)).toEqual(['a 0', 'runs', 'urgent', 'stands', 'same tier'])
   })
 
+  test('keeps one without a token rather than one of a lower tier that stands, also where tiers take turns', async () => {
+    const { clock, queue, send } = full({ order: weighted() })
+    const ends = ['a 0', 'a 1'].map((name) => send(name, 'high', { key: 'a' }))
+    await clock.advance(1)
+    ends.push(send('runs', 'low', { key: 'r', ms: 20 }))
+    await clock.advance(1)
+    ends.push(send('stands', 'low', { key: 's' }))
+    expect(queue.getStatus().waiting).toBe(2)
+    ends.push(send('urgent', 'urgent', { key: 'u' }))
+    await clock.run()
+    expect(await Promise.all(ends)).toEqual(['a 0', 'a 1', 'runs', 'TRIAGE_SHED', 'urgent'])
+  })
+
   test('does not displace one without a token for another that would have its token later still', async () => {
     const { clock, send } = full()
     const ends = ['a 0', 'a 1', 'a 2'].map((name) => send(name, 'low', { key: 'a' }))
