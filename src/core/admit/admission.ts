@@ -80,7 +80,7 @@ export interface AdmissionParts {
     of(record: RequestRecord, event: 'blocked', more: { blocked: number }): void
     all(event: 'full', more: { waiting: number; maxQueueSize: number }): void
   }
-  readonly audit: { admitted(record: RequestRecord): void; comesBack(): void } | undefined
+  readonly audit: { admitted(record: RequestRecord): void; comesBack(reserved: number): void } | undefined
 }
 
 export class Admission {
@@ -361,8 +361,10 @@ export class Admission {
 
   /** One of a former life of the process comes back: there is room for it, whatever the bounds are now. */
   comesBack(record: RequestRecord): void {
-    const { audit } = this.#parts
-    if (audit !== undefined) audit.comesBack()
+    const { audit, capacity, gate } = this.#parts
+    // Guards of arrivals are not asked again; but what it takes when it starts is for the guards of now to say.
+    if (gate.takesTokens) record.later().claims = gate.tokens.claimsIn(record.tier, record) ?? []
+    if (audit !== undefined) audit.comesBack(capacity.reserved)
     this.#enqueue(record, false, undefined)
   }
 

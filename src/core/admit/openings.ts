@@ -12,14 +12,14 @@
  *       3 those that stand in the queue, or could by now, the last one first
  *     and then those of 1 and 2 that others wait for by `after`
  *
- * Where an order compares across tiers, 1 is that of all tiers, and there is one that stands last of all: those without a token go
- * before it if they are of its tier, or of a lower one.
+ * Where an order compares across tiers, each of 1, 2 and 3 is one of all tiers. But one of a lower tier that stands makes room before
+ * one of a higher tier that only lacks a token, unless both want the same tokens.
  *
  * A newcomer that may not start yet displaces only one that may start later still. The first that wait in a tier, as many as
  * `keptFor` says, are displaced by nobody of another tier.
  */
 import type { FullBound } from '../errors.ts'
-import { isAwaited, type RequestRecord, startsLater } from '../request-record.ts'
+import { claimsOf, isAwaited, type RequestRecord, startsLater } from '../request-record.ts'
 import { State } from '../request-state.ts'
 import type { Capacity } from './capacity.ts'
 import type { Gate } from './gate.ts'
@@ -143,10 +143,17 @@ export class Openings {
     // Those that wait for a token, and come after those of their tier whose time is known.
     const aside = queue.lastAside(place, skips, isNotAwaited)
     const standing = queue.lastBehind(newcomer, skips)
-    const before = queue.comparesTiers ? [later] : []
-    const first = [...(queue.comparesTiers ? [] : [later]), aside, standing].filter((each) => each !== undefined)
-    first.sort((one, other) => other.tier - one.tier)
-    return [...before, ...first, awaited, queue.lastAside(place, skips, isAwaited)]
+    const first = [later, aside, standing].filter((each) => each !== undefined)
+    if (!queue.comparesTiers) first.sort((one, other) => other.tier - one.tier)
+    else if (
+      aside !== undefined &&
+      standing !== undefined &&
+      aside.tier < standing.tier &&
+      !wantSame(aside, standing)
+    ) {
+      first.push(...first.splice(first.indexOf(aside), 1))
+    }
+    return [...first, awaited, queue.lastAside(place, skips, isAwaited)]
   }
 
   /** Those stand in the queue again that would make room for want of a token, and have one: a bucket brings back its first one only. */
@@ -184,6 +191,15 @@ export class Openings {
 function startOf(record: RequestRecord): number {
   const { after, startAt } = record.later()
   return after === undefined ? startAt : Number.POSITIVE_INFINITY
+}
+
+/** Does one wait for the tokens of the other? */
+function wantSame(one: RequestRecord, other: RequestRecord): boolean {
+  const claims = claimsOf(other) ?? []
+  return (
+    claimsOf(one)?.some(({ guard, bucket }) => claims.some((its) => its.guard === guard && its.bucket === bucket)) ===
+    true
+  )
 }
 
 function isNotAwaited(record: RequestRecord): boolean {

@@ -25,7 +25,7 @@ export interface RecoveryParts {
   readonly timeline: Timeline
   readonly admission: { comesBack(record: RequestRecord): void }
   readonly parties: { byId(id: string): RequestRecord | undefined }
-  readonly closing: { readonly begun: boolean; readonly drains: boolean }
+  readonly closing: { readonly begun: boolean; readonly closed: boolean; readonly drains: boolean }
   pause(): void
 }
 
@@ -111,8 +111,8 @@ export class Recovery {
       fact(() => this.#queue.ended(seq, end))
       return
     }
-    // It stays where it is.
-    if (!closing.drains) return
+    // It stays where it is. Meanwhile all else may have been finished.
+    if (!closing.drains || closing.closed) return
     const record = this.#made(live, inspected.request, read.metadata, limits)
     this.count++
     admission.comesBack(record)

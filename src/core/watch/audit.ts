@@ -80,9 +80,10 @@ export class Audit {
   }
 
   /** One comes back that was admitted in a former life of the process: over the bound, if need be. */
-  comesBack(): void {
+  comesBack(reserved: number): void {
     const { waiting } = this.#audited.numbers()
-    this.#peaks.waiting = Math.max(this.#peaks.waiting, waiting) + 1
+    // A wide one takes the slots that were reserved: those whose they were wait from then on.
+    this.#peaks.waiting = Math.max(this.#peaks.waiting, waiting + reserved) + 1
   }
 
   /** One that was admitted could not be stored, and so it was not. */

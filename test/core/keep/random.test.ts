@@ -5,14 +5,17 @@
 import {
   aging,
   backoff,
+  codel,
   earliestDeadlineFirst,
   fairBy,
+  meetsDeadline,
   type Priority,
   priorities,
   QueuedExecutor,
   type QueuedExecutorOptions,
   type QueuedRequest,
   type RunContext,
+  shedByPriority,
   tokenBucket,
   weighted,
 } from 'triage-queue'
@@ -20,12 +23,18 @@ import { VirtualClock } from 'triage-queue/simulation'
 import { expect, test } from 'vitest'
 import { turn, type Watched, watch } from '../../failures/support.ts'
 import { seeded } from '../../support/seeded.ts'
-import { HandStore } from './hand-store.ts'
+import { HandStore, live } from './hand-store.ts'
 
 type Options = QueuedExecutorOptions<string>
 
 const SEEDS = Number(process.env.KEEP_SEEDS ?? 150)
 const FROM = Number(process.env.KEEP_FROM ?? 1)
+
+/** A function of the user, which fails for one kind of request. */
+function perRequest(request: unknown): unknown {
+  if (request === 'r10003') throw new Error('mine')
+  return request
+}
 
 async function play(seed: number): Promise<void> {
   const random = seeded(seed)
@@ -56,8 +65,15 @@ async function play(seed: number): Promise<void> {
     ...(order === undefined ? {} : { order: order() as never }),
     ...(maybe(0.3) ? { retry: backoff({ attempts: 3, baseMs: 5, budget: 1 }) } : {}),
     ...(maybe(0.2)
-      ? { rateLimit: tokenBucket({ perSecond: 50, burst: 2, over: pick(['wait', 'refuse'] as const) }) as never }
+      ? {
+          rateLimit: tokenBucket({
+            ...{ perSecond: 50, burst: 2, over: pick(['wait', 'refuse'] as const) },
+            per: pick([undefined, 'priority', perRequest] as const) as never,
+          }) as never,
+        }
       : {}),
+    ...(maybe(0.15) ? { reserve: { urgent: 1 }, concurrency: 3 } : {}),
+    ...(maybe(0.15) ? { overload: pick([() => codel(), () => meetsDeadline(), () => shedByPriority()])() } : {}),
     ...(maybe(0.2) ? { waitTimeoutMs: 40 } : {}),
     ...(maybe(0.2) ? { timeoutMs: 60 } : {}),
     ...(maybe(0.2) ? { onStuck: 'replace', runTimeoutMs: 30 } : {}),
@@ -107,6 +123,17 @@ async function play(seed: number): Promise<void> {
     if (isRecorded && !unrecorded.has(id) && !isCommitted) problems.push(`${id} is told before it is recorded`)
   })
   const ids = Array.from({ length: 8 }, (_, i) => `id${i}`)
+  /** One of a former life: requeued in the store itself. */
+  let back = 0
+  const comesBack = (): void => {
+    const id = `back${++back}`
+    // Numbers that no newcomer has.
+    const seq = 10_000 + back
+    seqsOf.set(id, [seq])
+    const limits = maybe(0.2) ? { cost: 1 + below(options.concurrency as number) } : maybe(0.2) ? { timeoutMs: 20 } : {}
+    const startAt = maybe(0.2) ? { startAt: Date.now() + below(30) } : {}
+    store.arrived?.(live(seq, { id, isKey: true, priority: pick(priorities), limits, ...startAt }))
+  }
   for (let step = 0; step < 60; step++) {
     const action = below(12)
     if (action < 4) {
@@ -153,10 +180,18 @@ async function play(seed: number): Promise<void> {
     } else if (action === 8) await store.commit(1 + below(4))
     else if (action === 9) await store.commit()
     else if (action === 10) {
-      const what = below(6)
+      const what = below(12)
       if (what < 2) await store.refuse()
       else if (what < 4) await store.becomes(store.state === 'open' ? 'faulty' : 'open')
       else if (what === 4) queue.clear()
+      else if (what < 8) comesBack()
+      else if (what === 8) queue.pause()
+      else if (what === 9) queue.concurrency = Math.max(below(4), options.concurrency as number)
+      else if (what === 10) {
+        const isSeated = options.maxQueueSize === 'none'
+        queue.update({ waitTimeoutMs: 20 + below(100), ...(isSeated ? {} : { maxQueueSize: 1 + below(6) }) })
+      } else void queue.requeue(pick(ids)).catch(() => {})
+      if (maybe(0.7)) queue.resume()
     } else await clock.advance(below(25))
     if (maybe(0.3)) await turn()
   }

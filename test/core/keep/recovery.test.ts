@@ -1,7 +1,7 @@
 /**
  * What was kept comes back, and a close parks what it can't finish.
  */
-import { type LiveRecord, type RunContext, type StandardSchema, StoreUnavailableError } from 'triage-queue'
+import { type LiveRecord, type RunContext, type StandardSchema, StoreUnavailableError, tokenBucket } from 'triage-queue'
 import { describe, expect, test } from 'vitest'
 import { turn, watch } from '../../failures/support.ts'
 import { HandStore, live, page } from './hand-store.ts'
@@ -43,6 +43,35 @@ describe('what was kept', () => {
       withPages(page([live(1), live(2), live(3)])),
     )
     expect(silent.queue.getStatus().waiting).toBe(2)
+  })
+
+  test('starts at the rate of now', async () => {
+    const store = withPages(page([live(1), live(2), live(3), live(4)]))
+    const per = (request: string) => {
+      if (request === 'r3') throw new Error('mine')
+      return request === 'r4' ? 'other' : 'all'
+    }
+    const rateLimit = tokenBucket({ perSecond: 10, burst: 1, over: 'wait', per: per as never })
+    const { clock, gate, queue } = await stored({ concurrency: 9, rateLimit }, store)
+    // What a guard throws costs no request: it takes no token.
+    expect(gate.started).toEqual(['r1', 'r3', 'r4'])
+    await clock.advance(100)
+    expect(gate.started).toEqual(['r1', 'r3', 'r4', 'r2'])
+    await gate.finishAll()
+    expect(queue.getStatus().totals).toMatchObject({ completed: 4 })
+  })
+
+  test('may be wide: those that had slots reserved wait for it, and no law is broken', async () => {
+    const store = new HandStore().auto()
+    const { gate, queue } = await stored({ maxQueueSize: 1, concurrency: 2 }, store)
+    store.arrived?.(live(7, { priority: 'urgent', limits: { cost: 2 } }))
+    const ends = [watch(queue.execute('a')), watch(queue.execute('b'))]
+    await turn()
+    await gate.finishAll()
+    expect([gate.started, ends.map(({ state }) => state)]).toEqual([
+      ['r7', 'a', 'b'],
+      ['fulfilled', 'fulfilled'],
+    ])
   })
 
   test('is waited for by idle()', async () => {
@@ -247,6 +276,25 @@ describe('a dead letter', () => {
     store.arrived?.(live(9, { request: 'z' }))
     await gate.finishAll()
     expect(gate.started).toEqual(['x', 'y'])
+    await expect(queue.requeue('x')).rejects.toMatchObject({ code: 'TRIAGE_QUEUE_CLOSED' })
+  })
+
+  test('does not run where all was finished while a schema looked at it', async () => {
+    let pass = (): void => {}
+    const looks = new Promise<void>((resolve) => {
+      pass = resolve
+    })
+    const validate = (value: unknown) => looks.then(() => ({ value: value as string }))
+    const schema: StandardSchema<string> = { '~standard': { version: 1, vendor: 'test', validate } }
+    const { gate, queue, store } = await stored({ schema }, new HandStore().auto())
+    store.arrived?.(live(8, { request: 'y' }))
+    await queue.close()
+    pass()
+    await turn()
+    expect([gate.started, queue.getStatus()]).toMatchObject([
+      [],
+      { state: 'closed', waiting: 0, totals: { admitted: 0 } },
+    ])
   })
 })
 
