@@ -66,7 +66,8 @@ export function answerOf(error: unknown, exposeErrors = false): Answer {
   if (error instanceof HttpProblem) {
     const { status, code, details } = error
     const { detail, issues, retryAfterMs, headers } = details
-    return problemAnswer({ ...toProblem({ status }), code, detail, issues, retryAfterMs }, headers)
+    const means = detail ?? problemCodes[code as keyof typeof problemCodes]
+    return problemAnswer({ ...toProblem({ status }), code, detail: means, issues, retryAfterMs }, headers)
   }
   if (!isTriageError(error)) return problemAnswer({ ...toProblem({ status: 500 }) })
   const problem = toProblem(error)
@@ -75,7 +76,7 @@ export function answerOf(error: unknown, exposeErrors = false): Answer {
   const detail = message ?? (isPrivate ? undefined : problem.detail)
   const { reason } = error as { reason?: unknown }
   const more = error.code === 'TRIAGE_DUPLICATE_REQUEST' ? { reason } : {}
-  return problemAnswer({ ...problem, detail, ...more }, error.headers)
+  return problemAnswer({ ...problem, detail, started: error.started, ...more }, error.headers)
 }
 
 function causeOf({ cause }: { readonly cause?: unknown }): string | undefined {
@@ -104,7 +105,7 @@ function problemAnswer(
 export function ofRun(error: unknown): unknown {
   return isTriageError(error) && error.code !== 'TRIAGE_INVALID_OPTIONS' && error.code !== 'TRIAGE_INVARIANT'
     ? error
-    : new RunFailedError('the executor has failed', undefined, error)
+    : new RunFailedError('the executor has failed', { started: true }, error)
 }
 
 /** What has refused a request that comes by HTTP: its options are the client's, so that a mistake in them is no fault of ours. */

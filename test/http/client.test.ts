@@ -77,6 +77,38 @@ describe.each(ways)('%s', (_, make) => {
     expect([await queue.cancel('a'), await queue.cancel('nobody')]).toEqual([false, false])
   })
 
+  test('whoever is cancelled while it runs is told that it had started, and one that waited that it had not', async () => {
+    const { run, called } = held()
+    const queue = await make(run, { concurrency: 1 })
+    const [runs, waits] = [await queue.submit('runs', { id: 'r' }), await queue.submit('waits', { id: 'w' })]
+    await called(1)
+    const ends = [runs.result, waits.result].map((result) => result.catch(({ code, started }) => [code, started]))
+    await queue.cancel('w')
+    await queue.cancel('r')
+    expect(await Promise.all(ends)).toEqual([
+      ['TRIAGE_CANCELLED', true],
+      ['TRIAGE_CANCELLED', false],
+    ])
+  })
+
+  test('mistakes in options are OptionsErrors, and nothing runs', async () => {
+    const { run, calls } = held()
+    const queue = await make(run, { concurrency: 2 })
+    const caught = async (options: unknown) =>
+      queue.execute('x', options as never).catch(({ code, message }) => `${code}: ${message}`)
+    expect(await caught({ timeout: 5 })).toMatch(/^TRIAGE_INVALID_OPTIONS: Unknown option 'timeout'.*timeoutMs/)
+    expect(await caught('high')).toBe("TRIAGE_INVALID_OPTIONS: Option 'options': expected an object, got 'high'")
+    for (const options of [
+      ...[{ priority: 'x' }, { id: 5 }, { timeoutMs: -1 }, { startAt: 'now' }, { signal: {} }, { after: ['an id'] }],
+    ]) {
+      expect(await caught(options)).toMatch(/^TRIAGE_INVALID_OPTIONS: Option '\w+': expected /)
+    }
+    expect(await caught({ cost: 99 })).toMatch(/^TRIAGE_INVALID_OPTIONS: Option 'cost': expected .*, got 99$/)
+    expect(await caught({ deadline: Date.now() - 1_000 })).toMatch(/^TRIAGE_WAIT_TIMEOUT/)
+    expect(() => queue.on('complete' as never, () => {})).toThrow("There is no event 'complete'; the events are ")
+    expect(calls).toEqual([])
+  })
+
   test('a signal ends it with its reason, and its run is told', async () => {
     const { run, calls, called } = held()
     const queue = await make(run, {})
@@ -202,6 +234,44 @@ test('what its executor has failed with is a RunFailedError there', async () => 
     expect(error).toMatchObject({ code: 'TRIAGE_RUN_FAILED', name: 'RunFailedError', started: true })
     expect(String(error)).not.toContain('secret')
   }
+})
+
+test('what JSON can not say is refused at once', async () => {
+  const there = client({ url: await closedPort() })
+  const loop: Record<string, unknown> = {}
+  loop.self = loop
+  for (const request of [5n, loop, () => 1]) {
+    await expect(there.execute(request)).rejects.toMatchObject({ code: 'TRIAGE_INVALID_REQUEST', started: false })
+  }
+})
+
+test('a service that goes away while its request runs leaves open whether it has started', async () => {
+  const { run, called } = held()
+  const { service, url } = await serve({ run })
+  const handle = await client({ url, retries: 0 }).submit(1)
+  await called(1)
+  await service.close()
+  await expect(handle.result).rejects.toMatchObject({ code: 'TRIAGE_STORE_UNAVAILABLE', started: 'unknown' })
+})
+
+test('an end that is told while its record is on its way is not missed', async () => {
+  const { run, calls, called } = held()
+  const { url } = await serve({ run })
+  let reads = 0
+  const slow = async (to: string, init: RequestInit) => {
+    const answer = await fetch(to, init)
+    if (init.method !== 'GET' || to.includes('/events') || ++reads > 1) return answer
+    // It says that it runs; and it has ended, and that was told, before its caller has read so.
+    const text = await answer.text()
+    const told = new Promise((resolve) => there.on('completed', resolve))
+    calls[0]?.resolve('done')
+    await told
+    return new Response(text, answer)
+  }
+  const there: HttpClient = client({ url, results: 'events', fetch: slow, pollMs: 100_000 })
+  const handle = await there.submit(1)
+  await called(1)
+  expect(await handle.result).toBe('done')
 })
 
 test('find() shows one that has ended, and setConcurrency() sets it', async () => {

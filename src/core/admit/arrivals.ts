@@ -86,7 +86,13 @@ export class Arrivals<O> {
   #asKind(record: RequestRecord, kind: string): void {
     const { kinds } = this.#parts.settings
     const limits = kinds.get(kind)
-    if (limits === undefined) throw new OptionsError('kind', wordList([...kinds.keys()]), kind)
+    if (limits === undefined) {
+      throw new OptionsError(
+        'kind',
+        kinds.size > 0 ? wordList([...kinds.keys()]) : 'none, since there are no `kinds`',
+        kind,
+      )
+    }
     const { waitTimeoutMs, runTimeoutMs, timeoutMs } = record.more()
     record.limit(
       waitTimeoutMs ?? limits.waitTimeoutMs,

@@ -151,7 +151,7 @@ export class Openings {
       aside.tier < standing.tier &&
       !wantSame(aside, standing)
     ) {
-      first.push(...first.splice(first.indexOf(aside), 1))
+      first.push(first.splice(first.indexOf(aside), 1)[0] as RequestRecord)
     }
     return [...first, awaited, queue.lastAside(place, skips, isAwaited)]
   }

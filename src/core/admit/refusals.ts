@@ -85,7 +85,10 @@ export class Refusals {
 function named(error: unknown, record: RequestRecord): unknown {
   try {
     if (!(error instanceof TriageError) || error.queue !== undefined) return error
-    if (error instanceof InvalidRequestError) return new InvalidRequestError(error.issues, subjectOf(record))
+    if (error instanceof InvalidRequestError) {
+      // What does not hold of it stands in front.
+      return new InvalidRequestError(error.issues, subjectOf(record), error.message.split(': ')[0])
+    }
     if (!(error instanceof OptionsError)) return error
     return new OptionsError(error.path, error.expected, error.received, subjectOf(record), error.message)
   } catch {

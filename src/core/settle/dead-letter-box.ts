@@ -5,8 +5,9 @@
  *     deadLetters(queue) ──▶ its store can be read ──▶ list, requeue and discard there
  *                       └──▶ it has none ───────────▶ the same of a `DeadLetters`
  */
-import { hasMethods } from '../checks.ts'
+import { hasMethods, requireOptions, requireTier } from '../checks.ts'
 import { inAnotherTurn } from '../clock.ts'
+import { OptionsError } from '../errors.ts'
 import type { Priority } from '../priority.ts'
 import type { DeadReason, Encoded, ReadableStore, StoredView } from '../store.ts'
 import { AT_A_STRETCH, type DeadLetterOptions, DeadLetters, type LetterSource } from './dead-letters.ts'
@@ -58,15 +59,33 @@ export interface BoxSource<Req> extends LetterSource<Req, unknown> {
   discard(id: string, generation?: number): Promise<boolean>
 }
 
+/** One for each executor: it has what has failed since the first call. */
+const boxes = new WeakMap<object, DeadLetterBox<unknown>>()
+
 /**
- * The dead letters of an executor: those of its store, or, without one, those that fail from now on.
- * @param options for an executor without a store; a store has its own `keep`
+ * The dead letters of an executor: those of its store, or, without one, those that have failed since the first call for this
+ * executor. Each call for it answers with the same.
+ * @param options of the first call, for an executor without a store; a store has its own `keep`
  * @throws {OptionsError}
  */
 export function deadLetters<Req>(source: BoxSource<Req>, options?: DeadLetterOptions): DeadLetterBox<Req> {
-  const { store } = source.settings as { store?: unknown }
-  const isReadable = hasMethods(store, 'list', 'decode')
-  return isReadable ? new Stored(source, store as ReadableStore) : new InMemory(new DeadLetters(source, options))
+  if (!hasMethods(source, 'requeue', 'discard', 'submit'))
+    throw new OptionsError('executor', 'a QueuedExecutor', source)
+  let box = boxes.get(source)
+  if (box === undefined) {
+    const { store } = source.settings as { store?: unknown }
+    const isReadable = hasMethods(store, 'list', 'decode')
+    box = isReadable ? new Stored(source, store as ReadableStore) : new InMemory(new DeadLetters(source, options))
+    boxes.set(source, box)
+  }
+  return box as DeadLetterBox<Req>
+}
+
+/** @throws {OptionsError} for what is no filter */
+function readQuery(query: DeadLetterQuery): DeadLetterQuery {
+  requireOptions('', query, ['priority', 'id'])
+  if (query.priority !== undefined) requireTier(query.priority)
+  return query
 }
 
 abstract class Box<Req> implements DeadLetterBox<Req> {
@@ -75,6 +94,7 @@ abstract class Box<Req> implements DeadLetterBox<Req> {
   abstract discard(id: string, generation?: number): Promise<boolean>
 
   async requeueAll(filter: (letter: DeadLetterView<Req>) => boolean = () => true) {
+    if (typeof filter !== 'function') throw new OptionsError('filter', 'a function', filter)
     const chosen: [string, number][] = []
     for await (const letter of this.list()) if (filter(letter)) chosen.push([letter.id, letter.generation])
     let requeued = 0
@@ -94,7 +114,8 @@ class InMemory<Req> extends Box<Req> {
     this.#letters = letters
   }
 
-  async *list({ priority, id = '' }: DeadLetterQuery = {}) {
+  async *list(query: DeadLetterQuery = {}) {
+    const { priority, id = '' } = readQuery(query)
     for (const letter of [...this.#letters].reverse()) {
       if (letter.id.startsWith(id) && (priority ?? letter.priority) === letter.priority) yield letter
     }
@@ -123,7 +144,7 @@ class Stored<Req> extends Box<Req> {
   }
 
   async *list(query: DeadLetterQuery = {}) {
-    const { priority, id } = query
+    const { priority, id } = readQuery(query)
     let cursor: string | undefined
     do {
       const page = await this.#store.list({ priority, id, state: 'dead', queue: this.#source.name, cursor })

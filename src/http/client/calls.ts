@@ -1,6 +1,7 @@
 /**
  * How is a service asked? Once, and again when the connection fails: every call says the same when it is said twice.
  */
+import { InvalidRequestError } from '../../core/errors.ts'
 import { StoreUnavailableError } from '../../core/store-errors.ts'
 import { errorOf, type ProblemBody, type Subject } from './errors.ts'
 
@@ -19,6 +20,8 @@ export interface CallsOptions {
 export interface Asked {
   readonly body?: unknown
   readonly headers?: Record<string, string>
+  /** It hands a request in: until it has arrived, nothing of it is there. */
+  readonly isNew?: boolean
   readonly signal?: AbortSignal | undefined
 }
 
@@ -40,7 +43,10 @@ export class Calls {
     this.#options = options
   }
 
-  init(method: string, { body, headers, signal }: Asked): RequestInit {
+  init(
+    method: string,
+    { body, headers, signal }: Omit<Asked, 'body'> & { readonly body?: string | undefined },
+  ): RequestInit {
     const { token, headers: more } = this.#options
     return {
       method,
@@ -50,7 +56,7 @@ export class Calls {
         ...(token !== undefined && { authorization: `Bearer ${token}` }),
         ...(body !== undefined && { 'content-type': 'application/json' }),
       },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
+      ...(body !== undefined && { body }),
       ...(signal !== undefined && { signal }),
       redirect: 'error',
     }
@@ -70,12 +76,13 @@ export class Calls {
    */
   async ask(method: string, path: string, asked: Asked, subject: Subject): Promise<Told> {
     const { url, retries, fetch } = this.#options
-    let mayHaveArrived = false
+    const body = asked.body === undefined ? undefined : textOf(asked.body, subject)
+    let mayHaveArrived = asked.isNew !== true
     for (let attempt = 0; ; attempt++) {
       let pauseMs: number
       let cause: unknown
       try {
-        const response = await fetch(`${url}${path}`, this.init(method, asked))
+        const response = await fetch(`${url}${path}`, this.init(method, { ...asked, body }))
         const text = await response.text()
         const told = toldBy(response, text)
         if (told !== undefined) {
@@ -101,6 +108,18 @@ export class Calls {
       await pause(pauseMs * (0.5 + Math.random() / 2), asked.signal)
     }
   }
+}
+
+/** @throws {InvalidRequestError} for what is no JSON, such as a bigint, or an object that holds itself */
+function textOf(body: unknown, { queue, requestId, priority }: Subject): string {
+  let why = `a ${typeof body}`
+  try {
+    const text = JSON.stringify(body)
+    if (text !== undefined) return text
+  } catch (error) {
+    why = (error as Error).message.split('\n')[0] as string
+  }
+  throw new InvalidRequestError([{ message: `JSON can not say it: ${why}` }], { queue, requestId, priority })
 }
 
 /** Carries what was told past the retries. */

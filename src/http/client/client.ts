@@ -8,7 +8,7 @@
  */
 
 import type { CloseOptions } from '../../core/close-options.ts'
-import { CancelledError, QueueClosedError } from '../../core/errors.ts'
+import { CancelledError, QueueClosedError, WaitTimeoutError } from '../../core/errors.ts'
 import type { Priority } from '../../core/priority.ts'
 import { ResultLostError } from '../../core/remote-errors.ts'
 import type {
@@ -21,10 +21,12 @@ import type {
   RequestStateLike,
   RequestView,
 } from '../../index.ts'
+import { executorEvents } from '../events/frame.ts'
 import { Calls, pause } from './calls.ts'
 import { errorOfRecord, HttpError, type Subject } from './errors.ts'
 import { Frames, type ReadFrame } from './frames.ts'
-import { headersOf } from './headers.ts'
+import { headersOf, readHere } from './headers.ts'
+import { News } from './news.ts'
 import { type HttpClientOptions, readClientOptions } from './options.ts'
 
 const liveStates: ReadonlySet<string> = new Set<RequestStateLike>([
@@ -76,9 +78,11 @@ export class HttpClient<Req = unknown, Res = unknown> implements QueuedExecutorL
   }
 
   async #submit(request: Req, options: RequestOptions, waitMs: number | undefined): Promise<HandleLike<Res>> {
+    const isTooLate = readHere(options)
     const id = options.id ?? crypto.randomUUID()
-    const subject: Subject = { queue: this.name, requestId: id, priority: options.priority ?? 'normal' }
+    const subject: Subject = { queue: this.name, requestId: id, priority: options.priority ?? 'normal', options }
     if (this.#isClosed) throw new QueueClosedError(subject)
+    if (isTooLate) throw new WaitTimeoutError(0, 0, subject)
     const { signal } = options
     signal?.throwIfAborted()
     // Whoever listens already is told of all of it.
@@ -88,7 +92,7 @@ export class HttpClient<Req = unknown, Res = unknown> implements QueuedExecutorL
     const leaves = (): void => void Promise.resolve(this.cancel(id)).catch(() => {})
     signal?.addEventListener('abort', leaves, { once: true })
     try {
-      const asked = { body: request, headers, signal: this.#until(signal) }
+      const asked = { body: request, headers, isNew: true, signal: this.#until(signal) }
       const told = await this.#calls.ask('POST', `${this.#path}/requests`, asked, subject)
       if (told.status === 200) return this.#handle(id, subject, 'completed', Promise.resolve(told.body as Res))
       const { id: fullId, state } = told.body as { id: string; state: RequestStateLike }
@@ -138,38 +142,37 @@ export class HttpClient<Req = unknown, Res = unknown> implements QueuedExecutorL
   async #end(id: string, fullId: string, subject: Subject, signal: AbortSignal | undefined): Promise<Res> {
     const leaves = (): void => void Promise.resolve(this.cancel(id)).catch(() => {})
     signal?.addEventListener('abort', leaves, { once: true })
-    if (this.#byEvents) this.#listen()
+    const news = this.#byEvents ? this.#hears(fullId) : undefined
     try {
       for (;;) {
+        // What is told from now on is not in the record that is read now.
+        news?.forget()
         const record = await this.#record(id, subject, this.#byEvents ? undefined : this.#pollMs, signal)
         if (record === undefined)
           throw new ResultLostError('it is not kept any more', { ...subject, started: 'unknown' })
         if (record.state === 'completed') return record.result as Res
-        if (!liveStates.has(record.state)) throw errorOfRecord(record.state, record.error, subject)
-        if (this.#byEvents) await this.#told(fullId, signal)
+        if (!liveStates.has(record.state)) throw errorOfRecord(record, subject)
+        if (news !== undefined) await news.next(this.#pollMs, this.#until(signal))
       }
     } finally {
-      if (this.#byEvents) this.#listenNoMore()
+      news?.close()
       signal?.removeEventListener('abort', leaves)
     }
   }
 
-  /** Fulfils when something is told of it, when events were missed, and after some time anyway. */
-  async #told(id: string, signal: AbortSignal | undefined): Promise<void> {
+  /** Is anything told of it, or were events missed? From now on. */
+  #hears(id: string): News {
     const wakes = this.#awaited.get(id) ?? new Set()
     this.#awaited.set(id, wakes)
-    const heard = new AbortController()
-    const wake = (): void => heard.abort()
-    wakes.add(wake)
-    const until = this.#until(signal)
-    try {
-      await pause(this.#pollMs, AbortSignal.any([heard.signal, until]))
-    } catch (error) {
-      if (until.aborted) throw error
-    } finally {
+    const news = new News(() => {
       wakes.delete(wake)
       if (wakes.size === 0) this.#awaited.delete(id)
-    }
+      this.#listenNoMore()
+    })
+    const wake = (): void => news.come()
+    wakes.add(wake)
+    this.#listen()
+    return news
   }
 
   /** One stream for all that wait, and for some seconds more: the next one may come soon. */
@@ -309,8 +312,15 @@ export class HttpClient<Req = unknown, Res = unknown> implements QueuedExecutorL
     this.#frames.close()
   }
 
-  /** What a service tells of its events has no payload, no result and no message: see `docs/http.md`. */
+  /**
+   * What a service tells of its events has no payload, no result and no message: see `docs/http.md`.
+   * @throws {TypeError} for an event that does not exist, or a listener that is no function
+   */
   on<E extends ExecutorEvent>(event: E, listener: Listener<E, Req, Res, unknown, Req>): this {
+    if (!executorEvents.includes(event)) {
+      throw new TypeError(`There is no event '${String(event)}'; the events are ${executorEvents.join(', ')}`)
+    }
+    if (typeof listener !== 'function') throw new TypeError(`The listener of '${event}': expected a function`)
     this.#frames.on(event, listener as (frame: never) => unknown)
     return this
   }

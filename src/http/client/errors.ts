@@ -18,7 +18,7 @@ import type { Priority } from '../../core/priority.ts'
 import { LockLostError, ResultLostError, RunFailedError, WorkerLostError } from '../../core/remote-errors.ts'
 import { ParkedError, PayloadTooLargeError, StoreUnavailableError } from '../../core/store-errors.ts'
 import { type Explanation, TriageError, type TriageErrorCode } from '../../core/triage-error.ts'
-import type { ErrorView } from '../../index.ts'
+import type { RequestView } from '../../index.ts'
 
 /** What a service has refused itself: its `code` and `status`. No error of a queue. */
 export class HttpError extends Error {
@@ -43,6 +43,7 @@ export interface ProblemBody {
   readonly retryAfterMs?: number
   readonly explain?: Explanation
   readonly reason?: string
+  readonly started?: boolean | 'unknown'
   readonly issues?: readonly { readonly in: string; readonly message: string }[]
 }
 
@@ -51,6 +52,8 @@ export interface Subject {
   readonly queue: string
   readonly requestId: string | undefined
   readonly priority?: Priority | undefined
+  /** What its options were. */
+  readonly options?: object | undefined
 }
 
 const classes: { readonly [code: string]: { readonly prototype: TriageError } } = {
@@ -73,15 +76,17 @@ const classes: { readonly [code: string]: { readonly prototype: TriageError } } 
   TRIAGE_RUN_FAILED: RunFailedError,
 }
 
-/** Those that end a request whose run had begun. */
-const started = new Set(['TRIAGE_RUN_TIMEOUT', 'TRIAGE_RUN_FAILED', 'TRIAGE_WORKER_LOST', 'TRIAGE_LOCK_LOST'])
+/** Those that end a request whose run had begun, where the service does not say it. */
+const startedCodes = new Set(['TRIAGE_RUN_TIMEOUT', 'TRIAGE_RUN_FAILED', 'TRIAGE_WORKER_LOST', 'TRIAGE_LOCK_LOST'])
 
 /** The error that a problem tells of. */
 export function errorOf(status: number, problem: ProblemBody, subject: Subject): Error {
   const { code, detail, title, issues, explain, reason } = problem
   if (code === 'INVALID' && issues?.some((issue) => issue.in.startsWith('options.')) === true) {
     const [{ in: path, message }] = issues as [{ in: string; message: string }]
-    return new OptionsError(path.slice('options.'.length), message.replace(/^expected /, ''), undefined)
+    const name = path.slice('options.'.length)
+    const given = (subject.options as Record<string, unknown> | undefined)?.[name]
+    return new OptionsError(name, message.replace(/^expected /, ''), given)
   }
   const type = code === undefined ? undefined : classes[code]
   const issueTexts = issues?.map((issue) => `${issue.in}: ${issue.message}`) ?? []
@@ -98,10 +103,10 @@ export function errorOf(status: number, problem: ProblemBody, subject: Subject):
 }
 
 /** What a record says of how it ended. */
-export function errorOfRecord(state: string, error: ErrorView | undefined, subject: Subject): Error {
+export function errorOfRecord({ state, error, attempts }: RequestView, subject: Subject): Error {
   const code = error?.code ?? (state === 'cancelled' ? 'TRIAGE_CANCELLED' : undefined)
   if (code !== undefined && code in classes && code !== 'TRIAGE_RUN_FAILED') {
-    return errorOf(409, { code, detail: error?.message ?? `It has ended: ${state}` }, subject)
+    return errorOf(409, { code, detail: error?.message ?? `It has ended: ${state}`, started: attempts > 0 }, subject)
   }
   const why = error === undefined ? state : [error.name, error.message].filter((text) => text !== undefined).join(': ')
   return new RunFailedError(why, { ...subject, started: true })
@@ -112,10 +117,11 @@ function made(
   code: TriageErrorCode,
   message: string,
   subject: Subject,
-  { retryAfterMs, explain }: ProblemBody,
+  { retryAfterMs, explain, started = startedCodes.has(code) }: ProblemBody,
   members: object,
 ): TriageError {
-  const error = new TriageError(code, message, { ...subject, started: started.has(code) }, { retryAfterMs, explain })
+  const { queue, requestId, priority } = subject
+  const error = new TriageError(code, message, { queue, requestId, priority, started }, { retryAfterMs, explain })
   // Its class has other arguments than a problem has; what it is to its reader are its prototype and its members.
   Object.setPrototypeOf(error, type.prototype)
   // Some have their name as a member, not in their prototype.

@@ -2,7 +2,24 @@
  * The options of a request, as a service reads them.
  */
 import { OptionsError } from '../../core/errors.ts'
+import { tierOf } from '../../core/priority.ts'
+import { readRequestOptions } from '../../core/request-options.ts'
+import { RequestRecord } from '../../core/request-record.ts'
 import type { RequestOptions } from '../../index.ts'
+
+/**
+ * Looks at them as an executor in this process does.
+ * @returns is its deadline over already?
+ * @throws {OptionsError}
+ */
+export function readHere(options: RequestOptions): boolean {
+  const record = new RequestRecord(undefined, tierOf('normal'), { at: 0, owner: nobody })
+  readRequestOptions(options, record)
+  const { later } = record.extras ?? {}
+  return later !== undefined && later.deadlineAt <= 0
+}
+
+const nobody = {}
 
 /** @throws {OptionsError} for what can't be said over HTTP */
 export function headersOf(options: RequestOptions): Record<string, string> {

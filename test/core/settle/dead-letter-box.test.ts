@@ -40,6 +40,21 @@ describe.each(Object.entries(stores))('the dead letters of an executor with %s',
     }
   })
 
+  test('are the same for each who asks', async () => {
+    const { box, queue, fail } = failing()
+    await fail('a')
+    expect(deadLetters(queue)).toBe(box)
+    expect(await idsOf(deadLetters(queue))).toEqual(['a'])
+  })
+
+  test('are not asked for what they do not know', async () => {
+    const { box } = failing()
+    for (const query of [{ state: 'dead' }, { priority: 'huge' }, 'low']) {
+      await expect(idsOf(box, query as never)).rejects.toThrow(OptionsError)
+    }
+    await expect(box.requeueAll({ priority: 'low' } as never)).rejects.toThrow("Option 'filter': expected a function")
+  })
+
   test('are given a new life, in their generation only', async () => {
     const { box, queue, works, fail } = failing()
     await fail('a')
@@ -102,4 +117,5 @@ test('one that can not be read any more is listed without its request', async ()
 test('without a store its options are looked at', () => {
   const queue = new QueuedExecutor(async () => 1)
   expect(() => deadLetters(queue, { max: 0 })).toThrow(OptionsError)
+  expect(() => deadLetters({} as never)).toThrow("Option 'executor': expected a QueuedExecutor, got {}")
 })

@@ -124,7 +124,11 @@ export function tokenBucket<Req = unknown, Metadata = unknown>(
       throw noAnswer('tokenBucket.weight', 'a function that returns a finite number greater than 0', tokens)
     }
     if (tokens <= burst || spread) return tokens
-    throw new InvalidRequestError([{ message: `it takes ${tokens} tokens, and tokenBucket.burst is ${burst}` }])
+    throw new InvalidRequestError(
+      [{ message: `it takes ${tokens} tokens, and tokenBucket.burst is ${burst}` }],
+      undefined,
+      'It can never start',
+    )
   }
   /** In how many ms one may have its tokens, after so many others. */
   const dueInMs = (bucket: Bucket, tokens: number, ahead: number): number =>
