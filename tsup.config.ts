@@ -1,6 +1,6 @@
 import { globSync } from 'node:fs'
 import { isBuiltin as isBuiltinModule } from 'node:module'
-import { defineConfig, type Options } from 'tsup'
+import { build, defineConfig, type Options } from 'tsup'
 
 type Plugin = NonNullable<Options['esbuildPlugins']>[number]
 
@@ -34,12 +34,28 @@ const builtinsOfWs: Plugin = {
   },
 }
 
+/**
+ * What the threads of `triage-queue/threads` run: files of their own, beside the entry of their folder. Each with all that it imports:
+ * the entries would lie in more and smaller pieces if they shared some with these. And `import()` stays what it is in CommonJS.
+ */
+async function buildWorkers(): Promise<void> {
+  await build({
+    config: false,
+    entry: { 'threads/task-worker': 'src/threads/task-worker.ts' },
+    ...{ format: ['esm', 'cjs'], target: 'node22', platform: 'node', splitting: false, silent: true },
+    ...{ treeshake: false, removeNodeProtocol: false, sourcemap: true, clean: false, dts: false },
+  })
+}
+
 export default defineConfig({
   // src/index.ts, and one entry for each folder beside core: the folder's name is the subpath's.
   // By name and in order: a list is searched for on the disk, which answers in another order each time, and so would
   // the imports of what is built be.
   entry: Object.fromEntries(
-    ['src/index.ts', ...globSync('src/*/index.ts').sort()].map((file) => [file.slice('src/'.length, -'.ts'.length), file]),
+    ['src/index.ts', ...globSync('src/*/index.ts').sort()].map((file) => [
+      file.slice('src/'.length, -'.ts'.length),
+      file,
+    ]),
   ),
   format: ['esm', 'cjs'],
   // For `await using`: so the declarations compile whatever `lib` a consumer has, and without @types/node, which says the same.
@@ -65,4 +81,5 @@ export default defineConfig({
   esbuildPlugins: [workerAsText, builtinsOfWs],
   sourcemap: true,
   clean: true,
+  onSuccess: buildWorkers,
 })
