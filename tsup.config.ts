@@ -41,7 +41,10 @@ const builtinsOfWs: Plugin = {
 async function buildWorkers(): Promise<void> {
   await build({
     config: false,
-    entry: { 'threads/task-worker': 'src/threads/task-worker.ts' },
+    entry: {
+      'threads/shard-worker': 'src/threads/shard-worker.ts',
+      'threads/task-worker': 'src/threads/task-worker.ts',
+    },
     ...{ format: ['esm', 'cjs'], target: 'node22', platform: 'node', splitting: false, silent: true },
     ...{ treeshake: false, removeNodeProtocol: false, sourcemap: true, clean: false, dts: false },
   })

@@ -2,7 +2,7 @@
  * Beyond one core: `threads()` runs an executor's calls in worker threads, `shards()` several executors, each with a queue of its own.
  * `threads()` needs the optional peer `piscina`.
  */
-export { type ShardsOptions, shards } from './make-shards.ts'
+export { type ShardsOptions, shards, type ThreadShardsOptions } from './make-shards.ts'
 export type { ThreadsOptions } from './options.ts'
 export { type Route, shardOf } from './route.ts'
 export type { ObservedShard, Shard } from './shard.ts'

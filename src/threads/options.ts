@@ -61,7 +61,7 @@ const ms = numberThat('a number of ms from 0 to 2,147,483,647', (value) => value
 
 export const text: OptionRule = { expected: 'a text', fits: (value) => typeof value === 'string' && value !== '' }
 
-const limits: OptionRule = {
+export const limits: OptionRule = {
   expected: 'an object of numbers, as worker_threads has it',
   fits: (value) => isPlain(value) && Object.values(value).every((each) => typeof each === 'number'),
 }

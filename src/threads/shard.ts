@@ -17,6 +17,8 @@ import type {
 /** What `make` gives to `shards()`. A live request must be found at once, so that callers with its id share its run. */
 export interface Shard<Req = unknown, Res = unknown> extends QueuedExecutorLike<Req, Res> {
   get(id: string): HandleLike<Res> | undefined
+  /** How much waits and runs there, if it counts that itself. */
+  readonly load?: number | undefined
   getHistograms(): Maybe<ExecutorHistograms>
   getWorkerHealth?(): Maybe<readonly WorkerHealth[]>
   health?(): ExecutorHealth

@@ -26,7 +26,7 @@ import type {
   WaitingRequest,
   WorkerHealth,
 } from '../index.ts'
-import { type Route, Router } from './route.ts'
+import { type Loaded, type Route, Router } from './route.ts'
 import { Load, liveIn, type ObservedShard, type Shard, sourceOf, statusNow } from './shard.ts'
 import { ShardEvents } from './shard-events.ts'
 import { histogramsOf, type ShardReading, type ShardsStatus, totalsOf } from './totals.ts'
@@ -51,7 +51,7 @@ export class Shards<Req = unknown, Res = unknown> implements QueuedExecutorLike<
   readonly shards: readonly Shard<Req, Res>[]
   readonly #settings: ShardsSettings<Req>
   readonly #router: Router
-  readonly #loads: readonly Load[]
+  readonly #loads: readonly (Loaded & { leave?(): void })[]
   readonly #events: ShardEvents
 
   /** Made by `shards()`. */
@@ -203,7 +203,7 @@ export class Shards<Req = unknown, Res = unknown> implements QueuedExecutorLike<
   /** Each shard, as `QueuedExecutor.close()` does it. */
   async close(options?: CloseOptions | undefined): Promise<void> {
     await Promise.all(this.shards.map((shard) => shard.close(options)))
-    for (const load of this.#loads) load.leave()
+    for (const load of this.#loads) load.leave?.()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -268,8 +268,9 @@ function observed(shard: Shard, name: string): ObservedShard {
   }
 }
 
-/** One in a thread knows its own. */
-function loadOf(shard: Shard): Load {
+/** One in a thread counts itself. */
+function loadOf(shard: Shard): Loaded & { leave?(): void } {
+  if (shard.load !== undefined) return shard as Shard & Loaded
   return new Load(shard, liveIn(statusNow(shard)))
 }
 

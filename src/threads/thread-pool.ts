@@ -15,12 +15,13 @@ import { AsyncResource } from 'node:async_hooks'
 import { fileURLToPath } from 'node:url'
 import type { Worker } from 'node:worker_threads'
 import { describe } from '../core/any-value.ts'
-import { InvalidRequestError, OptionsError, QueueClosedError } from '../core/errors.ts'
+import { OptionsError, QueueClosedError } from '../core/errors.ts'
 import { WorkerLostError } from '../core/remote-errors.ts'
 import type { ErrorSubject } from '../core/triage-error.ts'
 import { withoutContext } from '../core/without-context.ts'
 import { arrived } from './crossing.ts'
 import { Flag } from './flag.ts'
+import { notSent } from './not-sent.ts'
 import type { ThreadsSettings } from './options.ts'
 import { type Piscina, piscina } from './peer.ts'
 import { StartUps } from './start-ups.ts'
@@ -179,8 +180,7 @@ export class ThreadPool {
     const threads = call.gone.length > 0 ? call.gone : this.#threadsOf(call)
     if (answer !== undefined && why === undefined) return { answer }
     if (threads.length === 0 && isNotCloneable(why)) {
-      const issues = [{ message: describe(why) }]
-      throw new InvalidRequestError(issues, call.running.subject, "The request can't be sent to a thread")
+      throw notSent(why, call.running.subject)
     }
     const codes = await Promise.all(threads.map(({ exit }) => exit))
     // It was said with the last breath.

@@ -101,7 +101,7 @@ export class Run implements ThreadRun {
   }
 
   transfer(...items: readonly Transferable[]): void {
-    this.transferred.push(...items)
+    for (const item of items) this.transferred.push(item)
   }
 }
 

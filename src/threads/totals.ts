@@ -56,7 +56,7 @@ export function totalsOf(name: string, readings: readonly ShardReading[]): Shard
     store: storeOf(all),
     oldestWaitMsByPriority: byPriority((tier) => {
       const priority = priorities[tier] as (typeof priorities)[number]
-      return Math.max(...all.map(({ oldestWaitMsByPriority }) => oldestWaitMsByPriority[priority]))
+      return all.reduce((oldest, each) => Math.max(oldest, each.oldestWaitMsByPriority[priority]), 0)
     }),
     wait: durationOf(Object.values(histograms.waitByPriority)),
     run: durationOf(Object.values(histograms.runByPriority).flatMap((byOutcome) => Object.values(byOutcome))),

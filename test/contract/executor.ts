@@ -82,16 +82,13 @@ export function executorContract(backEnd: BackEnd, make: MakeExecutor): void {
       await until(() => started).toEqual(['first'])
       for (const name of names) await queue.submit(name, { priority: name < 'e' ? 'low' : 'urgent' })
       const sorted = [...names.slice(4), ...names.slice(0, 4)]
-      try {
-        for (const [index, name] of ['first', ...sorted].entries()) {
-          expect(started.length).toBe(index + 1)
-          await end(name)
-          await until(() => started.length).toBeGreaterThanOrEqual(Math.min(index + 2, 9))
-        }
-        expect(started).toEqual(['first', ...sorted])
-      } finally {
-        for (const name of ['first', ...sorted]) await end(name)
+      for (const [index, name] of ['first', ...sorted].entries()) {
+        expect(started.length).toBe(index + 1)
+        await end(name)
+        await until(() => started.length).toBe(Math.min(index + 2, 9))
       }
+      await queue.idle()
+      expect(started).toEqual(['first', ...sorted])
     })
 
     promise('no more run at once than `concurrency`, also when that is changed', async () => {
