@@ -19,8 +19,10 @@ interface CrossingError {
   readonly name: string
   readonly message: string
   readonly stack: string | undefined
-  /** What it has of its own, each as it is or as an error. */
-  readonly members: readonly (readonly [name: string, member: Crossing])[]
+  /** What it has of its own. */
+  readonly members: { readonly [name: string]: unknown }
+  /** … and that is an error. */
+  readonly inner: { readonly [name: string]: Crossing } | undefined
   readonly cause: Crossing | undefined
   /** Of an `AggregateError`. */
   readonly errors: readonly Crossing[] | undefined
@@ -51,16 +53,15 @@ export function crossing(thrown: unknown, depth = 0): Crossing {
 }
 
 function ofError(error: Error, depth: number): CrossingError {
-  const { cause, errors: inner } = error as { readonly cause?: unknown; readonly errors?: unknown }
+  const { cause, errors: others, stack } = error as Error & { readonly errors?: unknown }
   const isDeep = depth >= MAX_DEPTH
+  const { members, inner } = isDeep ? nothing : membersOf(error, depth)
   return {
-    type: typeOf(error),
-    name: String(error.name),
-    message: String(error.message),
-    stack: typeof error.stack === 'string' ? error.stack : undefined,
-    members: isDeep ? [] : membersOf(error, depth),
+    ...{ type: typeOf(error), name: String(error.name), message: String(error.message), members, inner },
+    // One that was made without a stack has a line that says nothing more.
+    stack: typeof stack === 'string' && stack.includes('\n') ? stack : undefined,
     cause: cause === undefined || isDeep ? undefined : crossing(cause, depth + 1),
-    errors: Array.isArray(inner) && !isDeep ? inner.map((each) => crossing(each, depth + 1)) : undefined,
+    errors: Array.isArray(others) && !isDeep ? others.map((each) => crossing(each, depth + 1)) : undefined,
   }
 }
 
@@ -74,17 +75,24 @@ function typeOf(error: Error): string {
   return 'Error'
 }
 
-function membersOf(error: Error, depth: number): [string, Crossing][] {
-  return Object.keys(error).flatMap((name): [string, Crossing][] => {
-    if (notMembers.has(name)) return []
+type Members = Pick<CrossingError, 'members' | 'inner'>
+
+const nothing: Members = { members: {}, inner: undefined }
+
+function membersOf(error: Error, depth: number): Members {
+  const members: Record<string, unknown> = {}
+  let inner: Record<string, Crossing> | undefined
+  for (const name of Object.keys(error)) {
+    if (notMembers.has(name)) continue
     try {
       const value = (error as unknown as Record<string, unknown>)[name]
-      if (value instanceof Error) return [[name, crossing(value, depth + 1)]]
-      return cloneable(value) ? [[name, { value }]] : []
+      if (value instanceof Error) inner = { ...inner, [name]: crossing(value, depth + 1) }
+      else if (cloneable(value)) members[name] = value
     } catch {
-      return []
+      // It does not want to be looked at.
     }
-  })
+  }
+  return { members, inner }
 }
 
 /** Can it be sent? */
@@ -102,21 +110,45 @@ export function cloneable(value: unknown): boolean {
 /** What was thrown, on this side. */
 export function arrived(sent: Crossing): unknown {
   if (!('type' in sent)) return sent.value
-  const { type, name, message, stack, members, cause, errors: inner } = sent
+  const { type, name, message, stack, members, inner } = sent
   if (type === 'DOMException') return new DOMException(message, name)
-  const options = cause === undefined ? undefined : { cause: arrived(cause) }
-  const error =
-    inner === undefined ? new Error(message, options) : new AggregateError(inner.map(arrived), message, options)
+  const error = bare(sent)
   // Its class may have a constructor with other arguments: what an error is to its reader are its prototype and its members.
   Object.setPrototypeOf(error, prototypes.get(type) ?? Error.prototype)
-  hide(error, 'stack', stack ?? `${name}: ${message}`)
+  if (stack !== undefined) hide(error, 'stack', stack)
   if (error.name !== name) hide(error, 'name', name)
-  for (const [member, value] of members) {
-    Object.defineProperty(error, member, {
-      ...{ value: arrived(value), enumerable: true, configurable: true, writable: true },
-    })
-  }
+  for (const member of Object.keys(members)) show(error, member, members[member])
+  for (const member of Object.keys(inner ?? {}))
+    show(error, member, arrived((inner as Record<string, Crossing>)[member] as Crossing))
   return error
+}
+
+/** Without a stack: that of its own is on the other side, and to make one costs more than all the rest. */
+function bare({ message, cause, errors: others }: CrossingError): Error {
+  const options = cause === undefined ? undefined : { cause: arrived(cause) }
+  const inner = others?.map(arrived)
+  const limit = stacksOff()
+  try {
+    return inner === undefined ? new Error(message, options) : new AggregateError(inner, message, options)
+  } finally {
+    if (limit !== undefined) Error.stackTraceLimit = limit
+  }
+}
+
+/** Under `--frozen-intrinsics` they are made in any case. */
+function stacksOff(): number | undefined {
+  const limit = Error.stackTraceLimit
+  try {
+    Error.stackTraceLimit = 0
+    return limit
+  } catch {
+    return undefined
+  }
+}
+
+/** Defined, since a member of that name may be inherited and read-only, or `__proto__`. */
+function show(error: Error, name: string, value: unknown): void {
+  Object.defineProperty(error, name, { value, enumerable: true, configurable: true, writable: true })
 }
 
 function hide(error: Error, name: string, value: string): void {

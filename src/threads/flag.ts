@@ -78,6 +78,6 @@ function inShort(reason: unknown): string {
   const sent = crossing(reason)
   if (!('type' in sent)) return JSON.stringify({ value: typeof sent.value === 'string' ? sent.value : undefined })
   const { type, name, message, members } = sent
-  const code = members.filter(([member]) => member === 'code')
-  return JSON.stringify({ type, name, message: message.slice(0, 200), members: code })
+  const { code } = members
+  return JSON.stringify({ type, name, message: message.slice(0, 200), members: code === undefined ? {} : { code } })
 }

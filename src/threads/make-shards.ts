@@ -6,7 +6,7 @@ import { aFunction, hasMethods, isCount, isPlain, type OptionRule, oneOf, readGi
 import { OptionsError } from '../core/errors.ts'
 import type { QueuedExecutorOptions, RequestOptions } from '../index.ts'
 import { cloneable } from './crossing.ts'
-import { fileUrl, limits, text } from './options.ts'
+import { fileUrl, limits, ms, text } from './options.ts'
 import type { Route } from './route.ts'
 import type { Shard } from './shard.ts'
 import { Shards, type ShardsSettings } from './shards.ts'
@@ -50,6 +50,11 @@ export interface ThreadShardsOptions<Req = unknown> extends ShardsOptions<Req> {
   /** Anything that can be sent to a thread: the second argument of what makes the executor. */
   data?: unknown
   /**
+   * How many ms a thread that should have closed (`graceMs`) may be silent. Then it is ended: it hangs in a loop.
+   * @default 30_000
+   */
+  killAfterMs?: number | undefined
+  /**
    * How much memory each thread may have.
    * @see https://nodejs.org/api/worker_threads.html#workerresourcelimits
    */
@@ -69,6 +74,7 @@ const threadRules: { readonly [K in keyof ThreadShardsOptions]-?: OptionRule } =
   ...rules,
   executor: { expected: `an object of ${sent.expected}`, fits: (value) => isPlain(value) && cloneable(value) },
   exportName: text,
+  killAfterMs: ms,
   data: sent,
   resourceLimits: limits,
 }
@@ -108,12 +114,12 @@ export function shards<Req, Res>(
   }
   const file = fileUrl(make)
   const given = readGiven<ThreadShardsOptions<Req>>('', options, threadRules)
-  const { executor, exportName = 'default', data, resourceLimits } = given
+  const { executor, exportName = 'default', data, resourceLimits, killAfterMs = 30_000 } = given
   const settings = settingsOf(given)
   const name = settings.name ?? executor?.name ?? 'shards'
   const threads = Array.from({ length: n }, (_, index) => {
     const work = { file, exportName, index, executor: executor && { ...executor, name }, data }
-    return new ThreadShard<Req, Res>({ name, work, resourceLimits })
+    return new ThreadShard<Req, Res>({ name, work, resourceLimits, killAfterMs })
   })
   return new Shards(threads, { ...settings, name })
 }

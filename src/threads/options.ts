@@ -57,7 +57,7 @@ export interface ThreadsSettings {
 /** Longer than a timer can be. */
 const LONGEST_MS = 2 ** 31 - 1
 
-const ms = numberThat('a number of ms from 0 to 2,147,483,647', (value) => value >= 0 && value <= LONGEST_MS)
+export const ms = numberThat('a number of ms from 0 to 2,147,483,647', (value) => value >= 0 && value <= LONGEST_MS)
 
 export const text: OptionRule = { expected: 'a text', fits: (value) => typeof value === 'string' && value !== '' }
 

@@ -3,7 +3,7 @@
  */
 import { describe } from '../core/any-value.ts'
 import { ResultLostError } from '../core/remote-errors.ts'
-import type { ExecutorEvent, HandleLike, Listener } from '../index.ts'
+import type { ExecutorEvent, Listener } from '../index.ts'
 import { arrived, cloneable, crossing } from './crossing.ts'
 import { sentReading } from './readings.ts'
 import type { Shard } from './shard.ts'
@@ -12,16 +12,13 @@ import type { Order, Question, Word } from './shard-wire.ts'
 /** How often it says how it stands, if something has happened. */
 const SAYS_EVERY_MS = 1_000
 
-interface Live {
-  readonly controller: AbortController
-  handle: HandleLike | undefined
-}
-
 export class ShardHost {
   readonly #shard: Shard
   readonly #send: (words: readonly Word[]) => void
   #words: Word[] = []
-  readonly #live = new Map<number, Live>()
+  #live = 0
+  /** Of those whose callers have a signal. */
+  readonly #controllers = new Map<number, AbortController>()
   /** Whose handles are told of their states, by id. */
   readonly #kept = new Map<string, Set<number>>()
   readonly #listeners = new Map<ExecutorEvent, Listener<ExecutorEvent>>()
@@ -41,35 +38,40 @@ export class ShardHost {
     this.#hasNews = true
     for (const order of orders) {
       if (order.is === 'submit') void this.#submit(order)
-      else if (order.is === 'leave') this.#live.get(order.number)?.controller.abort(arrived(order.reason))
+      else if (order.is === 'leave') this.#controllers.get(order.number)?.abort(arrived(order.reason))
       else if (order.is === 'listen') this.#listen(order.event, order.isOn)
       else void this.#reply(order)
     }
   }
 
-  async #submit({ number, request, options, isKept }: Order & { readonly is: 'submit' }): Promise<void> {
-    const controller = new AbortController()
-    const live: Live = { controller, handle: undefined }
-    this.#live.set(number, live)
+  async #submit({ number, request, options, isKept, mayLeave }: Order & { readonly is: 'submit' }): Promise<void> {
     const id = options.id as string
-    const given = { ...options, signal: controller.signal }
+    this.#live++
     try {
+      const given = mayLeave ? { ...options, signal: this.#signalOf(number) } : options
       let value: unknown
       if (isKept) {
         // Before it is admitted: it may start in the same turn.
         this.#keep(id, number)
-        live.handle = await this.#shard.submit(request, given)
+        const handle = await this.#shard.submit(request, given)
         this.#say({ is: 'admitted', number })
-        value = await live.handle.result
+        value = await handle.result
       } else value = await this.#shard.execute(request, given)
       this.#say({ is: 'answer', number, value })
     } catch (error) {
       this.#say({ is: 'error', number, error: crossing(error) })
     } finally {
-      this.#live.delete(number)
+      this.#live--
+      if (mayLeave) this.#controllers.delete(number)
       if (isKept) this.#keep(id, number, false)
       this.#hasNews = true
     }
+  }
+
+  #signalOf(number: number): AbortSignal {
+    const controller = new AbortController()
+    this.#controllers.set(number, controller)
+    return controller.signal
   }
 
   #keep(id: string, number: number, isKept = true): void {
@@ -144,7 +146,7 @@ export class ShardHost {
 
   async #saysHowItStands(): Promise<void> {
     if (!this.#hasNews) return
-    this.#hasNews = this.#live.size > 0
+    this.#hasNews = this.#live > 0
     this.#say({ is: 'reading', reading: await this.#reading() })
   }
 

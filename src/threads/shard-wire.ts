@@ -36,7 +36,10 @@ export type Order =
       readonly number: number
       readonly request: unknown
       readonly options: SentOptions
+      /** Its handle is wanted. */
       readonly isKept: boolean
+      /** Its caller has a signal. */
+      readonly mayLeave: boolean
     }
   /** The signal of its caller was aborted. */
   | { readonly is: 'leave'; readonly number: number; readonly reason: Crossing }

@@ -326,7 +326,11 @@ export class ThreadPool {
       })
     }
     this.#look()
-    const exits = [...this.#threads.values()].map(({ exit }) => exit)
+    const exits = [...this.#threads].map(([worker, { exit }]) => {
+      // Whoever awaits this wants to see it happen.
+      worker.ref()
+      return exit
+    })
     await this.#pool.destroy()
     await Promise.all(exits)
   }

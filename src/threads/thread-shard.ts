@@ -40,10 +40,10 @@ export interface ThreadShardSettings {
   readonly name: string
   readonly work: ShardWork
   readonly resourceLimits: object | undefined
+  /** A thread that is over its time to close, and has not said anything for so long, is ended. */
+  readonly killAfterMs: number
 }
 
-/** A thread that does not close in time is ended so much later, in ms. */
-const LATER_MS = 1_000
 const MOST_IN_ONE = 1_000
 
 /** A request that lives there. */
@@ -91,6 +91,9 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
   #asking: Promise<ShardReading> | undefined
   #closing: Promise<void> | undefined
   #isClosed = false
+  #late: NodeJS.Timeout | undefined
+  /** How often something was heard of it. */
+  #heard = 0
 
   constructor(settings: ThreadShardSettings) {
     this.name = settings.name
@@ -150,7 +153,7 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
     this.#live.set(number, live)
     this.#byId.set(id, number)
     this.#keepAlive()
-    this.#order({ is: 'submit', number, request, options: { ...sent, id }, isKept })
+    this.#order({ is: 'submit', number, request, options: { ...sent, id }, isKept, mayLeave: signal !== undefined })
     return live
   }
 
@@ -282,36 +285,50 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
     return this.close()
   }
 
-  /** Closes it there, and ends the thread. One that does not answer is ended after `graceMs`, and a second. */
+  /** Closes it there, and ends the thread; one that is over `graceMs` and silent for `killAfterMs` is ended in any case. */
   close(options?: CloseOptions | undefined): Promise<void> {
     const { graceMs = Number.POSITIVE_INFINITY, lameDuckMs = 0 } = options ?? {}
-    const withinMs = graceMs + lameDuckMs + LATER_MS
-    const late = withinMs < 2 ** 31 ? setTimeout(() => void this.#worker?.terminate(), withinMs) : undefined
-    const closed =
-      this.#isClosed || this.#startUps.isOver
-        ? Promise.resolve()
-        : this.#ask<SentReading>({ what: 'close', options }).then((sent) => this.#hasRead(sent))
-    this.#closing = Promise.resolve(closed).then(
-      () => this.#end(late),
+    this.#endIfSilent(graceMs + lameDuckMs)
+    this.#closing = this.#closed(options).then(
+      () => this.#end(),
       (error) => {
         // It has gone by itself, or was ended.
-        if (!(error instanceof WorkerLostError)) {
-          clearTimeout(late)
-          this.#closing = undefined
-          throw error
-        }
-        return this.#end(late)
+        if (error instanceof WorkerLostError) return this.#end()
+        clearTimeout(this.#late)
+        this.#closing = undefined
+        throw error
       },
     )
     return this.#closing
   }
 
-  async #end(late: NodeJS.Timeout | undefined): Promise<void> {
-    clearTimeout(late)
+  async #closed(options: CloseOptions | undefined): Promise<void> {
+    if (this.#isClosed || this.#startUps.isOver) return
+    this.#hasRead(await this.#ask<SentReading>({ what: 'close', options }))
+  }
+
+  #endIfSilent(afterMs: number): void {
+    clearTimeout(this.#late)
+    if (!(afterMs + this.#settings.killAfterMs < 2 ** 31)) return
+    const from = this.#heard
+    const look = (): void => {
+      if (this.#isClosed) return
+      if (this.#heard === from) void this.#worker?.terminate()
+      else this.#endIfSilent(0)
+    }
+    // A turn later, since what has come while this thread was busy is not heard yet.
+    this.#late = setTimeout(() => setImmediate(look), afterMs + this.#settings.killAfterMs)
+  }
+
+  async #end(): Promise<void> {
+    clearTimeout(this.#late)
     this.#isClosed = true
     const { status, histograms } = this.#reading
     this.#reading = { status: { ...status, state: 'closed' }, histograms }
-    await this.#worker?.terminate()
+    const worker = this.#worker
+    // Whoever awaits this wants to see it happen.
+    worker?.ref()
+    await worker?.terminate()
   }
 
   on<E extends ExecutorEvent>(event: E, listener: Listener<E, Req, Res, unknown, Req>): this {
@@ -383,6 +400,7 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
     this.#worker = worker
     this.#isReady = false
     worker.on('message', (words: readonly Word[]) => {
+      this.#heard++
       for (const word of words) this.#hear(word)
       this.#keepAlive()
     })

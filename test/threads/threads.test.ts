@@ -254,8 +254,8 @@ describe('how many', () => {
 
   test('each call has a thread of its own, and idle ones go', async () => {
     const { queue, executor } = work({ threads: 2, idleMs: 50 })
-    await Promise.all([queue.execute({ spinMs: 100 }), queue.execute({ spinMs: 100 })])
-    expect(executor.getStatus().live).toBe(2)
+    const threads = await Promise.all([1, 2].map(() => queue.execute('thread and spin')))
+    expect(new Set(threads).size).toBe(2)
     await vi.waitFor(() => expect(executor.getStatus()).toMatchObject({ live: 0, ended: 2 }), { timeout: 10_000 })
     expect(await queue.execute({ echo: 1 })).toBe(1)
   })
