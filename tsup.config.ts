@@ -1,6 +1,6 @@
 import { globSync } from 'node:fs'
 import { isBuiltin as isBuiltinModule } from 'node:module'
-import { defineConfig, type Options } from 'tsup'
+import { build, defineConfig, type Options } from 'tsup'
 
 type Plugin = NonNullable<Options['esbuildPlugins']>[number]
 
@@ -32,6 +32,22 @@ const builtinsOfWs: Plugin = {
       contents: `module.exports = process.getBuiltinModule(${JSON.stringify(path)})`,
     }))
   },
+}
+
+/**
+ * What the threads of `triage-queue/threads` run: files of their own, beside the entry of their folder. Each with all that it imports:
+ * the entries would lie in more and smaller pieces if they shared some with these. And `import()` stays what it is in CommonJS.
+ */
+async function buildWorkers(): Promise<void> {
+  await build({
+    config: false,
+    entry: {
+      'threads/shard-worker': 'src/threads/shard-worker.ts',
+      'threads/task-worker': 'src/threads/task-worker.ts',
+    },
+    ...{ format: ['esm', 'cjs'], target: 'node22', platform: 'node', splitting: false, silent: true },
+    ...{ treeshake: false, removeNodeProtocol: false, sourcemap: true, clean: false, dts: false },
+  })
 }
 
 export default defineConfig({
@@ -68,4 +84,5 @@ export default defineConfig({
   esbuildPlugins: [workerAsText, builtinsOfWs],
   sourcemap: true,
   clean: true,
+  onSuccess: buildWorkers,
 })

@@ -74,6 +74,23 @@ export function executorContract(backEnd: BackEnd, make: MakeExecutor): void {
       expect(started).toEqual(['first', 'urgent', 'normal 1', 'normal 2', 'low'])
     })
 
+    promise('of all that wait the most urgent one is next, whatever key they have', async () => {
+      const { queue, started, end } = await held()
+      // Keys of several shards, where there are any: the rest of this suite has one.
+      const names = ['a:1', 'b:2', 'c:3', 'd:4', 'e:5', 'f:6', 'g:7', 'h:8']
+      await queue.submit('first')
+      await until(() => started).toEqual(['first'])
+      for (const name of names) await queue.submit(name, { priority: name < 'e' ? 'low' : 'urgent' })
+      const sorted = [...names.slice(4), ...names.slice(0, 4)]
+      for (const [index, name] of ['first', ...sorted].entries()) {
+        expect(started.length).toBe(index + 1)
+        await end(name)
+        await until(() => started.length).toBe(Math.min(index + 2, 9))
+      }
+      await queue.idle()
+      expect(started).toEqual(['first', ...sorted])
+    })
+
     promise('no more run at once than `concurrency`, also when that is changed', async () => {
       const { queue, started, end } = await held({ concurrency: 2 })
       for (const name of ['a', 'b', 'c', 'd', 'e']) await queue.submit(name)

@@ -1,0 +1,191 @@
+/**
+ * That side of a shard: an executor, whose orders come from another thread.
+ */
+import { describe } from '../core/any-value.ts'
+import { ResultLostError } from '../core/remote-errors.ts'
+import type { ExecutorEvent, Listener } from '../index.ts'
+import { arrived, cloneable, crossing } from './crossing.ts'
+import { sentReading } from './readings.ts'
+import type { Shard } from './shard.ts'
+import type { Order, Question, Word } from './shard-wire.ts'
+
+/** How often it says how it stands, if something has happened. */
+const SAYS_EVERY_MS = 1_000
+
+export class ShardHost {
+  readonly #shard: Shard
+  readonly #send: (words: readonly Word[]) => void
+  #words: Word[] = []
+  #live = 0
+  /** Of those whose callers have a signal. */
+  readonly #controllers = new Map<number, AbortController>()
+  /** Whose handles are told of their states, by id. */
+  readonly #kept = new Map<string, Set<number>>()
+  readonly #listeners = new Map<ExecutorEvent, Listener<ExecutorEvent>>()
+  #hasNews = false
+
+  /** @param send may throw for what can't be cloned */
+  constructor(shard: Shard, send: (words: readonly Word[]) => void) {
+    this.#shard = shard
+    this.#send = send
+    shard.on('started', ({ id }) => this.#moves(id, 'running'))
+    shard.on('retrying', ({ id }) => this.#moves(id, 'retrying'))
+    setInterval(() => void this.#saysHowItStands(), SAYS_EVERY_MS).unref()
+    this.#say({ is: 'ready' })
+  }
+
+  take(orders: readonly Order[]): void {
+    this.#hasNews = true
+    for (const order of orders) {
+      if (order.is === 'submit') void this.#submit(order)
+      else if (order.is === 'leave') this.#controllers.get(order.number)?.abort(arrived(order.reason))
+      else if (order.is === 'listen') this.#listen(order.event, order.isOn)
+      else void this.#reply(order)
+    }
+  }
+
+  async #submit({ number, request, options, isKept, mayLeave }: Order & { readonly is: 'submit' }): Promise<void> {
+    const id = options.id as string
+    this.#live++
+    try {
+      const given = mayLeave ? { ...options, signal: this.#signalOf(number) } : options
+      let value: unknown
+      if (isKept) {
+        // Before it is admitted: it may start in the same turn.
+        this.#keep(id, number)
+        const handle = await this.#shard.submit(request, given)
+        this.#say({ is: 'admitted', number })
+        value = await handle.result
+      } else value = await this.#shard.execute(request, given)
+      this.#say({ is: 'answer', number, value })
+    } catch (error) {
+      this.#say({ is: 'error', number, error: crossing(error) })
+    } finally {
+      this.#live--
+      if (mayLeave) this.#controllers.delete(number)
+      if (isKept) this.#keep(id, number, false)
+      this.#hasNews = true
+    }
+  }
+
+  #signalOf(number: number): AbortSignal {
+    const controller = new AbortController()
+    this.#controllers.set(number, controller)
+    return controller.signal
+  }
+
+  #keep(id: string, number: number, isKept = true): void {
+    const numbers = this.#kept.get(id) ?? new Set()
+    if (isKept) numbers.add(number)
+    else numbers.delete(number)
+    if (numbers.size > 0) this.#kept.set(id, numbers)
+    else this.#kept.delete(id)
+  }
+
+  #moves(id: string, state: 'running' | 'retrying'): void {
+    for (const number of this.#kept.get(id) ?? []) this.#say({ is: 'state', number, state })
+  }
+
+  #listen(event: ExecutorEvent, isOn: boolean): void {
+    const listener = this.#listeners.get(event) ?? ((about: object) => this.#tell(event, about))
+    this.#listeners.set(event, listener)
+    if (isOn) this.#shard.on(event, listener)
+    else this.#shard.off(event, listener)
+  }
+
+  #tell(event: ExecutorEvent, about: object): void {
+    const { error, errors, ...rest } = about as { error?: unknown; errors?: readonly unknown[] }
+    const sent = 'error' in about ? crossing(error) : undefined
+    this.#say({ is: 'event', event, about: rest, error: sent, errors: errors?.map((each) => crossing(each)) })
+  }
+
+  async #reply({ number, question }: Order & { readonly is: 'ask' }): Promise<void> {
+    try {
+      this.#say({ is: 'reply', number, value: await this.#answerTo(question) })
+    } catch (error) {
+      this.#say({ is: 'refusal', number, error: crossing(error) })
+    }
+  }
+
+  async #answerTo(question: Question): Promise<unknown> {
+    const shard = this.#shard
+    switch (question.what) {
+      case 'reading':
+        return this.#reading()
+      case 'workers':
+        return (await shard.getWorkerHealth?.()) ?? []
+      case 'pause':
+        return shard.pause()
+      case 'resume':
+        return shard.resume()
+      case 'concurrency':
+        return shard.setConcurrency(question.concurrency)
+      case 'idle':
+        return shard.idle()
+      case 'flushed':
+        return shard.flushed?.()
+      case 'find':
+        return shard.find(question.id)
+      case 'requeue':
+        return (await shard.requeue?.(question.id, question.generation)) ?? false
+      case 'cancel':
+        return shard.cancel(question.id, arrived(question.reason))
+      case 'priority':
+        return (await shard.get(question.id)?.setPriority(question.priority)) ?? false
+      case 'position':
+        return shard.get(question.id)?.position()
+      case 'close':
+        await shard.close(question.options)
+        return this.#reading()
+    }
+  }
+
+  async #reading() {
+    return sentReading(await this.#shard.getStatus(), await this.#shard.getHistograms())
+  }
+
+  async #saysHowItStands(): Promise<void> {
+    if (!this.#hasNews) return
+    this.#hasNews = this.#live > 0
+    this.#say({ is: 'reading', reading: await this.#reading() })
+  }
+
+  /** What is said in one stretch of code is sent together. */
+  #say(word: Word): void {
+    if (this.#words.length === 0) queueMicrotask(() => this.#sendAll())
+    this.#words.push(word)
+  }
+
+  #sendAll(): void {
+    const words = this.#words
+    this.#words = []
+    try {
+      this.#send(words)
+    } catch {
+      // Something in it can't be cloned: one by one, then.
+      for (const word of words) this.#sendOne(word)
+    }
+  }
+
+  #sendOne(word: Word): void {
+    try {
+      this.#send([word])
+    } catch (error) {
+      this.#send([instead(word, error)])
+    }
+  }
+}
+
+/** What is said in the place of what can't be. */
+function instead(word: Word, error: unknown): Word {
+  const why = `it can't leave its thread: ${describe(error)}`
+  if (word.is === 'answer') {
+    return { is: 'error', number: word.number, error: crossing(new ResultLostError(why, { started: true })) }
+  }
+  if (word.is === 'reply') {
+    return { is: 'refusal', number: word.number, error: crossing(new ResultLostError(why, { started: true })) }
+  }
+  if (word.is !== 'event') return word
+  const members = Object.entries(word.about).filter(([, value]) => cloneable(value))
+  return { ...word, about: Object.fromEntries(members) }
+}

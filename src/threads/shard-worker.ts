@@ -1,0 +1,45 @@
+/**
+ * Where the thread of a shard begins: `shards(n, file)`.
+ */
+import { parentPort, workerData } from 'node:worker_threads'
+import { OptionsError } from '../core/errors.ts'
+import { QueuedExecutor } from '../core/queued-executor.ts'
+import type { RunContext } from '../index.ts'
+import { crossing } from './crossing.ts'
+import { loadWork } from './load-work.ts'
+import type { Shard } from './shard.ts'
+import { ShardHost } from './shard-host.ts'
+import type { Order, ShardWork, Word } from './shard-wire.ts'
+
+const { work } = workerData as { readonly work: ShardWork }
+
+void begin()
+
+async function begin(): Promise<void> {
+  try {
+    const host = new ShardHost(await made(work), say)
+    // What has come meanwhile waits in the port.
+    parentPort?.on('message', (orders: readonly Order[]) => host.take(orders))
+  } catch (error) {
+    say([{ is: 'failed', error: crossing(error) }])
+    process.exit(1)
+  }
+}
+
+async function made({ file, exportName, index, executor, data }: ShardWork): Promise<Shard> {
+  const loaded = await loadWork({ file, exportName })
+  if (executor !== undefined) {
+    return new QueuedExecutor((request: unknown, run: RunContext) => loaded(request, run), executor) as unknown as Shard
+  }
+  const shard = await loaded(index, data)
+  if (typeof (shard as Shard | undefined)?.execute === 'function') return shard as Shard
+  throw new OptionsError(
+    'file',
+    `one whose '${exportName}' makes an executor; or give the options of one as \`executor\``,
+    shard,
+  )
+}
+
+function say(words: readonly Word[]): void {
+  parentPort?.postMessage(words)
+}

@@ -1,0 +1,548 @@
+/**
+ * This side of a shard in a thread of its own.
+ *
+ * What lives there is known here, by its id: so a caller with the id of a live request finds its shard at once. When the thread dies,
+ * all of that rejects with a `WorkerLostError`, and the next order starts another thread.
+ *
+ * The file is a little long: it is one machine, whose states all its parts change.
+ */
+import { AsyncResource } from 'node:async_hooks'
+import { Worker } from 'node:worker_threads'
+import { describe } from '../core/any-value.ts'
+import { OptionsError, QueueClosedError } from '../core/errors.ts'
+import type { Priority } from '../core/priority.ts'
+import { WorkerLostError } from '../core/remote-errors.ts'
+import { withoutContext } from '../core/without-context.ts'
+import type {
+  CloseOptions,
+  ExecutorEvent,
+  ExecutorHealth,
+  ExecutorHistograms,
+  ExecutorStatus,
+  HandleLike,
+  Listener,
+  RequestOptions,
+  RequestStateLike,
+  RequestView,
+  WorkerHealth,
+} from '../index.ts'
+import { arrived, crossing } from './crossing.ts'
+import { notSent } from './not-sent.ts'
+import { emptyReading, readingOf } from './readings.ts'
+import type { ObservedShard, Shard } from './shard.ts'
+import type { Order, Question, SentReading, ShardWork, Word } from './shard-wire.ts'
+import { StartUps } from './start-ups.ts'
+import type { ShardReading } from './totals.ts'
+import { workerFile } from './worker-files.ts'
+
+/** How one is made. */
+export interface ThreadShardSettings {
+  readonly name: string
+  readonly work: ShardWork
+  readonly resourceLimits: object | undefined
+  /** A thread that is over its time to close, and has not said anything for so long, is ended. */
+  readonly killAfterMs: number
+}
+
+const MOST_IN_ONE = 1_000
+
+/** A request that lives there. */
+interface Live<Res> {
+  readonly id: string
+  readonly priority: Priority
+  state: RequestStateLike
+  handle: HandleLike<Res> | undefined
+  /** Of `submit()`, until it is admitted. */
+  admitted: ((handle: HandleLike<Res>) => void) | undefined
+  refused: ((error: unknown) => void) | undefined
+  resolve(value: Res): void
+  reject(error: unknown): void
+  leave: (() => void) | undefined
+}
+
+interface Asked {
+  resolve(value: never): void
+  reject(error: unknown): void
+}
+
+type Any = Listener<ExecutorEvent>
+
+let made = 0
+
+export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res> {
+  readonly name: string
+  readonly #settings: ThreadShardSettings
+  readonly #scope = withoutContext(new AsyncResource('TriageShard'))
+  readonly #startUps = new StartUps()
+  readonly #live = new Map<number, Live<Res>>()
+  /** The youngest of an id. */
+  readonly #byId = new Map<string, number>()
+  readonly #asked = new Map<number, Asked>()
+  readonly #listeners = new Map<ExecutorEvent, Any[]>()
+  readonly #prefix = `${Math.random().toString(36).slice(2, 8)}${++made}`
+  #worker: Worker | undefined
+  #isReady = false
+  #failure: unknown
+  #orders: Order[] = []
+  #numbers = 0
+  #isPaused = false
+  #concurrency: number | undefined
+  #reading: ShardReading
+  #asking: Promise<ShardReading> | undefined
+  #closing: Promise<void> | undefined
+  #isClosed = false
+  #late: NodeJS.Timeout | undefined
+  /** How often something was heard of it. */
+  #heard = 0
+
+  constructor(settings: ThreadShardSettings) {
+    this.name = settings.name
+    this.#settings = settings
+    this.#reading = emptyReading(settings.name)
+    this.#start()
+  }
+
+  /** How much lives there. */
+  get load(): number {
+    return this.#live.size
+  }
+
+  /** What it has said last. */
+  get observed(): ObservedShard {
+    return {
+      getStatus: () => this.#reading.status,
+      getHistograms: () => this.#reading.histograms,
+      on: (event, listener) => this.on(event, listener),
+      off: (event, listener) => this.off(event, listener),
+    }
+  }
+
+  execute(request: Req, options?: RequestOptions | undefined): Promise<Res> {
+    return new Promise((resolve, reject) => {
+      this.#submit(request, options, false, { resolve, reject, admitted: undefined, refused: undefined })
+    })
+  }
+
+  submit(request: Req, options?: RequestOptions | undefined): Promise<HandleLike<Res>> {
+    return new Promise((admitted, refused) => {
+      const result = Promise.withResolvers<Res>()
+      const { resolve, reject } = result
+      const live = this.#submit(request, options, true, { resolve, reject, admitted, refused })
+      if (live !== undefined) live.handle = this.#handle(live, result.promise)
+    })
+  }
+
+  #submit(
+    request: Req,
+    options: RequestOptions | undefined,
+    isKept: boolean,
+    ends: Pick<Live<Res>, 'resolve' | 'reject' | 'admitted' | 'refused'>,
+  ): Live<Res> | undefined {
+    const refuse = ends.refused ?? ends.reject
+    const { signal, after, ...sent } = options ?? {}
+    const { id = `${this.#prefix}-${this.#numbers + 1}`, priority = 'normal' } = sent
+    const subject = { queue: this.name, requestId: id, priority }
+    const error = this.#refusal(subject, after)
+    if (error !== undefined || signal?.aborted) {
+      refuse(error ?? signal?.reason)
+      return undefined
+    }
+    const number = ++this.#numbers
+    const live: Live<Res> = { id, priority, state: 'waiting', handle: undefined, leave: undefined, ...ends }
+    if (signal !== undefined) this.#followed(live, number, signal)
+    this.#live.set(number, live)
+    this.#byId.set(id, number)
+    this.#keepAlive()
+    this.#order({ is: 'submit', number, request, options: { ...sent, id }, isKept, mayLeave: signal !== undefined })
+    return live
+  }
+
+  #refusal(subject: object, after: RequestOptions['after']): Error | undefined {
+    if (this.#isClosed) return new QueueClosedError(subject)
+    if (this.#startUps.isOver) return new WorkerLostError(this.#startUps.why, subject, this.#startUps.last)
+    if (after === undefined) return undefined
+    return new OptionsError('after', "nothing, since a promise can't be sent to a thread", after)
+  }
+
+  /** Its caller is told at once; there it is left as soon as that is heard. */
+  #followed(live: Live<Res>, number: number, signal: AbortSignal): void {
+    const leave = (): void => {
+      this.#order({ is: 'leave', number, reason: crossing(signal.reason) })
+      const end = live.refused ?? live.reject
+      end(signal.reason)
+    }
+    signal.addEventListener('abort', leave, { once: true })
+    live.leave = () => signal.removeEventListener('abort', leave)
+  }
+
+  #handle(live: Live<Res>, result: Promise<Res>): HandleLike<Res> {
+    // Whoever never reads the result is not told of its rejection by Node.
+    result.catch(() => {})
+    const { id } = live
+    return {
+      id,
+      get state() {
+        return live.state
+      },
+      result,
+      cancel: (reason) => this.cancel(id, reason),
+      setPriority: (priority) => this.#ask({ what: 'priority', id, priority }),
+      position: () => this.#ask({ what: 'position', id }),
+    }
+  }
+
+  get(id: string): HandleLike<Res> | undefined {
+    const live = this.#live.get(this.#byId.get(id) ?? 0)
+    if (live === undefined) return undefined
+    if (live.handle !== undefined) return live.handle
+    // Of one that was executed: whoever asks for its result has a promise of their own.
+    const { resolve, reject } = live
+    const result = Promise.withResolvers<Res>()
+    live.resolve = (value) => {
+      resolve(value)
+      result.resolve(value)
+    }
+    live.reject = (error) => {
+      reject(error)
+      result.reject(error)
+    }
+    live.handle = this.#handle(live, result.promise)
+    return live.handle
+  }
+
+  find(id: string): Promise<RequestView | undefined> {
+    return this.#ask({ what: 'find', id })
+  }
+
+  cancel(id: string, reason?: unknown): false | Promise<boolean> {
+    return this.#byId.has(id) ? this.#ask({ what: 'cancel', id, reason: crossing(reason) }) : false
+  }
+
+  async getStatus(): Promise<ExecutorStatus> {
+    return (await this.#read()).status
+  }
+
+  async getHistograms(): Promise<ExecutorHistograms> {
+    return (await this.#read()).histograms
+  }
+
+  /** Both are asked for at one instant, by whoever asks for both. */
+  async #read(): Promise<ShardReading> {
+    if (this.#isClosed || this.#startUps.isOver) return this.#reading
+    this.#asking ??= this.#ask<SentReading>({ what: 'reading' })
+      .then((sent) => this.#hasRead(sent))
+      .finally(() => {
+        this.#asking = undefined
+      })
+    return this.#asking
+  }
+
+  #hasRead(sent: SentReading): ShardReading {
+    this.#reading = readingOf(sent)
+    return this.#reading
+  }
+
+  getWorkerHealth(): Promise<readonly WorkerHealth[]> {
+    return this.#isClosed || this.#startUps.isOver ? Promise.resolve([]) : this.#ask({ what: 'workers' })
+  }
+
+  /** As far as it is known here. */
+  health(): ExecutorHealth {
+    if (this.#isClosed) return { live: true, ready: false, reasons: ['closed'] }
+    if (this.#startUps.isOver) return { live: false, ready: false, reasons: ['stuck'] }
+    if (this.#closing !== undefined) return { live: true, ready: false, reasons: ['closing'] }
+    return this.#isPaused ? { live: true, ready: false, reasons: ['paused'] } : { live: true, ready: true, reasons: [] }
+  }
+
+  pause(): Promise<void> {
+    this.#isPaused = true
+    return this.#ask({ what: 'pause' })
+  }
+
+  resume(): Promise<void> {
+    this.#isPaused = false
+    return this.#ask({ what: 'resume' })
+  }
+
+  async setConcurrency(concurrency: number): Promise<void> {
+    await this.#ask({ what: 'concurrency', concurrency })
+    this.#concurrency = concurrency
+  }
+
+  idle(): Promise<void> {
+    return this.#isClosed || this.#startUps.isOver ? Promise.resolve() : this.#ask({ what: 'idle' })
+  }
+
+  flushed(): Promise<void> {
+    return this.#isClosed ? Promise.resolve() : this.#ask({ what: 'flushed' })
+  }
+
+  requeue(id: string, generation?: number | undefined): Promise<boolean> {
+    return this.#ask({ what: 'requeue', id, generation })
+  }
+
+  drain(): Promise<void> {
+    return this.close()
+  }
+
+  /** Closes it there, and ends the thread; one that is over `graceMs` and silent for `killAfterMs` is ended in any case. */
+  close(options?: CloseOptions | undefined): Promise<void> {
+    const { graceMs = Number.POSITIVE_INFINITY, lameDuckMs = 0 } = options ?? {}
+    this.#endIfSilent(graceMs + lameDuckMs)
+    this.#closing = this.#closed(options).then(
+      () => this.#end(),
+      (error) => {
+        // It has gone by itself, or was ended.
+        if (error instanceof WorkerLostError) return this.#end()
+        clearTimeout(this.#late)
+        this.#closing = undefined
+        throw error
+      },
+    )
+    return this.#closing
+  }
+
+  async #closed(options: CloseOptions | undefined): Promise<void> {
+    if (this.#isClosed || this.#startUps.isOver) return
+    this.#hasRead(await this.#ask<SentReading>({ what: 'close', options }))
+  }
+
+  #endIfSilent(afterMs: number): void {
+    clearTimeout(this.#late)
+    if (!(afterMs + this.#settings.killAfterMs < 2 ** 31)) return
+    const from = this.#heard
+    const look = (): void => {
+      if (this.#isClosed) return
+      if (this.#heard === from) void this.#worker?.terminate()
+      else this.#endIfSilent(0)
+    }
+    // A turn later, since what has come while this thread was busy is not heard yet.
+    this.#late = setTimeout(() => setImmediate(look), afterMs + this.#settings.killAfterMs)
+  }
+
+  async #end(): Promise<void> {
+    clearTimeout(this.#late)
+    this.#isClosed = true
+    const { status, histograms } = this.#reading
+    this.#reading = { status: { ...status, state: 'closed' }, histograms }
+    const worker = this.#worker
+    // Whoever awaits this wants to see it happen.
+    worker?.ref()
+    await worker?.terminate()
+  }
+
+  on<E extends ExecutorEvent>(event: E, listener: Listener<E, Req, Res, unknown, Req>): this {
+    const listeners = this.#listeners.get(event) ?? []
+    this.#listeners.set(event, [...listeners, listener as Any])
+    if (listeners.length === 0 && !this.#isClosed) this.#order({ is: 'listen', event, isOn: true })
+    return this
+  }
+
+  off<E extends ExecutorEvent>(event: E, listener: Listener<E, Req, Res, unknown, Req>): this {
+    const listeners = this.#listeners.get(event) ?? []
+    const left = listeners.filter((each) => each !== listener)
+    this.#listeners.set(event, left)
+    if (listeners.length > 0 && left.length === 0 && !this.#isClosed) this.#order({ is: 'listen', event, isOn: false })
+    return this
+  }
+
+  /** What is asked before it has begun waits until it has. */
+  #ask<T>(question: Question): Promise<T> {
+    if (this.#isClosed) return Promise.reject(new QueueClosedError({ queue: this.name }))
+    if (this.#startUps.isOver) return Promise.reject(this.#lost('unknown'))
+    const number = ++this.#numbers
+    return new Promise((resolve, reject) => {
+      this.#asked.set(number, { resolve: resolve as (value: unknown) => void, reject })
+      this.#keepAlive()
+      this.#order({ is: 'ask', number, question })
+    })
+  }
+
+  /** What is ordered in one stretch of code is sent together. */
+  #order(order: Order): void {
+    if (this.#orders.length === 0) queueMicrotask(() => this.#sendAll())
+    this.#orders.push(order)
+  }
+
+  #sendAll(): void {
+    const orders = this.#orders
+    this.#orders = []
+    if (this.#isClosed || this.#startUps.isOver) return
+    const worker = this.#worker ?? this.#start()
+    for (let from = 0; from < orders.length; from += MOST_IN_ONE)
+      this.#send(worker, orders.slice(from, from + MOST_IN_ONE))
+  }
+
+  #send(worker: Worker, orders: readonly Order[]): void {
+    try {
+      worker.postMessage(orders)
+    } catch (error) {
+      if (orders.length > 1) for (const order of orders) this.#send(worker, [order])
+      else this.#notSent(orders[0] as Order, error)
+    }
+  }
+
+  #notSent(order: Order, error: unknown): void {
+    if (order.is === 'submit')
+      this.#ended(order.number, notSent(error, { queue: this.name, requestId: order.options.id }))
+    else if (order.is === 'ask') {
+      this.#asked.get(order.number)?.reject(error)
+      this.#asked.delete(order.number)
+    }
+  }
+
+  /** In no context: it lives longer than the code that has the first request. */
+  #start(): Worker {
+    const { work, resourceLimits } = this.#settings
+    const options = { workerData: { work }, name: this.name, ...(resourceLimits !== undefined && { resourceLimits }) }
+    const worker = this.#scope.runInAsyncScope(() => new Worker(workerFile('shard-worker'), options))
+    let why: unknown
+    this.#worker = worker
+    this.#isReady = false
+    worker.on('message', (words: readonly Word[]) => {
+      this.#heard++
+      for (const word of words) this.#hear(word)
+      this.#keepAlive()
+    })
+    worker.on('error', (error) => {
+      why = error
+    })
+    worker.on('exit', (code) => this.#died(worker, code, why))
+    this.#keepAlive()
+    this.#tellAgain(worker)
+    return worker
+  }
+
+  /** What a new thread has to know of the time before it. */
+  #tellAgain(worker: Worker): void {
+    const orders: Order[] = [...this.#listeners].flatMap(([event, { length }]) =>
+      length > 0 ? [{ is: 'listen', event, isOn: true }] : [],
+    )
+    if (this.#isPaused) orders.push({ is: 'ask', number: 0, question: { what: 'pause' } })
+    if (this.#concurrency !== undefined) {
+      orders.push({ is: 'ask', number: 0, question: { what: 'concurrency', concurrency: this.#concurrency } })
+    }
+    worker.postMessage(orders)
+  }
+
+  #died(worker: Worker, code: number, why: unknown): void {
+    if (this.#worker !== worker) return
+    this.#worker = undefined
+    if (this.#isClosed) return
+    this.#failure ??= why ?? new Error(`its thread has exited with code ${code}`)
+    if (!this.#isReady) this.#startUps.failed(this.#failure)
+    const error = (state: RequestStateLike): WorkerLostError => this.#lost(state === 'running' ? true : 'unknown')
+    for (const [number, { state }] of [...this.#live]) this.#ended(number, error(state))
+    for (const { reject } of this.#asked.values()) reject(error('waiting'))
+    this.#asked.clear()
+    this.#failure = undefined
+  }
+
+  #lost(started: boolean | 'unknown'): WorkerLostError {
+    const cause = this.#failure ?? this.#startUps.last
+    const why = this.#startUps.isOver ? this.#startUps.why : `the thread of the shard: ${describe(cause)}`
+    return new WorkerLostError(why, { queue: this.name, started }, cause)
+  }
+
+  #hear(word: Word): void {
+    switch (word.is) {
+      case 'ready':
+        this.#isReady = true
+        this.#startUps.succeeded()
+        break
+      case 'failed':
+        this.#failure = arrived(word.error)
+        break
+      case 'admitted':
+        this.#admitted(word.number)
+        break
+      case 'state': {
+        const live = this.#live.get(word.number)
+        if (live !== undefined) live.state = word.state
+        break
+      }
+      case 'answer':
+        this.#answered(word.number, word.value as Res)
+        break
+      case 'error':
+        this.#ended(word.number, arrived(word.error))
+        break
+      case 'reply':
+      case 'refusal': {
+        const asked = this.#asked.get(word.number)
+        this.#asked.delete(word.number)
+        if (word.is === 'reply') asked?.resolve(word.value as never)
+        else asked?.reject(arrived(word.error))
+        break
+      }
+      case 'reading':
+        this.#hasRead(word.reading)
+        break
+      case 'event':
+        this.#tell(word)
+        break
+    }
+  }
+
+  #admitted(number: number): void {
+    const live = this.#live.get(number)
+    if (live?.handle === undefined) return
+    live.admitted?.(live.handle)
+    live.admitted = undefined
+    live.refused = undefined
+  }
+
+  #answered(number: number, value: Res): void {
+    const live = this.#forget(number)
+    if (live === undefined) return
+    live.state = 'completed'
+    live.resolve(value)
+  }
+
+  #ended(number: number, error: unknown): void {
+    const live = this.#forget(number)
+    if (live === undefined) return
+    const { code } = (error ?? {}) as { readonly code?: unknown }
+    live.state =
+      code === 'TRIAGE_CANCELLED'
+        ? 'cancelled'
+        : /TIMEOUT$/.test(`${code}`)
+          ? 'expired'
+          : code === 'TRIAGE_SHED'
+            ? 'shed'
+            : 'failed'
+    live.refused?.(error)
+    live.reject(error)
+  }
+
+  #forget(number: number): Live<Res> | undefined {
+    const live = this.#live.get(number)
+    if (live === undefined) return undefined
+    this.#live.delete(number)
+    if (this.#byId.get(live.id) === number) this.#byId.delete(live.id)
+    live.leave?.()
+    return live
+  }
+
+  /** What a listener throws is reported, as a Node warning, and changes nothing. */
+  #tell({ event, about, error, errors }: Word & { readonly is: 'event' }): void {
+    const told = {
+      ...about,
+      ...(error !== undefined && { error: arrived(error) }),
+      ...(errors !== undefined && { errors: errors.map(arrived) }),
+    }
+    for (const listener of this.#listeners.get(event) ?? []) {
+      try {
+        listener(told as never)
+      } catch (thrown) {
+        process.emitWarning(`A listener of '${event}' of '${this.name}' has thrown: ${describe(thrown)}`)
+      }
+    }
+  }
+
+  /** The process goes on as long as somebody waits for something. */
+  #keepAlive(): void {
+    if (this.#live.size + this.#asked.size > 0) this.#worker?.ref()
+    else this.#worker?.unref()
+  }
+}

@@ -1,0 +1,244 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { QueueFullError, WorkerLostError } from 'triage-queue'
+import { type Shards, type ShardsStatus, shards, type ThreadShardsOptions } from 'triage-queue/threads'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { watch } from '../failures/support.ts'
+import { isExact } from './million.ts'
+import { fixture } from './support.ts'
+
+// A thread takes its time to start on a machine that has much else to do.
+vi.setConfig({ testTimeout: 60_000 })
+
+type Request = string | number
+
+function made(n: number, options: ThreadShardsOptions<Request> = {}): Shards<Request, unknown> {
+  const all = shards<Request, unknown>(n, fixture('shard-work'), { executor: { concurrency: 2 }, ...options })
+  onTestFinished(() => all.close({ drain: false, graceMs: 0 }))
+  return all
+}
+
+const failureOf = async (answer: Promise<unknown>) => {
+  const watched = watch(answer)
+  await watched.done
+  expect(watched.state).toBe('rejected')
+  return watched.error as Error & Record<string, unknown>
+}
+
+test('each shard is in a thread of its own', async () => {
+  const all = made(3, { route: 'roundRobin' })
+  const threads = await Promise.all([1, 2, 3, 4].map(() => all.execute('thread')))
+  expect(new Set(threads).size).toBe(3)
+  expect(threads[0]).toBe(threads[3])
+})
+
+test('the file may make the executors itself, of what it is given', async () => {
+  const all = made(2, { route: 'roundRobin', executor: undefined, exportName: 'make', data: { slots: 7 } })
+  expect(await Promise.all([1, 2].map((request) => all.execute(request)))).toEqual(['shard 0: 1', 'shard 1: 2'])
+  const status = (await all.getStatus()) as ShardsStatus
+  expect([status.maxWorkers, status.shards.map(({ name }) => name)]).toEqual([14, ['made 0', 'made 1']])
+})
+
+test('errors cross with class, code, properties and cause: those of the executor, and ours', async () => {
+  const all = made(1, { executor: { concurrency: 1, maxQueueSize: 1, whenFull: 'reject', name: 'llm' } })
+  const mine = await failureOf(all.execute('fail'))
+  expect(mine).toBeInstanceOf(RangeError)
+  expect(mine).toMatchObject({ message: 'mine', code: 'E_MINE', detail: [1] })
+  expect(mine.cause).toBeInstanceOf(TypeError)
+  void watch(all.execute('hold'))
+  await vi.waitFor(async () => expect((await all.getStatus()).running).toBe(1))
+  void watch(all.execute('a'))
+  const full = await failureOf(all.execute('b', { id: 'b', priority: 'low' }))
+  expect(full).toBeInstanceOf(QueueFullError)
+  expect(full).toMatchObject({
+    ...{ code: 'TRIAGE_QUEUE_FULL', statusCode: 503, queue: 'llm', requestId: 'b', priority: 'low', started: false },
+    ...{ size: 1, maxSize: 1, bound: 'total', retryAfterMs: expect.any(Number) },
+  })
+  expect(full.headers).toEqual({ 'retry-after': expect.any(String) })
+  await expect(all.execute('a', { priority: 'none' as 'low' })).rejects.toMatchObject({ path: 'priority' })
+})
+
+test('a signal: its caller is told at once, with its reason, and the run is aborted there', async () => {
+  const all = made(1, { executor: { concurrency: 1 } })
+  const controller = new AbortController()
+  const answer = watch(all.execute('hold', { signal: controller.signal }))
+  await vi.waitFor(async () => expect((await all.getStatus()).running).toBe(1))
+  const reason = new Error('enough')
+  controller.abort(reason)
+  await answer.done
+  expect(answer.error).toBe(reason)
+  expect(await all.execute('a')).toBe('a')
+  await expect(all.execute('a', { signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
+})
+
+test('what can not be sent is refused: a request, an answer, a promise to wait for', async () => {
+  const all = made(1)
+  await expect(all.execute((() => 1) as never)).rejects.toMatchObject({ code: 'TRIAGE_INVALID_REQUEST' })
+  await expect(all.execute('function')).rejects.toMatchObject({ code: 'TRIAGE_RESULT_LOST', started: true })
+  await expect(all.execute('a', { after: [Promise.resolve()] })).rejects.toMatchObject({ path: 'after' })
+  expect(await Promise.all(['a', 'function', 'b'].map((name) => watch(all.execute(name)).done))).toEqual(
+    new Array(3).fill(undefined),
+  )
+})
+
+test('events are told here; those of the whole once', async () => {
+  const all = made(2, { route: 'roundRobin' })
+  const told: string[] = []
+  all.on('completed', ({ id, result }) => void told.push(`${id} ${result}`))
+  all.on('failed', ({ id, error }) => void told.push(`${id} ${(error as Error).message}`))
+  all.on('paused', () => void told.push('paused'))
+  const off = (): void => void told.push('off')
+  all.on('started', off)
+  all.off('started', off)
+  await all.execute('one', { id: 'a' })
+  await failureOf(all.execute('fail', { id: 'b' }))
+  await all.pause()
+  await all.getStatus()
+  expect(told).toEqual(['a one', 'b mine', 'paused'])
+  await all.resume()
+})
+
+test('a listener is told in no context, and one that throws changes nothing', async () => {
+  const all = made(1)
+  const warnings: string[] = []
+  const warn = (warning: Error): void => void warnings.push(warning.message)
+  process.on('warning', warn)
+  onTestFinished(() => void process.off('warning', warn))
+  all.on('completed', () => {
+    throw new Error('not my day')
+  })
+  const storage = new AsyncLocalStorage<string>()
+  expect(await storage.run('mine', async () => [await all.execute('a'), storage.getStore()])).toEqual(['a', 'mine'])
+  await vi.waitFor(() => expect(warnings).toContainEqual(expect.stringContaining('not my day')))
+})
+
+describe('a thread that dies', () => {
+  test('rejects what lived there, says what is known, and the next request has another thread', async () => {
+    const all = made(2, { key: (request) => `${request}`.split(' ')[1] })
+    const handle = await all.submit('hold x')
+    await vi.waitFor(() => expect(handle.state).toBe('running'))
+    const [running, exit, asked] = [handle.result, all.execute('exit x'), all.execute('a x')].map((answer) =>
+      failureOf(answer),
+    )
+    expect(await running).toBeInstanceOf(WorkerLostError)
+    expect(await running).toMatchObject({ code: 'TRIAGE_WORKER_LOST', started: true, statusCode: 502 })
+    expect((await running)?.message).toContain('exited with code 7')
+    expect(await exit).toMatchObject({ started: 'unknown' })
+    expect(await asked).toMatchObject({ code: 'TRIAGE_WORKER_LOST' })
+    expect(handle.state).toBe('failed')
+    expect(await all.execute('b x')).toBe('b x')
+  })
+
+  test('is told again what holds: that it is paused, how many may run, who listens', async () => {
+    const all = made(1)
+    const completed: unknown[] = []
+    all.on('completed', ({ result }) => void completed.push(result))
+    await all.setConcurrency(5)
+    await failureOf(all.execute('exit'))
+    expect(await all.execute('a')).toBe('a')
+    expect([(await all.getStatus()).maxWorkers, completed]).toEqual([5, ['a']])
+  })
+
+  test.each([
+    ['start/throws', 'can not be loaded today'],
+    ['start/none', 'Cannot find module'],
+    ['start/no-function', 'exports a function'],
+  ])('%s: the fifth death at start-up is the last', async (file, why) => {
+    const all = shards<string, unknown>(1, fixture(file), { executor: {} })
+    for (let i = 0; i < 5; i++)
+      expect((await failureOf(all.execute('a'))).message).toMatch(new RegExp(`${why}|does not start`))
+    expect(await failureOf(all.execute('a'))).toMatchObject({
+      code: 'TRIAGE_WORKER_LOST',
+      cause: { message: expect.stringContaining(why) },
+    })
+    expect(all.health()).toEqual({ live: false, ready: false, reasons: ['stuck'] })
+    expect((await all.getStatus()).totals.admitted).toBe(0)
+    await all.close()
+  })
+
+  test('what makes no executor is said', async () => {
+    const all = shards<string, unknown>(1, fixture('shard-work'), { exportName: 'notAnExecutor' })
+    onTestFinished(() => all.close({ drain: false, graceMs: 0 }))
+    expect((await failureOf(all.execute('a'))).message).toContain("'notAnExecutor' makes an executor")
+  })
+})
+
+describe('close()', () => {
+  test('finishes what was admitted, and ends the threads', async () => {
+    const all = made(2, { route: 'roundRobin' })
+    const answers = Promise.all([20, 21, 22, 23, 24].map((ms) => all.execute(ms)))
+    await all.close()
+    expect(await answers).toEqual([20, 21, 22, 23, 24])
+    const status = (await all.getStatus()) as ShardsStatus
+    expect([status.state, status.totals.completed]).toEqual(['closed', 5])
+    await expect(all.execute('a')).rejects.toMatchObject({ code: 'TRIAGE_QUEUE_CLOSED' })
+    await all.close()
+  })
+
+  test('a shard in an endless loop is ended: every promise settles', async () => {
+    const all = made(1, { killAfterMs: 500 })
+    await all.execute('a')
+    const handle = await all.submit('loop')
+    const looping = failureOf(handle.result)
+    await vi.waitFor(() => expect(handle.state).toBe('running'))
+    const waiting = failureOf(all.execute('b'))
+    await all.close({ drain: false, graceMs: 50 })
+    expect(await looping).toMatchObject({ code: 'TRIAGE_WORKER_LOST' })
+    expect(await waiting).toMatchObject({ code: expect.stringMatching(/WORKER_LOST|CANCELLED/) })
+  })
+
+  test('bad options are refused, and it is open still', async () => {
+    const all = made(1)
+    await expect(all.close({ graceMs: -1 })).rejects.toMatchObject({ code: 'TRIAGE_INVALID_OPTIONS' })
+    expect(await all.execute('a')).toBe('a')
+  })
+})
+
+test('slots, health and what is observed', async () => {
+  const all = made(2, { name: 'llm' })
+  expect(await all.getWorkerHealth()).toEqual(expect.any(Array))
+  expect(all.health()).toEqual({ live: true, ready: true, reasons: [] })
+  await Promise.all(Array.from({ length: 10 }, (_, index) => all.execute(1, { id: `${index}` })))
+  await vi.waitFor(
+    () => {
+      const completed = all.observed.map(({ executor }) => executor.getStatus().totals.completed)
+      expect(completed.reduce((sum, count) => sum + count, 0)).toBe(10)
+    },
+    { timeout: 10_000 },
+  )
+  expect(all.observed.map(({ shard, executor }) => [shard, executor.getStatus().name])).toEqual([
+    ...[
+      ['0', 'llm'],
+      ['1', 'llm'],
+    ],
+  ])
+  const { wait, run } = (await all.getStatus()) as ShardsStatus
+  expect([wait.count, run.count]).toEqual([10, 10])
+  expect(run.p50Ms).toBeGreaterThan(0.5)
+})
+
+test.each([
+  [{ executor: { order: { name: 'mine', rank: () => 1 } } }, 'executor'],
+  [{ data: () => 1 }, 'data'],
+  [{ threads: 4 }, 'threads'],
+])('%o are refused', (options, path) => {
+  expect(() => shards(2, fixture('shard-work'), options as object)).toThrow(expect.objectContaining({ path }))
+})
+
+/** `npm run bench:threads` has ten times as many. */
+test('4 × 1,000 slots with 40,000 waiting: all are counted, and cancelled', async () => {
+  const all = made(4, {
+    ...{ route: 'roundRobin', executor: { concurrency: 1_000, maxQueueSize: 10_000, whenFull: 'reject' } },
+  })
+  let cancelled = 0
+  const ended = (error: { code?: unknown }): void => {
+    if (error.code === 'TRIAGE_CANCELLED') cancelled++
+  }
+  const answers = Array.from({ length: 44_000 }, () => all.execute('hold').then(undefined, ended))
+  const status = (await all.getStatus()) as ShardsStatus
+  expect([status.waiting, status.running, status.totals.rejected]).toEqual([40_000, 4_000, 0])
+  expect(status.shards.map(({ waiting }) => waiting)).toEqual([10_000, 10_000, 10_000, 10_000])
+  expect(isExact(status)).toBe(true)
+  await all.close({ drain: false, graceMs: 0 })
+  await Promise.all(answers)
+  expect(cancelled).toBe(44_000)
+})
