@@ -39,7 +39,10 @@ export default defineConfig({
   // By name and in order: a list is searched for on the disk, which answers in another order each time, and so would
   // the imports of what is built be.
   entry: Object.fromEntries(
-    ['src/index.ts', ...globSync('src/*/index.ts').sort()].map((file) => [file.slice('src/'.length, -'.ts'.length), file]),
+    ['src/index.ts', ...globSync('src/*/index.ts').sort()].map((file) => [
+      file.slice('src/'.length, -'.ts'.length),
+      file,
+    ]),
   ),
   format: ['esm', 'cjs'],
   // For `await using`: so the declarations compile whatever `lib` a consumer has, and without @types/node, which says the same.
