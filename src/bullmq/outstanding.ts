@@ -182,10 +182,14 @@ export class Outstanding {
 
   #see(one: Awaited, seen: Seen): void {
     if (one.hasEnded) return
-    one.attempts = Number(seen[4] ?? 0)
     const end = this.#endOf(one, seen)
-    if (end !== undefined) this.#host.settled(one, end)
-    else if (seen[6] !== null) one.tier = Math.max(Number(seen[6]) - 1, 0)
+    if (end !== undefined) {
+      // Some may have been missed. Before its end they are counted as they are told.
+      one.attempts = Math.max(one.attempts, Number(seen[4] ?? 0))
+      this.#host.settled(one, end)
+    } else if (seen[6] !== null) {
+      one.tier = Math.max(Number(seen[6]) - 1, 0)
+    }
   }
 
   #endOf(one: Awaited, seen: Seen): End | undefined {
@@ -212,7 +216,7 @@ export function answerOf(returnValue: string): unknown {
 }
 
 /** How a request ended that did not complete, by what it ended with. */
-export function endBy(
+function endBy(
   text: string,
   subject: {
     readonly queue: string

@@ -6,7 +6,7 @@
  */
 import type { Worker } from 'bullmq'
 import type { Redis } from 'ioredis'
-import { requireConcurrency } from '../core/checks.ts'
+import { hasMethods, requireConcurrency } from '../core/checks.ts'
 import type { CloseOptions } from '../core/close-options.ts'
 import { OptionsError } from '../core/errors.ts'
 import { QueuedExecutor } from '../core/queued-executor.ts'
@@ -215,7 +215,10 @@ export class RemoteWorker<Req = unknown, Res = unknown> {
 }
 
 function requireExecutor<Req, Res>(work: unknown, { runTimeoutMs, kinds, retry }: RemoteWorkerOptions) {
-  if (!(work instanceof QueuedExecutor)) throw new OptionsError('work', 'a function, or a QueuedExecutor', work)
+  // By its methods: it may be of another copy of this package.
+  if (!hasMethods(work, 'execute', 'getStatus', 'getWorkerHealth', 'on')) {
+    throw new OptionsError('work', 'a function, or a QueuedExecutor', work)
+  }
   for (const [option, value] of Object.entries({ runTimeoutMs, kinds, retry })) {
     if (value !== undefined) throw new OptionsError(option, 'nothing: it is the executor that says so', value)
   }

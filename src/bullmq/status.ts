@@ -21,7 +21,7 @@ export interface WorkerBeat {
 
 export const BEAT_MS = 5_000
 /** A worker that was not heard of for so long is not counted. */
-export const SILENT_MS = 3 * BEAT_MS + 1_000
+const SILENT_MS = 3 * BEAT_MS + 1_000
 
 /** What Redis says. */
 export interface Reading {
