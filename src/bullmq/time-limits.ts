@@ -65,9 +65,10 @@ export class Limits {
     const running = textOf(new RunTimeoutError(tookMs, limitMs, subject))
     const end = { jobId: one.jobId, waiting, running, at: now, keep: choice.keep.dead.count }
     try {
-      await link.ask((client) => scripts.end(client, end), subject, true)
+      await link.ask((client) => scripts.end(client, end))
     } catch (error) {
-      this.#giveUp(one, error)
+      // It may have run, and may have ended: nobody here knows.
+      this.#giveUp(one, link.unavailable(error, { ...subject, started: 'unknown' }))
       return
     }
     outstanding.lookAt(one)
