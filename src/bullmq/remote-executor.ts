@@ -154,7 +154,7 @@ export class RemoteExecutor<Req = unknown, Res = unknown> implements QueuedExecu
   readonly #handleHost = {
     cancel: (id: string, reason?: unknown) => this.#cancel(id, reason, 'handle'),
     move: (id: string, priority: Priority) => this.#move(id, requireTier(priority)),
-    position: async (id: string) => (await this.#records.read(id))?.position,
+    position: (id: string) => this.position(id),
     leave: (one: Awaited, reason: unknown) => {
       // Who has joined what another machine has added leaves it alone.
       if (--one.callers === 0 && one.isOwn) void this.#cancel(one.id, reason, 'handle').catch(() => {})
@@ -180,6 +180,11 @@ export class RemoteExecutor<Req = unknown, Res = unknown> implements QueuedExecu
 
   find(id: string): Promise<RequestView | undefined> {
     return this.#records.view(id)
+  }
+
+  /** How many would start before it: 0 is next. Undefined when it does not wait. */
+  async position(id: string): Promise<number | undefined> {
+    return (await this.#records.read(id))?.position
   }
 
   /** Wherever it is: what waits never runs, and of what runs the signal is aborted. */
@@ -380,6 +385,11 @@ export class RemoteExecutor<Req = unknown, Res = unknown> implements QueuedExecu
   /** About requests that were submitted, or are waited for, here; and about what was changed here. */
   on<E extends ExecutorEvent>(event: E, listener: Listener<E, Req, Res, unknown, Req>): this {
     this.#parts.events.on(event, listener as never)
+    return this
+  }
+
+  once<E extends ExecutorEvent>(event: E, listener: Listener<E, Req, Res, unknown, Req>): this {
+    this.#parts.events.once(event, listener as never)
     return this
   }
 
