@@ -2,8 +2,9 @@
  * All records as lines of JSON, for whoever wants them elsewhere.
  */
 import { Buffer } from 'node:buffer'
+import type { Bytes } from '../core/keep/codec.ts'
 import type { StoredView } from '../core/store.ts'
-import { type Bytes, bytesOf } from './codec.ts'
+import { bytesOf } from './codec.ts'
 
 type Table = 'live' | 'ended' | 'dead'
 

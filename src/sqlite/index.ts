@@ -2,9 +2,9 @@
  * `triage-queue/sqlite`: requests that survive, in a SQLite file.
  */
 
+export type { Codec } from '../core/keep/codec.ts'
+export { jsonCodec } from '../core/keep/json-codec.ts'
 export type { KeepOptions } from '../core/keep/keep-options.ts'
-export type { Codec } from './codec.ts'
-export { jsonCodec } from './json-codec.ts'
 export { openStore } from './open-store.ts'
 export type { SqliteOptions } from './options.ts'
 export type { StoreReport } from './report.ts'

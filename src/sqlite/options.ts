@@ -3,10 +3,10 @@
  */
 import { hasMethods, isCount, numberThat, type OptionRule, oneOf, readGiven } from '../core/checks.ts'
 import { OptionsError } from '../core/errors.ts'
+import type { Codec } from '../core/keep/codec.ts'
+import { jsonCodec } from '../core/keep/json-codec.ts'
 import { type KeepChoice, keepRule, wholeKeep } from '../core/keep/keep-options.ts'
 import type { StoreDamage } from '../core/store.ts'
-import type { Codec } from './codec.ts'
-import { jsonCodec } from './json-codec.ts'
 import type { Settings } from './settings.ts'
 
 export interface SqliteOptions {

@@ -3,8 +3,8 @@
  */
 import { Buffer } from 'node:buffer'
 import { describe } from '../core/any-value.ts'
+import type { Bytes, Codec } from '../core/keep/codec.ts'
 import { PayloadTooLargeError } from '../core/store-errors.ts'
-import type { Bytes, Codec } from './codec.ts'
 
 export class Payloads {
   readonly codec: Codec

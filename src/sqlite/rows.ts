@@ -6,7 +6,7 @@
  */
 import { hash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
-import type { Bytes } from './codec.ts'
+import type { Bytes } from '../core/keep/codec.ts'
 import type { Row } from './database.ts'
 
 /** What may change of a live row. */

@@ -6,7 +6,7 @@
 import { deserialize, serialize } from 'node:v8'
 import { describe } from '../core/any-value.ts'
 import { InvalidRequestError } from '../core/errors.ts'
-import type { Codec } from './codec.ts'
+import type { Codec } from '../core/keep/codec.ts'
 
 export const v8Codec: Codec = {
   name: 'v8',

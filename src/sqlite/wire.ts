@@ -3,6 +3,8 @@
  *
  * An operation is an array, whose first item says which one: an object with as many names costs three times as much to send.
  */
+
+import type { Bytes } from '../core/keep/codec.ts'
 import type {
   Admission,
   LiveRecord,
@@ -12,7 +14,6 @@ import type {
   StoreQuery,
   StoreStats,
 } from '../core/store.ts'
-import type { Bytes } from './codec.ts'
 import type { FaultReport } from './fault.ts'
 import type { StoreReport } from './report.ts'
 

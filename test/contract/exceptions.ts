@@ -3,7 +3,15 @@
  */
 
 /** The back ends that the suite is run against. */
-export const backEnds = ['in process', 'memoryStore()', 'SQLite', 'HTTP', 'Shards', 'Shards in threads'] as const
+export const backEnds = [
+  'in process',
+  'memoryStore()',
+  'SQLite',
+  'HTTP',
+  'Shards',
+  'Shards in threads',
+  'Redis',
+] as const
 
 export type BackEnd = (typeof backEnds)[number]
 
@@ -35,6 +43,7 @@ export const exceptions: { readonly [promise: string]: { readonly [B in BackEnd]
   'close without drain cancels what waits': {
     SQLite: 'It is parked: its callers get a `ParkedError`, and it runs after the next start.',
     HTTP: 'The client closes, not the service: what is waited for here is let go, and goes on there.',
+    Redis: 'It is parked: its callers get a `ParkedError`, and it stays in Redis, and runs.',
   },
   'a handle says where it is, and moves to another priority': {
     HTTP: 'Its `state` is what was last told: `find()` asks.',
@@ -45,5 +54,7 @@ export const exceptions: { readonly [promise: string]: { readonly [B in BackEnd]
   "rejects with the executor's own error, untouched": {
     HTTP: 'It is a `RunFailedError`: what the executor has said stays there, unless the service may tell it.',
     'Shards in threads': 'It is a copy, with the class, the name, the code, the properties and the cause of the error.',
+    Redis:
+      'It is a copy: its name, message, code, own properties and cause, and its class where that is a builtin or ours.',
   },
 }

@@ -10,10 +10,13 @@ import { expect, test } from 'vitest'
 const root = join(import.meta.dirname, '../..')
 
 /**
- * Those whose length is known: one item for each priority, for each column of a terminal or of a table, or for each level of a log. Or they
- * have been arguments already, those of a wrapped function.
+ * Those whose length is known: one item for each priority, for each column of a terminal or of a table, for each field of a job, or for
+ * each level of a log. Or they have been arguments already, those of a wrapped function.
  */
 const bounded = [
+  'src/bullmq/outstanding.ts: pipeline.hmget(this.#host.base + jobId, ...fields)',
+  'src/bullmq/records.ts: pipeline.hmget(base + jobId, ...fields)',
+  'src/bullmq/submission.ts: client.hmget(keys.base + one.jobId, ...fields)',
   'src/core/queue/orders/weighted.ts: Math.max(...read)',
   'src/core/queue/request-queue.ts: Math.max(...waits)',
   'src/core/task-queue.ts: options.apply(undefined, args)',

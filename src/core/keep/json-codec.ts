@@ -7,8 +7,8 @@
  *
  * The value is walked first, and then written by `JSON.stringify`, which is faster than a writer of our own.
  */
-import { InvalidRequestError } from '../core/errors.ts'
-import { PayloadTooLargeError } from '../core/store-errors.ts'
+import { InvalidRequestError } from '../errors.ts'
+import { PayloadTooLargeError } from '../store-errors.ts'
 import type { Bytes, Codec } from './codec.ts'
 
 /** Deeper than any request by design, and far from where `JSON.stringify` runs out of stack. */

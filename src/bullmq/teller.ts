@@ -1,0 +1,137 @@
+/**
+ * Who is told what of a request that somebody here waits for? What the stream says becomes events, numbers, and reasons to look.
+ */
+
+import type { RepeatOptions } from '../core/queued-request.ts'
+import { outcomes } from '../core/request-state.ts'
+import type { Awaited, End } from './outstanding.ts'
+import type { Parts } from './parts.ts'
+import { progressOf } from './records.ts'
+
+const repeat: RepeatOptions = { cost: 1 }
+
+export class Teller {
+  readonly #parts: Parts
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+  }
+
+  /** One event of the stream. Those of others are read over. */
+  heard(event: string, fields: ReadonlyMap<string, string>): void {
+    const { outstanding } = this.#parts
+    const jobId = fields.get('jobId')
+    const one = jobId === undefined ? undefined : outstanding.get(jobId)
+    if (one === undefined || one.hasEnded) return
+    if (one.state === 'storing') {
+      one.heardEarly = true
+      if (event === 'active') this.#started(one)
+      return
+    }
+    switch (event) {
+      case 'active':
+        this.#started(one)
+        return
+      case 'waiting':
+        if (fields.get('prev') === 'active') one.state = 'retrying'
+        else if (one.state === 'held') one.state = 'waiting'
+        return
+      case 'delayed':
+        if (one.state === 'running') this.#retries(one, Number(fields.get('delay')))
+        return
+      case 'progress':
+        this.#progress(one, fields.get('data') ?? '')
+        return
+      case 'completed':
+      case 'failed':
+      case 'tq-ended':
+      case 'removed':
+        outstanding.lookAt(one)
+    }
+  }
+
+  queued(one: Awaited): void {
+    const { events } = this.#parts
+    if (!events.listened.queued) return
+    events.tell(one.scope, 'queued', { ...aboutOf(one), waiting: 0 })
+  }
+
+  #started(one: Awaited): void {
+    const { events, statistics, link } = this.#parts
+    const isEarly = one.state === 'storing'
+    if (!isEarly) one.state = 'running'
+    one.attempts++
+    one.startedAt = link.time.now()
+    const waitMs = Math.max(one.startedAt - one.submittedAt, 0)
+    if (one.attempts === 1) statistics.waited(one.tier, waitMs)
+    if (!events.listened.started) return
+    events.tell(one.scope, 'started', { ...aboutOf(one), waitMs, delayMs: 0, attempt: one.attempts })
+  }
+
+  #retries(one: Awaited, at: number): void {
+    const { events, statistics, link } = this.#parts
+    one.state = 'retrying'
+    statistics.retries++
+    if (!events.listened.retrying) return
+    const delayMs = Math.max(Math.round(at - link.time.now()), 0)
+    // What it has failed with is in Redis: nobody is to wait for that here.
+    events.tell(one.scope, 'retrying', { ...aboutOf(one), attempt: one.attempts, error: undefined, delayMs })
+  }
+
+  #progress(one: Awaited, text: string): void {
+    const { events } = this.#parts
+    const progress = progressOf(text)
+    if (progress === undefined || !events.listened.progress) return
+    const { fraction, message } = progress
+    events.tell(one.scope, 'progress', { ...aboutOf(one), attempt: one.attempts, progress: fraction, message })
+  }
+
+  /** It has ended: its callers are told, then all who listen. */
+  settled(one: Awaited, end: End): void {
+    if (one.hasEnded) return
+    const { outstanding, statistics } = this.#parts
+    outstanding.delete(one)
+    one.state = end.state
+    one.end(end)
+    const outcome = outcomes.indexOf(end.state as (typeof outcomes)[number])
+    if (outcome >= 0) {
+      if (one.isOwn) statistics.end(outcome, one.tier)
+      if (one.attempts > 0) statistics.ran(outcome, one.tier, end.runMs)
+    } else if (end.state === 'parked' && one.isOwn) {
+      statistics.parked++
+    }
+    this.#tellEnd(one, end)
+  }
+
+  #tellEnd(one: Awaited, end: End): void {
+    const { events, link } = this.#parts
+    const { state } = end
+    if (state === 'rejected' || !events.listened[state]) return
+    const about = aboutOf(one)
+    const started = one.attempts > 0
+    const waitMs = Math.max((one.startedAt ?? link.time.now()) - one.submittedAt, 0)
+    const { runMs } = end
+    const tell: { readonly [S in End['state']]?: () => void } = {
+      completed: () =>
+        events.tell(one.scope, 'completed', { ...about, result: (end as { value: unknown }).value, waitMs, runMs }),
+      failed: () => {
+        const { error } = end as { error: unknown }
+        const failure = { error, attempts: one.attempts, errors: [error], options: repeat, notRetried: undefined }
+        events.tell(one.scope, 'failed', { ...about, ...failure, waitMs, runMs })
+      },
+      expired: () => {
+        const { error } = end as { error: unknown }
+        const failure = { error, attempts: one.attempts, errors: [error], options: repeat }
+        events.tell(one.scope, 'expired', { ...about, ...failure, started })
+      },
+      cancelled: () =>
+        events.tell(one.scope, 'cancelled', { ...about, error: (end as { error: unknown }).error, started }),
+      parked: () => events.tell(one.scope, 'parked', { ...about, started }),
+    }
+    tell[state]?.()
+  }
+}
+
+function aboutOf({ id, priority, request, metadata }: Awaited) {
+  return { id, priority, request, metadata, at: performance.now() }
+}

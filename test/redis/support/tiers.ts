@@ -1,0 +1,71 @@
+/**
+ * Two producers, two workers, four tiers, and more work than there is room for: who starts before whom?
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Priority, priorities } from 'triage-queue'
+import { remoteExecutor, remoteWorker } from 'triage-queue/bullmq'
+import { seeded } from '../../support/seeded.ts'
+import { freshName } from './pair.ts'
+
+/** What is on its way between two machines. */
+const MOMENT_MS = 50
+const BURST = 80
+
+export interface Tiers {
+  readonly starts: number
+  /** Low ones that started while an urgent one had waited for longer than a moment. */
+  readonly overtaken: readonly string[]
+  /** The mean wait of each, in ms. */
+  readonly waitMs: { readonly [priority: string]: number }
+}
+
+export async function tiersOf(connection: string, seed: number, count: number): Promise<Tiers> {
+  const random = seeded(seed)
+  const name = freshName()
+  const producers = [0, 1].map(() => remoteExecutor<string, void>(name, { connection }))
+  /** Urgent ones that were acknowledged, and have not started. */
+  const waiting = new Map<string, number>()
+  const started = new Set<string>()
+  const overtaken: string[] = []
+  const waits: { [priority: string]: number[] } = { urgent: [], high: [], normal: [], low: [] }
+  const workers = [0, 1].map(() =>
+    remoteWorker<string, void>(
+      name,
+      async (_, { id, priority, waitMs }) => {
+        const now = performance.now()
+        started.add(id)
+        waiting.delete(id)
+        waits[priority]?.push(waitMs)
+        if (priority === 'low') {
+          for (const [urgent, since] of waiting) {
+            if (now - since > MOMENT_MS) overtaken.push(`${id} before ${urgent}, after ${Math.round(now - since)} ms`)
+          }
+        }
+        await sleep(2 + random() * 8)
+      },
+      { connection, concurrency: 3 },
+    ),
+  )
+  await Promise.all(workers.map((worker) => worker.ready()))
+  const all: Promise<void>[] = []
+  const submit = async (i: number): Promise<void> => {
+    const priority = priorities[Math.floor(random() * 4)] as Priority
+    const handle = await producers[i % 2]?.submit('x', { id: `${i}`, priority })
+    if (handle === undefined) return
+    if (priority === 'urgent' && !started.has(`${i}`)) waiting.set(`${i}`, performance.now())
+    all.push(handle.result)
+  }
+  // Bursts, each of more than is run before the next one comes.
+  for (let i = 0; i < count; i += BURST) {
+    await Promise.all(Array.from({ length: Math.min(BURST, count - i) }, (_, k) => submit(i + k)))
+    await sleep(20)
+  }
+  await Promise.all(all)
+  await Promise.all([...workers.map((worker) => worker.close()), ...producers.map((producer) => producer.close())])
+  const mean = (of: number[]): number => Math.round(of.reduce((sum, ms) => sum + ms, 0) / Math.max(of.length, 1))
+  return {
+    starts: started.size,
+    overtaken,
+    waitMs: Object.fromEntries(Object.entries(waits).map(([priority, of]) => [priority, mean(of)])),
+  }
+}
