@@ -50,10 +50,18 @@ export const listQuery = z.strictObject({
   limit: z.optional(count),
 })
 
+export const refusalsQuery = z.strictObject({
+  reason: z.optional(z.string().check(z.maxLength(100))),
+  priority: z.optional(priority),
+  limit: z.optional(count),
+})
+
 export const recordQuery = z.strictObject({ include: z.optional(z.literal('payload')) })
 
 export const eventsQuery = z.strictObject({
   queue: z.optional(z.string().check(z.maxLength(200))),
+  /** Only events of these names, besides those of the stream itself. */
+  event: z.optional(z.string().check(z.maxLength(400))),
   state: z.optional(z.string().check(z.maxLength(200))),
   priority: z.optional(priority),
   id: z.optional(id),
