@@ -10,7 +10,7 @@ import uPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
 import { SPAN_MS } from './model.ts'
 import { spread } from './scale.ts'
-import { isStale, now, share, theme } from './state.ts'
+import { isStale, link, now, share, theme } from './state.ts'
 import { clockTime } from './units.ts'
 import type { Point } from './wire.ts'
 
@@ -91,8 +91,10 @@ export function Chart(props: ChartProps) {
   latest.current = props
   // The axis moves with the points, not with the clock: five seconds are three pixels.
   const end = props.points.at(-1)?.at
-  until.current = isStale.value ? now.value : end === undefined ? now.value : Date.parse(end)
-  const cutAt = isStale.value ? end : undefined
+  const pointAt = end === undefined ? now.value : Date.parse(end)
+  // While nothing is heard time goes on, and nothing is known of it.
+  const silent = isStale.value ? Math.floor(link.value.silentMs / 5_000) * 5_000 : 0
+  until.current = pointAt + silent
 
   useEffect(() => {
     const host = box.current
@@ -115,7 +117,7 @@ export function Chart(props: ChartProps) {
     }
   }, [props.traces.length, props.isLog])
 
-  const key = `${end} ${cutAt} ${props.range.join(' ')} ${props.bound?.text} ${theme.signal.value} ${share.signal.value} ${isStale.value}`
+  const key = `${end} ${silent} ${props.range.join(' ')} ${props.bound?.text} ${theme.signal.value} ${share.signal.value} ${isStale.value}`
   useEffect(() => {
     plot.current?.setData(columns(props.points, props.traces))
   }, [key])
@@ -193,7 +195,7 @@ function optionsOf(latest: Latest, until: { readonly current: number }, width: n
     axes: [
       {
         ...axis,
-        ...{ size: 22, gap: 4 },
+        ...{ size: 24, gap: 6 },
         splits: (u) => {
           const end = u.scales.x?.max ?? 0
           return [end - 900, end - 600, end - 300, end]

@@ -7,7 +7,7 @@ import { share } from './state.ts'
 import { count, duration, shortRate } from './units.ts'
 import { type Point, tiers } from './wire.ts'
 
-const PLOT = 178
+const PLOT = 190
 
 const lowestFirst = [...tiers].reverse()
 
@@ -73,12 +73,12 @@ export function WaitChart({ model }: { readonly model: QueueModel }) {
     </fieldset>
   )
   return (
-    <Panel title="Do they wait longer?" note="log" side={choice} class="chart">
+    <Panel title="Do they wait longer?" side={choice} class="chart">
       <Chart
         {...{ points, traces, isLog: true, height: PLOT, margin: 70, format: axisDuration }}
         range={decadesOf(all)}
         nothing={isEmpty ? 'No waits to measure in the last 15 min.' : undefined}
-        sentence={`${chosen.slice(0, 3)} of the waits of the last 60 seconds: ${last.join(', ')}.`}
+        sentence={`${chosen.slice(0, 3)} of the waits of the last 60 seconds, on a log scale: ${last.join(', ')}.`}
       />
     </Panel>
   )

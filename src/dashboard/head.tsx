@@ -25,7 +25,7 @@ export function Head() {
   const here = place.value
   const names = [...queues.value.keys()]
   const queue = here.at === 'all' ? undefined : here.queue
-  const { state, asOf } = link.value
+  const { state, asOf, silentMs } = link.value
   return (
     <header class="head">
       <a class="brand" href={urlOf({ at: 'all' })} aria-label="triage-queue, all queues">
@@ -68,7 +68,7 @@ export function Head() {
         </nav>
       )}
       <span class="gap" />
-      <span class={`live ${state}`}>
+      <span class={`live is-${state}`}>
         <i />
         {state === 'live'
           ? 'live'
@@ -78,7 +78,7 @@ export function Head() {
               ? 'resting'
               : 'not live'}
       </span>
-      <span class="time">{asOf === null ? '–' : clockTime(now.value)} UTC</span>
+      <span class="time">{asOf === null ? '–' : clockTime(now.value + (state === 'live' ? 0 : silentMs))} UTC</span>
       <Badge />
       <button
         type="button"
@@ -106,6 +106,11 @@ function Badge() {
   )
 }
 
+/** In whole seconds, since it counts. */
+function silence(ms: number): string {
+  return ms < 60_000 ? `${Math.round(ms / 1_000)} s` : duration(ms)
+}
+
 const icons: { readonly [K in Verdict['kind']]: IconName } = { good: 'check', bad: 'alert', warn: 'warn', idle: 'dash' }
 
 /** How it is, and what one can turn. It has its place in every state. */
@@ -125,7 +130,7 @@ export function VerdictLine() {
       </span>
       <h1>
         <span role="status">{headline}</span>
-        {isCut && ` for ${duration(Math.round(silentMs / 1_000) * 1_000)}`}
+        {isCut && ` for ${silence(silentMs)}`}
       </h1>
       <p>
         {isCut ? (

@@ -20,6 +20,11 @@ const stateOf: { readonly [T in Tab]?: string } = {
   dead: 'dead',
 }
 
+const notes: { readonly [T in Tab]?: string } = {
+  waiting: 'by tier, the oldest first',
+  delayed: 'as they were submitted',
+}
+
 export function Asked({ model, tab }: { readonly model: QueueModel; readonly tab: Tab }) {
   const { name } = model
   const cursors = useSignal<readonly string[]>([])
@@ -61,7 +66,10 @@ export function Asked({ model, tab }: { readonly model: QueueModel; readonly tab
                 </button>
               </span>
             )}
-            <span>{tab === 'waiting' ? 'by tier, the oldest first' : 'the youngest first'}</span>
+            <span>{notes[tab] ?? 'the youngest first'}</span>
+            {shown.value?.incomplete === true && (
+              <span class="bad">There may be more: too many wait to look for all.</span>
+            )}
             <span class="right pages">
               {count(rows.length)} shown{' '}
               <button
@@ -114,7 +122,7 @@ function Heads({ tab, hasKey }: { readonly tab: Tab; readonly hasKey: boolean })
           <span class="hidden">Chosen</span>
         </th>
       )}
-      {(tab === 'waiting' || tab === 'delayed') && num('Position', tab === 'waiting')}
+      {tab === 'waiting' && num('Position', true)}
       <th scope="col">Id</th>
       <th scope="col">Tier</th>
       {hasKey && (
@@ -124,7 +132,7 @@ function Heads({ tab, hasKey }: { readonly tab: Tab; readonly hasKey: boolean })
       )}
       {tab === 'waiting' && [num('Waited, s', true), num('Starts in about, s')]}
       {tab === 'retrying' && [num('Attempts begun', true), num('Submitted, UTC')]}
-      {tab === 'delayed' && num('Submitted, UTC', true)}
+      {tab === 'delayed' && [num('Starts in, s', true), num('Submitted, UTC')]}
       {(tab === 'ended' || tab === 'dead') && (
         <>
           {num('Ended, UTC')}
@@ -159,6 +167,7 @@ function AskedRow({ queue, row, tab, hasKey, chosen }: AskedRowProps) {
     runMs,
     error,
     generation,
+    startAt,
   } = row
   const time = (iso: string | undefined): string => (iso === undefined ? '–' : preciseTime(iso, now.value))
   const pick = `${generation} ${id}`
@@ -181,11 +190,7 @@ function AskedRow({ queue, row, tab, hasKey, chosen }: AskedRowProps) {
           />
         </td>
       )}
-      {(tab === 'waiting' || tab === 'delayed') && (
-        <td class={tab === 'waiting' ? 'num' : 'num narrow-off'}>
-          {position === undefined ? '–' : count(position + 1)}
-        </td>
-      )}
+      {tab === 'waiting' && <td class="num">{position === undefined ? '–' : count(position + 1)}</td>}
       <td>
         <IdLink queue={queue} id={id} />
       </td>
@@ -205,7 +210,14 @@ function AskedRow({ queue, row, tab, hasKey, chosen }: AskedRowProps) {
           <td class="num narrow-off">{time(submittedAt)}</td>
         </>
       )}
-      {tab === 'delayed' && <td class="num">{time(submittedAt)}</td>}
+      {tab === 'delayed' && (
+        <>
+          <td class="num">
+            {startAt === undefined ? 'after others' : seconds(Math.max(Date.parse(startAt) - now.value, 0))}
+          </td>
+          <td class="num narrow-off">{time(submittedAt)}</td>
+        </>
+      )}
       {(tab === 'ended' || tab === 'dead') && (
         <>
           <td class="num narrow-off">{time(endedAt)}</td>

@@ -97,7 +97,7 @@ export function Refused({ model }: { readonly model: QueueModel }) {
             <td>
               <code>{why}</code>
             </td>
-            <td class="wide-only cut" title={explanationOf(explain)}>
+            <td class="wide-only cut expl" title={explanationOf(explain)}>
               {explanationOf(explain)}
             </td>
             <td class="num narrow-off">{retryAfterMs === undefined ? '–' : seconds(retryAfterMs)}</td>

@@ -6,7 +6,7 @@ import { Running } from './list-running.tsx'
 import type { QueueModel } from './model.ts'
 import { Icon } from './parts.tsx'
 import { findText, goTo, isStale, link, type Tab, tabs, tierFilter, urlOf } from './state.ts'
-import { clockTime, count, rate } from './units.ts'
+import { clockTime, count, shortRate } from './units.ts'
 import { type Tier, tiers } from './wire.ts'
 
 export function Lists({ model, tab }: { readonly model: QueueModel; readonly tab: Tab }) {
@@ -101,7 +101,7 @@ function countsOf({ status, kept, points }: QueueModel): { readonly [T in Tab]?:
     waiting: count(status.waiting),
     retrying: count(status.retrying),
     ...(kept.dead !== undefined && { dead: count(kept.dead) }),
-    ...(refused !== undefined && refused > 0 && { refused: `${rate(refused)}/s` }),
+    ...(refused !== undefined && refused > 0 && { refused: `${shortRate(refused)}/s` }),
   }
 }
 

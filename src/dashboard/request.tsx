@@ -216,7 +216,7 @@ function WhereTimeWent({
                       style={{ left: `${left}%`, width: `max(3px, ${width}%)` }}
                       title={text}
                     >
-                      {width > 12 && <b>{text}</b>}
+                      {width > text.length * 0.9 && <b>{text}</b>}
                     </i>
                   )
                 })}

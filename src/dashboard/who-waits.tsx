@@ -43,7 +43,10 @@ export function WhoWaits({ model }: { readonly model: QueueModel }) {
         </colgroup>
         <thead>
           <tr class="groups">
-            <td colSpan={4} />
+            <td />
+            <td />
+            <td class="bound" />
+            <td />
             <td colSpan={3}>
               <span>wait, last 60 s, in s</span>
             </td>

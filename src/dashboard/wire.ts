@@ -51,10 +51,14 @@ export interface Frame {
 export interface Request extends RequestView {
   readonly timeline?: readonly Step[]
   readonly payload?: unknown
+  /** Of one that is put off: when it may start, if a time says so. */
+  readonly startAt?: string
 }
 
 export interface Page {
   readonly requests: readonly Request[]
   readonly counts: { readonly [state: string]: number }
   readonly cursor: string | null
+  /** There may be more, and they were not looked for. */
+  readonly incomplete?: boolean
 }

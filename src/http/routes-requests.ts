@@ -68,7 +68,8 @@ export const requestRoutes: readonly Route[] = [
     path: '/v1/queues/:queue/requests',
     level: 'viewer',
     tag: 'requests',
-    summary: 'Lists requests, the youngest first: those that live, then those whose end is kept.',
+    summary:
+      'Lists requests, the youngest first: those that live, then those whose end is kept. `order=next` lists what waits tier by tier, the oldest first; `state=held` what is put off.',
     params: queuePath,
     query: listQuery,
     answers: { 200: 'At most 200 `requests`, how many there are of each state, and the `cursor` of the next page.' },
