@@ -14,8 +14,8 @@ export default defineConfig({
   },
   test: {
     include: ['test/**/*.test.ts', 'examples/**/*.test.ts'],
-    // It needs a compiler, and root: `npm run test:faults`.
-    exclude: [...configDefaults.exclude, 'test/os-faults/**'],
+    // They need a compiler, and root: `npm run test:faults`; and a browser: `npm run test:browser`.
+    exclude: [...configDefaults.exclude, 'test/os-faults/**', 'test/browser/**'],
     reporters: resultsFile ? ['default', ['json', { outputFile: resultsFile }]] : ['default'],
     coverage: {
       provider: 'v8',

@@ -20,7 +20,8 @@ interface BulkAnswer {
 
 export function DeadActions({ queue, rows, chosen }: DeadProps) {
   const some = rows.filter(({ id, generation }) => chosen.value.has(`${generation} ${id}`))
-  const isAll = some.length === rows.length
+  const possible = rows.filter(({ reason }) => reason !== 'corrupt')
+  const isAll = some.length > 0 && some.length === possible.length
   const go = async (action: Bulk): Promise<void> => {
     const requests = some.map(({ id, generation }) => ({ id, generation }))
     const { counts } = await ask<BulkAnswer>(`${pathOf(queue)}/requests:bulk`, {
@@ -49,7 +50,7 @@ export function DeadActions({ queue, rows, chosen }: DeadProps) {
           aria-label="All on this page"
           checked={isAll}
           onChange={() =>
-            (chosen.value = isAll ? new Set() : new Set(rows.map(({ id, generation }) => `${generation} ${id}`)))
+            (chosen.value = isAll ? new Set() : new Set(possible.map(({ id, generation }) => `${generation} ${id}`)))
           }
         />
       </label>
@@ -78,7 +79,7 @@ export function DeadActions({ queue, rows, chosen }: DeadProps) {
 
 /** Those that were running when the process died may make it die again. */
 function crashedOf(some: readonly Request[]): string | undefined {
-  const crashed = some.filter(({ error }) => error?.code === 'TRIAGE_CRASHED' || error?.name === 'CrashedError')
+  const crashed = some.filter(({ reason }) => reason === 'crashed')
   if (crashed.length === 0) return undefined
   return `${many(crashed.length, 'of them', 'of them')} ran when the process died. I know that it may do so again.`
 }

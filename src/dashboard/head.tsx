@@ -128,8 +128,12 @@ export function VerdictLine() {
       <span class="mark">
         <Icon name={isCut ? 'pulse' : icons[kind]} />
       </span>
+      {/* On a change of the headline alone: who listens is not told each second. */}
+      <p class="hidden" role="status">
+        {headline}
+      </p>
       <h1>
-        <span role="status">{headline}</span>
+        {headline}
         {isCut && ` for ${silence(silentMs)}`}
       </h1>
       <p>

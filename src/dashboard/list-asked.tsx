@@ -168,6 +168,7 @@ function AskedRow({ queue, row, tab, hasKey, chosen }: AskedRowProps) {
     error,
     generation,
     startAt,
+    reason,
   } = row
   const time = (iso: string | undefined): string => (iso === undefined ? '–' : preciseTime(iso, now.value))
   const pick = `${generation} ${id}`
@@ -182,6 +183,7 @@ function AskedRow({ queue, row, tab, hasKey, chosen }: AskedRowProps) {
             type="checkbox"
             aria-label={`Choose ${id}`}
             checked={isChosen}
+            disabled={reason === 'corrupt'}
             onChange={() => {
               const next = new Set(chosen.value)
               if (!next.delete(pick)) next.add(pick)
@@ -222,6 +224,7 @@ function AskedRow({ queue, row, tab, hasKey, chosen }: AskedRowProps) {
         <>
           <td class="num narrow-off">{time(endedAt)}</td>
           <td class="cut" title={errorText}>
+            {tab === 'dead' && reason !== undefined && reason !== 'failed' && <b>{reason} </b>}
             {tab === 'dead' ? errorText : state}
             {tab === 'ended' && error !== undefined && <span class="quiet"> {errorText}</span>}
           </td>

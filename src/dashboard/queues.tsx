@@ -14,21 +14,21 @@ export function AllQueues() {
   // In their own order, unless one needs somebody: rows must stay where they are.
   const sorted = all.sort((a, b) => rank[a.verdict.kind] - rank[b.verdict.kind])
   const needing = all.filter(({ verdict: { kind } }) => kind === 'bad' || kind === 'warn').length
+  const headline = isStale.value
+    ? 'Disconnected'
+    : needing > 0
+      ? `${count(needing)} of ${count(all.length)} queues ${needing === 1 ? 'needs' : 'need'} a look`
+      : `${count(all.length)} queues, none needs you`
   return (
     <>
       <div class={`verdict ${isStale.value ? 'warn' : needing > 0 ? 'bad' : 'good'}`}>
         <span class="mark">
           <Icon name={isStale.value ? 'pulse' : needing > 0 ? 'alert' : 'check'} />
         </span>
-        <h1>
-          <span role="status">
-            {isStale.value
-              ? 'Disconnected'
-              : needing > 0
-                ? `${count(needing)} of ${count(all.length)} queues need a look`
-                : `${count(all.length)} queues, none needs you`}
-          </span>
-        </h1>
+        <p class="hidden" role="status">
+          {headline}
+        </p>
+        <h1>{headline}</h1>
       </div>
       <Panel title="Queues" note="those that need a look first">
         <table class="list queues">

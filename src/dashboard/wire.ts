@@ -51,6 +51,8 @@ export interface Frame {
 export interface Request extends RequestView {
   readonly timeline?: readonly Step[]
   readonly payload?: unknown
+  /** Of a dead letter in a store. */
+  readonly reason?: string
   /** Of one that is put off: when it may start, if a time says so. */
   readonly startAt?: string
 }

@@ -40,6 +40,7 @@ export async function look(options: BrowserContextOptions = {}): Promise<Looked>
     ...options,
   })
   const page = await context.newPage()
+  page.setDefaultTimeout(15_000)
   const faults: string[] = []
   const asked: string[] = []
   page.on('pageerror', ({ message }) => faults.push(message))

@@ -270,10 +270,10 @@ function listOf(state: string, isIdle: boolean, waitingByPriority: ByTier<number
     const errors = [
       ['ModelUnavailableError', 'UPSTREAM_503'],
       ['ModelUnavailableError', 'UPSTREAM_503'],
-      ['CrashedError', 'TRIAGE_CRASHED'],
+      ['ModelUnavailableError', 'UPSTREAM_503'],
       ['TypeError'],
       ['ModelUnavailableError', 'UPSTREAM_503'],
-      ['StoreCorruptError', 'TRIAGE_STORE_CORRUPT'],
+      ['Error'],
       ['RangeError'],
     ] as const
     for (const [n, [name, code]] of errors.entries()) {
@@ -290,6 +290,7 @@ function listOf(state: string, isIdle: boolean, waitingByPriority: ByTier<number
         waitMs: 380 * (n + 1),
         runMs: 5_710 / (n + 1),
         error: { name, ...(code !== undefined && { code }) },
+        reason: n === 2 ? 'crashed' : n === 5 ? 'corrupt' : 'failed',
       })
     }
   }
