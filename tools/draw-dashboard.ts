@@ -28,7 +28,7 @@ export const pictures: readonly Picture[] = [
     hash: '#/llm/running',
     prepare: async (page, service) => {
       service.cut()
-      await page.getByText('Disconnected').waitFor()
+      await page.getByRole('heading', { name: /^Disconnected/ }).waitFor()
       await page.waitForTimeout(3_500)
     },
   },

@@ -4,7 +4,7 @@ import { ask, pathOf } from './api.ts'
 import { Empty, Failed, Row, Table, useRows } from './list-parts.tsx'
 import type { QueueModel } from './model.ts'
 import { TierName } from './parts.tsx'
-import { findText, isStale, now, tierFilter } from './state.ts'
+import { findText, isNarrow, isStale, now, tierFilter } from './state.ts'
 import { count, middle, preciseTime, seconds } from './units.ts'
 import { type Refusal, type Tier, tiers } from './wire.ts'
 
@@ -89,7 +89,7 @@ export function Refused({ model }: { readonly model: QueueModel }) {
           <Row key={`${at} ${id} ${index}`} queue={name} id={null}>
             <td class="narrow-off">{preciseTime(at, now.value)}</td>
             <td class="id" title={id ?? undefined}>
-              {id === null ? '–' : middle(id, 28)}
+              {id === null ? '–' : middle(id, isNarrow.value ? 12 : 28)}
             </td>
             <td>
               <TierName tier={priority as Tier} />

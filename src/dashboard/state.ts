@@ -95,6 +95,13 @@ export const model = computed<QueueModel | undefined>(() => {
   return here.at === 'all' ? undefined : queues.value.get(here.queue)
 })
 
+const narrow = matchMedia('(max-width: 560px)')
+/** Is there room for no more than half a line of a table? */
+export const isNarrow = signal(narrow.matches)
+narrow.addEventListener('change', () => {
+  isNarrow.value = narrow.matches
+})
+
 /** What one has chosen for the lists. */
 export const tierFilter = signal<(typeof tiers)[number] | ''>('')
 export const findText = signal('')

@@ -12,11 +12,10 @@ export function seconds(ms: number): string {
   return (ms / 1_000).toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 2 })
 }
 
-/** Of a table: a second, 31.2; 0 without a decimal. */
+/** Of a table: a second, 31.2; none and very many without a decimal. */
 export function rate(perSecond: number): string {
-  return perSecond === 0
-    ? '0'
-    : perSecond.toLocaleString('en-US', { minimumFractionDigits: 1, maximumFractionDigits: 1 })
+  if (perSecond === 0 || perSecond >= 10_000) return count(perSecond)
+  return perSecond.toLocaleString('en-US', { minimumFractionDigits: 1, maximumFractionDigits: 1 })
 }
 
 /** Of a sentence: 31, 2.4, 0.3. */

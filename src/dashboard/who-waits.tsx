@@ -172,7 +172,7 @@ function Quantile({ of, ...rest }: { readonly of: number | null; readonly class:
 function Change({ by, ms }: { readonly by: number | null; readonly ms: number | null }) {
   if (by === null) return <>–</>
   if (by > 0.9 && by < 1.1) return <span class="quiet">steady</span>
-  const text = `${by > 1 ? '▲' : '▼'} ×${by >= 10 ? Math.round(by) : by.toFixed(1)}`
+  const text = by >= 99.5 ? '▲ >×99' : `${by > 1 ? '▲' : '▼'} ×${by >= 10 ? Math.round(by) : by.toFixed(1)}`
   return <span class={by >= 1.5 && (ms ?? 0) >= 50 ? 'bad' : 'quiet'}>{text}</span>
 }
 
