@@ -1,6 +1,7 @@
 import { globSync } from 'node:fs'
 import { isBuiltin as isBuiltinModule } from 'node:module'
 import { build, defineConfig, type Options } from 'tsup'
+import { bundlePage } from './tools/bundle-page.ts'
 
 type Plugin = NonNullable<Options['esbuildPlugins']>[number]
 
@@ -15,6 +16,17 @@ const workerAsText: Plugin = {
         ...{ format: 'cjs', platform: 'node', target: 'node22' },
       })
       return { contents: `export const workerSource = ${JSON.stringify(outputFiles[0]?.text)}`, loader: 'js' }
+    })
+  },
+}
+
+/** In the place of `page-source.ts`: the script and the style sheet of the page. */
+const pageAsText: Plugin = {
+  name: 'page-as-text',
+  setup({ onLoad }) {
+    onLoad({ filter: /[\\/]http[\\/]page-source\.ts$/ }, async () => {
+      const files = JSON.stringify(await bundlePage())
+      return { contents: `export const pageFiles = async () => (${files})`, loader: 'js' }
     })
   },
 }
@@ -81,7 +93,7 @@ export default defineConfig({
     'process.env.WS_NO_BUFFER_UTIL': '"1"',
     'process.env.WS_NO_UTF_8_VALIDATE': '"1"',
   },
-  esbuildPlugins: [workerAsText, builtinsOfWs],
+  esbuildPlugins: [workerAsText, pageAsText, builtinsOfWs],
   sourcemap: true,
   clean: true,
   onSuccess: buildWorkers,

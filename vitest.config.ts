@@ -14,8 +14,8 @@ export default defineConfig({
   },
   test: {
     include: ['test/**/*.test.ts', 'examples/**/*.test.ts'],
-    // They need a compiler, and root: `npm run test:faults`; a redis-server: `npm run test:redis`.
-    exclude: [...configDefaults.exclude, 'test/os-faults/**', 'test/redis/**'],
+    // They need a compiler, and root: `npm run test:faults`; a redis-server: `npm run test:redis`; a browser: `npm run test:browser`.
+    exclude: [...configDefaults.exclude, 'test/os-faults/**', 'test/redis/**', 'test/browser/**'],
     reporters: resultsFile ? ['default', ['json', { outputFile: resultsFile }]] : ['default'],
     coverage: {
       provider: 'v8',

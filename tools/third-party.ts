@@ -11,12 +11,19 @@ const read = (path: string): string => readFileSync(join(root, path), 'utf8')
 export function bundled(): string[] {
   const { dependencies, peerDependencies } = JSON.parse(read('package.json')) as Record<string, Record<string, string>>
   const theirs = new Set(Object.keys({ ...dependencies, ...peerDependencies }))
-  const names = globSync('src/**/*.ts', { cwd: root }).flatMap((path) =>
+  const names = globSync('src/**/*.{ts,tsx}', { cwd: root }).flatMap((path) =>
     [...read(path).matchAll(/^(?:import|export) [^']*? from '([^'.][^']*)'/gm)].map(([, name]) =>
       packageOf(name as string),
     ),
   )
-  return [...new Set(names)].filter((name) => !name.startsWith('node:') && !theirs.has(name)).sort()
+  const mine = names.filter((name) => !name.startsWith('node:') && !theirs.has(name))
+  return [...new Set([...mine, ...mine.flatMap(neededBy)])].sort()
+}
+
+/** What a package depends on itself is bundled along. */
+function neededBy(name: string): string[] {
+  const { dependencies = {} } = JSON.parse(read(`node_modules/${name}/package.json`)) as { dependencies?: object }
+  return Object.keys(dependencies)
 }
 
 function packageOf(name: string): string {

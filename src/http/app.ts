@@ -16,12 +16,12 @@ import { History } from './history.ts'
 import { answerByNode, NodeExchange, refusalText } from './node.ts'
 import { openapiOf } from './openapi.ts'
 import { type HttpAppOptions, readHttpOptions } from './options.ts'
-import { assets } from './page.ts'
 import { answerOf } from './problem.ts'
 import { Router } from './router.ts'
 import { withTier } from './routes-queues.ts'
 import { ServedQueue } from './served-queue.ts'
 import type { AuditEntry, Service } from './service.ts'
+import { settingsOf } from './settings-in-words.ts'
 import { routes } from './table.ts'
 
 /** Node's IncomingMessage, or what has one in it. */
@@ -85,11 +85,14 @@ export function httpApp(options: HttpAppOptions): HttpApp {
   const hub = new Hub(queues, {
     ...{ maxClients: given.maxEventClients, ringSize: given.eventRing },
     snapshot: async (of) => ({ queues: await Promise.all(of.map((queue) => snapshotOf(queue, history))) }),
-    stats: async (queue) => ({ status: await queue.recentStatus(), workers: await workersOf(queue) }),
+    stats: async (queue) => ({
+      ...{ status: await queue.recentStatus(), workers: await workersOf(queue) },
+      point: history.lastOf(queue.name) ?? null,
+    }),
   })
   let openapi: string | undefined
   const service: Service = {
-    ...{ settings: given.settings, queues, access, gate, hub, history, assets, closing: closing.signal },
+    ...{ settings: given.settings, queues, access, gate, hub, history, closing: closing.signal },
     openapi: () => {
       openapi ??= JSON.stringify(openapiOf(routes, '1'))
       return openapi
@@ -131,7 +134,11 @@ export function httpApp(options: HttpAppOptions): HttpApp {
 async function snapshotOf(queue: ServedQueue, history: History): Promise<object> {
   const { name } = queue
   const status = await queue.status()
-  return { name, status, workers: await workersOf(queue), history: history.of(name), kept: await queue.kept.stats() }
+  const { minutes: _, ...kept } = await queue.kept.stats()
+  return {
+    ...{ name, status, workers: await workersOf(queue), history: history.of(name), kept },
+    settings: settingsOf(queue.executor) ?? null,
+  }
 }
 
 async function workersOf(queue: ServedQueue): Promise<readonly object[]> {

@@ -12,8 +12,8 @@ const EVERY_MS = 5_000
 const POINTS = 180
 /** Readings of one minute, and the one before. */
 const READINGS = 13
-/** Four for each doubling, from 0.25 ms to an hour. */
-const bounds = Array.from({ length: 96 }, (_, step) => 0.25 * 2 ** (step / 4))
+/** Where the buckets of the histograms end, 16 for each doubling, from 0.25 ms to 70 minutes: so none is more than 6 % too high. */
+const bounds = Array.from({ length: 385 }, (_, step) => 2 ** ((step >> 4) - 2) * (1 + (step & 15) / 16))
 
 interface Quantiles {
   readonly count: number
@@ -29,8 +29,12 @@ export interface HistoryPoint {
   readonly askedByPriority: ByPriority<number>
   /** By reason, then by tier; only what there was. */
   readonly refusedByReason: { readonly [reason: string]: ByPriority<number> }
+  /** Refused, or displaced after they were admitted. */
+  readonly refusedByPriority: ByPriority<number>
+  readonly doneByPriority: ByPriority<number>
   readonly donePerSecond: number
   readonly failedPerSecond: number
+  readonly expiredPerSecond: number
   readonly refusedPerSecond: number
   readonly busy: number
   readonly stuck: number
@@ -57,6 +61,7 @@ class QueueHistory {
   readonly limits: LimitChange[] = []
   readonly #readings: Reading[] = []
   #last: ExecutorStatus | undefined
+  #lastAt = 0
 
   sample(
     status: ExecutorStatus,
@@ -64,13 +69,17 @@ class QueueHistory {
   ): void {
     const before = this.#last
     this.#last = status
+    // As long as it was, not as it should have been: a process that is busy is late.
+    const now = performance.now()
+    const seconds = Math.max(now - this.#lastAt, 1) / 1_000
+    this.#lastAt = now
     const at = new Date().toISOString()
     if (before !== undefined && before.maxWorkers !== status.maxWorkers) {
       this.limits.push({ at, from: before.maxWorkers, to: status.maxWorkers })
       if (this.limits.length > POINTS) this.limits.shift()
     }
     const quantiles = histograms === undefined ? undefined : this.#quantiles(histograms)
-    this.points.push(pointOf(at, status, before ?? status, quantiles))
+    this.points.push(pointOf(at, status, before ?? status, seconds, quantiles))
     if (this.points.length > POINTS) this.points.shift()
   }
 
@@ -115,6 +124,11 @@ export class History {
     return { points, limits }
   }
 
+  /** The last five seconds. */
+  lastOf(name: string): HistoryPoint | undefined {
+    return this.#histories.get(name)?.points.at(-1)
+  }
+
   stop(): void {
     clearInterval(this.#timer)
   }
@@ -124,30 +138,36 @@ function pointOf(
   at: string,
   now: ExecutorStatus,
   before: ExecutorStatus,
+  seconds: number,
   quantiles: Quantiles[] | undefined,
 ): HistoryPoint {
-  const perSecond = (count: number): number => Math.round((count / (EVERY_MS / 1_000)) * 10) / 10
-  const total = (name: 'completed' | 'failed' | 'rejected' | 'shed'): number =>
-    perSecond(now.totals[name] - before.totals[name])
-  const asked = byPriority((tier) => {
-    const priority = priorities[tier] as (typeof priorities)[number]
-    const of = ({ totalsByPriority }: ExecutorStatus): number =>
-      totalsByPriority[priority].admitted + totalsByPriority[priority].rejected
-    return perSecond(of(now) - of(before))
-  })
+  const perSecond = (count: number): number => Math.round((count / seconds) * 10) / 10
+  const total = (...names: Counter[]): number => perSecond(sumOf(now.totals, names) - sumOf(before.totals, names))
+  const each = (...names: Counter[]): ByPriority<number> =>
+    byPriority((tier) => {
+      const priority = priorities[tier] as (typeof priorities)[number]
+      return perSecond(sumOf(now.totalsByPriority[priority], names) - sumOf(before.totalsByPriority[priority], names))
+    })
   return {
     ...{
       at,
       waitingByPriority: now.waitingByPriority,
-      askedByPriority: asked,
+      askedByPriority: each('admitted', 'rejected'),
       refusedByReason: refusedOf(now, before, perSecond),
     },
-    ...{ donePerSecond: total('completed'), failedPerSecond: total('failed') },
-    refusedPerSecond: total('rejected') + total('shed'),
+    ...{ refusedByPriority: each('rejected', 'shed'), doneByPriority: each('completed') },
+    ...{ donePerSecond: total('completed'), failedPerSecond: total('failed'), expiredPerSecond: total('expired') },
+    refusedPerSecond: total('rejected', 'shed'),
     ...{ busy: now.activeWorkers - now.stuckWorkers, stuck: now.stuckWorkers, slots: now.maxWorkers },
     waitByPriority: quantiles === undefined ? null : byPriority((tier) => quantiles[tier] as Quantiles),
     run: quantiles?.[priorities.length] ?? null,
   }
+}
+
+type Counter = 'admitted' | 'completed' | 'failed' | 'expired' | 'rejected' | 'shed'
+
+function sumOf(counts: { readonly [C in Counter]: number }, names: readonly Counter[]): number {
+  return names.reduce((sum, name) => sum + counts[name], 0)
 }
 
 function refusedOf(

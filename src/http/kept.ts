@@ -175,7 +175,9 @@ export class KeptInStore implements Kept {
 }
 
 function lineOf(view: StoredView, isShown: boolean): RequestView {
-  const { error, ...line } = keptLineOf(view)
+  // Why it is dead: `'crashed'` and `'corrupt'` are for whoever requeues it.
+  const { error, ...rest } = keptLineOf(view)
+  const line = view.reason === undefined ? rest : { ...rest, reason: view.reason }
   return error === undefined ? line : { ...line, error: errorViewOf(error, isShown) }
 }
 

@@ -4,7 +4,7 @@
 
 import type { RequestView } from '../index.ts'
 import { type Answer, json } from './exchange.ts'
-import type { Live } from './live-requests.ts'
+import type { Live, NextPlace } from './live-requests.ts'
 import { HttpProblem } from './problem.ts'
 import { type EndedState, endedStates } from './recent-ends.ts'
 import { type Call, queueOf } from './route.ts'
@@ -26,6 +26,8 @@ export async function listed(call: Call): Promise<Answer> {
   const queue = queueOf(call)
   const { query, principal, service } = call
   const limit = Math.min(Math.max(Number(query.limit ?? DEFAULT_PER_PAGE), 1), MAX_PER_PAGE)
+  if (query.state === 'held') return heldBack(queue, query, limit)
+  if (query.order === 'next') return nextOnes(queue, query, limit)
   const { live, ended } = statesOf(query.state)
   const place = placeOf(query.cursor)
   const asked = { priority: query.priority as Live['priority'] | undefined, id: query.id }
@@ -47,6 +49,59 @@ export async function listed(call: Call): Promise<Answer> {
     if (page.cursor !== undefined) next = { in: 'ended', from: page.cursor === '' ? undefined : page.cursor }
   }
   return json(200, { requests, counts: await countsOf(queue), cursor: next === undefined ? null : cursorOf(next) })
+}
+
+type Query = Call['query']
+
+/** What waits as it will start, if it is by tier first and by age in a tier. */
+async function nextOnes(queue: ServedQueue, { state, cursor, priority, id }: Query, limit: number): Promise<Answer> {
+  if (state !== 'waiting') throw badQuery('query.order', "expected `next` with the state 'waiting' alone")
+  const page = queue.live.next({
+    priority: priority as Live['priority'] | undefined,
+    id,
+    after: nextPlaceOf(cursor),
+    limit,
+  })
+  const requests: RequestView[] = []
+  for (const each of page.found) requests.push(await liveLine(queue, each))
+  const { next } = page
+  const encoded = next === undefined ? null : Buffer.from(`next:${next.tier}.${next.generation}`).toString('base64url')
+  return json(200, { requests, counts: await countsOf(queue), cursor: encoded })
+}
+
+function nextPlaceOf(cursor: string | undefined): NextPlace {
+  if (cursor === undefined) return { tier: 0, generation: 0 }
+  const [, tier, generation] = /^next:([0-3])\.(\d{1,15})$/.exec(Buffer.from(cursor, 'base64url').toString()) ?? []
+  if (tier === undefined) throw badQuery('query.cursor', 'expected one of a page')
+  return { tier: Number(tier), generation: Number(generation) }
+}
+
+/** Among more than so many that wait those that are put off are not looked for. */
+const MAX_SEARCHED = 20_000
+
+/** Those that are not to start before their time, or before others have ended; `incomplete`: too many wait to look for them. */
+async function heldBack(queue: ServedQueue, { priority, id }: Query, limit: number): Promise<Answer> {
+  const { executor, name } = queue
+  if (executor.waiting === undefined) throw new HttpProblem(404, 'NOT_OFFERED')
+  const { waiting } = await queue.recentStatus()
+  const requests: object[] = []
+  const all = waiting > MAX_SEARCHED ? [] : [...executor.waiting()]
+  for (const each of all) {
+    if (requests.length >= limit) break
+    if (each.state !== 'waiting' || each.position() !== undefined) continue
+    if ((priority !== undefined && each.priority !== priority) || (id !== undefined && !each.id.startsWith(id)))
+      continue
+    const live = queue.live.get(each.id)
+    if (live === undefined) continue
+    const startAt = each.delayMs === 0 ? undefined : new Date(live.submittedAt + each.delayMs).toISOString()
+    requests.push({ ...lineOf(name, live), state: 'held', priority: each.priority, startAt })
+  }
+  const isIncomplete = waiting > MAX_SEARCHED || requests.length >= limit
+  return json(200, { requests, counts: await countsOf(queue), cursor: null, ...(isIncomplete && { incomplete: true }) })
+}
+
+function badQuery(where: string, message: string): HttpProblem {
+  return new HttpProblem(400, 'INVALID', undefined, { issues: [{ in: where, message }] })
 }
 
 /** With its place, which is counted, not looked for. */
@@ -87,7 +142,5 @@ function placeOf(cursor: string | undefined): Place {
   const [, where, from] = /^(live|ended):([\x21-\x7e]*)$/.exec(Buffer.from(cursor, 'base64url').toString()) ?? []
   const isSound = where === 'ended' || (where === 'live' && /^\d{1,16}$/.test(from ?? ''))
   if (isSound) return { in: where as Place['in'], from: from === '' ? undefined : from }
-  throw new HttpProblem(400, 'INVALID', undefined, {
-    issues: [{ in: 'query.cursor', message: 'expected one of a page' }],
-  })
+  throw badQuery('query.cursor', 'expected one of a page')
 }

@@ -81,6 +81,15 @@ class Line {
     }
   }
 
+  /** The oldest first, of those that are younger than a generation. */
+  *youngerThan(generation: number): Generator<Live> {
+    for (let index = Math.max(this.#chunkOf(generation), 0); index < this.#chunks.length; index++) {
+      for (const live of (this.#chunks[index] as Chunk).items) {
+        if (live !== undefined && live.generation > generation) yield live
+      }
+    }
+  }
+
   /** Of the last chunk that begins no later. */
   #chunkOf(generation: number): number {
     let low = 0
@@ -106,6 +115,25 @@ export interface LiveQuery {
   /** Only those that are older. */
   readonly before: number
   readonly limit: number
+}
+
+/** Where a page of what is next has ended. */
+export interface NextPlace {
+  /** From 0, the most urgent. */
+  readonly tier: number
+  readonly generation: number
+}
+
+export interface NextQuery {
+  readonly priority: Priority | undefined
+  readonly id: string | undefined
+  readonly after: NextPlace
+  readonly limit: number
+}
+
+export interface NextPage {
+  readonly found: readonly Live[]
+  readonly next: NextPlace | undefined
 }
 
 export interface LivePage {
@@ -167,6 +195,22 @@ export class LiveRequests {
   #take(live: Live): void {
     if (live.state === 'waiting') this.#lines.get(live.priority)?.delete(live)
     else this.#others.delete(live)
+  }
+
+  /** What waits, tier by tier and the oldest first: from a place on, which is the last one that was looked at. */
+  next({ priority, id, after, limit }: NextQuery): NextPage {
+    const found: Live[] = []
+    let looked = 0
+    let place = after
+    for (const [tier, of] of priorities.entries()) {
+      if (tier < after.tier || (priority !== undefined && of !== priority)) continue
+      for (const live of this.#lines.get(of)?.youngerThan(tier === after.tier ? after.generation : 0) ?? []) {
+        if (found.length >= limit || ++looked > MAX_LOOKED_AT) return { found, next: place }
+        if (id === undefined || live.id.startsWith(id)) found.push(live)
+        place = { tier, generation: live.generation }
+      }
+    }
+    return { found, next: undefined }
   }
 
   /** The youngest first. */

@@ -8,7 +8,7 @@ import { HttpProblem } from './problem.ts'
 import { type Call, queueOf, type Route } from './route.ts'
 import { idIn, recordIn, submitAnswers, submitHeaders, submitted } from './routes-requests.ts'
 import type { ServedQueue } from './served-queue.ts'
-import { concurrencyBody, idPath, processBody, queuePath } from './shapes.ts'
+import { concurrencyBody, idPath, processBody, queuePath, refusalsQuery } from './shapes.ts'
 
 export const queueRoutes: readonly Route[] = [
   {
@@ -79,6 +79,22 @@ export const queueRoutes: readonly Route[] = [
     params: queuePath,
     answers: { 200: '`kept` by state, `live`, and `history`.' },
     handle: async (call) => json(200, await statsOf(call, queueOf(call))),
+  },
+  {
+    method: 'GET',
+    path: '/v1/queues/:queue/refusals',
+    level: 'viewer',
+    tag: 'queues',
+    summary: 'Of the last 1,000 that were refused, the youngest first: the tier, the reason, and what explains it.',
+    params: queuePath,
+    query: refusalsQuery,
+    answers: { 200: 'At most 200 `refusals`, and the `count` of all since the service began to listen.' },
+    handle: (call) => {
+      const { name, refusals } = queueOf(call)
+      const { reason, priority, limit } = call.query
+      const found = refusals.list({ reason, priority, limit: Math.min(Math.max(Number(limit ?? 50), 1), 200) })
+      return json(200, { queue: name, refusals: found, count: refusals.count })
+    },
   },
   {
     method: 'GET',
@@ -170,18 +186,24 @@ export interface SlotView extends Omit<WorkerHealth, 'since' | 'progress'> {
   readonly since: string | null
   readonly runMs: number | null
   readonly progress: number | null
+  /** Of what it runs: how long that has waited, and which attempt it is. */
+  readonly waitMs: number | null
+  readonly attempt: number | null
 }
 
 export function withTier(queue: ServedQueue, worker: WorkerHealth): SlotView {
-  const { progress, since: _, ...rest } = worker
-  const live = worker.currentRequest === null ? undefined : queue.live.get(worker.currentRequest)
-  const { priority = null, startedAt } = live ?? {}
+  const { progress, since, ...rest } = worker
+  const running = worker.currentRequest === null ? undefined : queue.inSlot(worker.slot, worker.currentRequest)
+  const { priority = null, waitMs = null, attempts = null } = running ?? {}
+  const startedAt = since === null ? undefined : queue.onTheWall(since)
   return {
     ...rest,
     priority,
     progress: progress?.fraction ?? null,
     since: startedAt === undefined ? null : new Date(startedAt).toISOString(),
-    runMs: startedAt === undefined ? null : Math.max(Date.now() - startedAt, 0),
+    runMs: startedAt === undefined ? null : Math.max(Math.round(Date.now() - startedAt), 0),
+    waitMs: waitMs ?? null,
+    attempt: attempts,
   }
 }
 

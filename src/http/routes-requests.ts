@@ -22,6 +22,7 @@ import {
 } from './shapes.ts'
 import { viewOf } from './shown-request.ts'
 import { submit } from './submit.ts'
+import { timelineOf } from './timeline.ts'
 import { seesAll } from './view.ts'
 
 const ifMatch = { 'If-Match': 'The generation that was seen, as `ETag` says it: 412 when it is another by now.' }
@@ -67,7 +68,8 @@ export const requestRoutes: readonly Route[] = [
     path: '/v1/queues/:queue/requests',
     level: 'viewer',
     tag: 'requests',
-    summary: 'Lists requests, the youngest first: those that live, then those whose end is kept.',
+    summary:
+      'Lists requests, the youngest first: those that live, then those whose end is kept. `order=next` lists what waits tier by tier, the oldest first; `state=held` what is put off.',
     params: queuePath,
     query: listQuery,
     answers: { 200: 'At most 200 `requests`, how many there are of each state, and the `cursor` of the next page.' },
@@ -241,7 +243,11 @@ async function recordOf(call: Call, queue: ServedQueue, id: string): Promise<Ans
   const all = seesAll(principal, id)
   const view = await viewOf(queue, id, { seesAll: all, exposeErrors: service.settings.exposeErrors })
   if (view === undefined) throw new HttpProblem(404, 'NOT_FOUND')
-  const shown = query.include === 'payload' ? { ...view, payload: await payloadOf(call, queue, id, all) } : view
+  const timeline = timelineOf(view, queue.failedAttempts.of(view.id))
+  const shown =
+    query.include === 'payload'
+      ? { ...view, timeline, payload: await payloadOf(call, queue, id, all) }
+      : { ...view, timeline }
   try {
     return json(200, shown, { etag: `"${view.generation}"` })
   } catch (error) {

@@ -6,6 +6,7 @@ import { answerEvents } from './events/sse.ts'
 import type { Answer } from './exchange.ts'
 import { json } from './exchange.ts'
 import { metricsText } from './metrics.ts'
+import { assetAt } from './page.ts'
 import { HttpProblem } from './problem.ts'
 import type { Call, Route } from './route.ts'
 import { eventsQuery, sessionBody } from './shapes.ts'
@@ -132,14 +133,27 @@ export const serviceRoutes: readonly Route[] = [
     summary: 'The page for people.',
     answers: { 200: 'HTML. It asks for a token itself.' },
     isDocument: true,
-    handle: asset,
+    handle: assetOf('/'),
   },
+  ...['/dashboard.js', '/dashboard.css'].map(
+    (path): Route => ({
+      method: 'GET',
+      path,
+      level: 'none',
+      tag: 'service',
+      summary: 'What the page is made of.',
+      answers: { 200: 'From memory, as it was built.' },
+      handle: assetOf(path),
+    }),
+  ),
 ]
 
-function asset({ service }: Call): Answer {
-  const page = service.assets.get('/')
-  if (page === undefined) throw new HttpProblem(404, 'NOT_FOUND')
-  return { status: 200, headers: { 'content-type': page.type }, body: page.body }
+function assetOf(path: string): Route['handle'] {
+  return async ({ service }): Promise<Answer> => {
+    const asset = await assetAt(path, service.settings.basePath)
+    if (asset === undefined) throw new HttpProblem(404, 'NOT_FOUND')
+    return { status: 200, headers: { 'content-type': asset.type }, body: asset.body }
+  }
 }
 
 function pathOf({ service }: Call): string {

@@ -11,6 +11,8 @@ import { type Change, type Kept, KeptHere, KeptInStore, storeOf } from './kept.t
 import { type Live, LiveRequests } from './live-requests.ts'
 import { HttpProblem } from './problem.ts'
 import { type Ended, type Keep, RecentEnds } from './recent-ends.ts'
+import { Refusals } from './refusals.ts'
+import { FailedAttempts } from './timeline.ts'
 
 const STATUS_MS = 250
 /** Where it matters only what it is. */
@@ -23,6 +25,8 @@ export class ServedQueue {
   readonly executor: ServedExecutor
   readonly live = new LiveRequests()
   readonly kept: Kept
+  readonly refusals = new Refusals()
+  readonly failedAttempts = new FailedAttempts()
   /** What has ended is in a store, which knows each generation and each answer. */
   readonly hasStore: boolean
   readonly #ends: RecentEnds
@@ -30,6 +34,10 @@ export class ServedQueue {
   /** What tells whether a request with a key is the same as the one that had it before. */
   readonly #digests = new Map<string, string>()
   #generation = 0
+  /** From the executor's clock to that of the wall, in ms: each event says what the time is. */
+  #wallOffset: number | undefined
+  /** What runs in slots that are stuck, although it has ended for its caller. */
+  readonly #stuck = new Map<number, Live>()
   #status: { readonly at: number; readonly status: ExecutorStatus } | undefined
   readonly #listeners: { readonly [E in keyof ExecutorEvents]?: (event: never) => void }
 
@@ -45,7 +53,12 @@ export class ServedQueue {
     this.#listeners = {
       queued: (event: ExecutorEvents['queued']) => this.#queued(event),
       started: (event: ExecutorEvents['started']) => this.#started(event),
-      retrying: (event: ExecutorEvents['retrying']) => this.live.becomes(event.id, 'retrying'),
+      rejected: (event: ExecutorEvents['rejected']) => this.refusals.add(event),
+      retrying: (event: ExecutorEvents['retrying']) => {
+        const live = this.live.becomes(event.id, 'retrying')
+        this.failedAttempts.add(event, live?.startedAt)
+      },
+      stuck: (event: ExecutorEvents['stuck']) => this.#isStuck(event),
       completed: ended('completed'),
       failed: ended('dead'),
       expired: ended('expired'),
@@ -68,6 +81,7 @@ export class ServedQueue {
   }
 
   #queued({ id, priority }: ExecutorEvents['queued']): void {
+    this.failedAttempts.forget(id)
     this.#add(id, priority, Date.now())
   }
 
@@ -80,7 +94,32 @@ export class ServedQueue {
     this.live.add(live)
   }
 
-  #started({ id, waitMs, attempt, priority }: ExecutorEvents['started']): void {
+  #isStuck({ slot, id, priority, runMs }: ExecutorEvents['stuck']): void {
+    const startedAt = Date.now() - runMs
+    const {
+      generation = 0,
+      submittedAt = startedAt,
+      waitMs,
+      attempts = 0,
+    } = this.live.get(id) ?? this.#ends.find(id) ?? {}
+    this.#stuck.set(slot, { id, generation, priority, state: 'running', submittedAt, startedAt, waitMs, attempts })
+  }
+
+  /** What runs in this slot, as far as it is known. */
+  inSlot(slot: number, id: string): Live | undefined {
+    const live = this.live.get(id)
+    if (live !== undefined) return live
+    const stuck = this.#stuck.get(slot)
+    return stuck?.id === id ? stuck : undefined
+  }
+
+  /** A time of the executor's clock, in ms since 1970; undefined before its first event. */
+  onTheWall(at: number): number | undefined {
+    return this.#wallOffset === undefined ? undefined : this.#wallOffset + at
+  }
+
+  #started({ id, waitMs, attempt, priority, at }: ExecutorEvents['started']): void {
+    this.#wallOffset = Date.now() - at
     const live = this.live.becomes(id, 'running')
     if (live === undefined) return
     live.priority = priority

@@ -52,8 +52,6 @@ export interface Service {
   readonly hub: Hub
   readonly history: History
   readonly closing: AbortSignal
-  /** The page and what belongs to it, by path. */
-  readonly assets: ReadonlyMap<string, Asset>
   readonly openapi: () => string
   readonly audit: (entry: Omit<AuditEntry, 'at'>) => void
 }

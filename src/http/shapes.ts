@@ -35,7 +35,7 @@ export const submitOptions = z.strictObject({
 export type SubmitOptions = z.infer<typeof submitOptions>
 
 export const liveStates = ['waiting', 'running', 'retrying'] as const
-const listStates = ['live', 'ended', ...liveStates, ...endedStates] as const
+const listStates = ['live', 'ended', 'held', ...liveStates, ...endedStates] as const
 
 const count = z.string().check(z.regex(/^\d{1,4}$/))
 
@@ -46,7 +46,15 @@ export const listQuery = z.strictObject({
   id: z.optional(id),
   /** It ended with an error of this code or name. */
   error: z.optional(z.string().check(z.maxLength(100))),
+  /** Of those that wait: the youngest first, or by tier, the oldest first. */
+  order: z.optional(z.enum(['youngest', 'next'])),
   cursor: z.optional(z.string().check(z.maxLength(100))),
+  limit: z.optional(count),
+})
+
+export const refusalsQuery = z.strictObject({
+  reason: z.optional(z.string().check(z.maxLength(100))),
+  priority: z.optional(priority),
   limit: z.optional(count),
 })
 
@@ -54,6 +62,8 @@ export const recordQuery = z.strictObject({ include: z.optional(z.literal('paylo
 
 export const eventsQuery = z.strictObject({
   queue: z.optional(z.string().check(z.maxLength(200))),
+  /** Only events of these names, besides those of the stream itself. */
+  event: z.optional(z.string().check(z.maxLength(400))),
   state: z.optional(z.string().check(z.maxLength(200))),
   priority: z.optional(priority),
   id: z.optional(id),

@@ -30,8 +30,11 @@ const EXECUTOR_FILES = new Set([
   'task-queue.ts',
   'executor-like.ts',
 ])
-/** A service speaks of errors and reads headers as `web` does, and has the metrics of `prometheus`. */
-const BUILT_ON: { readonly [subpath: string]: readonly string[] } = { http: ['web', 'prometheus'] }
+/** A service speaks of errors and reads headers as `web` does, and has the metrics of `prometheus`; its page has the types of what it says. */
+const BUILT_ON: { readonly [subpath: string]: readonly string[] } = {
+  http: ['web', 'prometheus'],
+  dashboard: ['http'],
+}
 const CORE_PACKAGES = new Set(['node:async_hooks', 'eventemitter3'])
 
 /** @param files source text by path, relative to the repository and with `/`: `src/core/clock.ts` */

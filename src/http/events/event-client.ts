@@ -8,6 +8,7 @@ import type { Frame } from './frame.ts'
 export interface Filter {
   readonly queue: string | undefined
   readonly states: ReadonlySet<string> | undefined
+  readonly events: ReadonlySet<string> | undefined
   readonly priority: string | undefined
   readonly id: string | undefined
 }
@@ -65,9 +66,10 @@ export class EventClient {
   }
 
   readonly #accepts = (frame: Frame): boolean => {
-    const { queue, states, priority, id } = this.#filter
+    const { queue, states, events, priority, id } = this.#filter
     if (levels.indexOf(frame.level) > levels.indexOf(this.#level)) return false
     if (queue !== undefined && frame.queue !== queue) return false
+    if (events !== undefined && !events.has(frame.event)) return false
     if (id !== undefined && frame.id !== id) return false
     if (frame.priority === undefined) return true
     return (

@@ -121,7 +121,7 @@ export class Frame {
 }
 
 /** Why it was refused, in numbers, and what its error is called. */
-function refusalOf(error: unknown): object {
+export function refusalOf(error: unknown): object {
   const { explain, retryAfterMs } = (typeof error === 'object' && error !== null ? error : {}) as {
     explain?: unknown
     retryAfterMs?: unknown

@@ -20,8 +20,12 @@ export function answerEvents(call: Call): Answer {
 }
 
 export function filterOf(query: Call['query']): Filter {
-  const { queue, state, priority, id } = query
-  return { queue, priority, id, states: state === undefined ? undefined : new Set(state.split(',')) }
+  const { queue, state, event, priority, id } = query
+  return { queue, priority, id, states: setOf(state), events: setOf(event) }
+}
+
+function setOf(list: string | undefined): ReadonlySet<string> | undefined {
+  return list === undefined ? undefined : new Set(list.split(','))
 }
 
 function streamOf(client: EventClient): Streamed {

@@ -1,0 +1,359 @@
+/**
+ * One chart of the last fifteen minutes; all of them have one crosshair.
+ *
+ * Three grammars: solid is a tier or what was served, a hatch is what was refused, red what has failed or is stuck. A value and its
+ * name stand at the end of each line, in place of a legend. A hatch in amber at the right: nothing is known of it.
+ */
+import { useSignal } from '@preact/signals'
+import { useEffect, useRef } from 'preact/hooks'
+import uPlot from 'uplot'
+import 'uplot/dist/uPlot.min.css'
+import { SPAN_MS } from './model.ts'
+import { spread } from './scale.ts'
+import { isStale, link, now, share, theme } from './state.ts'
+import { clockTime } from './units.ts'
+import type { Point } from './wire.ts'
+
+/** One line, and what stands at its end. */
+export interface Trace {
+  readonly name: string
+  /** The custom property of its colour. */
+  readonly color: string
+  readonly values: readonly (number | null)[]
+  readonly fill?: 'solid' | 'hatch'
+  /** The line itself, if it is another than the fill. */
+  readonly stroke?: string
+  readonly width?: number
+  readonly isStepped?: boolean
+  /** Of a value: what stands at the end. Undefined: nothing. */
+  label?(at: number): string | undefined
+  readonly mark: 'square' | 'dash' | 'hatch'
+}
+
+interface ChartProps {
+  readonly points: readonly Point[]
+  readonly traces: readonly Trace[]
+  readonly range: readonly [number, number]
+  readonly isLog?: boolean
+  readonly height: number
+  readonly margin: number
+  readonly format: (value: number) => string
+  /** A line across, where a bound is. */
+  readonly bound?: { readonly at: number; readonly text: string } | undefined
+  /** In place of lines, when there is nothing to show. */
+  readonly nothing?: string | undefined
+  readonly sentence: string
+  readonly splits?: readonly number[]
+}
+
+const styles = (): CSSStyleDeclaration => getComputedStyle(document.documentElement)
+
+function hatch(context: CanvasRenderingContext2D, color: string): CanvasPattern | string {
+  const tile = document.createElement('canvas')
+  const size = Math.round(5 * devicePixelRatio)
+  tile.width = size
+  tile.height = size
+  const draw = tile.getContext('2d')
+  if (draw === null) return color
+  draw.strokeStyle = color
+  draw.lineWidth = 1.2 * devicePixelRatio
+  for (const from of [-size, 0, size]) {
+    draw.moveTo(from, size)
+    draw.lineTo(from + size, 0)
+  }
+  draw.stroke()
+  return context.createPattern(tile, 'repeat') ?? color
+}
+
+/** Gaps are gaps: where a point is missing, nothing is drawn. */
+function columns(points: readonly Point[], traces: readonly Trace[]): uPlot.AlignedData {
+  const times: number[] = []
+  const values: (number | null)[][] = traces.map(() => [])
+  let last = Number.NaN
+  for (const [at, point] of points.entries()) {
+    const time = Date.parse(point.at) / 1_000
+    if (time - last > 12) {
+      times.push(last + 1)
+      for (const column of values) column.push(null)
+    }
+    times.push(time)
+    for (const [index, column] of values.entries()) column.push(traces[index]?.values[at] ?? null)
+    last = time
+  }
+  return [times, ...values] as uPlot.AlignedData
+}
+
+export function Chart(props: ChartProps) {
+  const box = useRef<HTMLDivElement>(null)
+  const plot = useRef<uPlot | undefined>(undefined)
+  const latest = useRef(props)
+  const until = useRef(now.value)
+  latest.current = props
+  // The axis moves with the points, not with the clock: five seconds are three pixels.
+  const end = props.points.at(-1)?.at
+  const pointAt = end === undefined ? now.value : Date.parse(end)
+  // While nothing is heard time goes on, and nothing is known of it.
+  const silent = isStale.value ? Math.floor(link.value.silentMs / 5_000) * 5_000 : 0
+  until.current = pointAt + silent
+
+  useEffect(() => {
+    const host = box.current
+    if (host === null) return
+    const made = new uPlot(
+      optionsOf(latest, until, host.clientWidth),
+      columns(latest.current.points, latest.current.traces),
+      host,
+    )
+    plot.current = made
+    const observer = new ResizeObserver(() => made.setSize({ width: host.clientWidth, height: latest.current.height }))
+    observer.observe(host)
+    const scheme = matchMedia('(prefers-color-scheme: dark)')
+    const repaint = (): void => made.redraw(true)
+    scheme.addEventListener('change', repaint)
+    return () => {
+      observer.disconnect()
+      scheme.removeEventListener('change', repaint)
+      made.destroy()
+    }
+  }, [props.traces.length, props.isLog])
+
+  const key = `${end} ${silent} ${props.range.join(' ')} ${props.bound?.text} ${theme.signal.value} ${share.signal.value} ${isStale.value}`
+  useEffect(() => {
+    plot.current?.setData(columns(props.points, props.traces))
+  }, [key])
+
+  const isTable = useSignal(false)
+  return (
+    <>
+      <div class="plot" role="img" aria-label={props.sentence}>
+        <div ref={box} />
+        {props.nothing !== undefined && <p class="nothing">{props.nothing}</p>}
+      </div>
+      <details class="as-table" onToggle={({ currentTarget }) => (isTable.value = currentTarget.open)}>
+        <summary>Show as table</summary>
+        {isTable.value && <AsTable {...props} />}
+      </details>
+    </>
+  )
+}
+
+/** One minute a row. */
+function AsTable({ points, traces, format }: ChartProps) {
+  const rows = points.map((point, at) => ({ point, at })).filter(({ at }) => (points.length - 1 - at) % 12 === 0)
+  return (
+    <table>
+      <thead>
+        <tr>
+          <th scope="col">UTC</th>
+          {traces.map(({ name }) => (
+            <th key={name} scope="col">
+              {name}
+            </th>
+          ))}
+        </tr>
+      </thead>
+      <tbody>
+        {rows.map(({ point, at }) => (
+          <tr key={point.at}>
+            <th scope="row">{clockTime(Date.parse(point.at))}</th>
+            {traces.map(({ name, values }) => (
+              <td key={name}>{values[at] === null || values[at] === undefined ? '–' : format(values[at] as number)}</td>
+            ))}
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  )
+}
+
+type Latest = { readonly current: ChartProps }
+
+function optionsOf(latest: Latest, until: { readonly current: number }, width: number): uPlot.Options {
+  const { traces, height, margin, isLog = false } = latest.current
+  const color = (name: string): string => styles().getPropertyValue(name).trim()
+  const font = (): string => `11px ${styles().getPropertyValue('--sans').trim()}`
+  const axis: uPlot.Axis = {
+    stroke: () => color('--ink-3'),
+    font: font(),
+    grid: { stroke: () => color('--grid'), width: 1 },
+    ticks: { show: false },
+  }
+  return {
+    ...{ width, height, padding: [8, margin, 0, 0] },
+    legend: { show: false },
+    select: { show: false, left: 0, top: 0, width: 0, height: 0 },
+    cursor: {
+      drag: { x: false, y: false },
+      y: false,
+      points: { show: false },
+      sync: { key: 'triage-queue', setSeries: false },
+    },
+    scales: {
+      x: { time: false, range: () => [(until.current - SPAN_MS) / 1_000, until.current / 1_000] },
+      y: { distr: isLog ? 3 : 1, range: () => [...latest.current.range] as [number, number] },
+    },
+    axes: [
+      {
+        ...axis,
+        ...{ size: 24, gap: 6 },
+        splits: (u) => {
+          const end = u.scales.x?.max ?? 0
+          return [end - 900, end - 600, end - 300, end]
+        },
+        values: (u, at) => at.map((time) => minutes(time - (u.scales.x?.max ?? 0), u.width < 260)),
+      },
+      {
+        ...axis,
+        ...{ size: 46, gap: 6 },
+        splits: () => splitsOf(latest.current),
+        values: (_, at) => at.map((value) => (value === null ? '' : latest.current.format(value))),
+        ...(isLog && { filter: (_: uPlot, at: number[]) => at }),
+      },
+    ],
+    series: [
+      {},
+      ...traces.map(({ color: name, fill, stroke, width: line = 1.6, isStepped = false }): uPlot.Series => {
+        const stepped = isStepped ? uPlot.paths.stepped?.({ align: 1 }) : undefined
+        return {
+          ...{ points: { show: false }, spanGaps: false, width: line, stroke: () => color(stroke ?? name) },
+          ...(stepped !== undefined && { paths: stepped }),
+          ...(fill !== undefined && {
+            fill: (u: uPlot) => (fill === 'solid' ? color(name) : (hatch(u.ctx, color(name)) as string)),
+          }),
+        }
+      }),
+    ],
+    hooks: {
+      setCursor: [(u) => u.redraw(false)],
+      draw: [(u) => decorate(u, latest.current, color, font())],
+    },
+  }
+}
+
+function minutes(seconds: number, isNarrow: boolean): string {
+  if (seconds === 0) return 'now'
+  const at = Math.round(seconds / 60)
+  return at === -15 ? (isNarrow ? '−15' : '−15 min') : `−${-at}`
+}
+
+function splitsOf({ range: [from, to], isLog = false, splits }: ChartProps): number[] {
+  if (splits !== undefined) return [...splits]
+  if (!isLog) return [0, to / 2, to]
+  const decades: number[] = []
+  for (let at = from; at <= to * 1.000_001; at *= 10) decades.push(at)
+  return decades
+}
+
+/** What stands at the ends of lines, the bound, and where nothing is known. */
+function decorate(
+  u: uPlot,
+  { traces, bound, range, points, nothing }: ChartProps,
+  color: (name: string) => string,
+  font: string,
+): void {
+  const { ctx, bbox } = u
+  const ratio = devicePixelRatio
+  ctx.save()
+  ctx.font = font.replace('11px', `${11 * ratio}px`)
+  ctx.textBaseline = 'middle'
+  if (bound !== undefined) drawBound(u, bound, range, color)
+  const last = points.at(-1)
+  if (last !== undefined && isStale.value) {
+    const from = u.valToPos(Date.parse(last.at) / 1_000, 'x', true)
+    ctx.fillStyle = hatch(ctx, color('--warn'))
+    ctx.fillRect(from, bbox.top, bbox.left + bbox.width - from, bbox.height)
+  }
+  if (nothing === undefined) drawLabels(u, traces, color)
+  const { idx } = u.cursor
+  const time = idx === null || idx === undefined ? undefined : u.data[0][idx]
+  if (time !== undefined && time !== null && (u.cursor.left ?? -1) >= 0) {
+    ctx.textAlign = 'center'
+    ctx.fillStyle = color('--ink')
+    ctx.fillText(clockTime(time * 1_000), u.valToPos(time, 'x', true), bbox.top + 5 * ratio)
+  }
+  ctx.restore()
+}
+
+function drawBound(
+  u: uPlot,
+  { at, text }: { at: number; text: string },
+  [, top]: readonly [number, number],
+  color: (name: string) => string,
+): void {
+  const { ctx, bbox } = u
+  const ratio = devicePixelRatio
+  ctx.fillStyle = color('--ink-2')
+  ctx.textAlign = 'left'
+  if (at > top) {
+    ctx.fillText(`${text}: above the scale`, bbox.left + 6 * ratio, bbox.top + 7 * ratio)
+    return
+  }
+  const y = u.valToPos(at, 'y', true)
+  ctx.strokeStyle = color('--ink-2')
+  ctx.lineWidth = ratio
+  ctx.setLineDash([4 * ratio, 3 * ratio])
+  ctx.beginPath()
+  ctx.moveTo(bbox.left, y)
+  ctx.lineTo(bbox.left + bbox.width, y)
+  ctx.stroke()
+  ctx.setLineDash([])
+  ctx.fillText(text, bbox.left + 6 * ratio, y + (y - bbox.top < 16 * ratio ? 9 : -8) * ratio)
+}
+
+function drawLabels(u: uPlot, traces: readonly Trace[], color: (name: string) => string): void {
+  const { ctx, bbox } = u
+  const ratio = devicePixelRatio
+  const { idx } = u.cursor
+  const isOver = idx !== null && idx !== undefined && (u.cursor.left ?? -1) >= 0
+  const at = isOver ? idx : (u.data[0]?.length ?? 0) - 1
+  const labels = traces.flatMap((trace, index) => {
+    const value = u.data[index + 1]?.[at]
+    const text = value === null || value === undefined ? undefined : trace.label?.(at)
+    return text === undefined || value === null || value === undefined
+      ? []
+      : [{ trace, text, y: u.valToPos(value, 'y', true) }]
+  })
+  const half = 7 * ratio
+  const places = spread(
+    labels.map(({ y }) => y),
+    14 * ratio,
+    bbox.top + half,
+    bbox.top + bbox.height - half / 2,
+  )
+  ctx.textAlign = 'left'
+  for (const [index, { trace, text }] of labels.entries()) {
+    const y = places[index] as number
+    const x = bbox.left + bbox.width + 6 * ratio
+    const own = color(trace.mark === 'dash' ? (trace.stroke ?? trace.color) : trace.color)
+    ctx.fillStyle = trace.mark === 'hatch' ? hatch(ctx, own) : own
+    if (trace.mark === 'dash') ctx.fillRect(x, y - ratio, 8 * ratio, 2 * ratio)
+    else ctx.fillRect(x, y - 4 * ratio, 8 * ratio, 8 * ratio)
+    ctx.fillStyle = color('--ink')
+    ctx.fillText(text, x + 13 * ratio, y + 0.5 * ratio)
+  }
+}
+
+/** The points are also at other places than the columns, where there are gaps: by time, then. */
+export function ownAt(points: readonly Point[], at: number, of: (point: Point) => number): number {
+  let column = -1
+  let last = Number.NaN
+  for (const point of points) {
+    const time = Date.parse(point.at) / 1_000
+    column += time - last > 12 ? 2 : 1
+    last = time
+    if (column >= at) return of(point)
+  }
+  return points.length === 0 ? 0 : of(points.at(-1) as Point)
+}
+
+export function axisCount(value: number): string {
+  return value.toLocaleString('en-US', {
+    maximumFractionDigits: 2,
+    notation: value >= 100_000 ? 'compact' : 'standard',
+  })
+}
+
+/** 100 ms, 10 s, 100 s: a decade is no minute. */
+export function axisDuration(ms: number): string {
+  return ms < 1_000 ? `${axisCount(ms)} ms` : `${axisCount(ms / 1_000)} s`
+}

@@ -1,0 +1,178 @@
+/** Is the queue growing, do they wait longer, is it keeping up, are the slots taken? Four charts, each with a sentence that says it. */
+import { axisCount, axisDuration, Chart, ownAt, type Trace } from './chart.tsx'
+import { type QueueModel, type Share, waitAt } from './model.ts'
+import { Panel } from './parts.tsx'
+import { decadesOf, topOf } from './scale.ts'
+import { share } from './state.ts'
+import { count, duration, shortRate } from './units.ts'
+import { type Point, tiers } from './wire.ts'
+
+const PLOT = 190
+
+const lowestFirst = [...tiers].reverse()
+
+/** Waiting, by tier, stacked: URGENT at the base. */
+export function QueueChart({ model }: { readonly model: QueueModel }) {
+  const { points, status } = model
+  // The highest stack is drawn first, and the lower ones over it.
+  const traces = lowestFirst.map((tier): Trace => {
+    const from = tiers.slice(0, tiers.indexOf(tier) + 1)
+    const values = points.map(({ waitingByPriority }) => from.reduce((sum, each) => sum + waitingByPriority[each], 0))
+    const label = (at: number): string | undefined => count(ownAt(points, at, (point) => point.waitingByPriority[tier]))
+    return {
+      name: tier.toUpperCase(),
+      color: `--${tier}`,
+      values,
+      fill: 'solid',
+      stroke: '--surface',
+      width: 1,
+      mark: 'square',
+      label,
+    }
+  })
+  const most = Math.max(0, ...(traces[0]?.values ?? []).map((value) => value ?? 0))
+  const { maxQueueSize } = status
+  const top = topOf(Math.max(most, maxQueueSize !== null && maxQueueSize < most * 2 ? maxQueueSize : 0))
+  return (
+    <Panel title="Is the queue growing?" note="waiting, by tier" class="chart">
+      <Chart
+        {...{ points, traces, height: PLOT, margin: 62, format: axisCount }}
+        range={[0, most === 0 ? 10 : top]}
+        bound={
+          maxQueueSize === null || most === 0 ? undefined : { at: maxQueueSize, text: `bound ${count(maxQueueSize)}` }
+        }
+        nothing={most === 0 ? 'Nothing has waited in the last 15 min.' : undefined}
+        sentence={`Waiting now: ${tiers.map((tier) => `${tier} ${count(status.waitingByPriority[tier])}`).join(', ')}. At most ${count(most)} in the last 15 minutes.`}
+      />
+    </Panel>
+  )
+}
+
+/** One line a tier, on a scale of whole decades. */
+export function WaitChart({ model }: { readonly model: QueueModel }) {
+  const { points } = model
+  const chosen = share.signal.value
+  const traces = tiers.map((tier): Trace => {
+    const values = points.map((point) => waitAt(point, tier, chosen))
+    const label = (at: number): string => duration(ownAt(points, at, (point) => waitAt(point, tier, chosen) ?? 0))
+    return { name: tier.toUpperCase(), color: `--${tier}`, values, mark: 'dash', label }
+  })
+  const all = traces.flatMap(({ values }) => values)
+  const isEmpty = all.every((value) => value === null)
+  const last = tiers.map(
+    (tier, at) =>
+      `${tier} ${traces[at]?.values.at(-1) == null ? 'unknown' : duration(traces[at]?.values.at(-1) as number)}`,
+  )
+  const choice = (
+    <fieldset class="choice" aria-label="Quantile">
+      {(['p50Ms', 'p95Ms', 'p99Ms'] satisfies Share[]).map((each) => (
+        <button key={each} type="button" aria-pressed={chosen === each} onClick={() => share.set(each)}>
+          {each.slice(0, 3)}
+        </button>
+      ))}
+    </fieldset>
+  )
+  return (
+    <Panel title="Do they wait longer?" side={choice} class="chart">
+      <Chart
+        {...{ points, traces, isLog: true, height: PLOT, margin: 70, format: axisDuration }}
+        range={decadesOf(all)}
+        nothing={isEmpty ? 'No waits to measure in the last 15 min.' : undefined}
+        sentence={`${chosen.slice(0, 3)} of the waits of the last 60 seconds, on a log scale: ${last.join(', ')}.`}
+      />
+    </Panel>
+  )
+}
+
+/** Done filled, refused on top of it, so that their sum is what was asked; failed as a line. */
+export function RatesChart({ model }: { readonly model: QueueModel }) {
+  const { points } = model
+  const done = points.map((point) => point.donePerSecond)
+  const both = points.map((point) => point.donePerSecond + point.refusedPerSecond)
+  const failed = points.map((point) => point.failedPerSecond + point.expiredPerSecond)
+  const refusing = lowestFirst.find((tier) => points.some((point) => point.refusedByPriority[tier] > 0)) ?? 'low'
+  const hasExpired = points.some(({ expiredPerSecond }) => expiredPerSecond > 0)
+  const traces: Trace[] = [
+    {
+      ...{
+        name: 'done and refused',
+        color: `--${refusing}`,
+        values: both,
+        fill: 'hatch',
+        stroke: `--${refusing}`,
+        width: 1,
+        mark: 'hatch',
+      },
+      label: (at) => `${shortRate(ownAt(points, at, (point) => point.refusedPerSecond))} refused`,
+    },
+    {
+      ...{ name: 'done', color: '--done', values: done, fill: 'solid', stroke: '--done-line', mark: 'square' },
+      label: (at) => `${shortRate(ownAt(points, at, (point) => point.donePerSecond))} done`,
+    },
+    {
+      ...{ name: hasExpired ? 'failed or expired' : 'failed', color: '--bad', values: failed, mark: 'dash' },
+      label: (at) =>
+        `${shortRate(ownAt(points, at, (point) => point.failedPerSecond + point.expiredPerSecond))} ${hasExpired ? 'lost' : 'failed'}`,
+    },
+  ]
+  const most = Math.max(0, ...both, ...failed)
+  return (
+    <Panel title="Is it keeping up?" note="requests a second" class="chart">
+      <Chart
+        {...{ points, traces, height: PLOT, margin: 92, format: axisCount }}
+        range={[0, topOf(most)]}
+        nothing={most === 0 ? 'Nothing was asked for in the last 15 min.' : undefined}
+        sentence={`A second: ${shortRate(done.at(-1) ?? 0)} done, ${shortRate(points.at(-1)?.refusedPerSecond ?? 0)} refused, ${shortRate(failed.at(-1) ?? 0)} ${hasExpired ? 'failed or expired' : 'failed'}.`}
+      />
+    </Panel>
+  )
+}
+
+/** Busy as steps, the limit as a line, stuck in red. */
+export function SlotsChart({ model }: { readonly model: QueueModel }) {
+  const { points } = model
+  const at = (of: (point: Point) => number) => (index: number) => count(ownAt(points, index, of))
+  const limit = at(({ slots }) => slots)
+  const busy = at((point) => point.busy)
+  const stuck = at((point) => point.stuck)
+  const hasStuck = points.some((point) => point.stuck > 0)
+  const traces: Trace[] = [
+    {
+      name: 'busy',
+      color: '--done',
+      values: points.map((point) => point.busy + point.stuck),
+      fill: 'solid',
+      stroke: '--done-line',
+      width: 1,
+      isStepped: true,
+      mark: 'square',
+      label: (index) => `${busy(index)} busy`,
+    },
+    {
+      name: 'stuck',
+      color: '--bad',
+      values: points.map((point) => (hasStuck ? point.stuck : null)),
+      fill: 'solid',
+      width: 1,
+      isStepped: true,
+      mark: 'square',
+      label: (index) => `${stuck(index)} stuck`,
+    },
+    {
+      name: 'limit',
+      color: '--ink',
+      values: points.map((point) => point.slots),
+      isStepped: true,
+      mark: 'dash',
+      label: (index) => `limit ${limit(index)}`,
+    },
+  ]
+  const most = Math.max(1, ...points.map((point) => Math.max(point.slots, point.busy + point.stuck)))
+  return (
+    <Chart
+      {...{ points, traces, height: 84, margin: 74, format: axisCount }}
+      range={[0, topOf(most * 1.05)]}
+      sentence={`Slots: limit ${points.at(-1)?.slots ?? 0}, ${points.at(-1)?.busy ?? 0} busy, ${points.at(-1)?.stuck ?? 0} stuck.`}
+    />
+  )
+}

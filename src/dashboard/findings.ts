@@ -1,0 +1,214 @@
+/**
+ * What is there to look at, and what to turn? At most three, causes before symptoms, each with its evidence.
+ */
+import { changeOf, type QueueModel, ratesOf } from './model.ts'
+import { count, duration, many, shortRate } from './units.ts'
+import { nothingDoneFor, type Words } from './verdict.ts'
+import { type Point, type Tier, tiers } from './wire.ts'
+
+export interface Finding {
+  readonly kind: 'bad' | 'warn'
+  readonly what: string
+  readonly evidence: Words
+  /** What to do about it. */
+  readonly turn: string
+}
+
+const SLOWER = 1.25
+const MINUTE = 12
+const strong = (text: string): { readonly strong: string } => ({ strong: text })
+
+export function findingsOf(model: QueueModel): readonly Finding[] {
+  const found = [
+    store(model),
+    paused(model),
+    slower(model),
+    ...stuck(model),
+    idleSlots(model),
+    moreAsked(model),
+    failing(model),
+    refused(model),
+    retrying(model),
+  ]
+  return found.filter((each) => each !== undefined).slice(0, 3)
+}
+
+function store({ status: { store: kept } }: QueueModel): Finding | undefined {
+  if (kept === null || kept.state === 'open') return undefined
+  return {
+    kind: 'bad',
+    what: `The store is ${kept.state}`,
+    evidence: [`${many(kept.pending, 'record')} wait for it. What is not recorded is not acknowledged.`],
+    turn: 'Look at its disk first.',
+  }
+}
+
+function paused({ status }: QueueModel): Finding | undefined {
+  if (status.state !== 'paused') return undefined
+  return {
+    kind: 'warn',
+    what: 'It is paused: nothing is started',
+    evidence: [`${many(status.waiting, 'request')} wait${status.waiting === 1 ? 's' : ''}.`],
+    turn: 'Resume starts them.',
+  }
+}
+
+function runOf(point: Point): number | null {
+  return point.run === null || point.run.count < 20 ? null : point.run.p50Ms
+}
+
+/** Under pressure: every slot is taken and something waits. */
+function isFull({ status }: QueueModel): boolean {
+  return status.waiting > 0 && status.activeWorkers >= status.maxWorkers
+}
+
+function slower(model: QueueModel): Finding | undefined {
+  const { points, name, limits, status } = model
+  const change = changeOf(points, runOf)
+  if (change === null || change < SLOWER || !isFull(model)) return undefined
+  const now = runOf(points.at(-1) as Point) as number
+  const { limit } = status
+  const last = limits.at(-1)
+  const took =
+    limit !== null && !limit.shadow && last !== undefined && last.to < last.from
+      ? `, and ${limit.name} took the limit to ${status.maxWorkers}`
+      : ''
+  return {
+    kind: 'bad',
+    what: `What ${name} calls has become slower`,
+    evidence: [`Half of the runs take `, strong(duration(now)), ` or longer; it was ${duration(now / change)}${took}.`],
+    turn: 'Look there first: more slots may slow it further.',
+  }
+}
+
+function stuck({ workers, status }: QueueModel): Finding[] {
+  const slots = workers.filter(({ healthy }) => !healthy)
+  const [first] = slots
+  if (first === undefined) return []
+  const lost = `${many(slots.length, 'slot')} of ${count(status.maxWorkers)} ${slots.length === 1 ? 'is' : 'are'} lost`
+  const since = first.runMs === null ? '' : ` for ${duration(first.runMs)}`
+  return [
+    {
+      kind: 'bad',
+      what: slots.length === 1 ? `Slot ${first.slot + 1} is stuck${since}` : `${many(slots.length, 'slot')} are stuck`,
+      evidence: [`${first.currentRequest ?? 'A run'} is over its time and has not settled; ${lost}.`],
+      turn: "Pass run.signal on to what it calls; onStuck: 'replace' lends a slot.",
+    },
+  ]
+}
+
+function idleSlots(model: QueueModel): Finding | undefined {
+  const { status } = model
+  if (status.state !== 'open' || status.activeWorkers > 0 || nothingDoneFor(model) === null) return undefined
+  return {
+    kind: 'bad',
+    what: 'Nothing runs, although slots are free',
+    evidence: [`${many(status.waiting, 'request')} wait, for tokens of a rate, a time or another request.`],
+    turn: 'Look at rates and delays in Settings.',
+  }
+}
+
+function moreAsked(model: QueueModel): Finding | undefined {
+  const { points } = model
+  if (points.length < MINUTE || !isFull(model)) return undefined
+  const mean = (of: (point: Point) => number): number =>
+    points.slice(-MINUTE).reduce((sum, point) => sum + of(point), 0) / MINUTE
+  const rates = {
+    asked: mean(({ askedByPriority }) => tiers.reduce((sum, tier) => sum + askedByPriority[tier], 0)),
+    done: mean(({ donePerSecond }) => donePerSecond),
+  }
+  const lost = mean(({ failedPerSecond, expiredPerSecond }) => failedPerSecond + expiredPerSecond)
+  if (rates.asked < (rates.done + lost) * 1.05 + 0.2) return undefined
+  if ((changeOf(model.points, runOf) ?? 1) >= SLOWER) return undefined
+  return {
+    kind: 'warn',
+    what: `More is asked for than ${many(model.status.maxWorkers, 'slot')} get done`,
+    evidence: [
+      strong(shortRate(rates.asked)),
+      ' a second are asked for, ',
+      strong(shortRate(rates.done)),
+      ' done; runs are no slower than before.',
+    ],
+    turn: 'More slots help, if what it calls can take it.',
+  }
+}
+
+function failing({ points }: QueueModel): Finding | undefined {
+  const last = points.slice(-12)
+  const done = last.reduce((sum, point) => sum + point.donePerSecond, 0)
+  const failed = last.reduce((sum, point) => sum + point.failedPerSecond, 0)
+  if (failed === 0 || failed < 0.05 * (done + failed)) return undefined
+  const share = Math.round((100 * failed) / (done + failed))
+  return {
+    kind: 'bad',
+    what: `${share} % of what ends has failed`,
+    evidence: [`${shortRate(failed / last.length)} a second, in the last minute.`],
+    turn: 'Their errors are in Dead.',
+  }
+}
+
+function refused(model: QueueModel): Finding | undefined {
+  const by = tiers
+    .map((tier) => ({ tier, perSecond: ratesOf(model, tier)?.refused ?? 0 }))
+    .filter(({ perSecond }) => perSecond >= 0.05)
+  if (by.length === 0) return undefined
+  const all = by.reduce((sum, { perSecond }) => sum + perSecond, 0)
+  const names = by.map(({ tier }) => tier.toUpperCase()).join(', ')
+  const isLowAlone = by.length === 1 && by[0]?.tier === 'low'
+  return {
+    kind: isLowAlone ? 'warn' : 'bad',
+    what: `${names} ${by.length === 1 ? 'is' : 'are'} being refused, ${shortRate(all)} a second`,
+    evidence: reasonsOf(model, isLowAlone),
+    turn: isLowAlone
+      ? 'As designed, if LOW can come back.'
+      : 'Callers are told when to come again; Refused says why for each.',
+  }
+}
+
+function reasonsOf({ points, status, settings }: QueueModel, isLowAlone: boolean): Words {
+  const sums = new Map<string, number>()
+  for (const { refusedByReason } of points.slice(-3)) {
+    for (const [reason, byTier] of Object.entries(refusedByReason)) {
+      sums.set(reason, (sums.get(reason) ?? 0) + tiers.reduce((sum, tier) => sum + byTier[tier], 0))
+    }
+  }
+  const reasons = [...sums].sort(([, a], [, b]) => b - a).map(([reason]) => reason)
+  const named =
+    reasons.length === 0 ? 'Displaced by what goes before it. ' : `Reason: ${reasons.slice(0, 3).join(', ')}. `
+  const bound = settings?.maxQueueSizeByPriority.low ?? null
+  const waits =
+    bound === null || !isLowAlone ? '' : `${count(status.waitingByPriority.low)} of at most ${count(bound)} LOW wait. `
+  return [`${named}${waits}${isLowAlone ? 'All other tiers are admitted.' : ''}`]
+}
+
+function retrying({ status: { retrying: now, maxRetrying } }: QueueModel): Finding | undefined {
+  if (maxRetrying === null || now < 0.8 * maxRetrying || now === 0) return undefined
+  return {
+    kind: 'warn',
+    what: 'Retries are near their bound',
+    evidence: [`${count(now)} of at most ${count(maxRetrying)} back off; beyond it a failure is final.`],
+    turn: 'Look at what fails.',
+  }
+}
+
+/** How near something is to its bound. */
+export interface Nearness {
+  readonly what: string
+  readonly tier?: Tier
+  readonly now: number
+  readonly most: number
+}
+
+/** The five sizes that are nearest to their limits. */
+export function nearestOf({ status, settings }: QueueModel): readonly Nearness[] {
+  const all: Nearness[] = [{ what: 'Slots', now: status.activeWorkers, most: status.maxWorkers }]
+  if (status.maxQueueSize !== null && status.maxQueueSize > 0)
+    all.push({ what: 'Waiting', now: status.waiting, most: status.maxQueueSize })
+  if (status.maxRetrying !== null) all.push({ what: 'Retrying', now: status.retrying, most: status.maxRetrying })
+  for (const tier of tiers) {
+    const most = settings?.maxQueueSizeByPriority[tier] ?? null
+    if (most !== null && most > 0)
+      all.push({ what: `${tier.toUpperCase()} waiting`, tier, now: status.waitingByPriority[tier], most })
+  }
+  return all.sort((a, b) => b.now / b.most - a.now / a.most).slice(0, 5)
+}

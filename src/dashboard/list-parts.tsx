@@ -1,0 +1,194 @@
+/** What every list has: rows and cells, what stands in its place when it is empty or could not be read, and when it is held. */
+import { useSignal } from '@preact/signals'
+import type { ComponentChildren } from 'preact'
+import { useEffect, useRef } from 'preact/hooks'
+import { type Problem, pathOf } from './api.ts'
+import { changes } from './dialogs.tsx'
+import { findText, goTo, isNarrow, link, type Tab, tierFilter, urlOf } from './state.ts'
+import { middle } from './units.ts'
+
+const LOOK_MS = 2_000
+
+export const names: { readonly [T in Tab]: string } = {
+  running: 'Running',
+  waiting: 'Waiting',
+  retrying: 'Retrying',
+  delayed: 'Delayed',
+  ended: 'Ended',
+  dead: 'Dead',
+  refused: 'Refused',
+}
+
+const nothing: { readonly [T in Tab]: string } = {
+  running: 'Running, waiting and delayed requests appear here as soon as one is admitted.',
+  waiting: 'Nobody waits.',
+  retrying: 'No attempt has failed lately.',
+  delayed: 'Nothing is put off.',
+  ended: 'Nothing has ended that is still kept.',
+  dead: 'No dead letters. What fails for good is kept here, to be looked at and requeued.',
+  refused: 'None refused since the service began.',
+}
+
+export const fits = (id: string | null, priority: string | null): boolean =>
+  (tierFilter.value === '' || priority === tierFilter.value) &&
+  (findText.value === '' || id?.startsWith(findText.value.trim()) === true)
+
+export function IdLink({ queue, id }: { readonly queue: string; readonly id: string }) {
+  return (
+    <a class="id" href={urlOf({ at: 'request', queue, id })} title={id}>
+      {middle(id, isNarrow.value ? 12 : 28)}
+    </a>
+  )
+}
+
+/** Rows that are asked for again and again, unless they are being read. */
+export function useRows<T>(path: string, load: (path: string) => Promise<T>) {
+  const shown = useSignal<T | undefined>(undefined)
+  const waiting = useSignal<T | undefined>(undefined)
+  const problem = useSignal<Problem | undefined>(undefined)
+  const isHeld = useRef(false)
+  const again = useSignal(0)
+  // a change and a wish to try again are reasons to look again.
+  useEffect(() => {
+    let isOver = false
+    let isFirst = true
+    const look = async (): Promise<void> => {
+      if (document.hidden || (link.value.state !== 'live' && !isFirst)) return
+      try {
+        const found = await load(path)
+        if (isOver) return
+        if (isHeld.current && !isFirst) waiting.value = found
+        else {
+          shown.value = found
+          waiting.value = undefined
+        }
+        isFirst = false
+        problem.value = undefined
+      } catch (error) {
+        if (!isOver) problem.value = error as Problem
+      }
+    }
+    void look()
+    const timer = setInterval(() => void look(), LOOK_MS)
+    return () => {
+      isOver = true
+      clearInterval(timer)
+    }
+  }, [path, changes.value, again.value])
+  return {
+    ...{ shown, waiting, problem },
+    hold: (held: boolean): void => {
+      isHeld.current = held
+    },
+    showNew: (): void => {
+      if (waiting.value !== undefined) shown.value = waiting.value
+      waiting.value = undefined
+    },
+    tryAgain: (): void => {
+      again.value++
+    },
+  }
+}
+
+interface TableProps {
+  readonly caption: string
+  readonly head: ComponentChildren
+  readonly foot: ComponentChildren
+  readonly children: ComponentChildren
+  /** Told whether somebody reads it. */
+  hold?(held: boolean): void
+}
+
+export function Table({ caption, head, foot, children, hold }: TableProps) {
+  const isOver = useRef(false)
+  const hasFocus = useRef(false)
+  const tell = (): void => hold?.(isOver.current || hasFocus.current)
+  return (
+    // nothing is done here; it is only seen whether somebody reads.
+    <div
+      onPointerEnter={({ pointerType }) => {
+        isOver.current = pointerType === 'mouse'
+        tell()
+      }}
+      onPointerLeave={() => {
+        isOver.current = false
+        tell()
+      }}
+      onFocusCapture={({ target }) => {
+        hasFocus.current = target instanceof HTMLTableRowElement
+        tell()
+      }}
+      onBlurCapture={() => {
+        hasFocus.current = false
+        tell()
+      }}
+    >
+      <table class="list">
+        <caption class="hidden">{caption}</caption>
+        <thead>
+          <tr>{head}</tr>
+        </thead>
+        <tbody>{children}</tbody>
+      </table>
+      <footer class="foot">{foot}</footer>
+    </div>
+  )
+}
+
+/** Focus goes from row to row by `j` and `k`; Enter opens. */
+export function Row(props: {
+  readonly queue: string
+  readonly id: string | null
+  readonly isChosen?: boolean
+  readonly children: ComponentChildren
+}) {
+  const { queue, id, isChosen, children } = props
+  return (
+    <tr
+      tabIndex={-1}
+      class={isChosen === true ? 'chosen' : undefined}
+      onKeyDown={({ key, target, currentTarget }) => {
+        if (key === 'Enter' && id !== null && target === currentTarget) goTo({ at: 'request', queue, id })
+      }}
+    >
+      {children}
+    </tr>
+  )
+}
+
+export function Empty({ tab, queue, isAll }: { readonly tab: Tab; readonly queue: string; readonly isAll: boolean }) {
+  const curl = `curl -X POST ${location.origin}${pathOf(queue)}/requests \\\n  -H 'Triage-Priority: low' -H 'Content-Type: application/json' \\\n  -d '{"prompt": "Hello"}'`
+  return (
+    <div class="empty">
+      <div>
+        <h3>{isAll ? (tab === 'running' ? 'No requests to show' : names[tab]) : 'None that fits'}</h3>
+        <p>
+          {isAll
+            ? nothing[tab]
+            : findText.value === ''
+              ? 'None of this tier is in this list.'
+              : `None in this list begins with “${middle(findText.value, 60)}”. Enter looks for the very id.`}
+        </p>
+      </div>
+      {isAll && tab === 'running' && (
+        <div>
+          <h3>Send one to see it here</h3>
+          <pre>{curl}</pre>
+        </div>
+      )}
+    </div>
+  )
+}
+
+export function Failed({ problem, tryAgain }: { readonly problem: Problem; tryAgain(): void }) {
+  return (
+    <p class="empty refusal" role="alert">
+      <span>
+        The list could not be read: <b>{problem.message}</b> {problem.code !== '' && <code>{problem.code}</code>}
+      </span>
+      <button type="button" class="control" onClick={tryAgain}>
+        Try again
+      </button>
+    </p>
+  )
+}

@@ -1,0 +1,122 @@
+/** What was refused lately: with the reason, and what explains it. */
+import { useSignal } from '@preact/signals'
+import { ask, pathOf } from './api.ts'
+import { Empty, Failed, Row, Table, useRows } from './list-parts.tsx'
+import type { QueueModel } from './model.ts'
+import { TierName } from './parts.tsx'
+import { findText, isNarrow, isStale, now, tierFilter } from './state.ts'
+import { count, middle, preciseTime, seconds } from './units.ts'
+import { type Refusal, type Tier, tiers } from './wire.ts'
+
+/** One that was not admitted: with what explains it. */
+export function Refused({ model }: { readonly model: QueueModel }) {
+  const { name, status } = model
+  const reason = useSignal('')
+  const query = new URLSearchParams({ limit: '50' })
+  if (reason.value !== '') query.set('reason', reason.value)
+  if (tierFilter.value !== '') query.set('priority', tierFilter.value)
+  const { shown, waiting, problem, hold, showNew, tryAgain } = useRows(`${pathOf(name)}/refusals?${query}`, (path) =>
+    ask<{ refusals: readonly Refusal[]; count: number }>(path),
+  )
+  const sums = new Map<string, number>()
+  for (const tier of tiers) {
+    for (const [each, n] of Object.entries(status.rejectedByPriority[tier])) sums.set(each, (sums.get(each) ?? 0) + n)
+  }
+  const all = [...sums.values()].reduce((sum, n) => sum + n, 0)
+  if (problem.value !== undefined && !isStale.value) return <Failed problem={problem.value} tryAgain={tryAgain} />
+  if (all === 0) return <Empty tab="refused" queue={name} isAll />
+  const rows = (shown.value?.refusals ?? []).filter(
+    ({ id }) => findText.value === '' || id?.startsWith(findText.value.trim()),
+  )
+  const newer = waiting.value === undefined ? 0 : waiting.value.count - (shown.value?.count ?? 0)
+  return (
+    <>
+      <div class="reasons">
+        <b>{count(all)} since it was made</b>
+        <span class="gap" />
+        {[['', 'all reasons'] as const, ...[...sums].map(([each, n]) => [each, `${each} ${count(n)}`] as const)].map(
+          ([each, text]) => (
+            <button
+              key={each}
+              type="button"
+              class="chip"
+              aria-pressed={reason.value === each}
+              onClick={() => (reason.value = each)}
+            >
+              {text}
+            </button>
+          ),
+        )}
+      </div>
+      <Table
+        caption="The last that were refused"
+        hold={(held) => {
+          hold(held)
+          if (!held) showNew()
+        }}
+        head={
+          <>
+            <th scope="col" class="narrow-off">
+              Refused at, UTC
+            </th>
+            <th scope="col">Id</th>
+            <th scope="col">Tier</th>
+            <th scope="col">Reason</th>
+            <th scope="col" class="wide-only">
+              Explanation
+            </th>
+            <th scope="col" class="num narrow-off">
+              Retry after, s
+            </th>
+          </>
+        }
+        foot={
+          <>
+            {newer > 0 && (
+              <span>
+                Held while you read: {count(newer)} newer{' '}
+                <button type="button" class="link" onClick={showNew}>
+                  Show them
+                </button>
+              </span>
+            )}
+            <span>the last 1,000 are kept</span>
+            <span class="right">{count(rows.length)} shown</span>
+          </>
+        }
+      >
+        {rows.map(({ at, id, priority, reason: why, explain, retryAfterMs }, index) => (
+          <Row key={`${at} ${id} ${index}`} queue={name} id={null}>
+            <td class="narrow-off">{preciseTime(at, now.value)}</td>
+            <td class="id" title={id ?? undefined}>
+              {id === null ? '–' : middle(id, isNarrow.value ? 12 : 28)}
+            </td>
+            <td>
+              <TierName tier={priority as Tier} />
+            </td>
+            <td>
+              <code>{why}</code>
+            </td>
+            <td class="wide-only cut expl" title={explanationOf(explain)}>
+              {explanationOf(explain)}
+            </td>
+            <td class="num narrow-off">{retryAfterMs === undefined ? '–' : seconds(retryAfterMs)}</td>
+          </Row>
+        ))}
+      </Table>
+    </>
+  )
+}
+
+/** What the service says of it, as it says it. */
+function explanationOf(explain: Refusal['explain']): string {
+  if (explain === undefined) return '–'
+  const { rule, value, limit, wouldAdmit, ...rest } = explain
+  const parts = [
+    ...(rule === undefined ? [] : [`${rule}:`]),
+    ...(value === undefined ? [] : [`${value}${limit === undefined ? '' : ` of at most ${limit}`};`]),
+    ...(wouldAdmit === undefined ? [] : [`it would admit at ${wouldAdmit}`]),
+    ...Object.entries(rest).map(([name, of]) => `${name} ${typeof of === 'object' ? JSON.stringify(of) : of}`),
+  ]
+  return parts.join(' ')
+}

@@ -1,0 +1,137 @@
+/**
+ * What is known of a queue? What its snapshot said, and each frame since. Nothing is made up here: what the service has not said is
+ * null.
+ */
+import type { Frame, Kept, LimitChange, Point, QueueSnapshot, Settings, Slot, Status, Tier } from './wire.ts'
+import { tiers } from './wire.ts'
+
+/** Fifteen minutes, a point each five seconds. */
+const POINTS = 180
+export const SPAN_MS = 900_000
+/** A second is the mean of so many points. */
+const RATE_POINTS = 3
+const MINUTE_POINTS = 12
+const TEN_MINUTES = 120
+
+export interface QueueModel {
+  readonly name: string
+  readonly status: Status
+  readonly workers: readonly Slot[]
+  readonly points: readonly Point[]
+  readonly limits: readonly LimitChange[]
+  readonly kept: Kept
+  readonly settings: Settings | null
+  /** When it was paused, if that was told. */
+  readonly pausedAt: number | null
+}
+
+export function modelOf({ name, status, workers, history, kept, settings }: QueueSnapshot): QueueModel {
+  const { points, limits } = history
+  return { name, status, workers, points, limits, kept, settings, pausedAt: null }
+}
+
+/** The model after a frame of its queue. */
+export function after(model: QueueModel, frame: Frame): QueueModel {
+  switch (frame.event) {
+    case 'stats': {
+      const { status, workers, point } = frame as unknown as {
+        status: Status
+        workers: readonly Slot[]
+        point: Point | null
+      }
+      return { ...model, status, workers, points: withPoint(model.points, point) }
+    }
+    case 'resized': {
+      const { at, from, to } = frame as unknown as LimitChange
+      return { ...model, limits: [...model.limits, { at, from, to }].slice(-POINTS) }
+    }
+    case 'paused':
+      return { ...model, pausedAt: Date.parse(frame.at) }
+    case 'resumed':
+      return { ...model, pausedAt: null }
+    default:
+      return model
+  }
+}
+
+function withPoint(points: readonly Point[], point: Point | null): readonly Point[] {
+  if (point === null || point.at === points.at(-1)?.at) return points
+  return [...points, point].slice(-POINTS)
+}
+
+/** What a second brings to a tier: the mean of the last 15 s. */
+export interface Rates {
+  readonly asked: number
+  readonly done: number
+  readonly refused: number
+}
+
+export function ratesOf({ points }: QueueModel, tier: Tier): Rates | null {
+  const last = points.slice(-RATE_POINTS)
+  if (last.length === 0) return null
+  const mean = (of: (point: Point) => number): number => last.reduce((sum, point) => sum + of(point), 0) / last.length
+  return {
+    asked: mean((point) => point.askedByPriority[tier]),
+    done: mean((point) => point.doneByPriority[tier]),
+    refused: mean((point) => point.refusedByPriority[tier]),
+  }
+}
+
+export function allRates(model: QueueModel): Rates | null {
+  const each = tiers.map((tier) => ratesOf(model, tier))
+  if (each[0] === null) return null
+  const sum = (name: keyof Rates): number => each.reduce((all, one) => all + (one as Rates)[name], 0)
+  return { asked: sum('asked'), done: sum('done'), refused: sum('refused') }
+}
+
+export type Share = 'p50Ms' | 'p95Ms' | 'p99Ms'
+/** Fewer than so many waits can't tell. */
+const least: { readonly [S in Share]: number } = { p50Ms: 1, p95Ms: 20, p99Ms: 100 }
+
+/** A quantile of a tier's waits, of the sixty seconds before a point; null: too few to tell. */
+export function waitAt(point: Point | undefined, tier: Tier, share: Share): number | null {
+  const quantiles = point?.waitByPriority?.[tier]
+  return quantiles === undefined || quantiles.count < least[share] ? null : quantiles[share]
+}
+
+/** What one of a tier waits now. */
+export function waitNow({ points }: QueueModel, tier: Tier, share: Share): number | null {
+  return waitAt(points.at(-1), tier, share)
+}
+
+/** How a number compares with its mean in the ten minutes before the last one; null: not known. */
+export function changeOf(
+  points: readonly Point[],
+  of: (point: Point) => number | null,
+  at = points.length - 1,
+): number | null {
+  const last = points[at]
+  const now = last === undefined ? null : of(last)
+  if (now === null) return null
+  const before = points
+    .slice(Math.max(at - MINUTE_POINTS - TEN_MINUTES, 0), Math.max(at - MINUTE_POINTS + 1, 0))
+    .map(of)
+    .filter((value): value is number => value !== null && value > 0)
+  if (before.length < MINUTE_POINTS) return null
+  return now / (before.reduce((sum, value) => sum + value, 0) / before.length)
+}
+
+export function waitChange({ points }: QueueModel, tier: Tier): number | null {
+  return changeOf(points, (point) => waitAt(point, tier, 'p99Ms'))
+}
+
+/** Since when at least 5 % of what is asked is refused, for half a minute at least, and not below 1 % for a minute since. */
+export function overloadedSince(points: readonly Point[]): number | null {
+  let since: number | null = null
+  let high = 0
+  let low = 0
+  for (const [index, { askedByPriority, refusedPerSecond }] of points.entries()) {
+    const asked = tiers.reduce((sum, tier) => sum + askedByPriority[tier], 0)
+    const share = asked > 0 ? refusedPerSecond / asked : 0
+    high = share >= 0.05 ? high + 1 : 0
+    low = share < 0.01 ? low + 1 : 0
+    if (since === null && high >= 6) since = Date.parse((points[index - 5] as Point).at)
+    if (since !== null && low >= MINUTE_POINTS) since = null
+  }
+  return since
+}

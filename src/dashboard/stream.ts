@@ -1,0 +1,156 @@
+/**
+ * Is the page connected? One stream of events for all queues, opened again when it is cut, closed while the tab is hidden.
+ *
+ * A frame comes at least once a second; without any for ten seconds the connection is taken to be dead. Each connection begins with a
+ * snapshot, which has the last fifteen minutes in it, so that nothing is missing after a cut.
+ */
+import { batch } from '@preact/signals'
+import { ask, base, Problem } from './api.ts'
+import { after, modelOf, type QueueModel } from './model.ts'
+import { link, now, queues, session } from './state.ts'
+import type { Frame, QueueSnapshot, Session } from './wire.ts'
+
+const SILENCE_MS = 10_000
+const FIRST_RETRY_MS = 1_000
+const MOST_RETRY_MS = 15_000
+/** What the page draws is in `stats`; of single requests it asks for the ones that it shows. */
+const EVENTS = 'paused,resumed,resized,closed,store'
+
+let source: EventSource | undefined
+let retry: ReturnType<typeof setTimeout> | undefined
+/** When a frame came last, when the connection was cut, and when it is tried next, by `performance.now()`. */
+let heardAt = 0
+let nextAt = 0
+let tries = 0
+let asOf: number | null = null
+/** Frames that came since the last picture. */
+let pending: Frame[] = []
+let drawing = 0
+
+export function start(): void {
+  setInterval(tick, 1_000)
+  document.addEventListener('visibilitychange', () => (document.hidden ? rest() : tryNow()))
+  if (document.hidden) rest()
+  else void open()
+}
+
+/** Asks who one is, and begins again: after a log-in or a log-out. */
+async function whoAmI(): Promise<void> {
+  try {
+    session.value = await ask<Session>('/v1/session')
+  } catch (error) {
+    if (error instanceof Problem && error.status === 401) session.value = null
+    else throw error
+  }
+}
+
+export function tryNow(): void {
+  clearTimeout(retry)
+  void open()
+}
+
+/** Nobody looks. */
+function rest(): void {
+  close()
+  clearTimeout(retry)
+  cancelAnimationFrame(drawing)
+  drawing = 0
+  pending = []
+  show('resting')
+}
+
+function close(): void {
+  source?.close()
+  source = undefined
+}
+
+async function open(): Promise<void> {
+  close()
+  if (link.value.state === 'resting') show('connecting')
+  try {
+    await whoAmI()
+  } catch {
+    failed()
+    return
+  }
+  if (session.value === null || document.hidden) return
+  const opened = new EventSource(`${base}/v1/events?event=${EVENTS}`)
+  source = opened
+  heardAt = performance.now()
+  opened.onmessage = ({ data }) => {
+    if (source === opened) heard(data as string)
+  }
+  opened.onerror = () => {
+    if (source === opened) failed()
+  }
+}
+
+function heard(text: string): void {
+  let frame: Frame
+  try {
+    frame = JSON.parse(text) as Frame
+  } catch {
+    return
+  }
+  // Another service, newer or older: nothing of it is guessed.
+  if (frame.v !== 1) return
+  if (frame.event === 'bye') {
+    failed()
+    return
+  }
+  heardAt = performance.now()
+  asOf = Date.parse(frame.at)
+  tries = 0
+  pending.push(frame)
+  drawing ||= requestAnimationFrame(draw)
+}
+
+/** All that has come since the last picture, at once. */
+function draw(): void {
+  drawing = 0
+  const frames = pending
+  pending = []
+  let models = queues.value as Map<string, QueueModel>
+  for (const frame of frames) {
+    if (frame.event === 'snapshot') {
+      const { queues: all } = frame as unknown as { queues: readonly QueueSnapshot[] }
+      models = new Map(
+        all.map((one) => [one.name, { ...modelOf(one), pausedAt: models.get(one.name)?.pausedAt ?? null }]),
+      )
+      continue
+    }
+    const model = frame.queue === undefined ? undefined : models.get(frame.queue)
+    if (model !== undefined) models = new Map(models).set(model.name, after(model, frame))
+  }
+  batch(() => {
+    queues.value = models
+    if (asOf !== null) now.value = asOf
+    show('live')
+  })
+}
+
+/** It was cut, or there was nobody. */
+function failed(): void {
+  close()
+  tries++
+  const inMs = Math.min(FIRST_RETRY_MS * 2 ** (tries - 1), MOST_RETRY_MS)
+  nextAt = performance.now() + inMs
+  clearTimeout(retry)
+  retry = setTimeout(() => void open(), inMs)
+  show('cut')
+}
+
+function tick(): void {
+  if (document.hidden || session.value === null) return
+  if (source !== undefined && performance.now() - heardAt > SILENCE_MS) failed()
+  else if (link.value.state === 'cut' || link.value.state === 'connecting') show(link.value.state)
+}
+
+function show(state: typeof link.value.state): void {
+  const at = performance.now()
+  link.value = {
+    ...{ state, asOf, tries },
+    silentMs: state === 'live' ? 0 : at - heardAt,
+    nextMs: Math.max(nextAt - at, 0),
+  }
+}

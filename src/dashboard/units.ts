@@ -1,0 +1,68 @@
+/**
+ * How is a number written? In tables in seconds with two decimals; in sentences with the unit that fits it; times in UTC.
+ */
+
+/** 1,204,881 */
+export function count(n: number): string {
+  return Math.round(n).toLocaleString('en-US')
+}
+
+/** Of a table: 27.60, 1,204.50. */
+export function seconds(ms: number): string {
+  return (ms / 1_000).toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 2 })
+}
+
+/** Of a table: a second, 31.2; none and very many without a decimal. */
+export function rate(perSecond: number): string {
+  if (perSecond === 0 || perSecond >= 10_000) return count(perSecond)
+  return perSecond.toLocaleString('en-US', { minimumFractionDigits: 1, maximumFractionDigits: 1 })
+}
+
+/** Of a sentence: 31, 2.4, 0.3. */
+export function shortRate(perSecond: number): string {
+  return perSecond >= 10 ? count(perSecond) : rate(Math.round(perSecond * 10) / 10)
+}
+
+/** Of a sentence: 420 ms, 2.3 s, 28 s, 1 min 12 s, 2 h 14 min. */
+export function duration(ms: number): string {
+  if (ms < 1_000) return ms < 10 && ms > 0 ? `${Math.max(ms, 0.1).toFixed(1)} ms` : `${Math.round(ms)} ms`
+  if (ms < 10_000) return `${(ms / 1_000).toFixed(1)} s`
+  const all = Math.round(ms / 1_000)
+  if (all < 60) return `${all} s`
+  if (all < 3_600) return pair(Math.floor(all / 60), 'min', all % 60, 's')
+  if (all < 172_800) return pair(Math.floor(all / 3_600), 'h', Math.floor((all % 3_600) / 60), 'min')
+  return `${Math.floor(all / 86_400)} days`
+}
+
+function pair(first: number, unit: string, second: number, smaller: string): string {
+  return second === 0 ? `${first} ${unit}` : `${first} ${unit} ${second} ${smaller}`
+}
+
+/** 03:12:09 */
+export function clockTime(at: number): string {
+  return new Date(at).toISOString().slice(11, 19)
+}
+
+/** 03:08 */
+export function clockMinute(at: number): string {
+  return new Date(at).toISOString().slice(11, 16)
+}
+
+/** 03:12:08.937; with the day when that is not today's. */
+export function preciseTime(iso: string, now: number): string {
+  const time = iso.slice(11, 23)
+  return iso.slice(0, 10) === new Date(now).toISOString().slice(0, 10) ? time : `${iso.slice(5, 10)} ${time}`
+}
+
+/** Cut in the middle, since ids often differ at their ends. */
+export function middle(text: string, most: number): string {
+  const chars = [...text]
+  if (chars.length <= most) return text
+  const head = Math.ceil((most - 1) / 2)
+  return `${chars.slice(0, head).join('')}…${chars.slice(chars.length - (most - 1 - head)).join('')}`
+}
+
+/** `1 slot`, `12 slots` */
+export function many(n: number, one: string, more = `${one}s`): string {
+  return `${count(n)} ${n === 1 ? one : more}`
+}
