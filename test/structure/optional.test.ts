@@ -40,7 +40,7 @@ function typesOf(file: string) {
 }
 
 const folders = readdirSync(src, { withFileTypes: true }).filter(
-  (entry) => entry.isDirectory() && entry.name !== 'core',
+  (entry) => entry.isDirectory() && entry.name !== 'core' && entry.name !== 'cli',
 )
 const entries = ['index.ts', ...folders.map(({ name }) => `${name}/index.ts`)]
 
