@@ -2,6 +2,7 @@
  * Which commands are there? In the order in which they are shown. `record` and `simulate` will stand here, too.
  */
 import type { Command } from './command.ts'
+import { run } from './run/run.ts'
 import { serve } from './serve/serve.ts'
 
-export const commands: readonly Command[] = [serve]
+export const commands: readonly Command[] = [serve, run]
