@@ -4,5 +4,6 @@
 import type { Command } from './command.ts'
 import { run } from './run/run.ts'
 import { serve } from './serve/serve.ts'
+import { size } from './size/size.ts'
 
-export const commands: readonly Command[] = [serve, run]
+export const commands: readonly Command[] = [serve, run, size]
