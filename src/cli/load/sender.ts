@@ -29,7 +29,7 @@ interface Reply {
 
 /** The longest that a service waits by itself. */
 const WAIT_SECONDS = 60
-const TRIES = 3
+const TRIES = 4
 
 export class Sender {
   readonly #target: Target
@@ -79,7 +79,10 @@ export class Sender {
     this.#agent.destroy()
   }
 
-  /** Once more where a connection that was kept has been closed meanwhile: its key makes it the same request. */
+  /**
+   * Once more where a connection is cut: one that was kept, and was closed meanwhile; or, of a queue, whose key makes it the same
+   * request, any. Its latency goes on.
+   */
   async #ask(
     method: string,
     url: URL,
@@ -91,7 +94,7 @@ export class Sender {
       try {
         return await this.#once(method, url, headers, body, until)
       } catch (error) {
-        if (!(error as { wasKept?: boolean }).wasKept || attempt === TRIES) throw error
+        if (attempt === TRIES || (error as { isSafe?: boolean }).isSafe !== true) throw error
       }
     }
   }
@@ -113,7 +116,7 @@ export class Sender {
       const failed = (error: Error): void => {
         clearTimeout(timer)
         const isReset = codeOf(error) === 'ECONNRESET' || codeOf(error) === 'EPIPE'
-        reject(Object.assign(error, { wasKept: isReset && request.reusedSocket }))
+        reject(Object.assign(error, { isSafe: isReset && (request.reusedSocket || this.#target.isQueue) }))
       }
       request.on('error', failed)
       request.on('response', (response: IncomingMessage) => {
