@@ -62,7 +62,36 @@ async function buildWorkers(): Promise<void> {
   })
 }
 
-export default defineConfig({
+/** The program uses the package as whoever has it does: what it imports of an entry is that entry, as it was built. */
+const entriesAsBuilt: Plugin = {
+  name: 'entries-as-built',
+  setup({ onResolve }) {
+    onResolve({ filter: /^(\.\.\/)+([a-z-]+\/)?index\.ts$/ }, ({ path }) => {
+      const entry = path.replace(/^(\.\.\/)+/, '').replace(/\.ts$/, '.js')
+      return { path: `../${entry}`, external: true }
+    })
+  },
+}
+
+const shared: Options = {
+  target: 'node22',
+  platform: 'node',
+  // The default rewrites `node:sqlite` to `sqlite`, which does not exist.
+  removeNodeProtocol: false,
+  sourcemap: true,
+}
+
+/** `bin: triage-queue`: one file, with commander in it. */
+const program: Options = {
+  ...shared,
+  entry: { 'cli/main': 'src/cli/main.ts' },
+  format: ['esm'],
+  splitting: false,
+  esbuildPlugins: [entriesAsBuilt],
+}
+
+const entries: Options = {
+  ...shared,
   // src/index.ts, and one entry for each folder beside core: the folder's name is the subpath's.
   // By name and in order: a list is searched for on the disk, which answers in another order each time, and so would
   // the imports of what is built be.
@@ -75,14 +104,10 @@ export default defineConfig({
   format: ['esm', 'cjs'],
   // For `await using`: so the declarations compile whatever `lib` a consumer has, and without @types/node, which says the same.
   dts: { banner: '/// <reference lib="esnext.disposable" />' },
-  target: 'node22',
-  platform: 'node',
   // For CJS too: a class that two entries use must be one class.
   splitting: true,
   // `true` writes the source map comment twice; esbuild has already shaken the tree.
   treeshake: false,
-  // The default rewrites `node:sqlite` to `sqlite`, which does not exist.
-  removeNodeProtocol: false,
   // `import.meta.url` in CJS: optional peers are looked up from where this package is.
   shims: true,
   // The same values, which a minifier makes `1/0` and `NaN` of.
@@ -94,7 +119,9 @@ export default defineConfig({
     'process.env.WS_NO_UTF_8_VALIDATE': '"1"',
   },
   esbuildPlugins: [workerAsText, pageAsText, builtinsOfWs],
-  sourcemap: true,
-  clean: true,
+  // The program is built at the same time.
+  clean: ['!cli/**'],
   onSuccess: buildWorkers,
-})
+}
+
+export default defineConfig([entries, program])

@@ -41,7 +41,7 @@ export function thirdParty(): string {
     }
     return `## ${name} ${version}, ${license}\n\n\`\`\`text\n${read(`node_modules/${name}/LICENSE`).trim()}\n\`\`\`\n`
   })
-  return `# What is bundled\n\n\`triage-queue/http\` has these in it, so that nothing else need be installed.\n\n${parts.join('\n')}`
+  return `# What is bundled\n\n\`triage-queue/http\` and the program \`triage-queue\` (commander) have these in them, so that nothing else need be installed.\n\n${parts.join('\n')}`
 }
 
 if (import.meta.main) writeFileSync(join(root, 'THIRD-PARTY.md'), thirdParty())

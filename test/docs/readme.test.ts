@@ -34,6 +34,7 @@ describe.each([
   ['README.md', 5],
   ['docs/policies.md', 5],
   ['docs/durable.md', 3],
+  ['docs/sizing.md', 2],
 ] as const)('%s', (page, least) => {
   const fences = fencesOf(page)
 

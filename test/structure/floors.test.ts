@@ -18,9 +18,11 @@ test('src keeps its floors', () => {
   expect(brokenFloors(files)).toEqual([])
 })
 
-test('every folder beside core is the subpath export of the same name, but for the page that one of them serves', () => {
+test('every folder beside core is the subpath export of the same name, but for the page that one of them serves, and the program', () => {
   const folders = readdirSync(`${root}src`, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && entry.name !== 'core' && entry.name !== 'dashboard')
+    .filter(
+      (entry) => entry.isDirectory() && entry.name !== 'core' && entry.name !== 'dashboard' && entry.name !== 'cli',
+    )
     .map((entry) => `./${entry.name}`)
   const { exports, typesVersions } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'))
   const subpaths = Object.keys(exports).filter((key) => key !== '.' && key !== './package.json')
@@ -55,6 +57,8 @@ describe('the rule itself, on synthetic files', () => {
       import { clock } from '../core/clock.ts'
       export const server = (it: typeof executor) => [createServer, toProblem, it, clock]`,
     'src/sqlite/index.ts': 'export const store = 1',
+    'src/cli/main.ts': `import { server } from '../http/index.ts'\nimport { store } from '../sqlite/index.ts'
+      export const all = [server, store]`,
   }
 
   const check = (changes: Record<string, string>) => brokenFloors(new Map(Object.entries({ ...sound, ...changes })))
@@ -110,6 +114,11 @@ describe('the rule itself, on synthetic files', () => {
       'a subpath that imports another subpath',
       { 'src/http/cache.ts': `import { store } from '../sqlite/index.ts'\nexport const cache = store` },
       'src/http/cache.ts imports ../sqlite/index.ts: a subpath never imports another',
+    ],
+    [
+      'a subpath that imports the program',
+      { 'src/http/cache.ts': `import { all } from '../cli/main.ts'\nexport const cache = all` },
+      'src/http/cache.ts imports ../cli/main.ts: floor 4 may not look up to floor 5',
     ],
     [
       'a core file that imports a package of its own choice',

@@ -40,7 +40,7 @@ function typesOf(file: string) {
 }
 
 const folders = readdirSync(src, { withFileTypes: true }).filter(
-  (entry) => entry.isDirectory() && entry.name !== 'core' && entry.name !== 'dashboard',
+  (entry) => entry.isDirectory() && !['core', 'dashboard', 'cli'].includes(entry.name),
 )
 const entries = ['index.ts', ...folders.map(({ name }) => `${name}/index.ts`)]
 

@@ -1,0 +1,175 @@
+/**
+ * `size`: what a load needs, on this machine. The formulas are those of `size()`.
+ */
+import { availableParallelism, totalmem } from 'node:os'
+import type { Priority } from '../../core/priority.ts'
+import type { Sizing, WaitEstimate } from '../../simulation/index.ts'
+import { defineCommand, option, optional, toggle, type Values } from '../command.ts'
+import { Exit, messageOf, usage } from '../fault.ts'
+import { painter, print, printJson } from '../output.ts'
+import { bytes, duration, fromZero, integer, mix, positive, text } from '../parse.ts'
+import { count, plural, size as sizeText, duration as timeText } from '../words.ts'
+import { type Confirmed, confirm } from './confirm.ts'
+
+const flags = {
+  rate: optional('--rate <n>', 'how many requests come in a second', positive),
+  run: optional('--run <time>', 'how long a run takes on average', duration),
+  cv: option('--cv <n>', 'how much runs vary: 0 not at all, 1 as exponential ones', fromZero, 1),
+  arrivalCv: option(
+    '--arrival-cv <n>',
+    'how much the times between arrivals vary: 1 for independent ones',
+    fromZero,
+    1,
+  ),
+  mix: optional('--mix <shares>', "the shares of the priorities: 'urgent=5,normal=95'", mix),
+  goal: {
+    ...optional<readonly string[]>(
+      '--goal <goal>',
+      "what is promised: 'p99wait<200ms', 'urgent.wait.p99<50ms', 'refused<0.1%'; several times",
+      (goal) => [text(goal)],
+    ),
+    isMany: true,
+  },
+  slots: optional('--slots <n>', 'says what so many slots give', integer(1, 1_000_000)),
+  maxQueueSize: optional('--max-queue-size <n>', 'says what a queue of this length gives', integer(0)),
+  cpu: optional('--cpu <time>', 'how much of a processor a run takes (default none: it waits for others)', duration),
+  cores: optional('--cores <n>', 'the processors (default: those of this machine)', integer(1)),
+  memory: optional('--memory <size>', 'the memory (default: that of this machine, or of its container)', bytes),
+  payload: optional('--payload <size>', 'a request with its answer (default 1kB)', bytes),
+  runMemory: optional('--run-memory <size>', 'what a run takes in the function itself (default none)', bytes),
+  library: toggle('--library', 'in a process of yours: without the connections of a service'),
+  poisson: toggle('--poisson', 'confirms it: the same load through the queue itself, on virtual time'),
+  json: toggle('--json', 'as JSON'),
+}
+
+type Chosen = Values<typeof flags>
+
+export const size = defineCommand({
+  name: 'size',
+  summary: 'Says how many slots, how long a queue and how much memory a load needs.',
+  about: [
+    'By the formulas of Little, Erlang, Allen and Cunneen, and Cobham for priorities: docs/sizing.md has them in words. Without a goal 99 %',
+    'wait at most a quarter of the run, and 0.1 % are refused. It ends with 99 when --slots or --memory do not suffice.',
+  ].join(' '),
+  args: [],
+  flags,
+  examples: [
+    [`triage-queue size --rate 1143 --run 3.5s --goal 'p99wait<200ms'`, 'the least slots that keep a promise'],
+    [
+      `triage-queue size --rate 90 --run 100ms --mix urgent=5,normal=80,low=15 --goal 'urgent.wait.p99<50ms'`,
+      'with priorities',
+    ],
+    [
+      'triage-queue size --rate 90 --run 100ms --slots 10 --max-queue-size 40 --poisson',
+      'what there is, and a simulation beside it',
+    ],
+  ],
+  run,
+})
+
+async function run(chosen: Chosen): Promise<number> {
+  const { rate, run: runMs } = chosen
+  if (rate === undefined) throw usage('How many requests come in a second? --rate 1143; see triage-queue size --help')
+  if (runMs === undefined) throw usage('How long does a run take? --run 3.5s; see triage-queue size --help')
+  const sizing = await sized(chosen, rate, runMs)
+  const mixed = chosen.mix ?? new Map<Priority, number>([['normal', 1]])
+  const confirmed = chosen.poisson
+    ? await confirm({ ratePerSecond: rate, runMs, cv: chosen.cv, mix: mixed, slots: sizing.slots, requests: 50_000 })
+    : undefined
+  if (chosen.json)
+    printJson({
+      ...sizing,
+      ...(confirmed && { confirmed: { ...confirmed, byPriority: Object.fromEntries(confirmed.byPriority) } }),
+    })
+  else show(sizing, chosen, confirmed)
+  return sizing.isEnough && sizing.memory.fits !== false ? Exit.OK : Exit.GATE
+}
+
+async function sized(chosen: Chosen, ratePerSecond: number, runMs: number): Promise<Sizing> {
+  const { size: sizeOf } = await import('../../simulation/index.ts')
+  const { mix: shares, goal, slots, maxQueueSize, payload, runMemory } = chosen
+  try {
+    return sizeOf({
+      ...{ ratePerSecond, runMs, cv: chosen.cv, arrivalCv: chosen.arrivalCv, slots, maxQueueSize, cpuMs: chosen.cpu },
+      ...{ goals: goal, payloadBytes: payload, runBytes: runMemory, overHttp: !chosen.library },
+      cores: chosen.cores ?? availableParallelism(),
+      memoryBytes: chosen.memory ?? memoryHere(),
+      ...(shares !== undefined && { mix: Object.fromEntries(shares) }),
+    })
+  } catch (error) {
+    throw usage(messageOf(error))
+  }
+}
+
+/** A container may have less than the machine. */
+function memoryHere(): number {
+  const whole = totalmem()
+  const granted = process.constrainedMemory()
+  return granted > 0 ? Math.min(granted, whole) : whole
+}
+
+function show(sizing: Sizing, chosen: Chosen, confirmed: Confirmed | undefined): void {
+  const paint = painter(process.stdout)
+  const line = (label: string, value: string, more = ''): void =>
+    print(`${paint('dim', label.padEnd(11))}${value}${more === '' ? '' : paint('dim', `  ${more}`)}`)
+  const { slots, load, minSlots, utilization, capacityPerSecond, maxQueueSize, refused, memory } = sizing
+  line('load', `${digits(load)} slots busy on average`, `at least ${count(minSlots)} to keep up`)
+  line(
+    'slots',
+    paint('bold', `--workers ${slots}`),
+    `${percent(utilization)} busy; ${digits(capacityPerSecond)} a second at most`,
+  )
+  line(
+    'queue',
+    paint('bold', `--max-queue-size ${maxQueueSize}`),
+    `${percent(refused)} refused; full it is ${timeText(sizing.fullQueueMs)} of work`,
+  )
+  if (sizing.threads > 1)
+    line('threads', paint('bold', `--threads ${sizing.threads}`), 'for what the function computes')
+  if (sizing.processes > 1)
+    line('shards', paint('bold', `--shards ${sizing.processes}`), 'so that no event loop is the limit')
+  const room =
+    memory.fits === undefined
+      ? ''
+      : memory.fits
+        ? 'fits, with a quarter to spare'
+        : 'does not fit with a quarter to spare'
+  line('memory', sizeText(memory.totalBytes), `${sizeText(memory.baseBytes)} for the process; ${room}`)
+  print('')
+  print(waitRow(['wait', 'any', 'mean', 'p50', 'p95', 'p99'], confirmed === undefined ? '' : 'p99 simulated'))
+  const tiers = Object.entries(sizing.byPriority) as [Priority, WaitEstimate][]
+  for (const [priority, wait] of tiers)
+    print(waitRow(cells(priority, wait), simulatedText(confirmed?.byPriority.get(priority)?.p99Ms)))
+  if (tiers.length > 1) print(waitRow(cells('all', sizing.wait), simulatedText(confirmed?.p99Ms)))
+  print('')
+  if (!sizing.isEnough)
+    print(
+      paint(
+        'red',
+        `It does not keep ${chosen.goal === undefined ? 'them' : chosen.goal.join(', ')}: more slots, or a longer queue.`,
+      ),
+    )
+  for (const assumption of sizing.assumptions) print(paint('dim', `· ${assumption}`))
+  if (confirmed !== undefined)
+    print(paint('dim', `· Simulated: ${plural(confirmed.requests, 'request')}, Poisson arrivals, on virtual time.`))
+}
+
+function cells(name: string, { waits, meanMs, p50Ms, p95Ms, p99Ms }: WaitEstimate): string[] {
+  return [name, percent(waits), timeText(meanMs), timeText(p50Ms), timeText(p95Ms), timeText(p99Ms)]
+}
+
+function waitRow([name = '', ...rest]: readonly string[], more: string): string {
+  return `${name.padEnd(9)}${rest.map((cell) => cell.padStart(10)).join('')}${more === '' ? '' : more.padStart(15)}`
+}
+
+function simulatedText(ms: number | undefined): string {
+  return ms === undefined ? '' : timeText(ms)
+}
+
+function percent(share: number): string {
+  return `${Number((share * 100).toPrecision(3))} %`
+}
+
+function digits(value: number): string {
+  return (value >= 100 ? Math.round(value * 10) / 10 : Number(value.toPrecision(3))).toLocaleString('en-US')
+}

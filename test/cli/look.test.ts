@@ -1,0 +1,142 @@
+/** `triage-queue requests`, `top` and `doctor`: a look at what runs, and a hand on it. */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { call, fixtures, freePort, root, run, scratch, serve, start } from './support/cli.ts'
+
+const gated = join(fixtures, 'gated.mjs')
+
+/** A service with one that runs, two that wait, and a token. */
+async function busy(args: readonly string[] = []) {
+  const service = await serve(gated, ['--workers', '1', ...args])
+  const { submitUrl, token, process } = service
+  for (const key of ['a', 'b', 'c']) {
+    await call(submitUrl, { token, body: key, headers: { 'idempotency-key': key } })
+  }
+  await process.says(/started "a"/)
+  return { ...service, env: { TRIAGE_CLI_TOKEN: token } }
+}
+
+test('requests: listed, shown, cancelled, by key or by id, and from stdin', async () => {
+  const { url, env, process } = await busy()
+  const at = ['--url', url]
+  const listed = await run(['requests', 'ls', ...at], { env })
+  expect(listed.out.split('\n')[0]).toMatch(/^id +state +priority +attempts +waited +ran +error$/)
+  expect(listed.out.match(/^cli~. +(waiting|running) /gm)).toHaveLength(3)
+  const lines = await run(['requests', 'ls', ...at, '--state', 'waiting', '--json'], { env })
+  expect(
+    lines.out
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line)),
+  ).toMatchObject([
+    { v: 1, id: 'cli~c', state: 'waiting' },
+    { v: 1, id: 'cli~b', state: 'waiting' },
+  ])
+  expect((await run(['requests', 'ls', ...at, '-n', '1'], { env })).out.trim().split('\n')).toHaveLength(2)
+  const shown = await run(['requests', 'show', 'b', ...at, '--payload'], { env })
+  expect(JSON.parse(shown.out)).toMatchObject({ id: 'cli~b', state: 'waiting', payload: 'b' })
+  const cancelled = await run(['requests', 'cancel', '-', ...at], { env, input: 'b\ncli~c\nnope\n' })
+  expect(cancelled).toMatchObject({ code: 1, out: 'b cancelled\ncli~c cancelled\n' })
+  expect(cancelled.err).toBe('triage-queue: nope: there is no such request, or it is not kept any more\n')
+  const none = await run(['requests', 'ls', ...at, '--state', 'waiting'], { env })
+  expect(none).toMatchObject({ code: 0, out: '', err: 'triage-queue: there are none\n' })
+  expect(await run(['requests', 'cancel', 'a', ...at])).toMatchObject({
+    code: 3,
+    err: expect.stringContaining('does not know who asks: TRIAGE_CLI_TOKEN'),
+  })
+  expect(process.out).not.toContain('started "b"')
+})
+
+test('requests requeue: a dead letter has another life, and anything else has none', async () => {
+  const folder = scratch()
+  const module = join(folder, 'fails.mjs')
+  writeFileSync(module, `export default async (n) => { if (n === 'bad') throw new Error('no'); return n }`)
+  const { url, submitUrl, token } = await serve(module, ['--db', join(folder, 'requests.db')])
+  const env = { TRIAGE_CLI_TOKEN: token }
+  const wait = { prefer: 'wait=10' }
+  expect((await call(submitUrl, { token, body: 'bad', headers: { ...wait, 'idempotency-key': 'bad' } })).status).toBe(
+    502,
+  )
+  expect((await call(submitUrl, { token, body: 'good', headers: { ...wait, 'idempotency-key': 'good' } })).status).toBe(
+    200,
+  )
+  const at = ['--url', url]
+  const before = JSON.parse((await run(['requests', 'ls', ...at, '--state', 'dead', '--json'], { env })).out)
+  const requeued = await run(['requests', 'requeue', 'bad', 'good', ...at], { env })
+  expect(requeued).toMatchObject({ code: 1, out: 'bad requeued\n', err: 'triage-queue: good: it is no dead letter\n' })
+  const after = JSON.parse((await run(['requests', 'show', 'bad', ...at, '--json'], { env })).out)
+  expect(after.generation).toBeGreaterThan(before.generation)
+})
+
+test('top: a line when something has changed, a status for scripts, and quiet at the end', async () => {
+  const { url } = await busy()
+  const once = await run(['top', url, '--once'])
+  expect(once).toMatchObject({
+    code: 0,
+    err: '',
+    out: expect.stringMatching(/^gated open: 2 waiting \(normal 2\); 1 of 1 slots busy; .*\n$/),
+  })
+  expect(JSON.parse((await run(['top', url, '--once', '--json'])).out)).toMatchObject({
+    v: 1,
+    name: 'gated',
+    waiting: 2,
+  })
+  const live = start(['top', new URL(url).host, '--interval', '50ms'])
+  await live.says(/2 waiting/)
+  live.child.kill('SIGINT')
+  expect(await live.ended).toMatchObject({ code: 0, err: '' })
+})
+
+test('doctor: a machine, a file and a service', async () => {
+  const machine = await run(['doctor'])
+  expect(machine).toMatchObject({ code: 0, err: '' })
+  expect(machine.out).toMatch(/^ok {3}Node: /m)
+  const db = join(scratch(), 'requests.db')
+  const { url, process, env } = await busy(['--db', db, '--grace', '1ms'])
+  const service = await run(['doctor', url], { env })
+  expect(service.out).toMatch(/^ok {3}you: cli, admin$/m)
+  expect(service.out).toMatch(/^ok {3}gated: open, 2 waiting/m)
+  const locked = await run(['doctor', db])
+  expect(locked.out).toMatch(/^note .* is open already, by process .*: ask its service instead/m)
+  process.child.kill('SIGTERM')
+  await process.ended
+  const file = await run(['doctor', db, '--json'])
+  expect(file.code).toBe(0)
+  expect(
+    file.out
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line)),
+  ).toMatchObject([
+    { v: 1, is: 'well', what: db },
+    { what: 'last process', says: 'has closed it' },
+    { what: 'requests', says: '3 requests will run at the next start' },
+    { what: 'dead letters', says: 'none' },
+  ])
+  const torn = join(scratch(), 'torn.db')
+  writeFileSync(torn, 'this is no database at all')
+  expect(await run(['doctor', torn])).toMatchObject({ code: 1, out: expect.stringMatching(/^BAD .*was not opened/) })
+  expect(await run(['doctor', join(root, 'gone.db')])).toMatchObject({
+    code: 1,
+    out: expect.stringContaining('there is no such file'),
+  })
+})
+
+test('a service that is not there is said in one line', async () => {
+  const url = `http://127.0.0.1:${await freePort()}`
+  const commands = [
+    ['top', url],
+    ['requests', 'ls', '--url', url],
+    ['requests', 'cancel', 'x', '--url', url],
+    ['doctor', url],
+  ]
+  for (const args of commands) {
+    expect(await run(args)).toEqual({
+      code: 3,
+      signal: null,
+      out: '',
+      err: `triage-queue: ${url} can't be reached: nobody listens there\n`,
+    })
+  }
+})

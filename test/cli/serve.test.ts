@@ -1,0 +1,221 @@
+/** `triage-queue serve`: a service from the shell, its signals, and what is wrong with a command line. */
+import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { expect, onTestFinished, test } from 'vitest'
+import { call, fixtures, root, run, scratch, serve, start } from './support/cli.ts'
+
+const hash = join(root, 'examples/cli/hash.mjs')
+const gated = join(fixtures, 'gated.mjs')
+const oneLine = /^triage-queue: [^\n]+\n$/
+
+test('it says where it is and how to submit, and the line of curl works as it stands', async () => {
+  const service = start(['serve', hash, '--port', '0'])
+  const [line] = await service.says(/curl .*$/m)
+  const { stdout } = await promisify(execFile)('sh', ['-c', line])
+  expect(JSON.parse(stdout)).toEqual({ digest: '2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824' })
+  const [, url] = await service.says(/page +(\S+)/)
+  expect((await call(url as string)).status).toBe(200)
+  expect(service.out).toContain('hash  5 slots, at most 10,000 wait')
+  service.child.kill('SIGINT')
+  expect(await service.ended).toMatchObject({ code: 0, err: '' })
+})
+
+test('the token of the environment, and one of a file, stand in the line of curl by name', async () => {
+  const folder = scratch()
+  const token = 'a-token-of-sixteen-and-more'
+  writeFileSync(join(folder, 'token'), `${token}\n`)
+  writeFileSync(join(folder, 'tokens'), `# who may\nwatcher viewer watching-only-0123456789\nweb submitter ${token}\n`)
+  for (const { args, env } of [
+    { args: [], env: { TRIAGE_CLI_TOKEN: token } },
+    { args: ['--token-file', 'token'], env: {} },
+    { args: ['--token-file', 'tokens'], env: {} },
+  ]) {
+    const service = start(['serve', hash, '--port', '0', ...args], { env, cwd: folder })
+    const [line] = await service.says(/curl .*$/m)
+    expect(service.out).not.toContain(token)
+    const { stdout } = await promisify(execFile)('sh', ['-c', line], { cwd: folder, env: { ...process.env, ...env } })
+    expect(JSON.parse(stdout)).toHaveProperty('digest')
+    service.child.kill('SIGTERM')
+    expect((await service.ended).code).toBe(0)
+  }
+})
+
+test('a request is answered, and found by its id; metrics have a port of their own', async () => {
+  const { process, submitUrl, token, metricsUrl } = await serve(hash, ['--metrics-port', '0', '--workers', '2'])
+  expect((await call(submitUrl, { body: 'a' })).status).toBe(401)
+  const answer = await call(submitUrl, { token, body: { text: 'a', rounds: 3 }, headers: { prefer: 'wait=10' } })
+  expect([answer.status, Object.keys(answer.body)]).toEqual([200, ['digest']])
+  const metrics = await call(metricsUrl)
+  expect(metrics.text).toContain('triage_requests_ended_total{queue="hash",priority="normal",outcome="completed"} 1')
+  const { origin } = new URL(metricsUrl)
+  expect((await call(`${origin}/readyz`)).status).toBe(200)
+  expect((await call(`${origin}/v1/queues`)).status).toBe(404)
+  process.child.kill('SIGTERM')
+  expect((await process.ended).code).toBe(0)
+})
+
+test('an export by its name, with options and a schema of its own; a flag goes before them', async () => {
+  const module = `${join(fixtures, 'several.mjs')}#configured`
+  const { process, submitUrl, token, url, queue } = await serve(module, ['--max-queue-size', '9'])
+  expect(queue).toBe('own')
+  expect((await call(`${url}/v1/queues/own`)).body).toMatchObject({ maxWorkers: 3, maxQueueSize: 9 })
+  const headers = { prefer: 'wait=10' }
+  expect((await call(submitUrl, { token, body: { n: 1 }, headers })).body).toEqual({ got: { n: 1, checked: true } })
+  expect((await call(submitUrl, { token, body: {}, headers })).status).toBe(400)
+  process.child.kill('SIGTERM')
+  await process.ended
+})
+
+test('an executor that the module has made, and TypeScript', async () => {
+  const made = await serve(join(fixtures, 'executor.mjs'))
+  const options = { token: made.token, body: 1, headers: { prefer: 'wait=10' } }
+  expect((await call(made.submitUrl, options)).body).toEqual({ made: 1 })
+  made.process.child.kill('SIGTERM')
+  expect((await made.process.ended).code).toBe(0)
+  const typed = await serve(join(fixtures, 'typed.ts'))
+  expect((await call(typed.submitUrl, { ...options, token: typed.token })).body).toBe(2)
+  typed.process.child.kill('SIGTERM')
+  expect((await typed.process.ended).code).toBe(0)
+})
+
+test('a flag goes before the environment, the environment before the file, and all before the default', async () => {
+  const file = join(scratch(), 'config.json')
+  writeFileSync(file, JSON.stringify({ serve: { workers: 2, 'max-queue-size': 3, name: 'of-file', grace: '2s' } }))
+  const env = { TRIAGE_CLI_CONFIG: file, TRIAGE_CLI_MAX_QUEUE_SIZE: '4', TRIAGE_CLI_NAME: 'of-environment' }
+  const { process, url, queue } = await serve(hash, ['--name', 'of-flag'], { env })
+  expect(queue).toBe('of-flag')
+  expect((await call(`${url}/v1/queues/of-flag`)).body).toMatchObject({ maxWorkers: 2, maxQueueSize: 4 })
+  process.child.kill('SIGTERM')
+  await process.ended
+})
+
+test('a signal: nothing new comes in, what was admitted is finished, and it ends with 0', async () => {
+  const { process, submitUrl, token, url } = await serve(gated, ['--workers', '2'])
+  const first = call(submitUrl, { token, body: 'first', headers: { prefer: 'wait=30' } })
+  await process.says(/started "first"/)
+  process.child.kill('SIGTERM')
+  await process.says(/SIGTERM: finishes 1 request within 10\.0 s/, 'err')
+  expect((await call(`${url}/readyz`)).status).toBe(503)
+  expect((await call(submitUrl, { token, body: 'late' })).status).toBe(503)
+  // What opens the gate is refused as well: so the run ends by its own cancellation.
+  const [record] = (await call(`${url}/v1/queues/gated/requests?state=running`, { token })).body.requests
+  expect(
+    (await call(`${url}/v1/queues/gated/requests/${record.id}/cancel`, { token, method: 'POST', body: {} })).status,
+  ).toBe(200)
+  expect((await first).status).toBe(409)
+  expect(await process.ended).toMatchObject({ code: 0 })
+})
+
+test('what the grace does not suffice for is cancelled, said, and ends with 143; the second signal cuts it short', async () => {
+  for (const second of [false, true]) {
+    const { process, submitUrl, token } = await serve(gated, ['--workers', '1', '--grace', second ? '10m' : '50ms'])
+    const answers = ['running', 'waiting'].map((body) =>
+      call(submitUrl, { token, body, headers: { prefer: 'wait=30', 'idempotency-key': body } }),
+    )
+    await process.says(/started "running"/)
+    while ((await call(submitUrl.replace(/\/requests$/, ''))).body.waiting === 0);
+    process.child.kill('SIGTERM')
+    await process.says(/finishes 2 requests/, 'err')
+    if (second) process.child.kill('SIGINT')
+    expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([503, 503])
+    const { code, err, out } = await process.ended
+    expect(code).toBe(143)
+    expect(out).toContain('aborted "running"')
+    expect(err).toContain('2 requests cancelled')
+  }
+})
+
+test('a function that hears of no signal keeps nothing from ending', async () => {
+  const folder = scratch()
+  const deaf = join(folder, 'deaf.mjs')
+  writeFileSync(
+    deaf,
+    `export default () => new Promise(() => { process.stdout.write('deaf\\n'); setInterval(() => {}, 1e6) })`,
+  )
+  const { process, submitUrl, token } = await serve(deaf)
+  void call(submitUrl, { token, body: 1, headers: { prefer: 'wait=30' } }).catch(() => {})
+  await process.says(/^deaf$/m)
+  process.child.kill('SIGINT')
+  await process.says(/finishes 1 request/, 'err')
+  process.child.kill('SIGTERM')
+  expect((await process.ended).code).toBe(130)
+})
+
+test('with --db what was left runs after the next start; a second process is refused, and the first goes on', async () => {
+  const db = join(scratch(), 'requests.db')
+  const first = await serve(gated, ['--workers', '1', '--db', db, '--grace', '50ms'])
+  for (const id of ['a', 'b']) {
+    const options = { token: first.token, body: id, headers: { 'idempotency-key': id } }
+    expect((await call(first.submitUrl, options)).status).toBe(202)
+  }
+  await first.process.says(/started "a"/)
+  const locked = await run(['serve', gated, '--port', '0', '--db', db])
+  expect(locked).toMatchObject({ code: 3, out: '' })
+  expect(locked.err).toMatch(oneLine)
+  expect(locked.err).toContain('choose another file with --db')
+  first.process.child.kill('SIGTERM')
+  expect(await first.process.ended).toMatchObject({ code: 143 })
+  expect(first.process.err).toContain(`2 requests kept in ${db}`)
+  const again = await serve(gated, ['--workers', '3', '--db', db])
+  await again.process.says(/started "a"\nstarted "b"/)
+  const opened = { token: again.token, body: { open: true }, headers: { prefer: 'wait=10' } }
+  expect((await call(again.submitUrl, opened)).body).toBe('opened')
+  again.process.child.kill('SIGTERM')
+  expect(await again.process.ended).toMatchObject({ code: 0 })
+})
+
+test('what is wrong is said in one line with what to do, with its exit code, and nothing is half done', async () => {
+  const folder = scratch()
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => void server.close())
+  const { port } = server.address() as AddressInfo
+  const db = join(folder, 'never.db')
+  writeFileSync(join(folder, 'short'), 'short\n')
+  mkdirSync(join(folder, 'node_modules'))
+  copyFileSync(join(fixtures, 'typed.ts'), join(folder, 'node_modules/typed.ts'))
+  writeFileSync(join(folder, 'config.json'), '{ "serve": { "wrokers": 3 } }')
+  const several = join(fixtures, 'several.mjs')
+  const cases: [args: string[], code: number, says: string][] = [
+    [['serve', 'gone.mjs'], 3, 'There is no file gone.mjs'],
+    [['serve', join(fixtures, 'throws.mjs')], 3, "throws.mjs can't be loaded: the database is not there at all"],
+    [['serve', join(folder, 'node_modules/typed.ts')], 3, 'below node_modules, where Node strips no types'],
+    [['serve', several], 3, 'exports several functions: name one'],
+    [['serve', `${several}#gone`], 3, "exports no 'gone': it has configured, double, text"],
+    [['serve', `${several}#text`], 3, 'exports string: expected a function'],
+    [['serve', hash, '--port', `${port}`, '--db', db], 3, `Port ${port} is in use: choose another with --port`],
+    [['serve', hash, '--port', '0', '--metrics-port', `${port}`, '--db', db], 3, 'choose another with --metrics-port'],
+    [['serve', hash, '--host', '192.0.2.1', '--db', db], 3, '192.0.2.1 is no address of this machine'],
+    [
+      ['serve', hash, '--prot', '1'],
+      2,
+      "Unknown option '--prot' (Did you mean --port?); see triage-queue serve --help",
+    ],
+    [['serve', hash, '--workers', 'many'], 2, '--workers: expected an integer of at least 1, got "many"'],
+    [['serve', hash, '--grace', '5'], 2, "--grace: expected a time with its unit: '250ms', '3.5s', '2m', got \"5\""],
+    [['serve', hash, '--when-full', 'explode'], 2, '--when-full: expected one of shed, reject, block'],
+    [['serve', hash, '--token-file', join(folder, 'short')], 2, 'line 1: expected a token of at least 16'],
+    [['serve', hash, '--token-file', 'gone'], 3, 'There is no file gone (--token-file)'],
+    [['serve', hash, '--config', join(folder, 'config.json')], 2, '"wrokers" is no option of serve'],
+    [['serve', hash, '--config', 'gone.json'], 3, 'There is no file gone.json (--config)'],
+    [['serve', join(fixtures, 'executor.mjs'), '--workers', '3'], 2, '--workers is for a function'],
+    [['serve'], 2, "Missing required argument 'module'"],
+    [['sevre', hash], 2, "Unknown command 'sevre' (Did you mean serve?)"],
+  ]
+  await Promise.all(
+    cases.map(async ([args, code, says]) => {
+      const ended = await run(args)
+      expect(ended.err).toMatch(oneLine)
+      expect(ended.err).toContain(says)
+      expect(ended).toMatchObject({ code, out: '' })
+    }),
+  )
+  const { err, code } = await run(['serve', hash], { env: { TRIAGE_CLI_WORKERS: '-1' } })
+  expect([err, code]).toEqual(['triage-queue: TRIAGE_CLI_WORKERS: expected an integer of at least 1, got "-1"\n', 2])
+  expect(existsSync(db)).toBe(false)
+})
