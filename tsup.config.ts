@@ -25,7 +25,7 @@ const pageAsText: Plugin = {
   name: 'page-as-text',
   setup({ onLoad }) {
     onLoad({ filter: /[\\/]http[\\/]page-source\.ts$/ }, async () => {
-      const files = JSON.stringify(await bundlePage())
+      const files = JSON.stringify(await bundlePage(process.cwd()))
       return { contents: `export const pageFiles = async () => (${files})`, loader: 'js' }
     })
   },

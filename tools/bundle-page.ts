@@ -14,9 +14,10 @@ export interface PageFiles {
 
 const root = join(import.meta.dirname, '..')
 
-export async function bundlePage(): Promise<PageFiles> {
+/** @param folder the repository */
+export async function bundlePage(folder = root): Promise<PageFiles> {
   const { outputFiles } = await build({
-    absWorkingDir: root,
+    absWorkingDir: folder,
     entryPoints: ['src/dashboard/main.tsx'],
     ...{ bundle: true, write: false, minify: true, outdir: 'page', legalComments: 'none' },
     ...{ format: 'esm', platform: 'browser', target: ['chrome111', 'firefox113', 'safari16.4'] },

@@ -3,22 +3,9 @@
  * message, own properties and cause, each bounded.
  */
 import { describe } from '../core/any-value.ts'
-import {
-  CancelledError,
-  DuplicateRequestError,
-  InvalidRequestError,
-  OptionsError,
-  OverloadedError,
-  QueueClosedError,
-  QueueFullError,
-  RateLimitedError,
-  RunTimeoutError,
-  ShedError,
-  WaitTimeoutError,
-} from '../core/errors.ts'
-import { LockLostError, ResultLostError, RunFailedError, WorkerLostError } from '../core/remote-errors.ts'
+import { errorClassOf } from '../core/error-classes.ts'
+import { WorkerLostError } from '../core/remote-errors.ts'
 import type { StoredError } from '../core/store.ts'
-import { ParkedError, PayloadTooLargeError, StoreUnavailableError } from '../core/store-errors.ts'
 import { type ErrorSubject, TriageError, type TriageErrorCode } from '../core/triage-error.ts'
 
 interface ErrorText {
@@ -38,27 +25,6 @@ const MAX_MESSAGE = 4_000
 const MAX_STACK = 4_000
 const MAX_OWN = 8_000
 const MAX_CAUSES = 4
-
-const classes: { readonly [code: string]: { readonly prototype: TriageError } } = {
-  TRIAGE_QUEUE_FULL: QueueFullError,
-  TRIAGE_RATE_LIMITED: RateLimitedError,
-  TRIAGE_OVERLOADED: OverloadedError,
-  TRIAGE_INVALID_REQUEST: InvalidRequestError,
-  TRIAGE_INVALID_OPTIONS: OptionsError,
-  TRIAGE_QUEUE_CLOSED: QueueClosedError,
-  TRIAGE_DUPLICATE_REQUEST: DuplicateRequestError,
-  TRIAGE_WAIT_TIMEOUT: WaitTimeoutError,
-  TRIAGE_SHED: ShedError,
-  TRIAGE_RUN_TIMEOUT: RunTimeoutError,
-  TRIAGE_CANCELLED: CancelledError,
-  TRIAGE_STORE_UNAVAILABLE: StoreUnavailableError,
-  TRIAGE_PARKED: ParkedError,
-  TRIAGE_PAYLOAD_TOO_LARGE: PayloadTooLargeError,
-  TRIAGE_WORKER_LOST: WorkerLostError,
-  TRIAGE_LOCK_LOST: LockLostError,
-  TRIAGE_RESULT_LOST: ResultLostError,
-  TRIAGE_RUN_FAILED: RunFailedError,
-}
 
 const builtins: { readonly [name: string]: ErrorConstructor } = {
   EvalError,
@@ -149,7 +115,7 @@ function made(parts: ErrorText, subject: ErrorSubject): unknown {
   const { name, message, code, own = {}, stack, cause } = parts
   if ('value' in parts) return parts.value
   const reason = cause === undefined ? undefined : made(cause, subject)
-  const type = typeof code === 'string' ? classes[code] : undefined
+  const type = errorClassOf(code)
   if (type !== undefined) {
     const { retryAfterMs, explain, started, ...members } = own as Record<string, never>
     const about = { retryAfterMs, explain, ...(reason !== undefined && { cause: reason }) }

@@ -5,9 +5,7 @@
  * `code` and all else that it has of its own. What can't be cloned is left out, whatever the getters of an error do.
  */
 import { describe } from '../core/any-value.ts'
-import * as errors from '../core/errors.ts'
-import * as remoteErrors from '../core/remote-errors.ts'
-import * as storeErrors from '../core/store-errors.ts'
+import { errorClasses } from '../core/error-classes.ts'
 import { TriageError } from '../core/triage-error.ts'
 
 /** What is sent of it. */
@@ -33,13 +31,10 @@ const MAX_DEPTH = 8
 const notMembers: ReadonlySet<string> = new Set(['name', 'message', 'stack', 'cause', 'errors'])
 
 const prototypes = new Map<string, object>(
-  Object.entries({
-    ...{ Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError, AggregateError },
-    ...{ TriageError, ...errors, ...remoteErrors, ...storeErrors },
-  }).flatMap(([name, type]) => {
-    const { prototype } = type as { readonly prototype?: object }
-    return prototype instanceof Error || prototype === Error.prototype ? [[name, prototype]] : []
-  }),
+  [
+    ...[Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError, AggregateError, TriageError],
+    ...Object.values(errorClasses),
+  ].map(({ name, prototype }) => [name, prototype]),
 )
 
 /** What was thrown, as it can be sent. */

@@ -17,6 +17,7 @@ const bounded = [
   'src/bullmq/outstanding.ts: pipeline.hmget(this.#host.base + jobId, ...fields)',
   'src/bullmq/records.ts: pipeline.hmget(base + jobId, ...fields)',
   'src/bullmq/submission.ts: client.hmget(keys.base + one.jobId, ...fields)',
+  'src/cli/requests/requests.ts: choice(...states)',
   'src/core/queue/orders/weighted.ts: Math.max(...read)',
   'src/core/queue/request-queue.ts: Math.max(...waits)',
   'src/core/task-queue.ts: options.apply(undefined, args)',

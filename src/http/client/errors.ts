@@ -1,22 +1,10 @@
 /**
  * Which error was it, on the other side? A problem becomes the error whose code it has, so that a caller need not know where the queue is.
  */
-import {
-  CancelledError,
-  DuplicateRequestError,
-  InvalidRequestError,
-  OptionsError,
-  OverloadedError,
-  QueueClosedError,
-  QueueFullError,
-  RateLimitedError,
-  RunTimeoutError,
-  ShedError,
-  WaitTimeoutError,
-} from '../../core/errors.ts'
+import { errorClassOf } from '../../core/error-classes.ts'
+import { OptionsError } from '../../core/errors.ts'
 import type { Priority } from '../../core/priority.ts'
-import { LockLostError, ResultLostError, RunFailedError, WorkerLostError } from '../../core/remote-errors.ts'
-import { ParkedError, PayloadTooLargeError, StoreUnavailableError } from '../../core/store-errors.ts'
+import { RunFailedError } from '../../core/remote-errors.ts'
 import { type Explanation, TriageError, type TriageErrorCode } from '../../core/triage-error.ts'
 import type { RequestView } from '../../index.ts'
 
@@ -56,26 +44,6 @@ export interface Subject {
   readonly options?: object | undefined
 }
 
-const classes: { readonly [code: string]: { readonly prototype: TriageError } } = {
-  TRIAGE_QUEUE_FULL: QueueFullError,
-  TRIAGE_RATE_LIMITED: RateLimitedError,
-  TRIAGE_OVERLOADED: OverloadedError,
-  TRIAGE_INVALID_REQUEST: InvalidRequestError,
-  TRIAGE_QUEUE_CLOSED: QueueClosedError,
-  TRIAGE_DUPLICATE_REQUEST: DuplicateRequestError,
-  TRIAGE_WAIT_TIMEOUT: WaitTimeoutError,
-  TRIAGE_SHED: ShedError,
-  TRIAGE_RUN_TIMEOUT: RunTimeoutError,
-  TRIAGE_CANCELLED: CancelledError,
-  TRIAGE_STORE_UNAVAILABLE: StoreUnavailableError,
-  TRIAGE_PARKED: ParkedError,
-  TRIAGE_PAYLOAD_TOO_LARGE: PayloadTooLargeError,
-  TRIAGE_WORKER_LOST: WorkerLostError,
-  TRIAGE_LOCK_LOST: LockLostError,
-  TRIAGE_RESULT_LOST: ResultLostError,
-  TRIAGE_RUN_FAILED: RunFailedError,
-}
-
 /** Those that end a request whose run had begun, where the service does not say it. */
 const startedCodes = new Set(['TRIAGE_RUN_TIMEOUT', 'TRIAGE_RUN_FAILED', 'TRIAGE_WORKER_LOST', 'TRIAGE_LOCK_LOST'])
 
@@ -88,7 +56,7 @@ export function errorOf(status: number, problem: ProblemBody, subject: Subject):
     const given = (subject.options as Record<string, unknown> | undefined)?.[name]
     return new OptionsError(name, message.replace(/^expected /, ''), given)
   }
-  const type = code === undefined ? undefined : classes[code]
+  const type = errorClassOf(code)
   const issueTexts = issues?.map((issue) => `${issue.in}: ${issue.message}`) ?? []
   const message =
     detail ?? ([title, code, ...issueTexts].filter((text) => text !== undefined).join('; ') || `HTTP ${status}`)
@@ -105,7 +73,7 @@ export function errorOf(status: number, problem: ProblemBody, subject: Subject):
 /** What a record says of how it ended. */
 export function errorOfRecord({ state, error, attempts }: RequestView, subject: Subject): Error {
   const code = error?.code ?? (state === 'cancelled' ? 'TRIAGE_CANCELLED' : undefined)
-  if (code !== undefined && code in classes && code !== 'TRIAGE_RUN_FAILED') {
+  if (code !== undefined && errorClassOf(code) !== undefined && code !== 'TRIAGE_RUN_FAILED') {
     return errorOf(409, { code, detail: error?.message ?? `It has ended: ${state}`, started: attempts > 0 }, subject)
   }
   const why = error === undefined ? state : [error.name, error.message].filter((text) => text !== undefined).join(': ')
