@@ -291,7 +291,8 @@ export class Engine {
   }
 
   resume(): void {
-    if (this.dispatch.paused && this.keeper !== undefined) this.keeper.paused(false)
+    // Also where it is not paused: that it was may be on its way from the store.
+    if (this.keeper !== undefined) this.keeper.paused(false, this.dispatch.paused)
     this.#goesOn()
   }
 

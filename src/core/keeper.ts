@@ -45,7 +45,8 @@ export interface Keeper {
   retries(record: RequestRecord, error: unknown, delayMs: number): void
   /** It has another priority. */
   moved(record: RequestRecord): void
-  paused(isPaused: boolean): void
+  /** @param isChange it was not so before */
+  paused(isPaused: boolean, isChange?: boolean): void
   /** It is closed, and this one stays in the store: what its caller is told. Undefined: it does not stay. */
   parks(record: RequestRecord): unknown
   /** Has its end to be recorded before it is told? */

@@ -320,7 +320,8 @@ export class QueuedExecutor<Req = unknown, Res = unknown, Metadata = unknown, In
   /**
    * Gives a dead letter of the store a new life, with no attempts.
    * @param generation only this one
-   * @returns false when there is none (any more), when it is corrupt, while another request with its id is live, and without a store
+   * @returns false when there is none (any more), when it is corrupt, while another request with its id is live, while the answer of
+   *   a later one with its id is kept, and without a store
    * @throws {QueueClosedError} through the promise
    */
   requeue(id: string, generation?: number): Promise<boolean> {

@@ -290,7 +290,8 @@ export interface QueueStore {
   /**
    * A question: gives a dead letter a new life, with a new `seq` and no attempts.
    * @param generation only this one
-   * @returns undefined when there is no such letter (any more), when it is corrupt, or while another request with its id is live
+   * @returns undefined when there is no such letter (any more), when it is corrupt, while another request with its id is live, and
+   *   while the answer of a later one with its id is kept
    */
   requeue(id: string, generation?: number): Promise<LiveRecord | undefined>
   /** Forgets a dead letter. A fact. @returns false when there is none */
@@ -389,7 +390,8 @@ export interface ReadableStore extends Store {
   /**
    * Gives a dead letter a new life. Its executor runs it if it is open, and otherwise when it opens its queue.
    * @param options `generation`: only this one
-   * @returns false when there is none (any more), when it is corrupt, or while another request with its id is live
+   * @returns false when there is none (any more), when it is corrupt, while another request with its id is live, and while the
+   *   answer of a later one with its id is kept
    */
   requeue(
     id: string,

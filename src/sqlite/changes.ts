@@ -205,6 +205,9 @@ export class Changes {
     const dead = this.#letter(queue, id, generation)
     if (dead === undefined || dead.reason === 'corrupt' || dead.checksum !== deadSum(dead)) return undefined
     if (this.#get('liveById', dead.queue, id) !== undefined) return undefined
+    // It was answered meanwhile.
+    const answered = this.#get<KeptRow>('completedById', dead.queue, id)
+    if (answered !== undefined && answered.seq > dead.seq) return undefined
     this.#removeDead(dead)
     const { is_key, kind, tier, metadata, payload, limits } = dead
     const row: Omit<LiveRow, 'body_sum' | 'state_sum'> = {

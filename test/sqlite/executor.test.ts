@@ -38,6 +38,66 @@ test('a request whose run kills the process is begun exactly maxAttempts times, 
   ])
 }, 60_000)
 
+test('what comes while a long backlog comes back runs once, and so does what was requeued meanwhile', async () => {
+  const path = join(temporaryFolder(), 'a.db')
+  const store = await openStore(path)
+  const first = new QueuedExecutor(async () => Promise.reject(new Error('no')), { store, name: 'q', concurrency: 9 })
+  await first.execute('dead', { id: 'dead' }).catch(() => {})
+  first.pause()
+  // More than a page.
+  const handles = Array.from({ length: 1_100 }, (_, i) => first.submit(`old${i}`))
+  for (const handle of await Promise.all(handles)) handle.result.catch(() => {})
+  await first.close({ drain: false })
+  await store.close()
+  const again = await openStore(path)
+  onTestFinished(() => again.close())
+  const runs = new Map<string, number>()
+  const second = new QueuedExecutor(
+    async (request: string) => {
+      runs.set(request, (runs.get(request) ?? 0) + 1)
+    },
+    { store: again, name: 'q', debug: true },
+  )
+  // It was paused when it was closed; what is said now counts.
+  second.resume()
+  const requeued = again.requeue('dead')
+  const all = Array.from({ length: 50 }, (_, i) => second.execute(`new${i}`, { id: `id${i}` }))
+  await Promise.all(all)
+  expect(await requeued).toBe(true)
+  await second.idle()
+  expect(runs.size).toBe(1_151)
+  expect([...runs].filter(([, times]) => times !== 1)).toEqual([])
+  expect(second.getStatus()).toMatchObject({ state: 'open', totals: { admitted: 1_151, completed: 1_151 } })
+  await second.close()
+}, 60_000)
+
+test('what comes after a request of a kind that nobody handles here stays in the file with it', async () => {
+  const path = join(temporaryFolder(), 'a.db')
+  const store = await openStore(path)
+  const kinds = { convert: { executor: async () => 'converted' } }
+  const first = new QueuedExecutor(async () => 'own', { store, name: 'q', kinds })
+  first.pause()
+  const a = await first.submit('A', { id: 'A', kind: 'convert' })
+  const b = await first.submit('B', { id: 'B', after: [a] })
+  for (const { result } of [a, b]) result.catch(() => {})
+  await first.close({ drain: false })
+  await store.close()
+  // An older version of the service; then the one that knows the kind again.
+  const older = await openStore(path)
+  const second = new QueuedExecutor(async () => 'own', { store: older, name: 'q' })
+  second.resume()
+  await second.idle()
+  expect([(await older.find('A'))?.state, (await older.find('B'))?.state]).toEqual(['waiting', 'waiting'])
+  await second.close()
+  await older.close()
+  const newer = await openStore(path)
+  onTestFinished(() => newer.close())
+  const third = new QueuedExecutor(async () => 'own', { store: newer, name: 'q', kinds })
+  await third.idle()
+  expect([(await newer.find('A'))?.state, (await newer.find('B'))?.state]).toEqual(['completed', 'completed'])
+  await third.close()
+}, 60_000)
+
 test('a deploy that parks what runs is no crash: many of them make no dead letter', async () => {
   const path = join(temporaryFolder(), 'a.db')
   const store = await openStore(path)

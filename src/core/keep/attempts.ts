@@ -22,14 +22,19 @@ export class Attempts {
   readonly #parts: AttemptsParts
   readonly #queue: QueueStore
   readonly #state: () => StoreState
-  readonly #park: (record: RequestRecord) => void
+  readonly #park: ((record: RequestRecord) => void) | undefined
   /** Those that have their slots, and whose beginning could not be recorded. */
   readonly again = new Set<RequestRecord>()
   /** When it asks again of itself, in ms on the clock. */
   nextAt = Number.POSITIVE_INFINITY
 
-  /** @param park ends one that the store keeps for the next start */
-  constructor(parts: AttemptsParts, queue: QueueStore, state: () => StoreState, park: (record: RequestRecord) => void) {
+  /** @param park ends one that the store keeps for the next start; undefined: it keeps none */
+  constructor(
+    parts: AttemptsParts,
+    queue: QueueStore,
+    state: () => StoreState,
+    park: ((record: RequestRecord) => void) | undefined,
+  ) {
     this.#parts = parts
     this.#queue = queue
     this.#state = state
@@ -69,7 +74,8 @@ export class Attempts {
     if (stored.go === undefined) return
     const state = this.#state()
     if (state === 'closed') {
-      this.#park(record)
+      if (this.#park === undefined) this.goes(stored)
+      else this.#park(record)
       return
     }
     this.again.add(record)

@@ -83,7 +83,7 @@ export class StoreKeeper implements Keeper {
     this.#store = store
     this.#queue = queue
     const recovery = new Recovery(queue, parts, means, () => state() === 'closed')
-    const attempts = new Attempts(parts, queue, state, (record) => this.#park(record))
+    const attempts = new Attempts(parts, queue, state, isDurable ? (record) => this.#park(record) : undefined)
     const admissions = new Admissions(parts, queue, attempts, () => recovery.promise)
     const telling = new Telling(parts, means.line)
     this.#recovery = recovery
@@ -147,7 +147,7 @@ export class StoreKeeper implements Keeper {
 
   /** Nothing starts before all that was kept is back, nor while the disk does not do what it should. */
   #holds(): void {
-    this.#parts.dispatch.waitsForStore(this.#recovered !== undefined || this.isDown)
+    this.#parts.dispatch.waitsForStore(this.#recovered !== undefined || (this.#isDurable && this.isDown))
   }
 
   #hears(event: StoreEvent): void {
@@ -173,6 +173,7 @@ export class StoreKeeper implements Keeper {
     extras.id = record.lastId
     const stored = encode(record, this.#queue)
     extras.stored = stored
+    this.#recovery.knows(stored.seq)
     const recovered = this.#recovered
     // What was kept before goes first.
     if (recovered === undefined) return
@@ -201,7 +202,9 @@ export class StoreKeeper implements Keeper {
     if (isHanded) fact(() => this.#queue.changed(seq, { priority: record.priority }))
   }
 
-  paused(isPaused: boolean): void {
+  paused(isPaused: boolean, isChange = true): void {
+    if (!isChange && this.#recovery.promise === undefined) return
+    this.#recovery.isToldOfPause = true
     fact(() => this.#queue.paused(isPaused))
   }
 

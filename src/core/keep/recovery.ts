@@ -38,6 +38,14 @@ export class Recovery {
   readonly #means: KeeperMeans
   readonly #isOver: () => boolean
   readonly #unhandled = new Map<string, number>()
+  /** Numbers of those that came or were requeued meanwhile: a page may have them, too, and they are here already. */
+  readonly #known = new Set<number>()
+  /** The ids of those that stay in the store, since nobody handles their kind here. */
+  readonly #left = new Set<string>()
+  /** The greatest number that a page has had. */
+  #last = 0
+  /** Was it paused or resumed here? Then that counts, and not what was kept. */
+  isToldOfPause = false
   #resolve = nothing
   /** Fulfils when all is back; undefined from then on. */
   promise: Promise<void> | undefined
@@ -65,13 +73,15 @@ export class Recovery {
     for (let after: number | undefined, isFirst = true; isFirst || after !== undefined; isFirst = false) {
       const page = await this.#page(after)
       if (page === undefined) break
-      if (isFirst && page.isPaused) this.#parts.pause()
+      if (isFirst && page.isPaused && !this.isToldOfPause) this.#parts.pause()
       for (const record of page.records) {
-        if (this.#parts.closing.drains) await this.comesBack(record)
+        this.#last = record.seq
+        if (this.#parts.closing.drains && !this.#known.has(record.seq)) await this.#comesBack(record)
       }
       after = page.next
     }
     this.promise = undefined
+    this.#known.clear()
     this.#resolve()
     done()
   }
@@ -89,17 +99,29 @@ export class Recovery {
     return undefined
   }
 
-  /** One that was requeued. Where nothing is admitted any more it stays in the store. */
-  async arrives(live: LiveRecord): Promise<void> {
-    if (!this.#parts.closing.begun) await this.comesBack(live)
+  /** A newcomer takes this number. */
+  knows(seq: number): void {
+    if (this.promise !== undefined) this.#known.add(seq)
   }
 
-  async comesBack(live: LiveRecord): Promise<void> {
+  /** One that was requeued. Where nothing is admitted any more it stays in the store. */
+  async arrives(live: LiveRecord): Promise<void> {
+    // A page has had it, too.
+    if (this.#parts.closing.begun || live.seq <= this.#last) return
+    this.knows(live.seq)
+    await this.#comesBack(live)
+  }
+
+  async #comesBack(live: LiveRecord): Promise<void> {
     const { admission, closing, settings } = this.#parts
     const { kind, seq } = live
     const limits = kind === undefined ? {} : settings.kinds.get(kind)
-    if (limits === undefined) {
-      this.#unhandled.set(kind as string, (this.#unhandled.get(kind as string) ?? 0) + 1)
+    // What comes after one that nobody handles here waits for it, in the store as well.
+    const awaits = live.limits.after?.find((id) => this.#left.has(id))
+    if (limits === undefined || awaits !== undefined) {
+      const what = kind ?? `after '${awaits}'`
+      this.#unhandled.set(what, (this.#unhandled.get(what) ?? 0) + 1)
+      this.#left.add(live.id)
       return
     }
     const read = this.#read(live)

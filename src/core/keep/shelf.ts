@@ -198,8 +198,10 @@ export class Shelf {
   /** A new life for a dead letter, under this number. */
   requeue(id: string, generation: number | undefined, seq: number): LiveRecord | undefined {
     const letter = this.#letter(id, generation)
-    const isLive = this.#byId.get(id)?.end === undefined
-    if (letter === undefined || isLive || letter.end?.reason === 'corrupt') return undefined
+    const state = this.#byId.get(id)?.end?.state
+    if (letter === undefined || letter.end?.reason === 'corrupt') return undefined
+    // It lives again, or was answered meanwhile.
+    if (state === undefined || state === 'completed') return undefined
     // A new life does not wait again for those that it had waited for.
     const { after: _, ...limits } = letter.limits
     const { isKey, kind, metadata } = letter

@@ -41,7 +41,8 @@ export interface DeadLetterBox<Req> {
   /**
    * Gives one a new life.
    * @param generation only this one
-   * @returns false when there is none (any more), when it is corrupt, and, with a store, while another request with its id is live
+   * @returns false when there is none (any more), when it is corrupt, and, with a store, while another request with its id is live, or
+   *   the answer of a later one is kept
    * @throws {TriageError} through the promise, what refuses it: it stays a dead letter
    */
   requeue(id: string, generation?: number): Promise<boolean>

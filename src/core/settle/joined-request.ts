@@ -10,7 +10,8 @@ import { type RequestRecord, rejecterOf, tellsBoth } from '../request-record.ts'
 import { type RequestState, State, stateName } from '../request-state.ts'
 
 export class JoinedRequest<Req, Res> implements QueuedRequest<Req, Res> {
-  readonly record: RequestRecord<Req, Res>
+  /** The work; another one when that has joined in turn. */
+  record: RequestRecord<Req, Res>
   readonly metadata: unknown
   readonly enqueuedAt: number
   signal: AbortSignal | undefined

@@ -109,6 +109,21 @@ export class Parties<Req, Res> {
 
   /** A second caller with the id of a live request shares its run. */
   join(twin: RequestRecord<Req, Res>, newcomer: RequestRecord<Req, Res>): void {
+    const others = newcomer.extras?.joined as Set<JoinedRequest<Req, Res>> | undefined
+    // Whoever has submitted it may have gone.
+    if (newcomer.extras?.left === undefined) this.#joins(twin, newcomer)
+    else this.unlink(newcomer)
+    newcomer.status = State.REJECTED
+    if (others === undefined) return // Those who had joined it.
+    ;(newcomer.extras as Extras).joined = undefined
+    for (const other of others) {
+      other.record = twin
+      this.#limits.clear(other)
+      this.#shares(twin, other, false)
+    }
+  }
+
+  #joins(twin: RequestRecord<Req, Res>, newcomer: RequestRecord<Req, Res>): void {
     const joined = new JoinedRequest<Req, Res>(
       twin,
       newcomer,
@@ -119,13 +134,16 @@ export class Parties<Req, Res> {
     // Before it is let go of: so the signal itself is not asked again.
     if (joined.signal !== undefined) this.#signals.add(joined.signal, joined)
     this.unlink(newcomer)
-    newcomer.status = State.REJECTED
+    this.#shares(twin, joined, newcomer.extras?.nowOrNever === true)
+  }
+
+  /** @param atOnce `offer()` answers at once: with a store, also before that has it */
+  #shares(twin: RequestRecord<Req, Res>, joined: JoinedRequest<Req, Res>, atOnce: boolean): void {
     const more = twin.more()
     more.joined ??= new Set()
     more.joined.add(joined)
     this.#limits.set(joined, twin.status >= State.STARTING ? joined.timeoutMs : joined.waitUntil - joined.timedFrom)
-    // With a store, not before that has it; but `offer()` answers at once.
-    const isKept = twin.extras?.stored?.isKept !== false || newcomer.extras?.nowOrNever === true
+    const isKept = twin.extras?.stored?.isKept !== false || atOnce
     if (twin.status > State.BLOCKED && isKept) admittedJoined(joined)
   }
 

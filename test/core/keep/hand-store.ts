@@ -111,6 +111,10 @@ export class HandStore implements Store {
   queue(name: string): QueueStore {
     this.queues.add(name)
     const store = this
+    // A newcomer has a greater number than all that was kept.
+    for (const page of this.pages) {
+      for (const { seq } of 'records' in page ? page.records : []) this.#seq = Math.max(this.#seq, seq)
+    }
     return {
       name,
       get arrived() {

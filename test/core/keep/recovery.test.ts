@@ -28,7 +28,7 @@ describe('what was kept', () => {
       store: { recovered: 3, recovering: false },
     })
     // It was there: only what happens from now on is handed over.
-    expect(store.log.slice(0, 3)).toEqual(['admit 1', 'admit 2', 'begin 2.1'])
+    expect(store.log.slice(0, 3)).toEqual(['admit 4', 'admit 5', 'begin 2.1'])
   })
 
   test('may be more than the bound allows: no law is broken', async () => {
@@ -43,6 +43,48 @@ describe('what was kept', () => {
       withPages(page([live(1), live(2), live(3)])),
     )
     expect(silent.queue.getStatus().waiting).toBe(2)
+  })
+
+  test('is not what came meanwhile: a later page may have newcomers, and requests that were requeued', async () => {
+    const store = new HandStore().auto()
+    // The numbers of the newcomer, and of the requeued one that was told too late, are in the second page.
+    store.pages = [page([live(101)], 101)]
+    const { gate, queue } = storing({ concurrency: 9 }, store)
+    store.pages.push(page([live(102, { id: 'x', request: 'new' }), live(500), live(600)]))
+    const newcomer = watch(queue.execute('new', { id: 'x' }))
+    store.arrived?.(live(500))
+    await turn()
+    await turn()
+    store.arrived?.(live(600))
+    await turn()
+    expect(gate.started.toSorted()).toEqual(['new', 'r101', 'r500', 'r600'])
+    await gate.finishAll()
+    expect([newcomer.state, queue.getStatus().totals.admitted]).toEqual(['fulfilled', 4])
+  })
+
+  test('may come after one that nobody handles here: it stays where that is', async () => {
+    const after = { after: ['id1'] }
+    const store = withPages(page([live(1, { kind: 'other' }), live(2, { limits: after }), live(3)]))
+    store.pages[0] = page([
+      ...[live(1, { kind: 'other' }), live(2, { limits: after }), live(3)],
+      live(4, { limits: { after: ['id2'] } }),
+    ])
+    const { gate, queue } = await stored({}, store)
+    await gate.finishAll()
+    expect(gate.started).toEqual(['r3'])
+    expect(queue.getStatus().store?.unhandled).toEqual([
+      { kind: 'other', live: 1 },
+      { kind: "after 'id1'", live: 1 },
+      { kind: "after 'id2'", live: 1 },
+    ])
+  })
+
+  test('is not paused by what was kept, once it was paused or resumed here', async () => {
+    const store = withPages({ ...page([live(1)]), isPaused: true })
+    const { gate, queue } = storing({}, store)
+    queue.resume()
+    await turn()
+    expect([queue.getStatus().state, gate.started, store.log[0]]).toEqual(['open', ['r1'], 'paused false'])
   })
 
   test('starts at the rate of now', async () => {
