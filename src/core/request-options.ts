@@ -74,8 +74,7 @@ export function readRequestOptions(options: RequestOptions, record: RequestRecor
   }
   if (after !== undefined) {
     given++
-    if (!(Array.isArray(after) && after.every(isObject)))
-      throw new OptionsError('after', 'an array of requests or promises', after)
+    if (!Array.isArray(after)) throw new OptionsError('after', 'an array of requests or promises', after)
     record.later().after = [...after]
   }
   if (onDuplicate !== undefined) {
@@ -100,11 +99,6 @@ function keysOf(options: object): number {
   let count = 0
   for (const _ in options) count++
   return count
-}
-
-/** No string, for one: an id is no request. */
-function isObject(value: unknown): boolean {
-  return (typeof value === 'object' && value !== null) || typeof value === 'function'
 }
 
 const aSignal: OptionRule = {

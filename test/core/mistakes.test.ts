@@ -118,12 +118,8 @@ describe('an option that does not exist', () => {
     await expect(pool.run(1, { meta: 1 } as never)).rejects.toThrow("'meta': did you mean 'metadata'?")
   })
 
-  test('an id is no request that another could come after, and a kind needs kinds', async () => {
+  test('a kind needs kinds', async () => {
     const queue = make({})
-    await expect(queue.execute(1, { after: ['a'] } as never)).rejects.toThrow(
-      "Option 'after': expected an array of requests or promises, got",
-    )
-    await expect(queue.execute(1, { after: [() => 1, Promise.resolve()] } as never)).resolves.toBe(1)
     await expect(queue.execute(1, { kind: 'x' })).rejects.toThrow("expected none, since there are no `kinds`, got 'x'")
   })
 

@@ -99,7 +99,7 @@ describe.each(ways)('%s', (_, make) => {
     expect(await caught({ timeout: 5 })).toMatch(/^TRIAGE_INVALID_OPTIONS: Unknown option 'timeout'.*timeoutMs/)
     expect(await caught('high')).toBe("TRIAGE_INVALID_OPTIONS: Option 'options': expected an object, got 'high'")
     for (const options of [
-      ...[{ priority: 'x' }, { id: 5 }, { timeoutMs: -1 }, { startAt: 'now' }, { signal: {} }, { after: ['an id'] }],
+      ...[{ priority: 'x' }, { id: 5 }, { timeoutMs: -1 }, { startAt: 'now' }, { signal: {} }, { after: 'an id' }],
     ]) {
       expect(await caught(options)).toMatch(/^TRIAGE_INVALID_OPTIONS: Option '\w+': expected /)
     }

@@ -13,7 +13,10 @@ import {
   tokenBucket,
 } from 'triage-queue'
 import { VirtualClock } from 'triage-queue/simulation'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
+
+// Hundreds of situations, on a machine that may be busy with others.
+vi.setConfig({ testTimeout: 60_000 })
 
 interface About {
   readonly n: number
