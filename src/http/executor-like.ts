@@ -15,6 +15,7 @@ import type {
   WaitingRequest,
   WorkerHealth,
 } from '../index.ts'
+import type { ObservedExecutor } from '../prometheus/options.ts'
 
 /** What `httpApp()` asks of an executor. What stands with `?` it does without. */
 export interface ServedExecutor {
@@ -31,7 +32,9 @@ export interface ServedExecutor {
   on<E extends ExecutorEvent>(event: E, listener: Listener<E>): unknown
   off<E extends ExecutorEvent>(event: E, listener: Listener<E>): unknown
   getWorkerHealth?(): Maybe<readonly WorkerHealth[]>
-  getHistograms?(): ExecutorHistograms
+  getHistograms?(): Maybe<ExecutorHistograms>
+  /** Of shards: each as metrics have it. */
+  readonly observed?: readonly { readonly shard: string; readonly executor: ObservedExecutor }[] | undefined
   health?(): ExecutorHealth
   /** All that was acknowledged is on disk. */
   flushed?(): Promise<void>

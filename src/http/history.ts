@@ -5,7 +5,7 @@
  * Quantiles are of the last sixty seconds: the difference of two readings of the histograms, which only grow.
  */
 import { type ByPriority, byPriority, priorities } from '../core/priority.ts'
-import type { ExecutorStatus, HistogramReading } from '../index.ts'
+import type { ExecutorHistograms, ExecutorStatus, HistogramReading } from '../index.ts'
 import type { ServedQueue } from './served-queue.ts'
 
 const EVERY_MS = 5_000
@@ -63,10 +63,7 @@ class QueueHistory {
   #last: ExecutorStatus | undefined
   #lastAt = 0
 
-  sample(
-    status: ExecutorStatus,
-    histograms: ReturnType<NonNullable<ServedQueue['executor']['getHistograms']>> | undefined,
-  ): void {
+  sample(status: ExecutorStatus, histograms: ExecutorHistograms | undefined): void {
     const before = this.#last
     this.#last = status
     // As long as it was, not as it should have been: a process that is busy is late.
@@ -83,7 +80,7 @@ class QueueHistory {
     if (this.points.length > POINTS) this.points.shift()
   }
 
-  #quantiles(histograms: NonNullable<Parameters<QueueHistory['sample']>[1]>): Quantiles[] {
+  #quantiles(histograms: ExecutorHistograms): Quantiles[] {
     const runs = priorities.flatMap((priority) =>
       Object.values(histograms.runByPriority[priority]).filter((one): one is HistogramReading => one !== undefined),
     )
@@ -112,7 +109,7 @@ export class History {
   async sample(): Promise<void> {
     for (const [name, { executor }] of this.#queues) {
       try {
-        this.#histories.get(name)?.sample(await executor.getStatus(), executor.getHistograms?.())
+        this.#histories.get(name)?.sample(await executor.getStatus(), await executor.getHistograms?.())
       } catch {
         // One elsewhere does not answer: there is no point of that time.
       }

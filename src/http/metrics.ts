@@ -6,6 +6,7 @@
  */
 import { readBuckets } from '../prometheus/buckets.ts'
 import { families } from '../prometheus/families.ts'
+import type { Labels } from '../prometheus/labels.ts'
 import { Member } from '../prometheus/member.ts'
 import type { MetricsRegistry, ObservedExecutor } from '../prometheus/options.ts'
 import type { Service } from './service.ts'
@@ -22,16 +23,12 @@ const settings = { registry: noRegistry, prefix: PREFIX, labels: {}, bounds: rea
 
 const members = new WeakMap<object, Member>()
 
-/** Of those executors that have histograms: those of this process. */
+/** Of those executors that have histograms: those of this process. Of shards each has series of its own. */
 export function metricsText({ queues }: Service): string {
   const readers = [...queues.values()].flatMap(({ executor }) => {
-    if (executor.getHistograms === undefined) return []
-    let member = members.get(executor)
-    if (member === undefined) {
-      member = new Member(executor as unknown as ObservedExecutor, settings, undefined)
-      members.set(executor, member)
-    }
-    return [member]
+    if (executor.observed !== undefined)
+      return executor.observed.map((each) => memberOf(each.executor, { shard: each.shard }))
+    return executor.getHistograms === undefined ? [] : [memberOf(executor as unknown as ObservedExecutor, {})]
   })
   const lines: string[] = []
   for (const [index, family] of families.entries()) {
@@ -46,6 +43,12 @@ export function metricsText({ queues }: Service): string {
     }
   }
   return `${lines.join('\n')}\n`
+}
+
+function memberOf(executor: ObservedExecutor, labels: Labels): Member {
+  const member = members.get(executor) ?? new Member(executor, { ...settings, labels }, undefined)
+  members.set(executor, member)
+  return member
 }
 
 function labelsText(labels: { readonly [name: string]: string | number }): string {

@@ -2,6 +2,7 @@
  * The routes of a queue as a whole: how it stands, its slots, pause, resume, concurrency; and the names that earlier systems gave to
  * some of these.
  */
+import { availableParallelism } from 'node:os'
 import type { ExecutorStatus, WorkerHealth } from '../index.ts'
 import { type Answer, json } from './exchange.ts'
 import { HttpProblem } from './problem.ts'
@@ -207,12 +208,25 @@ export function withTier(queue: ServedQueue, worker: WorkerHealth): SlotView {
   }
 }
 
+/** What shards say besides. */
+interface Sharded {
+  readonly shards?: readonly Pick<ExecutorStatus, 'waiting' | 'activeWorkers' | 'maxWorkers'>[]
+}
+
 /** A rule of thumb, in words. */
-function adviceOf({ state, waiting, stuckWorkers, maxWorkers, running }: ExecutorStatus, efficiency: number): string {
+function adviceOf(status: ExecutorStatus & Sharded, efficiency: number): string {
+  const { state, waiting, stuckWorkers, maxWorkers, running, shards = [] } = status
   if (state === 'paused') return 'It is paused: nothing starts.'
   if (stuckWorkers > 0) return `${stuckWorkers} slots are stuck: pass run.signal on to what they call.`
-  if (waiting > maxWorkers && efficiency >= 0.95)
-    return 'Every slot is busy and more wait: more slots help, if what they call can take it.'
+  const full = shards.findIndex((shard) => shard.waiting > shard.maxWorkers)
+  const free = shards.findIndex((shard) => shard.waiting === 0 && shard.activeWorkers * 2 < shard.maxWorkers)
+  if (full >= 0 && free >= 0) {
+    return `Shard ${full} has ${shards[full]?.waiting} waiting, and fewer than half of the slots of shard ${free} are in use: another key spreads them better, or the route 'leastLoaded'.`
+  }
+  if (waiting > maxWorkers && efficiency >= 0.95) {
+    const cores = availableParallelism()
+    return `Every slot is busy and more wait: more slots help, if what they call can take it; threads that compute, up to ${cores}, the number of cores.`
+  }
   if (waiting === 0 && running * 2 < maxWorkers) return 'Fewer than half of the slots are in use: fewer would do.'
   return 'It keeps up.'
 }

@@ -17,6 +17,11 @@ export interface ObservedExecutor {
   off<E extends ExecutorEvent>(event: E, listener: Listener<E>): unknown
 }
 
+/** Several executors as one, as `shards()` makes them: each has series of its own, told apart by the label `shard`. */
+export interface ObservedShards {
+  readonly observed: readonly { readonly shard: string; readonly executor: ObservedExecutor }[]
+}
+
 /** What is used of a registry of prom-client, whose types are not imported: it is an optional peer. */
 export interface MetricsRegistry {
   readonly contentType: string

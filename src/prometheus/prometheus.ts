@@ -7,7 +7,7 @@
 import { Exemplars } from './exemplars.ts'
 import { Group } from './group.ts'
 import { Member } from './member.ts'
-import { type ObservedExecutor, type PrometheusOptions, readOptions } from './options.ts'
+import { type ObservedExecutor, type ObservedShards, type PrometheusOptions, readOptions } from './options.ts'
 
 /** Takes an executor off its registry: call it, or declare it with `using`. A second time does nothing. */
 export interface PrometheusHandle {
@@ -28,9 +28,32 @@ export interface PrometheusHandle {
  * What is counted is the engine's own, since it was made: `registry.resetMetrics()` resets none of it. After `close()`
  * the last values stay until the handle is called; the metrics go with their last executor.
  *
+ * Of `shards()` each shard has its series, with the label `shard`; what one in a thread of its own says is up to a second old.
+ *
  * @throws {OptionsError} for bad options, names that another metric has, and labels that another executor has
  */
-export function prometheus(executor: ObservedExecutor, options?: PrometheusOptions): PrometheusHandle {
+export function prometheus(executor: ObservedExecutor | ObservedShards, options?: PrometheusOptions): PrometheusHandle {
+  return 'observed' in executor ? ofShards(executor, options) : ofExecutor(executor, options)
+}
+
+/** All of them, or none. */
+function ofShards({ observed }: ObservedShards, options: PrometheusOptions | undefined): PrometheusHandle {
+  const handles: PrometheusHandle[] = []
+  const dispose = (): void => {
+    for (const handle of handles) handle()
+  }
+  try {
+    for (const { shard, executor } of observed) {
+      handles.push(ofExecutor(executor, { ...options, labels: { ...options?.labels, shard } }))
+    }
+  } catch (error) {
+    dispose()
+    throw error
+  }
+  return Object.assign(dispose, { [Symbol.dispose]: dispose })
+}
+
+function ofExecutor(executor: ObservedExecutor, options: PrometheusOptions | undefined): PrometheusHandle {
   const settings = readOptions(executor, options)
   const { traces, bounds, registry, prefix } = settings
   const exemplars = traces === undefined ? undefined : new Exemplars(traces, bounds.run)

@@ -49,6 +49,8 @@ export class Shards<Req = unknown, Res = unknown> implements QueuedExecutorLike<
   readonly name: string
   /** In their order: `shards[0]` is the one that is called 0 in metrics. */
   readonly shards: readonly Shard<Req, Res>[]
+  /** The shards as metrics have them: each under the name of the whole, and to be told apart by the label `shard`. */
+  readonly observed: readonly { readonly shard: string; readonly executor: ObservedShard }[]
   readonly #settings: ShardsSettings<Req>
   readonly #router: Router
   readonly #loads: readonly (Loaded & { leave?(): void })[]
@@ -60,6 +62,7 @@ export class Shards<Req = unknown, Res = unknown> implements QueuedExecutorLike<
     this.#settings = settings
     const [first] = all as [Shard<Req, Res>]
     this.name = settings.name ?? (all.every(({ name }) => name === first.name) ? first.name : 'shards')
+    this.observed = all.map((shard, index) => ({ shard: `${index}`, executor: observed(shard as Shard, this.name) }))
     this.#events = new ShardEvents(all as readonly Shard[])
     // Only who goes by it pays for it.
     this.#loads = settings.route === 'leastLoaded' ? all.map(loadOf) : []
@@ -234,11 +237,6 @@ export class Shards<Req = unknown, Res = unknown> implements QueuedExecutorLike<
   off<E extends ExecutorEvent>(event: E, listener: Listener<E, Req, Res, unknown, Req>): this {
     this.#events.off(event, listener as Listener<ExecutorEvent>)
     return this
-  }
-
-  /** The shards as metrics have them: each under the name of the whole, and to be told apart by the label `shard`. */
-  get observed(): readonly { readonly shard: string; readonly executor: ObservedShard }[] {
-    return this.shards.map((shard, index) => ({ shard: `${index}`, executor: observed(shard, this.name) }))
   }
 
   /** What there is, and what holds in each shard only. */
