@@ -33,7 +33,9 @@ export interface PrometheusHandle {
  * @throws {OptionsError} for bad options, names that another metric has, and labels that another executor has
  */
 export function prometheus(executor: ObservedExecutor | ObservedShards, options?: PrometheusOptions): PrometheusHandle {
-  return 'observed' in executor ? ofShards(executor, options) : ofExecutor(executor, options)
+  // What was given may be anything.
+  const shards = executor as ObservedShards | undefined
+  return Array.isArray(shards?.observed) ? ofShards(shards, options) : ofExecutor(executor as ObservedExecutor, options)
 }
 
 /** All of them, or none. */

@@ -5,14 +5,14 @@
  * `code` and all else that it has of its own. What can't be cloned is left out, whatever the getters of an error do.
  */
 import { describe } from '../core/any-value.ts'
-import { errorClasses } from '../core/error-classes.ts'
-import { TriageError } from '../core/triage-error.ts'
+import { errorClassOf } from '../core/error-classes.ts'
+import { isBranded, TriageError } from '../core/triage-error.ts'
 
 /** What is sent of it. */
 export type Crossing = { readonly value: unknown } | CrossingError
 
 interface CrossingError {
-  /** The nearest class of it that both sides have. */
+  /** The code of an error of ours; else the nearest class of it that both sides have. */
   readonly type: string
   readonly name: string
   readonly message: string
@@ -31,10 +31,9 @@ const MAX_DEPTH = 8
 const notMembers: ReadonlySet<string> = new Set(['name', 'message', 'stack', 'cause', 'errors'])
 
 const prototypes = new Map<string, object>(
-  [
-    ...[Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError, AggregateError, TriageError],
-    ...Object.values(errorClasses),
-  ].map(({ name, prototype }) => [name, prototype]),
+  [Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError, AggregateError].map(
+    ({ name, prototype }) => [name, prototype],
+  ),
 )
 
 /** What was thrown, as it can be sent. */
@@ -60,14 +59,24 @@ function ofError(error: Error, depth: number): CrossingError {
   }
 }
 
-/** By name: another copy of this package, or another realm, has classes of its own. */
+/** Ours by the code, the others by name: another copy of this package, or another realm, has classes of its own. */
 function typeOf(error: Error): string {
+  if (isBranded(error)) return error.code
   if (error instanceof DOMException) return 'DOMException'
   for (let at: object | null = Object.getPrototypeOf(error); at !== null; at = Object.getPrototypeOf(at)) {
     const { name } = at.constructor
     if (prototypes.has(name)) return name
   }
   return 'Error'
+}
+
+/** One of ours whose code is not known here is of a later version. */
+function prototypeOf(type: string): object {
+  return (
+    prototypes.get(type) ??
+    errorClassOf(type)?.prototype ??
+    (type.startsWith('TRIAGE_') ? TriageError : Error).prototype
+  )
 }
 
 type Members = Pick<CrossingError, 'members' | 'inner'>
@@ -109,7 +118,7 @@ export function arrived(sent: Crossing): unknown {
   if (type === 'DOMException') return new DOMException(message, name)
   const error = bare(sent)
   // Its class may have a constructor with other arguments: what an error is to its reader are its prototype and its members.
-  Object.setPrototypeOf(error, prototypes.get(type) ?? Error.prototype)
+  Object.setPrototypeOf(error, prototypeOf(type))
   if (stack !== undefined) hide(error, 'stack', stack)
   if (error.name !== name) hide(error, 'name', name)
   for (const member of Object.keys(members)) show(error, member, members[member])

@@ -2,6 +2,8 @@
  * Does it start at all? A file that can't be loaded would be loaded for ever: after five deaths at start-up within ten seconds it is
  * given up.
  */
+import { systemClock } from '../core/clock.ts'
+
 const MOST = 5
 const WITHIN_MS = 10_000
 
@@ -12,7 +14,7 @@ export class StartUps {
 
   /** A thread has ended before it could run anything. */
   failed(why: unknown): void {
-    const at = performance.now()
+    const at = systemClock.now()
     this.#last = why
     this.#deaths = [...this.#deaths.filter((each) => at - each < WITHIN_MS), at]
     if (this.#deaths.length >= MOST) this.#isOver = true
