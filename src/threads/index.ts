@@ -3,7 +3,7 @@
  * `threads()` needs the optional peer `piscina`.
  */
 export { type ShardsOptions, shards, type ThreadShardsOptions } from './make-shards.ts'
-export type { ThreadsOptions } from './options.ts'
+export type { ResourceLimits, ThreadsOptions } from './options.ts'
 export { type Route, shardOf } from './route.ts'
 export type { ObservedShard, Shard } from './shard.ts'
 export { Shards, type ShardWorkerHealth } from './shards.ts'

@@ -1,12 +1,11 @@
 /**
  * `shards()`: executors in this thread, or each in one of its own.
  */
-import type { ResourceLimits } from 'node:worker_threads'
 import { aFunction, hasMethods, isCount, isPlain, type OptionRule, oneOf, readGiven } from '../core/checks.ts'
 import { OptionsError } from '../core/errors.ts'
 import type { QueuedExecutorOptions, RequestOptions } from '../index.ts'
 import { cloneable } from './crossing.ts'
-import { fileUrl, limits, ms, text } from './options.ts'
+import { fileUrl, limits, ms, type ResourceLimits, text } from './options.ts'
 import type { Route } from './route.ts'
 import type { Shard } from './shard.ts'
 import { Shards, type ShardsSettings } from './shards.ts'

@@ -4,9 +4,16 @@
 import { availableParallelism } from 'node:os'
 import { isAbsolute } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import type { ResourceLimits } from 'node:worker_threads'
 import { isCount, isPlain, numberThat, type OptionRule, readGiven } from '../core/checks.ts'
 import { OptionsError } from '../core/errors.ts'
+
+/** How much memory a thread may have: what `worker_threads` calls so. */
+export interface ResourceLimits {
+  readonly maxOldGenerationSizeMb?: number | undefined
+  readonly maxYoungGenerationSizeMb?: number | undefined
+  readonly codeRangeSizeMb?: number | undefined
+  readonly stackSizeMb?: number | undefined
+}
 
 export interface ThreadsOptions {
   /**
@@ -20,7 +27,7 @@ export interface ThreadsOptions {
    */
   exportName?: string | undefined
   /**
-   * For how many ms a thread that has nothing to do stays: a start costs some 30 ms, and the memory of a thread at least 4 MB.
+   * For how many ms a thread that has nothing to do stays: a start costs some 50 ms, a thread some 16 MB.
    * Infinity: for ever. It keeps no process alive.
    * @default 10_000
    */

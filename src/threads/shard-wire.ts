@@ -17,7 +17,7 @@ export interface ShardWork extends Work {
 }
 
 /** What can be sent of the options of a request: its signal is told of by an order of its own. */
-export type SentOptions = Omit<RequestOptions, 'signal' | 'after'>
+type SentOptions = Omit<RequestOptions, 'signal' | 'after'>
 
 /** What is asked, and answered. */
 export type Question =

@@ -4,7 +4,7 @@
  * An answer is sent from here, not by piscina, which takes a thrown null for an answer, drops what errors have of their own, and lets
  * the thread die of an answer that can't be cloned.
  */
-import { parentPort, threadId, workerData } from 'node:worker_threads'
+import { type Transferable as Moved, parentPort, threadId, workerData } from 'node:worker_threads'
 import { describe } from '../core/any-value.ts'
 import { ResultLostError } from '../core/remote-errors.ts'
 import { crossing } from './crossing.ts'
@@ -56,5 +56,5 @@ export async function run({ number, request, about, flag: buffer }: Task): Promi
 }
 
 function say(said: Said, transferred: readonly Transferable[] = []): void {
-  parentPort?.postMessage(said, transferred)
+  parentPort?.postMessage(said, transferred as Moved[])
 }

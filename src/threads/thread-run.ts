@@ -34,8 +34,8 @@ export interface ThreadRun<Metadata = unknown> {
   transfer(...items: readonly Transferable[]): void
 }
 
-/** What may be moved to another thread: an `ArrayBuffer`, a `MessagePort` … */
-export type Transferable = ArrayBuffer | import('node:worker_threads').MessagePort
+/** What may be moved to another thread: an `ArrayBuffer`, a `MessagePort`, a stream … Types of Node would be needed to say it. */
+export type Transferable = ArrayBuffer | object
 
 export class Run implements ThreadRun {
   readonly #about: About

@@ -113,3 +113,22 @@ test('durable: killed twice in the middle of its work, and nothing is lost', { t
   ])
   expect(lines.at(-1)).toBe('60 jobs were acknowledged, 60 are completed, 0 are lost')
 })
+
+test('threads: urgent first, this thread is free, and what takes too long is ended', { timeout: 60_000 }, async () => {
+  expect(await run('threads/main')).toEqual([
+    'primes below 1,000: 168',
+    'primes below 200,000: 17984',
+    expect.stringMatching(/^reports that had ended before the alert: [0-2]$/),
+    'this thread was free meanwhile: true',
+    'too much at once: TRIAGE_RUN_TIMEOUT',
+    'after it: 25 primes below 100',
+  ])
+})
+
+test('shards: each in a thread, a tenant in one of them', { timeout: 60_000 }, async () => {
+  expect(await run('threads/shards')).toEqual([
+    '2000 answers, the first: answered tenant 0',
+    'totals: admitted 2000 = completed 2000',
+    'by shard: 420 + 700 + 420 + 460',
+  ])
+})
