@@ -45,6 +45,7 @@ class Call {
   answer: Answer | undefined
   /** Told when the answer is there. */
   answered: (() => void) | undefined
+  killer: NodeJS.Timeout | undefined
   /** Why it was ended from here. */
   ended: string | undefined
   /** The threads that were ended for it. */
@@ -102,7 +103,10 @@ export class ThreadPool {
     this.#pool = this.#scope.runInAsyncScope(() => new Piscina(options))
     this.#pool.on('message', (said) => this.#hear(said))
     // A thread that ends while it has nothing to do would end the process.
-    this.#pool.on('error', () => {})
+    this.#pool.on('error', (error) => {
+      if (this.#closing !== undefined || this.#startUps.isOver) return
+      process.emitWarning(`A thread of ${file} has ended while it had nothing to do: ${describe(error)}`)
+    })
     this.#pool.on('workerCreate', () => this.#look())
   }
 
@@ -145,10 +149,9 @@ export class ThreadPool {
     const number = ++this.#numbers
     const call = new Call(running)
     this.#calls.set(number, call)
-    let killer: NodeJS.Timeout | undefined
     const asks = (): void => {
       call.flag.abort(signal.reason)
-      killer = setTimeout(() => this.#kill(call), this.#settings.killAfterMs)
+      this.#killLater(call)
     }
     signal.addEventListener('abort', asks, { once: true })
     if (signal.aborted) asks()
@@ -158,7 +161,7 @@ export class ThreadPool {
       if (answer.ok) return answer.value
       throw arrived(answer.error)
     } finally {
-      clearTimeout(killer)
+      clearTimeout(call.killer)
       signal.removeEventListener('abort', asks)
       this.#calls.delete(number)
     }
@@ -232,6 +235,10 @@ export class ThreadPool {
         clearTimeout(thread.slow)
       }
       this.#startUps.succeeded()
+      // Now it can hear what it was asked.
+      for (const call of this.#calls.values()) {
+        if (call.flag.isAborted && [0, said.thread].includes(call.flag.thread)) this.#killLater(call)
+      }
     } else if (said[SAYS] === 'failed') {
       this.#look()
       const thread = this.#byId.get(said.thread)
@@ -270,8 +277,19 @@ export class ThreadPool {
     }
   }
 
-  /** Its call has not stopped in time. */
+  #killLater(call: Call): void {
+    clearTimeout(call.killer)
+    call.killer = setTimeout(() => this.#kill(call), this.#settings.killAfterMs)
+  }
+
+  /** It has not stopped in time. A thread that still loads its file is left alone: it begins no call that nobody waits for. */
   #kill(call: Call): void {
+    this.#look()
+    const threads = call.flag.thread === 0 ? [...this.#threads.values()] : this.#threadsOf(call)
+    if (threads.some(({ isLoaded }) => !isLoaded)) {
+      this.#killLater(call)
+      return
+    }
     call.ended = `it did not stop within ${this.#settings.killAfterMs} ms after it was asked to, and was ended`
     this.#endFor(call)
     if (call.gone.length > 0) this.kills++

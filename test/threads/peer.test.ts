@@ -1,6 +1,10 @@
 /** Is piscina asked for only when it is needed, and what is said when it is not there? In a process of its own. */
 import { spawnSync } from 'node:child_process'
-import { expect, test, vi } from 'vitest'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { expect, onTestFinished, test, vi } from 'vitest'
 
 // Starting a process takes its time on a machine that has much else to do.
 vi.setConfig({ testTimeout: 60_000 })
@@ -43,8 +47,11 @@ test('without piscina shards work, and threads() says in one line what to do', (
 })
 
 test('one that is too old is refused by its version', () => {
-  const old = `return { url: 'data:text/javascript,export class Piscina { static version = "5.3.1" }', format: 'module', shortCircuit: true }`
-  expect(run(old, [`console.log(JSON.stringify(refusal()))`])).toEqual([
+  const old = join(mkdtempSync(join(tmpdir(), 'triage-queue-peer-')), 'piscina.cjs')
+  writeFileSync(old, `exports.Piscina = class { static version = '5.3.1' }`)
+  onTestFinished(() => rmSync(dirname(old), { recursive: true }))
+  const found = `return { url: ${JSON.stringify(pathToFileURL(old).href)}, format: 'commonjs', shortCircuit: true }`
+  expect(run(found, [`console.log(JSON.stringify(refusal()))`])).toEqual([
     'TRIAGE_INVALID_OPTIONS',
     'threads() needs piscina 5.3.2 or newer, and this is 5.3.1: npm install piscina',
   ])

@@ -1,6 +1,6 @@
 import { QueuedExecutor, WorkerLostError } from 'triage-queue'
 import { threads } from 'triage-queue/threads'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { watch } from '../failures/support.ts'
 import type { Order } from './fixtures/work.ts'
 import { fixture, threaded } from './support.ts'
@@ -126,6 +126,18 @@ describe('a thread that dies', () => {
     expect(await queue.execute({ echo: 1 })).toBe(1)
   })
 
+  test('while it has nothing to do is a warning, and the next request works', async () => {
+    const { queue, executor } = work()
+    const warnings: string[] = []
+    const warn = (warning: Error): void => void warnings.push(warning.message)
+    process.on('warning', warn)
+    onTestFinished(() => void process.off('warning', warn))
+    expect(await queue.execute('throw when idle')).toBe('answered')
+    await vi.waitFor(() => expect(executor.getStatus()).toMatchObject({ live: 0, ended: 1 }), { timeout: 10_000 })
+    await vi.waitFor(() => expect(warnings).toContainEqual(expect.stringContaining('nothing to do: Error: all alone')))
+    expect(await queue.execute({ echo: 1 })).toBe(1)
+  })
+
   test('out of memory: it says so, and the next request works', async () => {
     const { queue } = work({ resourceLimits: { maxOldGenerationSizeMb: 24 } })
     const error = await failureOf(queue.execute('out of memory'))
@@ -194,6 +206,13 @@ describe('cancel is to ask, and then to kill', () => {
     await executor.close()
   })
 
+  test('a thread that loads its file is not ended for a caller who has left: it is no failed start', async () => {
+    const { queue, executor } = threaded<number>('start/slow', { killAfterMs: 400 })
+    await expect(queue.execute(1, { runTimeoutMs: 5 })).rejects.toMatchObject({ code: 'TRIAGE_RUN_TIMEOUT' })
+    expect(await queue.execute(2)).toBe(2)
+    expect(executor.getStatus()).toMatchObject({ ended: 0, killed: 0, failed: false })
+  })
+
   test('no call is begun that nobody waits for', async () => {
     const { queue, executor } = work({}, {})
     const answer = watch(queue.execute('exit', { id: 'a' }))
@@ -258,6 +277,20 @@ describe('how many', () => {
     expect(new Set(threads).size).toBe(2)
     await vi.waitFor(() => expect(executor.getStatus()).toMatchObject({ live: 0, ended: 2 }), { timeout: 10_000 })
     expect(await queue.execute({ echo: 1 })).toBe(1)
+  })
+
+  test('an urgent request behind a long low backlog starts after at most one running task for each thread', async () => {
+    const { queue } = work({ threads: 2 })
+    const started: string[] = []
+    queue.on('started', ({ priority }) => started.push(priority))
+    const backlog = Array.from({ length: 60 }, () => queue.execute({ spinMs: 5 }, { priority: 'low' }))
+    await backlog[5]
+    const before = started.length
+    await queue.execute({ spinMs: 5 }, { priority: 'urgent' })
+    // Those that ran when it came had started before; the next slot that is free is its own.
+    expect(started.indexOf('urgent')).toBe(before)
+    expect(queue.getStatus().waiting).toBeGreaterThan(30)
+    await Promise.all(backlog)
   })
 
   test('after close() no thread is left, and nothing is run', async () => {
