@@ -54,6 +54,11 @@ export class RemoteHandle<Res = unknown> implements HandleLike<Res> {
     return this.#one.metadata
   }
 
+  /** On the clock of this process. */
+  get enqueuedAt(): number {
+    return this.#one.enqueuedAt
+  }
+
   get priority(): Priority {
     return this.#one.priority
   }

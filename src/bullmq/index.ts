@@ -5,7 +5,7 @@
 export type { RemoteHandle } from './handle.ts'
 export type { RedisConnection, RemoteExecutorOptions, RemoteKind, RemoteWorkerOptions } from './options.ts'
 export type { Records } from './records.ts'
-export { type ObservedRemote, RemoteExecutor, remoteExecutor } from './remote-executor.ts'
+export { type ObservedRemote, type ObservedRequest, RemoteExecutor, remoteExecutor } from './remote-executor.ts'
 export type { RemoteRunContext } from './remote-run.ts'
 export { type RemoteFunction, RemoteWorker, remoteWorker } from './remote-worker.ts'
 export { type ScaledExecutor, type Scaling, type ScalingOptions, workersWanted } from './scaling.ts'

@@ -23,6 +23,8 @@ export class Awaited {
   readonly payload: string
   /** Where it was submitted: whoever is told of it is told there. */
   readonly scope = new AsyncResource('RemoteRequest', { requireManualDestroy: true })
+  /** On the clock of this process. */
+  readonly enqueuedAt = performance.now()
   tier: number
   state: RequestStateLike = 'storing'
   /** Which life of its id it is. */

@@ -12,6 +12,7 @@ import type { HandleLike, QueuedExecutorLike } from '../core/executor-like.ts'
 import type { RequestOptions } from '../core/options.ts'
 import type { Priority } from '../core/priority.ts'
 import { readCloseOptions } from '../core/request-options.ts'
+import type { RequestState } from '../core/request-state.ts'
 import type { WorkerHealth } from '../core/run/slot.ts'
 import { readSettings } from '../core/settings.ts'
 import { ParkedError } from '../core/store-errors.ts'
@@ -74,6 +75,7 @@ export class RemoteExecutor<Req = unknown, Res = unknown> implements QueuedExecu
   #state: 'open' | 'closing' | 'closed' = 'open'
   #closing: Promise<void> | undefined
   #reading: Reading = nothingRead
+  readonly #observing = new Set<NodeJS.Timeout>()
 
   constructor(name: string, options: RemoteExecutorOptions) {
     this.name = requireName(name)
@@ -242,23 +244,29 @@ export class RemoteExecutor<Req = unknown, Res = unknown> implements QueuedExecu
   }
 
   /**
-   * For `prometheus()` and others that ask at once: the status as `getStatus()` said last. It is asked every `everyMs`, as long as you
-   * don't stop it.
+   * For `prometheus()`, `otel()` and others that ask at once: the status as `getStatus()` said last. It is asked every `everyMs`, until you
+   * stop it or this is closed.
    * @param everyMs default: 5,000
    */
   observed(everyMs = 5_000): ObservedRemote {
+    const { statistics, events, outstanding } = this.#parts
     const read = (): void => void this.getStatus().catch(() => {})
     const timer = setInterval(read, everyMs)
     timer.unref()
+    this.#observing.add(timer)
     read()
-    const observed: ObservedRemote = {
+    const executor = this
+    return {
+      get concurrency() {
+        return executor.#statusNow().maxWorkers
+      },
       getStatus: () => this.#statusNow(),
-      getHistograms: () => this.#parts.statistics.histograms(),
-      on: (event, listener) => this.#parts.events.on(event, listener as never),
-      off: (event, listener) => this.#parts.events.off(event, listener as never),
+      getHistograms: () => statistics.histograms(),
+      get: (id) => outstanding.get(jobIdOf(id)) as ObservedRequest | undefined,
+      on: (event, listener) => events.on(event, listener as never),
+      off: (event, listener) => events.off(event, listener as never),
       stop: () => clearInterval(timer),
     }
-    return observed
   }
 
   /** Nothing starts any more, on no machine, until `resume()`. */
@@ -371,7 +379,7 @@ export class RemoteExecutor<Req = unknown, Res = unknown> implements QueuedExecu
     }
     await this.getStatus().catch(() => {})
     this.#state = 'closed'
-    clearInterval(this.#timer)
+    for (const timer of [this.#timer, ...this.#observing]) clearInterval(timer)
     stream.close()
     await queue.close().catch(() => {})
     link.close()
@@ -399,10 +407,18 @@ export class RemoteExecutor<Req = unknown, Res = unknown> implements QueuedExecu
   }
 }
 
-/** What `prometheus()` reads. */
+/** What is read of a request that lives. */
+export interface ObservedRequest {
+  readonly enqueuedAt: number
+  readonly state: RequestState
+}
+
+/** What `prometheus()` and `otel()` read. */
 export interface ObservedRemote {
+  readonly concurrency: number
   getStatus(): ExecutorStatus
   getHistograms(): ExecutorHistograms
+  get(id: string): ObservedRequest | undefined
   on<E extends ExecutorEvent>(event: E, listener: Listener<E>): unknown
   off<E extends ExecutorEvent>(event: E, listener: Listener<E>): unknown
   /** Asks Redis no more. */

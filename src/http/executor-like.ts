@@ -32,6 +32,8 @@ export interface ServedExecutor {
   off<E extends ExecutorEvent>(event: E, listener: Listener<E>): unknown
   getWorkerHealth?(): Maybe<readonly WorkerHealth[]>
   getHistograms?(): ExecutorHistograms
+  /** Of one elsewhere: what it said last, at once, for metrics. */
+  observed?(): { getStatus(): ExecutorStatus; getHistograms(): ExecutorHistograms }
   health?(): ExecutorHealth
   /** All that was acknowledged is on disk. */
   flushed?(): Promise<void>

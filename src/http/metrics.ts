@@ -22,13 +22,14 @@ const settings = { registry: noRegistry, prefix: PREFIX, labels: {}, bounds: rea
 
 const members = new WeakMap<object, Member>()
 
-/** Of those executors that have histograms: those of this process. */
+/** Of those executors that have histograms, and of those elsewhere that are observed. */
 export function metricsText({ queues }: Service): string {
   const readers = [...queues.values()].flatMap(({ executor }) => {
-    if (executor.getHistograms === undefined) return []
     let member = members.get(executor)
     if (member === undefined) {
-      member = new Member(executor as unknown as ObservedExecutor, settings, undefined)
+      const observed = executor.getHistograms === undefined ? executor.observed?.() : executor
+      if (observed === undefined) return []
+      member = new Member(observed as unknown as ObservedExecutor, settings, undefined)
       members.set(executor, member)
     }
     return [member]
