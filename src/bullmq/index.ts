@@ -3,6 +3,7 @@
  */
 
 export type { RemoteHandle } from './handle.ts'
+export { type Moved, moveRequests } from './move.ts'
 export type { RedisConnection, RemoteExecutorOptions, RemoteKind, RemoteWorkerOptions } from './options.ts'
 export type { Records } from './records.ts'
 export { type ObservedRemote, type ObservedRequest, RemoteExecutor, remoteExecutor } from './remote-executor.ts'
