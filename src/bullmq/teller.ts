@@ -7,6 +7,7 @@ import { outcomes } from '../core/request-state.ts'
 import type { Awaited, End } from './outstanding.ts'
 import type { Parts } from './parts.ts'
 import { progressOf } from './records.ts'
+import { fieldOf } from './stream.ts'
 
 const repeat: RepeatOptions = { cost: 1 }
 
@@ -18,9 +19,11 @@ export class Teller {
   }
 
   /** One event of the stream. Those of others are read over. */
-  heard(event: string, fields: ReadonlyMap<string, string>): void {
+  heard(event: string, fields: readonly string[]): void {
+    // Most of all events, and nothing that is not known.
+    if (event === 'added' || event === 'drained') return
     const { outstanding } = this.#parts
-    const jobId = fields.get('jobId')
+    const jobId = fieldOf(fields, 'jobId')
     const one = jobId === undefined ? undefined : outstanding.get(jobId)
     if (one === undefined || one.hasEnded) return
     if (one.state === 'storing') {
@@ -33,14 +36,14 @@ export class Teller {
         this.#started(one)
         return
       case 'waiting':
-        if (fields.get('prev') === 'active') one.state = 'retrying'
+        if (fieldOf(fields, 'prev') === 'active') one.state = 'retrying'
         else if (one.state === 'held') one.state = 'waiting'
         return
       case 'delayed':
-        if (one.state === 'running') this.#retries(one, Number(fields.get('delay')))
+        if (one.state === 'running') this.#retries(one, Number(fieldOf(fields, 'delay')))
         return
       case 'progress':
-        this.#progress(one, fields.get('data') ?? '')
+        this.#progress(one, fieldOf(fields, 'data') ?? '')
         return
       case 'completed':
       case 'failed':
