@@ -8,7 +8,7 @@
 import { requireConcurrency, requireTier } from '../core/checks.ts'
 import type { CloseOptions } from '../core/close-options.ts'
 import { CancelledError } from '../core/errors.ts'
-import type { HandleLike, QueuedExecutorLike } from '../core/executor-like.ts'
+import type { QueuedExecutorLike } from '../core/executor-like.ts'
 import type { RequestOptions } from '../core/options.ts'
 import type { Priority } from '../core/priority.ts'
 import { readCloseOptions } from '../core/request-options.ts'
@@ -23,14 +23,14 @@ import type { ExecutorStatus } from '../core/watch/status.ts'
 import { connect } from './connections.ts'
 import type { Envelope } from './envelope.ts'
 import { textOf } from './error-text.ts'
-import { RemoteHandle } from './handle.ts'
+import { RemoteHandle, type RemoteRequest } from './handle.ts'
 import { jobIdOf } from './ids.ts'
 import { Link } from './link.ts'
 import { coreOptions, limitsOf, type RemoteExecutorOptions, readExecutorOptions, requireName } from './options.ts'
 import { type Awaited, awaitedOf, Outstanding } from './outstanding.ts'
 import type { Parts } from './parts.ts'
 import { peers } from './peers.ts'
-import { Records } from './records.ts'
+import { Records, type RemoteRecords } from './records.ts'
 import { keysOf, Scripts } from './scripts.ts'
 import { healthOf, nothingRead, type Reading, readStatus, statusOf } from './status.ts'
 import { Stream } from './stream.ts'
@@ -39,7 +39,6 @@ import { Teller } from './teller.ts'
 import { Limits } from './time-limits.ts'
 
 const IDLE_MS = 50
-const WORKER_MS = 100
 const liveStates: ReadonlySet<string> = new Set(['storing', 'held', 'waiting', 'running', 'retrying'])
 const waits: ReadonlySet<string> = new Set(['storing', 'held', 'waiting', 'retrying'])
 
@@ -65,7 +64,7 @@ export function remoteExecutor<Req = unknown, Res = unknown>(
 export class RemoteExecutor<Req = unknown, Res = unknown> implements QueuedExecutorLike<Req, Res> {
   readonly name: string
   /** For a service: what it may read of requests that nobody here waits for. */
-  readonly settings: { readonly store: Records }
+  readonly settings: { readonly store: RemoteRecords }
   readonly #parts: Parts
   readonly #records: Records
   readonly #submission: Submission
@@ -148,7 +147,7 @@ export class RemoteExecutor<Req = unknown, Res = unknown> implements QueuedExecu
    *
    * Rejects with a `StoreUnavailableError` while Redis is away; where its `started` is `'unknown'`, the request may have arrived.
    */
-  async submit(request: Req, options: RequestOptions = {}): Promise<RemoteHandle<Res>> {
+  async submit(request: Req, options: RequestOptions = {}): Promise<RemoteRequest<Res>> {
     const { one, asked } = await this.#submission.submit(request, options)
     return new RemoteHandle<Res>(one, this.#handleHost, asked.signal)
   }
@@ -164,7 +163,7 @@ export class RemoteExecutor<Req = unknown, Res = unknown> implements QueuedExecu
   }
 
   /** Of one that lives, whoever has submitted it. */
-  async get(id: string): Promise<HandleLike<Res> | undefined> {
+  async get(id: string): Promise<RemoteRequest<Res> | undefined> {
     const { outstanding } = this.#parts
     const known = outstanding.get(jobIdOf(id))
     if (known !== undefined && known.state !== 'storing') {
@@ -204,11 +203,10 @@ export class RemoteExecutor<Req = unknown, Res = unknown> implements QueuedExecu
     const text = (started: boolean): string => textOf(new CancelledError(reason, { ...subject, started }, by))
     const end = { jobId, waiting: text(false), running: text(true), at: link.time.now(), keep: choice.keep.dead.count }
     const ended = await link.ask((client) => scripts.end(client, end), subject)
-    if (one !== undefined) {
+    // Of what ran the callers are told when its worker has aborted its signal.
+    if (one !== undefined && ended !== 'ran') {
       outstanding.lookAt(one)
-      // Its worker says when its signal has been aborted. That worker may be away.
-      if (ended === 'ran') setTimeout(() => outstanding.look(), WORKER_MS)
-      else outstanding.look()
+      outstanding.look()
     }
     return ended === 'waited' || ended === 'ran'
   }

@@ -37,6 +37,9 @@ export class Stream {
     void this.#read()
   }
 
+  /** Has it been opened once? What happens while it is cut is looked for when it is opened again. */
+  isOpen = false
+
   /** Fulfils when whatever happens from now on is told. */
   opened(): Promise<void> {
     return this.#opening
@@ -55,6 +58,7 @@ export class Stream {
         if (isCut) {
           await this.#begin()
           isCut = false
+          this.isOpen = true
           this.#opened()
           this.#listener.missed()
         }

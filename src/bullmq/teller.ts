@@ -4,12 +4,15 @@
 
 import type { RepeatOptions } from '../core/queued-request.ts'
 import { outcomes } from '../core/request-state.ts'
-import type { Awaited, End } from './outstanding.ts'
+import { type Awaited, answerOf, type End } from './outstanding.ts'
 import type { Parts } from './parts.ts'
 import { progressOf } from './records.ts'
 import { fieldOf } from './stream.ts'
 
 const repeat: RepeatOptions = { cost: 1 }
+/** So long a worker may take to abort a signal before its callers are told in any case. */
+const WORKER_MS = 100
+const ends: ReadonlySet<string> = new Set(['completed', 'failed', 'tq-ended', 'tq-aborted', 'removed'])
 
 export class Teller {
   readonly #parts: Parts
@@ -27,8 +30,8 @@ export class Teller {
     const one = jobId === undefined ? undefined : outstanding.get(jobId)
     if (one === undefined || one.hasEnded) return
     if (one.state === 'storing') {
-      one.heardEarly = true
       if (event === 'active') this.#started(one)
+      else if (ends.has(event)) one.heardEarly = true
       return
     }
     switch (event) {
@@ -46,11 +49,30 @@ export class Teller {
         this.#progress(one, fieldOf(fields, 'data') ?? '')
         return
       case 'completed':
-      case 'failed':
+        this.#completed(one, fieldOf(fields, 'returnvalue'))
+        return
       case 'tq-ended':
+        // Its worker says when its signal has been aborted. That worker may be away.
+        one.isForced = true
+        setTimeout(() => {
+          outstanding.lookAt(one)
+          outstanding.look()
+        }, WORKER_MS)
+        return
+      case 'failed':
+      case 'tq-aborted':
       case 'removed':
         outstanding.lookAt(one)
     }
+  }
+
+  #completed(one: Awaited, returnValue: string | undefined): void {
+    if (one.isKey || one.isForced || one.startedAt === undefined || returnValue === undefined) {
+      this.#parts.outstanding.lookAt(one)
+      return
+    }
+    const runMs = Math.max(this.#parts.link.time.now() - one.startedAt, 0)
+    this.settled(one, { state: 'completed', value: answerOf(returnValue), runMs })
   }
 
   queued(one: Awaited): void {
