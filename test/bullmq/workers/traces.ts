@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs'
 import { seeded } from '../../support/seeded.ts'
 
-export interface Arrival {
+interface Arrival {
   /** In ms since the beginning. */
   readonly at: number
   readonly runMs: number
