@@ -328,6 +328,17 @@ export class RemoteExecutor<Req = unknown, Res = unknown> implements QueuedExecu
     return true
   }
 
+  /**
+   * Forgets a dead letter.
+   * @param generation only this one
+   */
+  async discard(id: string, generation?: number): Promise<boolean> {
+    const { link, scripts } = this.#parts
+    const record = await this.#records.read(id)
+    if (record?.state !== 'dead' || (generation !== undefined && generation !== record.generation)) return false
+    return link.ask((client) => scripts.forget(client, record.jobId, record.generation))
+  }
+
   /** Fulfils as soon as nothing waits or runs, on no machine. */
   async idle(): Promise<void> {
     const { outstanding } = this.#parts

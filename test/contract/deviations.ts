@@ -51,6 +51,7 @@ export const members: { readonly [member: string]: Row } = {
   ready: ['✓', 'Not offered', 'Whether Redis is there, not whether there is room'],
   flushed: ['✓', 'Not offered', 'Not offered: what was acknowledged is in Redis'],
   requeue: ['✓', 'Not offered', '✓'],
+  discard: ['✓', 'Not offered', '✓'],
   idle: [
     '✓',
     'It is asked four times a second',
