@@ -14,7 +14,20 @@ export interface HandleHost {
   leave(one: Awaited, reason: unknown): void
 }
 
-export class RemoteHandle<Res = unknown> implements HandleLike<Res> {
+/** The handle of a request that waits in Redis, or runs somewhere. */
+export interface RemoteRequest<Res = unknown> extends HandleLike<Res> {
+  readonly request: unknown
+  readonly metadata: unknown
+  /** As it was last heard. */
+  readonly priority: Priority
+  /** When it was submitted here, in ms on the clock of this process. */
+  readonly enqueuedAt: number
+  cancel(reason?: unknown): Promise<boolean>
+  setPriority(priority: Priority): Promise<boolean>
+  position(): Promise<number | undefined>
+}
+
+export class RemoteHandle<Res = unknown> implements RemoteRequest<Res> {
   readonly #one: Awaited
   readonly #host: HandleHost
   #left: Promise<never> | undefined
@@ -52,6 +65,11 @@ export class RemoteHandle<Res = unknown> implements HandleLike<Res> {
 
   get metadata(): unknown {
     return this.#one.metadata
+  }
+
+  /** On the clock of this process. */
+  get enqueuedAt(): number {
+    return this.#one.enqueuedAt
   }
 
   get priority(): Priority {

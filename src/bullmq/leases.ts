@@ -114,7 +114,7 @@ export class Leases {
     lease.end(message.slice(at + 1))
     // Whoever is told of it is told when the signal has been aborted.
     const { events } = this.#keys
-    const told = this.#client.xadd(events, 'MAXLEN', '~', MAX_EVENTS, '*', 'event', 'tq-ended', 'jobId', jobId)
+    const told = this.#client.xadd(events, 'MAXLEN', '~', MAX_EVENTS, '*', 'event', 'tq-aborted', 'jobId', jobId)
     told.catch(() => {})
   }
 

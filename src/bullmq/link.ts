@@ -91,7 +91,7 @@ export class Link {
    * @throws {StoreUnavailableError} `started` is 'unknown' where what was asked may have arrived, and `mayStart`
    */
   async ask<T>(question: (client: Redis) => Promise<T>, subject: ErrorSubject = {}, mayStart = false): Promise<T> {
-    await this.ready(subject)
+    if (!this.isReady) await this.ready(subject)
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(new Error(`no answer within ${this.#failFastMs} ms`)), this.#failFastMs)

@@ -2,7 +2,8 @@
  * Who waits for which answer? All requests that somebody in this process waits for, and how they learn their ends.
  *
  * The hash of a job is the truth. An event, a connection that was made again and the time that has passed are only reasons to look at
- * it. Many are looked at in one round trip.
+ * it. Many are looked at in one round trip. One event is believed as it is: that a job whose id is used once has completed, since it was
+ * written together with the hash, and stands behind all that may have ended it before.
  */
 import { AsyncResource } from 'node:async_hooks'
 import type { Redis } from 'ioredis'
@@ -23,14 +24,20 @@ export class Awaited {
   readonly payload: string
   /** Where it was submitted: whoever is told of it is told there. */
   readonly scope = new AsyncResource('RemoteRequest', { requireManualDestroy: true })
+  /** On the clock of this process. */
+  readonly enqueuedAt = performance.now()
   tier: number
   state: RequestStateLike = 'storing'
   /** Which life of its id it is. */
   generation = 0
   /** This process has added it, and did not join what was there. */
   isOwn = false
-  /** Something was heard of it before the answer that it was added. */
+  /** Its end was heard of before the answer that it was added. */
   heardEarly = false
+  /** The id is the caller's own: another life of it may be spoken of. */
+  isKey = false
+  /** It was ended while it ran: what its run says does not count. */
+  isForced = false
   /** How many wait for it. */
   callers = 0
   attempts = 0

@@ -41,7 +41,18 @@ const COMMANDS = 5
 const DEFAULT_LIMIT = 100
 const MAX_LIMIT = 1_000
 
-export class Records {
+/** What Redis has of the requests of a queue, whoever has submitted them; as a store shows it. */
+export interface RemoteRecords {
+  find(id: string): Promise<StoredView | undefined>
+  /** The youngest first; of those that live, those that run, then those that wait. */
+  list(query?: StoreQuery): Promise<StorePage>
+  /** `dead` is all that has failed, expired or was cancelled; there are no minutes. */
+  stats(): Promise<StoreStats>
+  /** A payload, a result or metadata of a view. */
+  decode(encoded: Encoded): unknown
+}
+
+export class Records implements RemoteRecords {
   readonly #parts: Parts
 
   constructor(parts: Parts) {

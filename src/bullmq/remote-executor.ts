@@ -8,10 +8,11 @@
 import { requireConcurrency, requireTier } from '../core/checks.ts'
 import type { CloseOptions } from '../core/close-options.ts'
 import { CancelledError } from '../core/errors.ts'
-import type { HandleLike, QueuedExecutorLike } from '../core/executor-like.ts'
+import type { QueuedExecutorLike } from '../core/executor-like.ts'
 import type { RequestOptions } from '../core/options.ts'
 import type { Priority } from '../core/priority.ts'
 import { readCloseOptions } from '../core/request-options.ts'
+import type { RequestState } from '../core/request-state.ts'
 import type { WorkerHealth } from '../core/run/slot.ts'
 import { readSettings } from '../core/settings.ts'
 import { ParkedError } from '../core/store-errors.ts'
@@ -22,14 +23,14 @@ import type { ExecutorStatus } from '../core/watch/status.ts'
 import { connect } from './connections.ts'
 import type { Envelope } from './envelope.ts'
 import { textOf } from './error-text.ts'
-import { RemoteHandle } from './handle.ts'
+import { RemoteHandle, type RemoteRequest } from './handle.ts'
 import { jobIdOf } from './ids.ts'
 import { Link } from './link.ts'
 import { coreOptions, limitsOf, type RemoteExecutorOptions, readExecutorOptions, requireName } from './options.ts'
 import { type Awaited, awaitedOf, Outstanding } from './outstanding.ts'
 import type { Parts } from './parts.ts'
 import { peers } from './peers.ts'
-import { Records } from './records.ts'
+import { Records, type RemoteRecords } from './records.ts'
 import { keysOf, Scripts } from './scripts.ts'
 import { healthOf, nothingRead, type Reading, readStatus, statusOf } from './status.ts'
 import { Stream } from './stream.ts'
@@ -38,7 +39,6 @@ import { Teller } from './teller.ts'
 import { Limits } from './time-limits.ts'
 
 const IDLE_MS = 50
-const WORKER_MS = 100
 const liveStates: ReadonlySet<string> = new Set(['storing', 'held', 'waiting', 'running', 'retrying'])
 const waits: ReadonlySet<string> = new Set(['storing', 'held', 'waiting', 'retrying'])
 
@@ -64,7 +64,7 @@ export function remoteExecutor<Req = unknown, Res = unknown>(
 export class RemoteExecutor<Req = unknown, Res = unknown> implements QueuedExecutorLike<Req, Res> {
   readonly name: string
   /** For a service: what it may read of requests that nobody here waits for. */
-  readonly settings: { readonly store: Records }
+  readonly settings: { readonly store: RemoteRecords }
   readonly #parts: Parts
   readonly #records: Records
   readonly #submission: Submission
@@ -74,6 +74,7 @@ export class RemoteExecutor<Req = unknown, Res = unknown> implements QueuedExecu
   #state: 'open' | 'closing' | 'closed' = 'open'
   #closing: Promise<void> | undefined
   #reading: Reading = nothingRead
+  readonly #observing = new Set<NodeJS.Timeout>()
 
   constructor(name: string, options: RemoteExecutorOptions) {
     this.name = requireName(name)
@@ -146,7 +147,7 @@ export class RemoteExecutor<Req = unknown, Res = unknown> implements QueuedExecu
    *
    * Rejects with a `StoreUnavailableError` while Redis is away; where its `started` is `'unknown'`, the request may have arrived.
    */
-  async submit(request: Req, options: RequestOptions = {}): Promise<RemoteHandle<Res>> {
+  async submit(request: Req, options: RequestOptions = {}): Promise<RemoteRequest<Res>> {
     const { one, asked } = await this.#submission.submit(request, options)
     return new RemoteHandle<Res>(one, this.#handleHost, asked.signal)
   }
@@ -162,7 +163,7 @@ export class RemoteExecutor<Req = unknown, Res = unknown> implements QueuedExecu
   }
 
   /** Of one that lives, whoever has submitted it. */
-  async get(id: string): Promise<HandleLike<Res> | undefined> {
+  async get(id: string): Promise<RemoteRequest<Res> | undefined> {
     const { outstanding } = this.#parts
     const known = outstanding.get(jobIdOf(id))
     if (known !== undefined && known.state !== 'storing') {
@@ -202,11 +203,10 @@ export class RemoteExecutor<Req = unknown, Res = unknown> implements QueuedExecu
     const text = (started: boolean): string => textOf(new CancelledError(reason, { ...subject, started }, by))
     const end = { jobId, waiting: text(false), running: text(true), at: link.time.now(), keep: choice.keep.dead.count }
     const ended = await link.ask((client) => scripts.end(client, end), subject)
-    if (one !== undefined) {
+    // Of what ran the callers are told when its worker has aborted its signal.
+    if (one !== undefined && ended !== 'ran') {
       outstanding.lookAt(one)
-      // Its worker says when its signal has been aborted. That worker may be away.
-      if (ended === 'ran') setTimeout(() => outstanding.look(), WORKER_MS)
-      else outstanding.look()
+      outstanding.look()
     }
     return ended === 'waited' || ended === 'ran'
   }
@@ -242,23 +242,29 @@ export class RemoteExecutor<Req = unknown, Res = unknown> implements QueuedExecu
   }
 
   /**
-   * For `prometheus()` and others that ask at once: the status as `getStatus()` said last. It is asked every `everyMs`, as long as you
-   * don't stop it.
+   * For `prometheus()`, `otel()` and others that ask at once: the status as `getStatus()` said last. It is asked every `everyMs`, until you
+   * stop it or this is closed.
    * @param everyMs default: 5,000
    */
   observed(everyMs = 5_000): ObservedRemote {
+    const { statistics, events, outstanding } = this.#parts
     const read = (): void => void this.getStatus().catch(() => {})
     const timer = setInterval(read, everyMs)
     timer.unref()
+    this.#observing.add(timer)
     read()
-    const observed: ObservedRemote = {
+    const executor = this
+    return {
+      get concurrency() {
+        return executor.#statusNow().maxWorkers
+      },
       getStatus: () => this.#statusNow(),
-      getHistograms: () => this.#parts.statistics.histograms(),
-      on: (event, listener) => this.#parts.events.on(event, listener as never),
-      off: (event, listener) => this.#parts.events.off(event, listener as never),
+      getHistograms: () => statistics.histograms(),
+      get: (id) => outstanding.get(jobIdOf(id)) as ObservedRequest | undefined,
+      on: (event, listener) => events.on(event, listener as never),
+      off: (event, listener) => events.off(event, listener as never),
       stop: () => clearInterval(timer),
     }
-    return observed
   }
 
   /** Nothing starts any more, on no machine, until `resume()`. */
@@ -322,6 +328,17 @@ export class RemoteExecutor<Req = unknown, Res = unknown> implements QueuedExecu
     return true
   }
 
+  /**
+   * Forgets a dead letter.
+   * @param generation only this one
+   */
+  async discard(id: string, generation?: number): Promise<boolean> {
+    const { link, scripts } = this.#parts
+    const record = await this.#records.read(id)
+    if (record?.state !== 'dead' || (generation !== undefined && generation !== record.generation)) return false
+    return link.ask((client) => scripts.forget(client, record.jobId, record.generation))
+  }
+
   /** Fulfils as soon as nothing waits or runs, on no machine. */
   async idle(): Promise<void> {
     const { outstanding } = this.#parts
@@ -371,7 +388,7 @@ export class RemoteExecutor<Req = unknown, Res = unknown> implements QueuedExecu
     }
     await this.getStatus().catch(() => {})
     this.#state = 'closed'
-    clearInterval(this.#timer)
+    for (const timer of [this.#timer, ...this.#observing]) clearInterval(timer)
     stream.close()
     await queue.close().catch(() => {})
     link.close()
@@ -399,10 +416,18 @@ export class RemoteExecutor<Req = unknown, Res = unknown> implements QueuedExecu
   }
 }
 
-/** What `prometheus()` reads. */
+/** What is read of a request that lives. */
+export interface ObservedRequest {
+  readonly enqueuedAt: number
+  readonly state: RequestState
+}
+
+/** What `prometheus()` and `otel()` read. */
 export interface ObservedRemote {
+  readonly concurrency: number
   getStatus(): ExecutorStatus
   getHistograms(): ExecutorHistograms
+  get(id: string): ObservedRequest | undefined
   on<E extends ExecutorEvent>(event: E, listener: Listener<E>): unknown
   off<E extends ExecutorEvent>(event: E, listener: Listener<E>): unknown
   /** Asks Redis no more. */

@@ -31,6 +31,8 @@ export type RemoteFunction<Req, Res, Metadata = unknown> = (
 
 const MAX_SLOTS_TOLD = 256
 const FETCH_RETRY_MS = 1_000
+/** For so long BullMQ may take to close when nothing runs any more. */
+const CLOSE_MS = 2_000
 
 /**
  * Runs what `remoteExecutor()`s of this name submit, on this machine. Start as many as there is work for.
@@ -202,11 +204,20 @@ export class RemoteWorker<Req = unknown, Res = unknown> {
 
   async #close(): Promise<void> {
     clearInterval(this.#beat)
-    if (this.#worker !== undefined) await this.#worker.close()
+    // What it waits for may never come: a connection that was about to be made again when it was closed tells no end.
+    if (this.#worker !== undefined) await Promise.race([this.#worker.close(), this.#endedFor(CLOSE_MS)])
     if (this.#isOwn) await this.executor.close({ drain: false, graceMs: 0 })
     if (this.#client.status === 'ready') await this.#client.hdel(this.#keys.workers, this.#id).catch(() => {})
     this.#leases.close()
     this.#client.disconnect()
+  }
+
+  /** Fulfils when nothing has run for so long. */
+  async #endedFor(ms: number): Promise<void> {
+    for (let since = performance.now(); performance.now() - since < ms; ) {
+      await new Promise((resolve) => setTimeout(resolve, ms / 20))
+      if (this.#leases.size > 0) since = performance.now()
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -3,7 +3,8 @@
  *
  * They go by the layout of BullMQ 6: a hash for each job; `wait` and `active`, which are lists; `prioritized`, `delayed`, `completed` and
  * `failed`, sorted sets; the stream `events`. We add to it: the field `tqEnd` in the hash of a job, which says how a request has ended
- * whose call has not settled; the hash `tq:workers`; the channel `tq:cancel`; the event `tq-ended`.
+ * whose call has not settled; the hash `tq:workers`; the channel `tq:cancel`; the events `tq-ended` and, when
+ * the signal of its run was aborted, `tq-aborted`.
  */
 import type { Redis } from 'ioredis'
 
@@ -54,9 +55,8 @@ if removed > 0 then
 end
 if ARGV[3] == '' then return 3 end
 redis.call('HSET', job, 'tqEnd', ARGV[3], 'tqAt', ARGV[4])
-if redis.call('PUBLISH', ARGV[5], id .. ' ' .. ARGV[3]) == 0 then
-  redis.call('XADD', KEYS[6], '*', 'event', 'tq-ended', 'jobId', id)
-end
+redis.call('XADD', KEYS[6], '*', 'event', 'tq-ended', 'jobId', id)
+redis.call('PUBLISH', ARGV[5], id .. ' ' .. ARGV[3])
 return 2
 `
 

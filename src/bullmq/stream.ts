@@ -5,8 +5,8 @@
 import type { Redis } from 'ioredis'
 
 export interface StreamListener {
-  /** The fields of one event. */
-  heard(event: string, fields: ReadonlyMap<string, string>): void
+  /** The fields of one event, as they stand in the stream: a name, its value, a name … The first is `event`. */
+  heard(event: string, fields: readonly string[]): void
   /** All events of one reply were told. */
   told(): void
   /** Some may have been missed. */
@@ -37,6 +37,9 @@ export class Stream {
     void this.#read()
   }
 
+  /** Has it been opened once? What happens while it is cut is looked for when it is opened again. */
+  isOpen = false
+
   /** Fulfils when whatever happens from now on is told. */
   opened(): Promise<void> {
     return this.#opening
@@ -55,6 +58,7 @@ export class Stream {
         if (isCut) {
           await this.#begin()
           isCut = false
+          this.isOpen = true
           this.#opened()
           this.#listener.missed()
         }
@@ -62,9 +66,7 @@ export class Stream {
         const entries = reply?.[0]?.[1] ?? []
         for (const [id, fields] of entries) {
           this.#last = id
-          const read = new Map<string, string>()
-          for (let i = 0; i + 1 < fields.length; i += 2) read.set(fields[i] as string, fields[i + 1] as string)
-          this.#listener.heard(read.get('event') ?? '', read)
+          if (fields[0] === 'event') this.#listener.heard(fields[1] as string, fields)
         }
         if (entries.length > 0) this.#listener.told()
         if (entries.length >= MANY) this.#listener.missed()
@@ -86,4 +88,10 @@ export class Stream {
 function isBefore(one: string, other: string): boolean {
   const [a, b] = [one, other].map((id) => id.split('-').map(Number)) as [number[], number[]]
   return a[0] === b[0] ? (a[1] as number) < (b[1] as number) : (a[0] as number) < (b[0] as number)
+}
+
+/** The value of a field. */
+export function fieldOf(fields: readonly string[], name: string): string | undefined {
+  for (let i = 0; i + 1 < fields.length; i += 2) if (fields[i] === name) return fields[i + 1]
+  return undefined
 }

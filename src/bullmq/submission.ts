@@ -82,6 +82,7 @@ export class Submission {
     const live = outstanding.get(jobId)
     if (live !== undefined) return this.#join(live, asked, payload)
     const one = new Awaited(jobId, id, asked.tier, request, payload, asked.metadata)
+    one.isKey = asked.id !== undefined
     outstanding.add(one)
     try {
       await this.#add(one, asked)
@@ -125,8 +126,8 @@ export class Submission {
     const { link, queue, stream, name, choice } = this.#parts
     const { id, tier, kind, delayMs, metadata } = asked
     const subject = { queue: name, requestId: one.id, priority: priorityOf(tier) }
-    await link.ready(subject)
-    await withinMs(stream.opened(), choice.failFastMs, () => link.unavailable(undefined, subject))
+    if (!link.isReady) await link.ready(subject)
+    if (!stream.isOpen) await withinMs(stream.opened(), choice.failFastMs, () => link.unavailable(undefined, subject))
     const by = id === undefined ? undefined : crypto.randomUUID()
     for (let race = 0; race < MAX_RACES; race++) {
       if (id !== undefined && (await this.#isKnown(one, asked))) return

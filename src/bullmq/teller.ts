@@ -4,11 +4,15 @@
 
 import type { RepeatOptions } from '../core/queued-request.ts'
 import { outcomes } from '../core/request-state.ts'
-import type { Awaited, End } from './outstanding.ts'
+import { type Awaited, answerOf, type End } from './outstanding.ts'
 import type { Parts } from './parts.ts'
 import { progressOf } from './records.ts'
+import { fieldOf } from './stream.ts'
 
 const repeat: RepeatOptions = { cost: 1 }
+/** So long a worker may take to abort a signal before its callers are told in any case. */
+const WORKER_MS = 100
+const ends: ReadonlySet<string> = new Set(['completed', 'failed', 'tq-ended', 'tq-aborted', 'removed'])
 
 export class Teller {
   readonly #parts: Parts
@@ -18,14 +22,16 @@ export class Teller {
   }
 
   /** One event of the stream. Those of others are read over. */
-  heard(event: string, fields: ReadonlyMap<string, string>): void {
+  heard(event: string, fields: readonly string[]): void {
+    // Most of all events, and nothing that is not known.
+    if (event === 'added' || event === 'drained') return
     const { outstanding } = this.#parts
-    const jobId = fields.get('jobId')
+    const jobId = fieldOf(fields, 'jobId')
     const one = jobId === undefined ? undefined : outstanding.get(jobId)
     if (one === undefined || one.hasEnded) return
     if (one.state === 'storing') {
-      one.heardEarly = true
       if (event === 'active') this.#started(one)
+      else if (ends.has(event)) one.heardEarly = true
       return
     }
     switch (event) {
@@ -33,21 +39,40 @@ export class Teller {
         this.#started(one)
         return
       case 'waiting':
-        if (fields.get('prev') === 'active') one.state = 'retrying'
+        if (fieldOf(fields, 'prev') === 'active') one.state = 'retrying'
         else if (one.state === 'held') one.state = 'waiting'
         return
       case 'delayed':
-        if (one.state === 'running') this.#retries(one, Number(fields.get('delay')))
+        if (one.state === 'running') this.#retries(one, Number(fieldOf(fields, 'delay')))
         return
       case 'progress':
-        this.#progress(one, fields.get('data') ?? '')
+        this.#progress(one, fieldOf(fields, 'data') ?? '')
         return
       case 'completed':
-      case 'failed':
+        this.#completed(one, fieldOf(fields, 'returnvalue'))
+        return
       case 'tq-ended':
+        // Its worker says when its signal has been aborted. That worker may be away.
+        one.isForced = true
+        setTimeout(() => {
+          outstanding.lookAt(one)
+          outstanding.look()
+        }, WORKER_MS)
+        return
+      case 'failed':
+      case 'tq-aborted':
       case 'removed':
         outstanding.lookAt(one)
     }
+  }
+
+  #completed(one: Awaited, returnValue: string | undefined): void {
+    if (one.isKey || one.isForced || one.startedAt === undefined || returnValue === undefined) {
+      this.#parts.outstanding.lookAt(one)
+      return
+    }
+    const runMs = Math.max(this.#parts.link.time.now() - one.startedAt, 0)
+    this.settled(one, { state: 'completed', value: answerOf(returnValue), runMs })
   }
 
   queued(one: Awaited): void {

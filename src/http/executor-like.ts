@@ -33,8 +33,11 @@ export interface ServedExecutor {
   off<E extends ExecutorEvent>(event: E, listener: Listener<E>): unknown
   getWorkerHealth?(): Maybe<readonly WorkerHealth[]>
   getHistograms?(): Maybe<ExecutorHistograms>
-  /** Of shards: each as metrics have it. */
-  readonly observed?: readonly { readonly shard: string; readonly executor: ObservedExecutor }[] | undefined
+  /** Of shards: each as metrics have it. Of one elsewhere: what it said last, at once. */
+  readonly observed?:
+    | readonly { readonly shard: string; readonly executor: ObservedExecutor }[]
+    | (() => { getStatus(): ExecutorStatus; getHistograms(): ExecutorHistograms })
+    | undefined
   health?(): ExecutorHealth
   /** All that was acknowledged is on disk. */
   flushed?(): Promise<void>

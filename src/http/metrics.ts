@@ -23,12 +23,17 @@ const settings = { registry: noRegistry, prefix: PREFIX, labels: {}, bounds: rea
 
 const members = new WeakMap<object, Member>()
 
-/** Of those executors that have histograms: those of this process. Of shards each has series of its own. */
+/** Of those executors that have histograms: those of this process, each of shards, and those elsewhere that are observed. */
 export function metricsText({ queues }: Service): string {
   const readers = [...queues.values()].flatMap(({ executor }) => {
-    if (executor.observed !== undefined)
-      return executor.observed.map((each) => memberOf(each.executor, { shard: each.shard }))
-    return executor.getHistograms === undefined ? [] : [memberOf(executor as unknown as ObservedExecutor, {})]
+    const { observed } = executor
+    if (observed !== undefined && typeof observed !== 'function')
+      return observed.map((each) => memberOf(each.executor, { shard: each.shard }))
+    if (executor.getHistograms !== undefined) return [memberOf(executor as unknown as ObservedExecutor, {})]
+    if (observed === undefined) return []
+    const known = members.get(executor) ?? memberOf(observed.call(executor) as unknown as ObservedExecutor, {})
+    members.set(executor, known)
+    return [known]
   })
   const lines: string[] = []
   for (const [index, family] of families.entries()) {

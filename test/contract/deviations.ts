@@ -51,6 +51,7 @@ export const members: { readonly [member: string]: Row } = {
   ready: ['✓', 'Not offered', 'Whether Redis is there, not whether there is room'],
   flushed: ['✓', 'Not offered', 'Not offered: what was acknowledged is in Redis'],
   requeue: ['✓', 'Not offered', '✓'],
+  discard: ['✓', 'Not offered', '✓'],
   idle: [
     '✓',
     'It is asked four times a second',
@@ -73,7 +74,11 @@ export const members: { readonly [member: string]: Row } = {
     'A promise',
     'A promise. Sizes are over all machines; `totals`, `wait` and `run` of what was submitted here; what backs off counts as waiting',
   ],
-  getHistograms: ['✓', 'Not offered', 'Not offered: `observed()` has them, and gives both at once for `prometheus()`'],
+  getHistograms: [
+    '✓',
+    'Not offered',
+    'Not offered: `observed()` has them, and gives both at once for `prometheus()` and `otel()`',
+  ],
   getWorkerHealth: ['✓', 'Not offered', 'A promise; of all workers, as they said in the last five seconds'],
 }
 
@@ -84,7 +89,7 @@ export const handleMembers: { readonly [member: string]: Row } = {
   priority: ['✓', 'Not offered', 'As it was last heard'],
   state: ['✓', 'As it was last told', 'As it was last heard: some milliseconds old'],
   metadata: ['✓', 'Not offered', '✓'],
-  enqueuedAt: ['✓', 'Not offered', 'Not offered: `find()` has `submittedAt`'],
+  enqueuedAt: ['✓', 'Not offered', '✓'],
   delayMs: ['✓', 'Not offered', 'Not offered'],
   startedAt: ['✓', 'Not offered', 'Not offered: `find()` has it'],
   endedAt: ['✓', 'Not offered', 'Not offered: `find()` has it'],

@@ -331,6 +331,9 @@ test('dead letters are listed, read, and requeued by their generation', async ()
   await executor.idle()
   expect(await executor.find('a')).toMatchObject({ state: 'completed', result: 'a!', attempts: 1 })
   expect(await executor.requeue('a', generation)).toBe(false)
+  const b = (await executor.find('b')) as { generation: number }
+  expect([await executor.discard('b', b.generation - 1), await executor.discard('a')]).toEqual([false, false])
+  expect([await executor.discard('b', b.generation), await executor.find('b')]).toEqual([true, undefined])
 })
 
 test('its progress is told and shown', async () => {

@@ -38,10 +38,13 @@ async function run(
   const timesRun = new Map<number, number>()
   const open = new Set<number>()
   const mayRunAgain = new Set<number>()
-  const workers = [0, 1].map(() =>
+  /** Which of the workers have run something since it was last looked. */
+  const busy = new Set<number>()
+  const workers = [0, 1].map((which) =>
     remoteWorker<number, number>(
       'runs',
       async (n) => {
+        busy.add(which)
         timesRun.set(n, (timesRun.get(n) ?? 0) + 1)
         open.add(n)
         await sleep(random() * 30)
@@ -84,6 +87,10 @@ async function run(
       for (const n of open) mayRunAgain.add(n)
     })
   }
+  // All come back by themselves: each worker takes requests again.
+  busy.clear()
+  for (let i = 0; i < 100 && busy.size < workers.length; i++) await sleep(100)
+  if (busy.size < workers.length) broken.push(`only ${busy.size} of ${workers.length} workers work at the end`)
   isOver = true
   await submitting
   let timer: NodeJS.Timeout | undefined

@@ -1,0 +1,110 @@
+/**
+ * From a store in a file to Redis, without losing what waits: each request is submitted there with its id, and only then has it ended here.
+ * Where that is cut off, it is done again: who comes with the same id joins what is there.
+ */
+import { OptionsError } from '../core/errors.ts'
+import type { RequestOptions } from '../core/options.ts'
+import type { LiveRecord, QueueStore, Store } from '../core/store.ts'
+import { isBranded } from '../core/triage-error.ts'
+import type { RemoteExecutor } from './remote-executor.ts'
+
+/** What became of it. */
+export interface Moved {
+  /** How many are in Redis now. */
+  readonly moved: number
+  /** How many were over their time before they could be moved. */
+  readonly expired: number
+  /** Which stay where they are, and why: what Redis can't do (`after`, `cost`), or what could not be read. */
+  readonly left: readonly { readonly id: string; readonly why: string }[]
+}
+
+const REPORTED = 1_000
+
+/**
+ * Moves all that waits for an executor of this name from a store to Redis. No executor may have that part of the store open.
+ *
+ * ```ts
+ * const store = await openStore('requests.db')
+ * console.log(await moveRequests(store, remoteExecutor('llm', { connection })))
+ * ```
+ * Ids, priorities, kinds, metadata, delays and what is left of time limits go with them. The order within a priority is that of arrival.
+ * Dead letters and answers stay in the file.
+ * @param store one that is durable, such as `await openStore('requests.db')`
+ * @throws {StoreUnavailableError} through the promise, when Redis or the file does not answer: what was moved until then is moved; do it again
+ * @throws {OptionsError} through the promise, while an executor has that part of the store
+ */
+export async function moveRequests(store: Store, to: RemoteExecutor<never, unknown>): Promise<Moved> {
+  if (!store.isDurable) throw new OptionsError('store', 'one that is durable', store)
+  const from = store.queue(to.name)
+  let [moved, expired] = [0, 0]
+  const left: { id: string; why: string }[] = []
+  try {
+    let after: number | undefined
+    do {
+      const page = await from.recover(after)
+      for (const record of page.records) {
+        const outcome = await move(from, record, to)
+        if (outcome === 'moved') moved++
+        else if (outcome === 'expired') expired++
+        else if (left.length < REPORTED) left.push({ id: record.id, why: outcome.why })
+      }
+      after = page.next
+    } while (after !== undefined)
+    await store.flushed()
+  } finally {
+    from.release()
+  }
+  return { moved, expired, left }
+}
+
+async function move(
+  from: QueueStore,
+  record: LiveRecord,
+  to: RemoteExecutor<never, unknown>,
+): Promise<'moved' | 'expired' | { readonly why: string }> {
+  const { seq, attempts } = record
+  try {
+    const request = from.decode(record.payload) as never
+    const handle = await to.submit(request, optionsOf(from, record))
+    // Nobody here waits for its answer.
+    handle.result.catch(() => {})
+    await from.ended(seq, {
+      outcome: 'cancelled',
+      endedAt: Date.now(),
+      attempts,
+      error: new Error('It was moved to Redis'),
+    })
+    return 'moved'
+  } catch (error) {
+    const code = isBranded(error) ? error.code : undefined
+    if (code === 'TRIAGE_WAIT_TIMEOUT') {
+      await from.ended(seq, { outcome: 'expired', endedAt: Date.now(), attempts, error })
+      return 'expired'
+    }
+    // The rest would find the same.
+    if (code === 'TRIAGE_STORE_UNAVAILABLE' || code === 'TRIAGE_QUEUE_FULL' || code === 'TRIAGE_QUEUE_CLOSED')
+      throw error
+    return { why: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+function optionsOf(from: QueueStore, record: LiveRecord): RequestOptions {
+  const { id, priority, kind, metadata, submittedAt, startAt, limits } = record
+  const { cost, waitTimeoutMs, runTimeoutMs, timeoutMs, deadlineAt, after } = limits
+  const now = Date.now()
+  // What is left of them; over is over.
+  const begun = Math.max(submittedAt, startAt ?? 0)
+  const dueAt = Math.min(deadlineAt ?? Number.POSITIVE_INFINITY, begun + (timeoutMs ?? Number.POSITIVE_INFINITY))
+  const waitMs = waitTimeoutMs === undefined ? undefined : begun + waitTimeoutMs - now
+  if (waitMs !== undefined && waitMs <= 0) return { id, priority, deadline: now - 1 }
+  return {
+    ...{ id, priority, runTimeoutMs },
+    ...(kind !== undefined && { kind }),
+    ...(metadata !== undefined && { metadata: from.decode(metadata) }),
+    ...(startAt !== undefined && startAt > now && { startAt: new Date(startAt) }),
+    ...(Number.isFinite(dueAt) && { deadline: dueAt }),
+    ...(waitMs !== undefined && Number.isFinite(waitMs) && { waitTimeoutMs: waitMs }),
+    ...(cost !== undefined && { cost }),
+    ...(after !== undefined && after.length > 0 && { after: [] }),
+  }
+}
