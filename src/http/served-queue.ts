@@ -160,6 +160,11 @@ export class ServedQueue {
     return (await this.executor.get(id)) as LocalHandle | undefined
   }
 
+  /** The generation of one that lives, as all see it: a store has numbers of its own. Undefined: it lives no more. */
+  async generationOf({ id, generation }: Live): Promise<number | undefined> {
+    return this.hasStore ? (await this.executor.find?.(id))?.generation : generation
+  }
+
   /** How it stands. What the matter is with a store names its file: that is not told. */
   async status(): Promise<ExecutorStatus> {
     const status = await this.executor.getStatus()
