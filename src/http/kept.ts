@@ -83,9 +83,10 @@ export class KeptHere implements Kept {
     return this.#ends.find(id)?.request
   }
 
-  async requeue(id: string): Promise<Change> {
+  async requeue(id: string, generation: number): Promise<Change> {
     const ended = this.#ends.find(id)
     if (ended?.state !== 'dead') return 'not-dead'
+    if (ended.generation !== generation) return 'stale'
     const { priority, request, metadata, options } = ended
     const again = { ...options, id, priority, metadata, onDuplicate: 'reject' as const }
     // Taken out first: whoever asks at the same time finds none. It comes back if it is refused.
@@ -99,8 +100,10 @@ export class KeptHere implements Kept {
     return 'done'
   }
 
-  async discard(id: string): Promise<Change> {
-    if (this.#ends.find(id)?.state !== 'dead') return 'not-dead'
+  async discard(id: string, generation: number | undefined): Promise<Change> {
+    const ended = this.#ends.find(id)
+    if (ended?.state !== 'dead') return 'not-dead'
+    if (generation !== undefined && ended.generation !== generation) return 'stale'
     this.#ends.delete(id)
     return 'done'
   }

@@ -91,7 +91,7 @@ async function heldBack(queue: ServedQueue, { priority, id }: Query, limit: numb
     if ((priority !== undefined && each.priority !== priority) || (id !== undefined && !each.id.startsWith(id)))
       continue
     const live = queue.live.get(each.id)
-    const generation = live && (await queue.generationOf(live))
+    const generation = live && (await queue.generationOf(live.id))
     if (live === undefined || generation === undefined) continue
     const startAt = each.delayMs === 0 ? undefined : new Date(live.submittedAt + each.delayMs).toISOString()
     requests.push({ ...lineOf(name, live), generation, state: 'held', priority: each.priority, startAt })
@@ -116,7 +116,7 @@ async function liveLines(queue: ServedQueue, found: readonly Live[]): Promise<Re
 /** With its place, which is counted, not looked for. Undefined: its record is that of one that lives no more. */
 async function liveLine(queue: ServedQueue, live: Live): Promise<RequestView | undefined> {
   // Both are asked before either answers, and so about the same life.
-  const [handle, generation] = await Promise.all([queue.handle(live.id), queue.generationOf(live)])
+  const [handle, generation] = await Promise.all([queue.handle(live.id), queue.generationOf(live.id)])
   if (generation === undefined) return undefined
   const line = { ...lineOf(queue.name, live), generation }
   if (handle === undefined) return line
