@@ -4,10 +4,10 @@
  * It hears the executor's events, and keeps of them what it needs to answer without walking through what waits. What an executor can
  * answer itself (`find`, `flushed`) it is asked.
  */
-import type { Priority } from '../core/priority.ts'
-import type { ExecutorEvent, ExecutorEvents, ExecutorStatus, Listener } from '../index.ts'
+import type { ExecutorEvent, ExecutorEvents, ExecutorStatus, Listener, RequestEvent } from '../index.ts'
 import { Changes } from './changes.ts'
 import type { LocalHandle, ServedExecutor } from './executor-like.ts'
+import { Identities, type Identity, unknownIdentity } from './identity.ts'
 import { type Kept, KeptHere, KeptInStore, storeOf } from './kept.ts'
 import { type Live, LiveRequests } from './live-requests.ts'
 import { HttpProblem } from './problem.ts'
@@ -33,8 +33,8 @@ export class ServedQueue {
   readonly hasStore: boolean
   readonly #ends: RecentEnds
   readonly #exposesErrors: boolean
-  /** What tells whether a request with a key is the same as the one that had it before. */
-  readonly #digests = new Map<string, string>()
+  /** Of those that are submitted just now. */
+  readonly identities = new Identities()
   #generation = 0
   /** The numbers of those that are not admitted yet. */
   readonly #blocked = new Map<string, number>()
@@ -52,7 +52,10 @@ export class ServedQueue {
     this.#ends = new RecentEnds(keep)
     const store = storeOf(executor)
     this.hasStore = store !== undefined
-    this.kept = store === undefined ? new KeptHere(name, executor, this.#ends) : new KeptInStore(name, executor, store)
+    this.kept =
+      store === undefined
+        ? new KeptHere(name, executor, this.#ends, this.identities)
+        : new KeptInStore(name, executor, store)
     this.changes = new Changes(this)
     const ended = (state: Ended['state']) => (event: AnyEnd) => this.#ended(state, event)
     this.#listeners = {
@@ -73,7 +76,7 @@ export class ServedQueue {
       parked: ({ id }: ExecutorEvents['parked']) => this.live.delete(id),
     }
     // What was there before.
-    for (const { id, priority, waitMs } of executor.waiting?.() ?? []) this.#add(id, priority, Date.now() - waitMs)
+    for (const each of executor.waiting?.() ?? []) this.#add(each, Date.now() - each.waitMs)
     for (const [event, listener] of this.#entries()) executor.on(event, listener)
   }
 
@@ -86,9 +89,9 @@ export class ServedQueue {
     for (const [event, listener] of this.#entries()) this.executor.off(event, listener)
   }
 
-  #queued({ id, priority }: ExecutorEvents['queued']): void {
-    this.failedAttempts.forget(id)
-    this.#add(id, priority, Date.now())
+  #queued(event: ExecutorEvents['queued']): void {
+    this.failedAttempts.forget(event.id)
+    this.#add(event, Date.now())
   }
 
   #rejected(event: ExecutorEvents['rejected']): void {
@@ -98,25 +101,28 @@ export class ServedQueue {
     if (id !== undefined && this.#blocked.has(id) && this.executor.get(id) === undefined) this.#blocked.delete(id)
   }
 
-  #add(id: string, priority: Priority, submittedAt: number): void {
+  #add({ id, priority, request }: Pick<RequestEvent, 'id' | 'priority' | 'request'>, submittedAt: number): void {
     const generation = this.#blocked.get(id) ?? ++this.#generation
     this.#blocked.delete(id)
     const live: Live = {
       ...{ id, generation, priority, state: 'waiting', submittedAt },
-      ...{ startedAt: undefined, waitMs: undefined, attempts: 0 },
+      ...{ startedAt: undefined, waitMs: undefined, attempts: 0, identity: this.#identityOf(id, request) },
     }
     this.live.add(live)
   }
 
+  /** A store compares itself. */
+  #identityOf(id: string, request: unknown): Identity {
+    return this.hasStore ? unknownIdentity : this.identities.of(id, request)
+  }
+
   #isStuck({ slot, id, priority, runMs }: ExecutorEvents['stuck']): void {
     const startedAt = Date.now() - runMs
-    const {
-      generation = 0,
-      submittedAt = startedAt,
-      waitMs,
-      attempts = 0,
-    } = this.live.get(id) ?? this.#ends.find(id) ?? {}
-    this.#stuck.set(slot, { id, generation, priority, state: 'running', submittedAt, startedAt, waitMs, attempts })
+    const known = this.live.get(id) ?? this.#ends.find(id)
+    const { generation = 0, submittedAt = startedAt, waitMs, attempts = 0, identity = unknownIdentity } = known ?? {}
+    this.#stuck.set(slot, {
+      ...{ id, generation, priority, state: 'running', submittedAt, startedAt, waitMs, attempts, identity },
+    })
   }
 
   /** What runs in this slot, as far as it is known. */
@@ -150,24 +156,13 @@ export class ServedQueue {
       ExecutorEvents['failed'] & ExecutorEvents['completed']
     >
     const isDead = state === 'dead'
-    const digest = this.#digests.get(id)
-    this.#digests.delete(id)
+    const identity = live?.identity ?? this.#identityOf(id, request)
     this.#ends.add({
       ...{ id, priority, state, generation: live?.generation ?? ++this.#generation },
       ...{ submittedAt: live?.submittedAt ?? Date.now(), startedAt: live?.startedAt, endedAt: Date.now() },
-      ...{ waitMs: waitMs ?? live?.waitMs, runMs, attempts: attempts ?? live?.attempts ?? 0, result, error, digest },
+      ...{ waitMs: waitMs ?? live?.waitMs, runMs, attempts: attempts ?? live?.attempts ?? 0, result, error, identity },
       ...{ request: isDead ? request : undefined, metadata: isDead ? metadata : undefined, options },
     })
-  }
-
-  /** The digest of the request that is about to have this id. */
-  expects(id: string, digest: string): void {
-    if (this.live.get(id) === undefined) this.#digests.set(id, digest)
-  }
-
-  /** It was refused, unless one with this id lives. */
-  forgets(id: string): void {
-    if (this.live.get(id) === undefined) this.#digests.delete(id)
   }
 
   async handle(id: string): Promise<LocalHandle | undefined> {
@@ -216,7 +211,7 @@ export class ServedQueue {
     await this.executor.flushed?.()
   }
 
-  /** The answer that is kept of a request that has completed, and its digest; a store's executor knows it itself. */
+  /** The answer that is kept of a request that has completed; a store's executor knows it itself. */
   answerTo(id: string): Ended | undefined {
     if (this.hasStore || this.live.get(id) !== undefined) return undefined
     const ended = this.#ends.find(id)
