@@ -13,7 +13,7 @@ import { identityOf, MAX_NODES } from './identity.ts'
 import { gone, HttpProblem, ofRun, ofSubmission } from './problem.ts'
 import type { ServedQueue } from './served-queue.ts'
 import { settled } from './settled.ts'
-import { parsed, type SubmitOptions, submitOptions } from './shapes.ts'
+import { parsed, parsedJson, type SubmitOptions, submitOptions } from './shapes.ts'
 
 /** What is needed of the service. */
 export interface SubmitParts {
@@ -144,15 +144,8 @@ function optionsOf(exchange: Exchange): SubmitOptions {
   const header = exchange.header('triage-options')
   if (header === undefined) return {}
   if (header.length > MAX_OPTIONS_BYTES) throw new HttpProblem(431, 'HEADER_TOO_LARGE')
-  let value: unknown
-  try {
-    value = JSON.parse(header)
-  } catch {
-    throw new HttpProblem(400, 'INVALID', undefined, {
-      issues: [{ in: 'header.triage-options', message: 'expected JSON' }],
-    })
-  }
-  return parsed(submitOptions, value, 'header.triage-options')
+  const where = 'header.triage-options'
+  return parsed(submitOptions, parsedJson(header, where), where)
 }
 
 /**
