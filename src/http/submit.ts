@@ -37,10 +37,11 @@ const MAX_OPTIONS_BYTES = 8_192
 /** What can stand in a path, in a log line and in a header, and in no other way than it is. */
 const keyPattern = /^[\x21-\x7e]{1,200}$/
 
-/** The key of a client, as it stands in `Idempotency-Key`: with or without quotes. */
+/** The key of a client, as it stands in `Idempotency-Key`: as it is, or as a string of RFC 8941. */
 function keyOf(header: string | undefined): string | undefined {
   if (header === undefined) return undefined
-  const key = /^"(.*)"$/.exec(header.trim())?.[1] ?? header.trim()
+  const quoted = /^"(.*)"$/.exec(header.trim())?.[1]
+  const key = quoted?.replaceAll(/\\(["\\])/g, '$1') ?? header.trim()
   if (keyPattern.test(key)) return key
   throw new HttpProblem(400, 'INVALID', undefined, {
     issues: [
