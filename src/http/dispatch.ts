@@ -14,7 +14,7 @@ import { answerOf, HttpProblem } from './problem.ts'
 import type { Call, Route } from './route.ts'
 import { queryOf, type Router, targetOf } from './router.ts'
 import type { Service } from './service.ts'
-import { parsed } from './shapes.ts'
+import { parsed, parsedJson } from './shapes.ts'
 
 export interface DispatchParts {
   readonly service: Service
@@ -160,13 +160,7 @@ export class Dispatch {
     const { maxBodyBytes, bodyTimeoutMs } = this.#parts.service.settings
     const text = await exchange.text(maxBodyBytes, bodyTimeoutMs)
     if (body === undefined) return undefined
-    let value: unknown
-    try {
-      value = JSON.parse(text)
-    } catch {
-      throw new HttpProblem(400, 'INVALID', undefined, { issues: [{ in: 'body', message: 'expected JSON' }] })
-    }
-    return parsed(body, value, 'body')
+    return parsed(body, parsedJson(text, 'body'), 'body')
   }
 
   #tell(exchange: Exchange, progress: Progress, status: number, ms: number, traceId: string | undefined): void {

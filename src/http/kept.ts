@@ -8,6 +8,7 @@ import type { ReadableStore, StoredState, StoredView } from '../core/store.ts'
 import { keptLineOf } from '../core/watch/request-view.ts'
 import type { RequestView } from '../index.ts'
 import type { ServedExecutor } from './executor-like.ts'
+import type { Identities } from './identity.ts'
 import { type EndedState, errorViewOf, type RecentEnds } from './recent-ends.ts'
 import { endOf, type ViewOptions } from './view.ts'
 
@@ -50,11 +51,13 @@ export class KeptHere implements Kept {
   readonly #queue: string
   readonly #executor: ServedExecutor
   readonly #ends: RecentEnds
+  readonly #identities: Identities
 
-  constructor(queue: string, executor: ServedExecutor, ends: RecentEnds) {
+  constructor(queue: string, executor: ServedExecutor, ends: RecentEnds, identities: Identities) {
     this.#queue = queue
     this.#executor = executor
     this.#ends = ends
+    this.#identities = identities
   }
 
   async view(id: string, options: ViewOptions): Promise<RequestView | undefined> {
@@ -83,11 +86,14 @@ export class KeptHere implements Kept {
     return this.#ends.find(id)?.request
   }
 
-  async requeue(id: string): Promise<Change> {
+  async requeue(id: string, generation: number): Promise<Change> {
     const ended = this.#ends.find(id)
     if (ended?.state !== 'dead') return 'not-dead'
-    const { priority, request, metadata, options } = ended
-    const again = { ...options, id, priority, metadata, onDuplicate: 'reject' as const }
+    if (ended.generation !== generation) return 'stale'
+    const { priority, request, metadata, options, identity } = ended
+    const { kind } = identity
+    const again = { ...options, ...(kind && { kind }), id, priority, metadata, onDuplicate: 'reject' as const }
+    const decided = this.#identities.comes(id, request, identity)
     // Taken out first: whoever asks at the same time finds none. It comes back if it is refused.
     this.#ends.delete(id)
     try {
@@ -95,12 +101,16 @@ export class KeptHere implements Kept {
     } catch (error) {
       this.#ends.add(ended)
       throw error
+    } finally {
+      decided()
     }
     return 'done'
   }
 
-  async discard(id: string): Promise<Change> {
-    if (this.#ends.find(id)?.state !== 'dead') return 'not-dead'
+  async discard(id: string, generation: number | undefined): Promise<Change> {
+    const ended = this.#ends.find(id)
+    if (ended?.state !== 'dead') return 'not-dead'
+    if (generation !== undefined && ended.generation !== generation) return 'stale'
     this.#ends.delete(id)
     return 'done'
   }

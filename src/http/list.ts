@@ -37,7 +37,7 @@ export async function listed(call: Call): Promise<Answer> {
   if (place.in === 'live' && live.size > 0 && query.error === undefined) {
     const before = place.from === undefined ? Number.MAX_SAFE_INTEGER : Number(place.from)
     const page = queue.live.list({ ...asked, states: live, before, limit })
-    for (const each of page.found) requests.push(await liveLine(queue, each))
+    requests.push(...(await liveLines(queue, page.found)))
     if (page.next !== undefined) next = { in: 'live', from: `${page.next}` }
   }
   if (next === undefined && ended.size > 0) {
@@ -62,8 +62,7 @@ async function nextOnes(queue: ServedQueue, { state, cursor, priority, id }: Que
     after: nextPlaceOf(cursor),
     limit,
   })
-  const requests: RequestView[] = []
-  for (const each of page.found) requests.push(await liveLine(queue, each))
+  const requests = await liveLines(queue, page.found)
   const { next } = page
   const encoded = next === undefined ? null : Buffer.from(`next:${next.tier}.${next.generation}`).toString('base64url')
   return json(200, { requests, counts: await countsOf(queue), cursor: encoded })
@@ -92,9 +91,10 @@ async function heldBack(queue: ServedQueue, { priority, id }: Query, limit: numb
     if ((priority !== undefined && each.priority !== priority) || (id !== undefined && !each.id.startsWith(id)))
       continue
     const live = queue.live.get(each.id)
-    if (live === undefined) continue
+    const generation = live && (await queue.generationOf(live.id))
+    if (live === undefined || generation === undefined) continue
     const startAt = each.delayMs === 0 ? undefined : new Date(live.submittedAt + each.delayMs).toISOString()
-    requests.push({ ...lineOf(name, live), state: 'held', priority: each.priority, startAt })
+    requests.push({ ...lineOf(name, live), generation, state: 'held', priority: each.priority, startAt })
   }
   const isIncomplete = waiting > MAX_SEARCHED || requests.length >= limit
   return json(200, { requests, counts: await countsOf(queue), cursor: null, ...(isIncomplete && { incomplete: true }) })
@@ -104,14 +104,26 @@ function badQuery(where: string, message: string): HttpProblem {
   return new HttpProblem(400, 'INVALID', undefined, { issues: [{ in: where, message }] })
 }
 
-/** With its place, which is counted, not looked for. */
-async function liveLine(queue: ServedQueue, live: Live): Promise<RequestView> {
-  const handle = await queue.handle(live.id)
-  if (handle === undefined) return lineOf(queue.name, live)
+async function liveLines(queue: ServedQueue, found: readonly Live[]): Promise<RequestView[]> {
+  const lines: RequestView[] = []
+  for (const live of found) {
+    const line = await liveLine(queue, live)
+    if (line !== undefined) lines.push(line)
+  }
+  return lines
+}
+
+/** With its place, which is counted, not looked for. Undefined: its record is that of one that lives no more. */
+async function liveLine(queue: ServedQueue, live: Live): Promise<RequestView | undefined> {
+  // Both are asked before either answers, and so about the same life.
+  const [handle, generation] = await Promise.all([queue.handle(live.id), queue.generationOf(live.id)])
+  if (generation === undefined) return undefined
+  const line = { ...lineOf(queue.name, live), generation }
+  if (handle === undefined) return line
   const position = await handle.position()
   const { fraction } = handle.progress ?? {}
   return {
-    ...lineOf(queue.name, live),
+    ...line,
     state: handle.state,
     priority: handle.priority ?? live.priority,
     ...(position !== undefined && { position, estimateMs: await queue.estimate(position) }),

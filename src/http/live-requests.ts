@@ -6,6 +6,7 @@
  * holes goes. What runs or backs off is bounded by slots and by `maxRetrying`, and is sorted when it is asked for.
  */
 import { type Priority, priorities } from '../core/priority.ts'
+import type { Identity } from './identity.ts'
 
 /** One that lives, as far as events say it. */
 export interface Live {
@@ -19,6 +20,7 @@ export interface Live {
   startedAt: number | undefined
   waitMs: number | undefined
   attempts: number
+  readonly identity: Identity
 }
 
 const CHUNK = 512

@@ -3,6 +3,7 @@
  */
 import type { Priority } from '../core/priority.ts'
 import type { ErrorView } from '../index.ts'
+import type { Identity } from './identity.ts'
 
 export const endedStates = ['completed', 'dead', 'expired', 'cancelled', 'shed'] as const
 
@@ -26,8 +27,7 @@ export interface Ended {
   readonly request: unknown
   readonly metadata: unknown
   readonly options: object | undefined
-  /** What tells whether a later request with its id is the same. */
-  readonly digest: string | undefined
+  readonly identity: Identity
 }
 
 export interface EndedQuery {

@@ -3,12 +3,13 @@
  */
 import { ResultLostError } from '../core/remote-errors.ts'
 import { isAtLeast, ownerOf } from './access.ts'
+import { requireDone } from './changes.ts'
 import { type Answer, json, preferenceOf } from './exchange.ts'
 import type { Change } from './kept.ts'
 import { listed } from './list.ts'
 import { HttpProblem } from './problem.ts'
 import { type Call, generationOf, queueOf, type Route } from './route.ts'
-import { requireDone, type ServedQueue } from './served-queue.ts'
+import type { ServedQueue } from './served-queue.ts'
 import { settled } from './settled.ts'
 import {
   anyBody,
@@ -113,7 +114,7 @@ export const requestRoutes: readonly Route[] = [
     action: 'priority',
     handle: async (call) => {
       const { queue, id } = await found(call)
-      requireDone(await queue.setPriority(id, (call.body as { priority: 'low' }).priority, generationOf(call)))
+      requireDone(await queue.changes.setPriority(id, (call.body as { priority: 'low' }).priority, generationOf(call)))
       return after(call, queue, id)
     },
   },
@@ -131,7 +132,7 @@ export const requestRoutes: readonly Route[] = [
       const { queue, id } = await found(call)
       const isAdmin = isAtLeast(call.principal.level, 'admin')
       if (!isAdmin || (await queue.stateOf(id)) !== 'dead') return cancel(call)
-      requireDone(await queue.discard(id, generationOf(call)))
+      requireDone(await queue.changes.discard(id, generationOf(call)))
       await queue.flushed()
       return json(200, { id, queue: queue.name, deleted: true })
     },
@@ -162,7 +163,7 @@ export const requestRoutes: readonly Route[] = [
       const { queue, id } = await found(call)
       const generation = generationOf(call)
       if (generation === undefined) throw new HttpProblem(428, 'MATCH_REQUIRED')
-      requireDone(await queue.requeue(id, generation))
+      requireDone(await queue.changes.requeue(id, generation))
       return after(call, queue, id)
     },
   },
@@ -212,7 +213,7 @@ async function found(call: Call): Promise<{ readonly queue: ServedQueue; readonl
 
 async function cancel(call: Call): Promise<Answer> {
   const { queue, id } = await found(call)
-  requireDone(await queue.cancel(id, generationOf(call)))
+  requireDone(await queue.changes.cancel(id, generationOf(call)))
   return after(call, queue, id)
 }
 
@@ -279,10 +280,11 @@ async function bulk(call: Call): Promise<Answer> {
   for (const { id, generation } of requests) {
     let change: Change | 'refused'
     try {
-      if (action === 'cancel') change = await queue.cancel(id, generation, dryRun)
-      else if (action === 'priority') change = await queue.setPriority(id, priority as 'low', generation, dryRun)
-      else if (action === 'requeue') change = await queue.requeue(id, generation, dryRun)
-      else change = await queue.discard(id, generation, dryRun)
+      if (action === 'cancel') change = await queue.changes.cancel(id, generation, dryRun)
+      else if (action === 'priority')
+        change = await queue.changes.setPriority(id, priority as 'low', generation, dryRun)
+      else if (action === 'requeue') change = await queue.changes.requeue(id, generation, dryRun)
+      else change = await queue.changes.discard(id, generation, dryRun)
     } catch {
       // It was refused as any other request might be: for load, or since the executor is closed.
       change = 'refused'

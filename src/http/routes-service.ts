@@ -96,7 +96,10 @@ export const serviceRoutes: readonly Route[] = [
     level: 'none',
     tag: 'service',
     summary: 'Shall it be sent requests?',
-    answers: { 200: 'Yes.', 503: 'A queue is paused, stuck or about to close, or the service is.' },
+    answers: {
+      200: 'Yes.',
+      503: 'A queue is paused, stuck or about to close, or the service is: `reasons` says which, in words of `health()`.',
+    },
     handle: (call) => health(call, 'ready'),
   },
   {
@@ -160,10 +163,13 @@ function pathOf({ service }: Call): string {
   return service.settings.basePath || '/'
 }
 
-/** What it says needs no level, so it says no more than it must. */
+/** What it says needs no level, so it says no more than it must: the words of `health()`, and of which queue no name. */
 function health({ service }: Call, what: 'live' | 'ready'): Answer {
   const queues = [...service.queues.values()].map(({ executor }) => executor.health?.())
   const isWell = queues.every((queue) => queue === undefined || queue[what])
-  const isOpen = what === 'live' || !service.closing.aborted
-  return json(isWell && isOpen ? 200 : 503, { [what]: isWell && isOpen })
+  if (what === 'live') return json(isWell ? 200 : 503, { live: isWell })
+  const reasons = new Set(queues.flatMap((queue) => queue?.reasons ?? []))
+  if (service.closing.aborted) reasons.add('closing')
+  const ready = isWell && !service.closing.aborted
+  return json(ready ? 200 : 503, ready ? { ready } : { ready, reasons: [...reasons] })
 }

@@ -4,10 +4,11 @@
  * It hears the executor's events, and keeps of them what it needs to answer without walking through what waits. What an executor can
  * answer itself (`find`, `flushed`) it is asked.
  */
-import type { Priority } from '../core/priority.ts'
-import type { ExecutorEvent, ExecutorEvents, ExecutorStatus, HandleLike, Listener } from '../index.ts'
+import type { ExecutorEvent, ExecutorEvents, ExecutorStatus, Listener, RequestEvent } from '../index.ts'
+import { Changes } from './changes.ts'
 import type { LocalHandle, ServedExecutor } from './executor-like.ts'
-import { type Change, type Kept, KeptHere, KeptInStore, storeOf } from './kept.ts'
+import { Identities, type Identity, unknownIdentity } from './identity.ts'
+import { type Kept, KeptHere, KeptInStore, storeOf } from './kept.ts'
 import { type Live, LiveRequests } from './live-requests.ts'
 import { HttpProblem } from './problem.ts'
 import { type Ended, type Keep, RecentEnds } from './recent-ends.ts'
@@ -25,15 +26,18 @@ export class ServedQueue {
   readonly executor: ServedExecutor
   readonly live = new LiveRequests()
   readonly kept: Kept
+  readonly changes: Changes
   readonly refusals = new Refusals()
   readonly failedAttempts = new FailedAttempts()
   /** What has ended is in a store, which knows each generation and each answer. */
   readonly hasStore: boolean
   readonly #ends: RecentEnds
   readonly #exposesErrors: boolean
-  /** What tells whether a request with a key is the same as the one that had it before. */
-  readonly #digests = new Map<string, string>()
+  /** Of those that are submitted just now. */
+  readonly identities = new Identities()
   #generation = 0
+  /** The numbers of those that are not admitted yet. */
+  readonly #blocked = new Map<string, number>()
   /** From the executor's clock to that of the wall, in ms: each event says what the time is. */
   #wallOffset: number | undefined
   /** What runs in slots that are stuck, although it has ended for its caller. */
@@ -48,12 +52,17 @@ export class ServedQueue {
     this.#ends = new RecentEnds(keep)
     const store = storeOf(executor)
     this.hasStore = store !== undefined
-    this.kept = store === undefined ? new KeptHere(name, executor, this.#ends) : new KeptInStore(name, executor, store)
+    this.kept =
+      store === undefined
+        ? new KeptHere(name, executor, this.#ends, this.identities)
+        : new KeptInStore(name, executor, store)
+    this.changes = new Changes(this)
     const ended = (state: Ended['state']) => (event: AnyEnd) => this.#ended(state, event)
     this.#listeners = {
       queued: (event: ExecutorEvents['queued']) => this.#queued(event),
       started: (event: ExecutorEvents['started']) => this.#started(event),
-      rejected: (event: ExecutorEvents['rejected']) => this.refusals.add(event),
+      blocked: ({ id }: ExecutorEvents['blocked']) => this.#blocked.set(id, ++this.#generation),
+      rejected: (event: ExecutorEvents['rejected']) => this.#rejected(event),
       retrying: (event: ExecutorEvents['retrying']) => {
         const live = this.live.becomes(event.id, 'retrying')
         this.failedAttempts.add(event, live?.startedAt)
@@ -67,7 +76,7 @@ export class ServedQueue {
       parked: ({ id }: ExecutorEvents['parked']) => this.live.delete(id),
     }
     // What was there before.
-    for (const { id, priority, waitMs } of executor.waiting?.() ?? []) this.#add(id, priority, Date.now() - waitMs)
+    for (const each of executor.waiting?.() ?? []) this.#add(each, Date.now() - each.waitMs)
     for (const [event, listener] of this.#entries()) executor.on(event, listener)
   }
 
@@ -80,29 +89,40 @@ export class ServedQueue {
     for (const [event, listener] of this.#entries()) this.executor.off(event, listener)
   }
 
-  #queued({ id, priority }: ExecutorEvents['queued']): void {
-    this.failedAttempts.forget(id)
-    this.#add(id, priority, Date.now())
+  #queued(event: ExecutorEvents['queued']): void {
+    this.failedAttempts.forget(event.id)
+    this.#add(event, Date.now())
   }
 
-  #add(id: string, priority: Priority, submittedAt: number): void {
-    const generation = ++this.#generation
+  #rejected(event: ExecutorEvents['rejected']): void {
+    const { id } = event
+    this.refusals.add(event)
+    // It was another one with this id, if it is still there.
+    if (id !== undefined && this.#blocked.has(id) && this.executor.get(id) === undefined) this.#blocked.delete(id)
+  }
+
+  #add({ id, priority, request }: Pick<RequestEvent, 'id' | 'priority' | 'request'>, submittedAt: number): void {
+    const generation = this.#blocked.get(id) ?? ++this.#generation
+    this.#blocked.delete(id)
     const live: Live = {
       ...{ id, generation, priority, state: 'waiting', submittedAt },
-      ...{ startedAt: undefined, waitMs: undefined, attempts: 0 },
+      ...{ startedAt: undefined, waitMs: undefined, attempts: 0, identity: this.#identityOf(id, request) },
     }
     this.live.add(live)
   }
 
+  /** A store compares itself. */
+  #identityOf(id: string, request: unknown): Identity {
+    return this.hasStore ? unknownIdentity : this.identities.of(id, request)
+  }
+
   #isStuck({ slot, id, priority, runMs }: ExecutorEvents['stuck']): void {
     const startedAt = Date.now() - runMs
-    const {
-      generation = 0,
-      submittedAt = startedAt,
-      waitMs,
-      attempts = 0,
-    } = this.live.get(id) ?? this.#ends.find(id) ?? {}
-    this.#stuck.set(slot, { id, generation, priority, state: 'running', submittedAt, startedAt, waitMs, attempts })
+    const known = this.live.get(id) ?? this.#ends.find(id)
+    const { generation = 0, submittedAt = startedAt, waitMs, attempts = 0, identity = unknownIdentity } = known ?? {}
+    this.#stuck.set(slot, {
+      ...{ id, generation, priority, state: 'running', submittedAt, startedAt, waitMs, attempts, identity },
+    })
   }
 
   /** What runs in this slot, as far as it is known. */
@@ -136,28 +156,28 @@ export class ServedQueue {
       ExecutorEvents['failed'] & ExecutorEvents['completed']
     >
     const isDead = state === 'dead'
-    const digest = this.#digests.get(id)
-    this.#digests.delete(id)
+    const identity = live?.identity ?? this.#identityOf(id, request)
     this.#ends.add({
       ...{ id, priority, state, generation: live?.generation ?? ++this.#generation },
       ...{ submittedAt: live?.submittedAt ?? Date.now(), startedAt: live?.startedAt, endedAt: Date.now() },
-      ...{ waitMs: waitMs ?? live?.waitMs, runMs, attempts: attempts ?? live?.attempts ?? 0, result, error, digest },
+      ...{ waitMs: waitMs ?? live?.waitMs, runMs, attempts: attempts ?? live?.attempts ?? 0, result, error, identity },
       ...{ request: isDead ? request : undefined, metadata: isDead ? metadata : undefined, options },
     })
   }
 
-  /** The digest of the request that is about to have this id. */
-  expects(id: string, digest: string): void {
-    if (this.live.get(id) === undefined) this.#digests.set(id, digest)
-  }
-
-  /** It was refused, unless one with this id lives. */
-  forgets(id: string): void {
-    if (this.live.get(id) === undefined) this.#digests.delete(id)
-  }
-
   async handle(id: string): Promise<LocalHandle | undefined> {
     return (await this.executor.get(id)) as LocalHandle | undefined
+  }
+
+  /** Of the life that is here, as all see it: a store has numbers of its own. Without one that lives, of the last one. */
+  async generationOf(id: string): Promise<number | undefined> {
+    if (this.hasStore) return (await this.executor.find?.(id))?.generation
+    return this.numberOf(id) ?? (await this.kept.view(id, bare))?.generation
+  }
+
+  /** Without a store: of one that lives, admitted or not. */
+  numberOf(id: string): number | undefined {
+    return this.live.get(id)?.generation ?? this.#blocked.get(id)
   }
 
   /** How it stands. What the matter is with a store names its file: that is not told. */
@@ -191,7 +211,7 @@ export class ServedQueue {
     await this.executor.flushed?.()
   }
 
-  /** The answer that is kept of a request that has completed, and its digest; a store's executor knows it itself. */
+  /** The answer that is kept of a request that has completed; a store's executor knows it itself. */
   answerTo(id: string): Ended | undefined {
     if (this.hasStore || this.live.get(id) !== undefined) return undefined
     const ended = this.#ends.find(id)
@@ -204,71 +224,10 @@ export class ServedQueue {
     return handle?.state ?? (await this.kept.view(id, bare))?.state
   }
 
-  /** Which life of it is here? */
-  async #generationOf(id: string): Promise<number | undefined> {
-    if (!this.hasStore) {
-      const here = this.live.get(id)?.generation ?? this.#ends.find(id)?.generation
-      if (here !== undefined) return here
-    }
-    return (await this.kept.view(id, bare))?.generation
-  }
-
-  /** What stands in the way of a change, if anything does. */
-  async #barred(id: string, generation: number | undefined): Promise<Change | undefined> {
-    if (generation === undefined) return (await this.stateOf(id)) === undefined ? 'missing' : undefined
-    const here = await this.#generationOf(id)
-    if (here === undefined) return 'missing'
-    return here === generation ? undefined : 'stale'
-  }
-
-  async cancel(id: string, generation: number | undefined, isDryRun = false): Promise<Change> {
-    const barred = await this.#barred(id, generation)
-    if (barred !== undefined) return barred
-    if (isDryRun) return (await this.executor.get(id)) === undefined ? 'ended' : 'done'
-    return (await this.executor.cancel(id)) ? 'done' : 'ended'
-  }
-
-  async setPriority(id: string, priority: Priority, generation: number | undefined, isDryRun = false): Promise<Change> {
-    const barred = await this.#barred(id, generation)
-    if (barred !== undefined) return barred
-    const handle: HandleLike | undefined = await this.executor.get(id)
-    if (handle === undefined) return 'ended'
-    if (isDryRun) return handle.state === 'running' ? 'not-waiting' : 'done'
-    if (!(await handle.setPriority(priority))) return 'not-waiting'
-    this.live.moves(id, priority)
-    return 'done'
-  }
-
-  /** A dead letter, once more. */
-  async requeue(id: string, generation: number, isDryRun = false): Promise<Change> {
-    return (await this.#barredDead(id, generation)) ?? (isDryRun ? 'done' : this.kept.requeue(id, generation))
-  }
-
-  /** Forgets a dead letter. */
-  async discard(id: string, generation: number | undefined, isDryRun = false): Promise<Change> {
-    return (await this.#barredDead(id, generation)) ?? (isDryRun ? 'done' : this.kept.discard(id, generation))
-  }
-
-  async #barredDead(id: string, generation: number | undefined): Promise<Change | undefined> {
-    const barred = await this.#barred(id, generation)
-    if (barred !== undefined) return barred
-    return (await this.stateOf(id)) === 'dead' ? undefined : 'not-dead'
-  }
-
   async setConcurrency(concurrency: number): Promise<void> {
     const { executor } = this
     if (executor.setConcurrency !== undefined) await executor.setConcurrency(concurrency)
     else if (executor.concurrency !== undefined) executor.concurrency = concurrency
     else throw new HttpProblem(404, 'NOT_OFFERED')
   }
-}
-
-/** @throws {HttpProblem} for all that was not done */
-export function requireDone(change: Change): void {
-  if (change === 'missing') throw new HttpProblem(404, 'NOT_FOUND')
-  if (change === 'stale') throw new HttpProblem(412, 'STALE')
-  if (change === 'ended') throw new HttpProblem(409, 'ENDED')
-  if (change === 'not-waiting') throw new HttpProblem(409, 'NOT_WAITING')
-  if (change === 'not-dead') throw new HttpProblem(409, 'NOT_DEAD')
-  if (change === 'not-offered') throw new HttpProblem(404, 'NOT_OFFERED')
 }

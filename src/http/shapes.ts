@@ -85,6 +85,42 @@ export const bulkBody = z.strictObject({
 
 export type BulkBody = z.infer<typeof bulkBody>
 
+/** Deeper than any request by design, and far from where what reads and writes JSON runs out of stack. A store takes no more, either. */
+const MAX_LEVELS = 500
+
+/** @throws {HttpProblem} 400 for what is no JSON, and for what is nested too deeply */
+export function parsedJson(text: string, where: string): unknown {
+  if (isTooDeep(text)) throw invalid(where, `expected at most ${MAX_LEVELS} levels`)
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw invalid(where, 'expected JSON')
+  }
+}
+
+function isTooDeep(text: string): boolean {
+  let levels = 0
+  for (let at = 0; at < text.length; at++) {
+    const letter = text[at]
+    if (letter === '"') at = endOfString(text, at)
+    else if (letter === ']' || letter === '}') levels--
+    else if ((letter === '[' || letter === '{') && ++levels > MAX_LEVELS) return true
+  }
+  return false
+}
+
+function endOfString(text: string, from: number): number {
+  for (let at = from + 1; at < text.length; at++) {
+    if (text[at] === '\\') at++
+    else if (text[at] === '"') return at
+  }
+  return text.length
+}
+
+function invalid(where: string, message: string): HttpProblem {
+  return new HttpProblem(400, 'INVALID', undefined, { issues: [{ in: where, message }] })
+}
+
 /** @throws {HttpProblem} 400 with what does not fit, and where */
 export function parsed<S extends Shape>(shape: S, value: unknown, where: string): z.output<S> {
   const result = z.safeParse(shape, value)

@@ -13,7 +13,7 @@ async function liveOf(queue: ServedQueue, handle: LocalHandle, { seesAll }: View
   const position = await handle.position()
   const { fraction, message } = handle.progress ?? {}
   return {
-    ...(live === undefined ? bare(queue.name, handle) : lineOf(queue.name, live)),
+    ...(live === undefined ? notAdmitted(queue, handle) : lineOf(queue.name, live)),
     state: handle.state,
     priority: handle.priority ?? live?.priority ?? 'normal',
     ...(position !== undefined && { position, estimateMs: await queue.estimate(position) }),
@@ -22,9 +22,9 @@ async function liveOf(queue: ServedQueue, handle: LocalHandle, { seesAll }: View
   }
 }
 
-function bare(queue: string, { id, state, priority = 'normal' }: LocalHandle): RequestView {
+function notAdmitted(queue: ServedQueue, { id, state, priority = 'normal' }: LocalHandle): RequestView {
   const submittedAt = new Date().toISOString()
-  return { id, queue, state, priority, generation: 0, attempts: 0, submittedAt }
+  return { id, queue: queue.name, state, priority, generation: queue.numberOf(id) ?? 0, attempts: 0, submittedAt }
 }
 
 /** A request by its id, as one may see it. */

@@ -2,18 +2,18 @@
  * How does a request come in by HTTP? Its options are read from headers, its id is its client's key with the client's name in front,
  * and it is answered when it was admitted, or with its result.
  */
-import { hash } from 'node:crypto'
-import { DuplicateRequestError } from '../core/errors.ts'
+import { DuplicateRequestError, OptionsError } from '../core/errors.ts'
 import type { Priority } from '../core/priority.ts'
 import { ResultLostError } from '../core/remote-errors.ts'
-import type { HandleLike } from '../index.ts'
+import type { EffectiveOptions, HandleLike } from '../index.ts'
 import { deadlineFrom, priorityFrom } from '../web/headers.ts'
 import type { Principal } from './access.ts'
 import { type Answer, type Exchange, json, preferenceOf } from './exchange.ts'
+import { identityOf, MAX_NODES } from './identity.ts'
 import { gone, HttpProblem, ofRun, ofSubmission } from './problem.ts'
 import type { ServedQueue } from './served-queue.ts'
 import { settled } from './settled.ts'
-import { parsed, type SubmitOptions, submitOptions } from './shapes.ts'
+import { parsed, parsedJson, type SubmitOptions, submitOptions } from './shapes.ts'
 
 /** What is needed of the service. */
 export interface SubmitParts {
@@ -37,10 +37,11 @@ const MAX_OPTIONS_BYTES = 8_192
 /** What can stand in a path, in a log line and in a header, and in no other way than it is. */
 const keyPattern = /^[\x21-\x7e]{1,200}$/
 
-/** The key of a client, as it stands in `Idempotency-Key`: with or without quotes. */
+/** The key of a client, as it stands in `Idempotency-Key`: as it is, or as a string of RFC 8941. */
 function keyOf(header: string | undefined): string | undefined {
   if (header === undefined) return undefined
-  const key = /^"(.*)"$/.exec(header.trim())?.[1] ?? header.trim()
+  const quoted = /^"(.*)"$/.exec(header.trim())?.[1]
+  const key = quoted?.replaceAll(/\\(["\\])/g, '$1') ?? header.trim()
   if (keyPattern.test(key)) return key
   throw new HttpProblem(400, 'INVALID', undefined, {
     issues: [
@@ -50,17 +51,18 @@ function keyOf(header: string | undefined): string | undefined {
 }
 
 export async function submit(parts: SubmitParts): Promise<Answer> {
-  const { exchange, principal, queue, request, maxWaitMs } = parts
+  const { exchange, principal, queue, maxWaitMs } = parts
   const key = parts.key ?? keyOf(exchange.header('idempotency-key'))
   const id = `${principal.name}~${key ?? crypto.randomUUID()}`
   const { waitMs, isAsync } = preferenceOf(exchange.header('prefer'), maxWaitMs)
-  const known = key === undefined ? undefined : knownAnswer(queue, id, request)
+  const options = await optionsFor(parts, id)
+  const known = key === undefined ? undefined : knownAnswer(parts, options)
   if (known !== undefined) {
     const headers = located(parts, id)
     if (waitMs !== undefined) return told(known.result, headers)
     return json(202, { id, queue: queue.name, state: 'completed' }, headers)
   }
-  const handle = await admitted(parts, id, key !== undefined)
+  const handle = await admitted(parts, options, key !== undefined)
   // What this connection alone waits for is not worked on when it has gone.
   const isOurs = key === undefined && !isAsync
   const headers = located(parts, id)
@@ -75,16 +77,23 @@ export async function submit(parts: SubmitParts): Promise<Answer> {
   return end.as === 'completed' ? told(end.value, applied) : accepted(parts, handle, applied)
 }
 
-async function admitted(parts: SubmitParts, id: string, isKey: boolean): Promise<HandleLike> {
-  const { exchange, queue, request } = parts
+/** As its executor is given them. */
+interface GivenOptions extends Omit<SubmitOptions, 'after' | 'startAt'> {
+  readonly id: string
+  readonly priority: Priority
+  readonly startAt?: Date
+  readonly after?: readonly HandleLike[]
+}
+
+/** @throws what is answered, when there is something wrong with them */
+async function optionsFor(parts: SubmitParts, id: string): Promise<GivenOptions> {
+  const { exchange } = parts
   const headers = { get: (name: string) => exchange.header(name) ?? null }
-  const options = optionsOf(exchange)
-  const { after, startAt, metadata, ...rest } = options
-  if (isKey) queue.expects(id, digestOf(request))
+  const { after, startAt, metadata, ...rest } = optionsOf(exchange)
   try {
     const handles = after === undefined ? [] : await Promise.all(after.map((each) => before(parts, each)))
-    const timeoutMs = deadlineFrom(headers, { maxMs: parts.maxDeadlineMs }) ?? options.timeoutMs
-    const given = {
+    const timeoutMs = deadlineFrom(headers, { maxMs: parts.maxDeadlineMs }) ?? rest.timeoutMs
+    return {
       ...rest,
       id,
       priority: parts.priorityOf(priorityFrom(headers)),
@@ -93,11 +102,27 @@ async function admitted(parts: SubmitParts, id: string, isKey: boolean): Promise
       ...(startAt !== undefined && { startAt: new Date(startAt) }),
       ...(handles.length > 0 && { after: handles.filter((handle) => handle !== undefined) }),
     }
-    return await queue.executor.submit(request as never, given as never)
   } catch (error) {
-    if (isKey) queue.forgets(id)
-    throw error instanceof HttpProblem ? error : ofSubmission(error)
+    throw refusal(error)
   }
+}
+
+async function admitted({ queue, request }: SubmitParts, options: GivenOptions, isKey: boolean): Promise<HandleLike> {
+  const { id, kind } = options
+  const decided = queue.hasStore
+    ? undefined
+    : queue.identities.comes(id, request, identityOf(request, kind, isKey ? undefined : MAX_NODES))
+  try {
+    return await queue.executor.submit(request as never, options as never)
+  } catch (error) {
+    throw refusal(error)
+  } finally {
+    decided?.()
+  }
+}
+
+function refusal(error: unknown): unknown {
+  return error instanceof HttpProblem ? error : ofSubmission(error)
 }
 
 /** One that it is to come after: one's own, by its key or its id. */
@@ -120,40 +145,38 @@ function optionsOf(exchange: Exchange): SubmitOptions {
   const header = exchange.header('triage-options')
   if (header === undefined) return {}
   if (header.length > MAX_OPTIONS_BYTES) throw new HttpProblem(431, 'HEADER_TOO_LARGE')
-  let value: unknown
-  try {
-    value = JSON.parse(header)
-  } catch {
-    throw new HttpProblem(400, 'INVALID', undefined, {
-      issues: [{ in: 'header.triage-options', message: 'expected JSON' }],
-    })
-  }
-  return parsed(submitOptions, value, 'header.triage-options')
+  const where = 'header.triage-options'
+  return parsed(submitOptions, parsedJson(header, where), where)
 }
 
 /**
- * The answer that is kept of a request with this key. A failure is not answered once more: it is tried again.
- * @throws {DuplicateRequestError} for another request with the same key
+ * The answer that is kept of a request with this key. A failure is not answered once more: it is tried again. What is wrong with the
+ * options is said as if there were none.
+ * @throws {DuplicateRequestError} for another request with the same key, and when an answer is no answer to it
  */
-function knownAnswer(queue: ServedQueue, id: string, request: unknown): { readonly result: unknown } | undefined {
+function knownAnswer(
+  { queue, request }: SubmitParts,
+  { id, kind, cost = 1, onDuplicate, priority }: GivenOptions,
+): { readonly result: unknown } | undefined {
   const ended = queue.answerTo(id)
   if (ended === undefined) return undefined
-  if (ended.digest !== undefined && ended.digest !== digestOf(request)) {
-    throw new DuplicateRequestError({ queue: queue.name, requestId: id, priority: ended.priority }, 'payload', true)
+  const settings = (queue.executor.settings ?? {}) as Partial<EffectiveOptions>
+  const { kinds, limit, concurrency = cost } = settings
+  if (kind !== undefined && kinds !== undefined && !Object.hasOwn(kinds, kind)) {
+    throw refusal(new OptionsError('kind', 'one that there is', kind))
   }
+  if (limit === undefined && cost > concurrency) {
+    throw refusal(new OptionsError('cost', `at most ${concurrency}, the slots that it can have`, cost))
+  }
+  const how = onDuplicate ?? settings.onDuplicate ?? 'join'
+  const { digest } = ended.identity
+  const isSame = digest !== undefined && digest === identityOf(request, kind).digest
+  const subject = { queue: queue.name, requestId: id, priority }
+  if (isSame ? ended.identity.kind !== kind : how !== 'join-by-id') {
+    throw new DuplicateRequestError(subject, 'payload', true)
+  }
+  if (how === 'reject') throw new DuplicateRequestError(subject, 'completed')
   return ended
-}
-
-function digestOf(request: unknown): string {
-  return hash('sha256', JSON.stringify(sorted(request)), 'base64')
-}
-
-/** The same object, however its members stand. */
-function sorted(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null) return value
-  if (Array.isArray(value)) return value.map(sorted)
-  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
-  return entries.map(([name, each]) => [name, sorted(each)])
 }
 
 function located({ locationOf }: SubmitParts, id: string): Record<string, string> {

@@ -129,7 +129,7 @@ export const requestOptions: { readonly [option: string]: Row } = {
   priority: ['✓', '✓', 'Strict. What is given to another worker, since its own was lost, goes before all'],
   id: [
     'An idempotency key while its end is kept',
-    'An idempotency key while its end is kept',
+    'An idempotency key while its end is kept. 1 to 200 visible characters of ASCII, and not `.` or `..`: any other is an `OptionsError`',
     'An idempotency key while its end is kept',
   ],
   kind: ['✓', '✓', 'Refused at once where the executor has `kinds`, else by the worker'],

@@ -236,6 +236,60 @@ test('what its executor has failed with is a RunFailedError there', async () => 
   }
 })
 
+describe.each(['polls', 'events'] as const)('ids, by %s', (results) => {
+  test.each([
+    ...['"', '"k"', '""', 'a"b', '\\', 'a\\', '\\\\', '\\"', '"\\', '\\u0041', '%', '%22', '%2e', '%2e%2e'],
+    ...['a/b', '/', '//', 'a/..', '../a', '...', '?', '#', '&=+;,', '~', 'ada~k', "'", '`', '<>', 'x'.repeat(200)],
+  ])('%s is the id of its request, of its record and of its handle', async (id) => {
+    const { run, calls, called } = held()
+    const { url, queue } = await serve({ run })
+    const there = client({ url, results })
+    const executed = there.execute({ q: 1 }, { id })
+    await called(1)
+    expect(queue.get(`ada~${id}`)?.state).toBe('running')
+    const handle = await there.get(id)
+    expect([handle?.id, handle?.state, (await there.find(id))?.id]).toEqual([id, 'running', id])
+    calls[0]?.resolve('done')
+    expect([await executed, await handle?.result]).toEqual(['done', 'done'])
+    expect(await there.find(id)).toMatchObject({ id, state: 'completed', result: 'done' })
+    expect(await there.execute({ q: 1 }, { id })).toBe('done')
+    expect(calls.length).toBe(1)
+    const other = `${id.slice(1)}!`
+    const { result } = await there.submit({ q: 2 }, { id: other })
+    const ended = expect(result).rejects.toThrow(CancelledError)
+    expect([await there.cancel(other), await there.cancel(other)]).toEqual([true, false])
+    await ended
+  })
+
+  test.each([...['two words', ' k', 'k ', 'ü', '💥', 'a\nb', '\0', '\ud800', 'x'.repeat(201), '.', '..']])(
+    '%j can not be said, and is refused before anything is sent',
+    async (id) => {
+      let calls = 0
+      const there = client({
+        ...{ url: await closedPort(), results },
+        fetch: async () => {
+          calls++
+          throw new Error('nobody is there')
+        },
+      })
+      const refused = { code: 'TRIAGE_INVALID_OPTIONS', path: 'id', received: id }
+      await expect(there.execute(1, { id })).rejects.toMatchObject(refused)
+      await expect(there.submit(1, { id })).rejects.toMatchObject(refused)
+      expect(calls).toBe(0)
+    },
+  )
+
+  test.each(['.', '..', '\ud800'])('%j is no path to a record, and leads to nothing else', async (id) => {
+    const { url } = await serve()
+    const there = client({ url, results })
+    const refused = { code: 'TRIAGE_INVALID_OPTIONS' }
+    await expect(there.find(id)).rejects.toMatchObject(refused)
+    await expect(there.get(id)).rejects.toMatchObject(refused)
+    await expect(there.cancel(id)).rejects.toMatchObject(refused)
+    expect([await there.find(''), await there.get(''), await there.cancel('')]).toEqual([undefined, undefined, false])
+  })
+})
+
 test('what JSON can not say is refused at once', async () => {
   const there = client({ url: await closedPort() })
   const loop: Record<string, unknown> = {}

@@ -1,12 +1,27 @@
 /** Bytes that are wrong, late, too many, or never come. */
-import { describe, expect, test } from 'vitest'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { memoryStore, type Store } from 'triage-queue'
+import { openStore } from 'triage-queue/sqlite'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { hunt } from './fuzz/hunt.ts'
 import { tokenOf } from './support/principals.ts'
 import { connected, raw } from './support/raw.ts'
-import { serve } from './support/service.ts'
+import { type Reply, serve } from './support/service.ts'
 
 const head = (more: string): string =>
   `POST /process HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${tokenOf('sam')}\r\nContent-Type: application/json\r\n${more}\r\n`
+
+async function sqlite(): Promise<Store> {
+  const folder = mkdtempSync(join(tmpdir(), 'triage-http-'))
+  const store = await openStore(join(folder, 'store.db'))
+  onTestFinished(async () => {
+    await store.close()
+    rmSync(folder, { recursive: true, force: true })
+  })
+  return store
+}
 
 test('2,000 mutated requests on raw sockets: nothing breaks, nothing of the inside is told', {
   timeout: 60_000,
@@ -47,6 +62,53 @@ describe('slow ones are cut', () => {
     })
     clearInterval(drip)
     expect(text).toMatch(/^HTTP\/1\.1 408 /)
+  })
+})
+
+const stores: readonly [string, () => Store | undefined | Promise<Store>][] = [
+  ['without a store', () => undefined],
+  ['with memoryStore()', () => memoryStore()],
+  ['with a store in SQLite', sqlite],
+]
+
+describe.each(stores)('a body that is nested too deeply, %s', (_, open) => {
+  const nested = (levels: number, [before, after]: readonly [string, string]) =>
+    `${before.repeat(levels)}1${after.repeat(levels)}`
+  const inArrays = ['[', ']'] as const
+  const inObjects = ['{"\\"[":', '}'] as const
+
+  test.each([501, 3_000, 100_000])('of %i levels is a 400 that says so, and nothing runs', async (levels) => {
+    const { ask, submit, queue } = await serve({ queue: { store: await open() } })
+    const replies: Reply[] = []
+    for (const inside of [inArrays, inObjects]) {
+      const raw = nested(levels, inside)
+      for (const headers of [{}, { 'idempotency-key': 'k' }]) {
+        replies.push(await submit(undefined, { raw, headers }))
+        replies.push(await ask('/process', { as: 'sam', raw: `{"id":"k","of":${raw}}`, headers }))
+      }
+    }
+    for (const { status, body } of replies) {
+      expect([status, body.code, body.issues]).toEqual([
+        400,
+        'INVALID',
+        [{ in: 'body', message: 'expected at most 500 levels' }],
+      ])
+    }
+    expect(queue.getStatus().totals.admitted).toBe(0)
+    const options = `{"metadata":${nested(4_000, inArrays)}}`
+    const { status, body } = await submit(1, { headers: { 'triage-options': options } })
+    expect([status, body.issues[0].in]).toEqual([400, 'header.triage-options'])
+  })
+
+  test('of 500 levels, or of many beside each other, is taken', async () => {
+    const { submit, queue } = await serve({ run: async () => 'done', queue: { store: await open() } })
+    const flat = [`[${'[],'.repeat(50_000)}{}]`, `["${'['.repeat(5_000)}"]`]
+    const bodies = [nested(500, inArrays), nested(500, inObjects), ...flat]
+    for (const [n, raw] of bodies.entries()) {
+      const reply = await submit(undefined, { raw, headers: { prefer: 'wait=20', 'idempotency-key': `k${n}` } })
+      expect([reply.status, reply.body]).toEqual([200, 'done'])
+    }
+    expect(queue.getStatus().totals.admitted).toBe(bodies.length)
   })
 })
 

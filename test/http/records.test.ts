@@ -1,6 +1,7 @@
 /** The books of a service: what lives, and what has ended, against plain arrays; and an end that many wait for. */
 import type { Priority } from 'triage-queue'
 import { expect, test, vi } from 'vitest'
+import { unknownIdentity } from '../../src/http/identity.ts'
 import { type Live, LiveRequests } from '../../src/http/live-requests.ts'
 import { type Ended, type EndedState, endedStates, RecentEnds } from '../../src/http/recent-ends.ts'
 import { settled } from '../../src/http/settled.ts'
@@ -21,7 +22,7 @@ test('what lives is what a plain array says, whatever comes, moves and goes, pag
         const priority = pick(tiers)
         const live: Live = {
           ...{ id: `${n % 3}-${n}`, generation: n, priority, state: 'waiting', submittedAt: n },
-          ...{ startedAt: undefined, waitMs: undefined, attempts: 0 },
+          ...{ startedAt: undefined, waitMs: undefined, attempts: 0, identity: unknownIdentity },
         }
         books.add(live)
         model.push(live)
@@ -71,7 +72,7 @@ function ended(n: number, state: EndedState, id = `r${n}`): Ended {
       endedAt: Date.now(),
     },
     ...{ waitMs: 0, runMs: 0, attempts: 1, result: n, error: state === 'dead' ? new TypeError('no') : undefined },
-    ...{ request: n, metadata: undefined, options: undefined, digest: undefined },
+    ...{ request: n, metadata: undefined, options: undefined, identity: unknownIdentity },
   }
 }
 

@@ -334,15 +334,32 @@ describe('a queue', () => {
   test('is paused, resumed and resized', async () => {
     const { ask, queue } = await serve()
     expect((await ask('/v1/queues/llm/pause', { as: 'olga', method: 'POST' })).body.state).toBe('paused')
-    expect((await ask('/readyz')).status).toBe(503)
-    expect((await ask('/healthz')).status).toBe(200)
+    const unready = await ask('/readyz')
+    expect([unready.status, unready.body]).toEqual([503, { ready: false, reasons: ['paused'] }])
+    expect((await ask('/healthz')).body).toEqual({ live: true })
     expect((await ask('/v1/queues/llm/resume', { as: 'olga', method: 'POST' })).body.state).toBe('open')
-    expect((await ask('/readyz')).status).toBe(200)
+    const ready = await ask('/readyz')
+    expect([ready.status, ready.body]).toEqual([200, { ready: true }])
     const body = { concurrency: 7 }
     expect((await ask('/v1/queues/llm', { as: 'olga', method: 'PATCH', body })).body.maxWorkers).toBe(7)
     expect(queue.concurrency).toBe(7)
     expect((await ask('/v1/queues/llm', { as: 'olga', method: 'PATCH', body: { concurrency: 0 } })).status).toBe(400)
     expect((await ask('/v1/queues/nobody', { as: 'vera' })).status).toBe(404)
+  })
+
+  test('says in words why the service is not ready, each word once', async () => {
+    const make = (name: string) => new QueuedExecutor(async () => name, { name })
+    const [a, b, c] = [make('a'), make('b'), make('c')]
+    const service = await listen(httpApp({ queues: [a, b, c] }))
+    onTestFinished(() => service.close())
+    for (const queue of [a, b]) queue.pause()
+    void c.close({ lameDuckMs: 60_000 })
+    const { status, body } = await ask(service.url, '/readyz')
+    expect([status, body]).toEqual([503, { ready: false, reasons: ['paused', 'lameDuck'] }])
+    await c.close({ drain: false, lameDuckMs: 0 })
+    a.resume()
+    b.resume()
+    expect((await ask(service.url, '/readyz')).body.reasons).toEqual(['closed'])
   })
 
   test('shows its status, its stats, its slots and its metrics', async () => {

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Executor, QueuedExecutor } from 'triage-queue'
+import { type Executor, memoryStore, QueuedExecutor, type Store } from 'triage-queue'
 import { httpApp, listen } from 'triage-queue/http'
 import { openStore } from 'triage-queue/sqlite'
 import { expect, onTestFinished, test } from 'vitest'
@@ -16,11 +16,11 @@ function folder(): string {
 }
 
 async function start(
-  path: string,
+  kept: string | (Store & { close(): Promise<void> }),
   run: Executor<unknown, unknown>,
   options: { concurrency?: number; maxQueueSize?: number } = {},
 ) {
-  const store = await openStore(path)
+  const store = typeof kept === 'string' ? await openStore(kept) : kept
   const queue = new QueuedExecutor<unknown, unknown>(run, { name: 'llm', store, ...options })
   const service = await listen(httpApp({ queues: queue, auth: { tokens: principals } }))
   let stopped: Promise<void> | undefined
@@ -93,6 +93,40 @@ test('its dead letters are listed, shown and requeued in their generation', { ti
   expect(after.body).toMatchObject({ state: 'completed', result: { token: 'x', q: 1 } })
   expect((await requeue(record.headers.etag as string)).status).toBe(412)
   expect((await requeue(after.headers.etag as string)).body.code).toBe('NOT_DEAD')
+})
+
+test.each([
+  ['SQLite', () => join(folder(), 'store.db')],
+  ['memoryStore()', () => memoryStore()],
+] as const)('the generation of a request is that of its record wherever it is shown: %s', async (_, kept) => {
+  const { queue, ask } = await start(kept(), async (request) => request, { concurrency: 1 })
+  const submit = (key: string, options = '{}') => {
+    const headers = { prefer: 'wait=0', 'idempotency-key': key, 'triage-options': options }
+    return ask('/v1/queues/llm/requests', { as: 'sam', body: {}, headers })
+  }
+  // Whoever asks again takes a number, too, and no life.
+  await ask('/process', { as: 'sam', body: { id: 'done' }, headers: { prefer: 'wait=10' } })
+  for (let n = 0; n < 3; n++) await ask('/process', { as: 'sam', body: { id: 'done' }, headers: { prefer: 'wait=10' } })
+  queue.pause()
+  for (const key of ['a', 'b', 'c']) await submit(key)
+  await submit('d', '{"delayMs":600000}')
+  const seqOf = async (id: string): Promise<number> => (await queue.find(id))?.generation as number
+  const pages = ['state=waiting', 'state=waiting&order=next', 'state=held', 'limit=200']
+  for (const page of pages) {
+    const { requests } = (await ask(`/v1/queues/llm/requests?${page}`, { as: 'vera' })).body
+    expect(requests.length).toBeGreaterThan(0)
+    for (const { id, generation } of requests) {
+      expect([page, id, generation]).toEqual([page, id, await seqOf(id)])
+      expect((await ask(own(id), { as: 'olga' })).headers.etag).toBe(`"${generation}"`)
+    }
+  }
+  const { requests: seen } = (await ask('/v1/queues/llm/requests?state=waiting', { as: 'vera' })).body
+  const requests = seen.map(({ id, generation }: { id: string; generation: number }) => ({ id, generation }))
+  const bulk = (action: string) =>
+    ask('/v1/queues/llm/requests:bulk', { as: 'olga', body: { action, requests, priority: 'low' } })
+  expect((await bulk('priority')).body.counts).toEqual({ done: 4 })
+  expect((await bulk('cancel')).body.counts).toEqual({ done: 4 })
+  expect((await bulk('cancel')).body.counts).toEqual({ ended: 4 })
 })
 
 test('an admin deletes a dead letter', { timeout: 240_000 }, async () => {

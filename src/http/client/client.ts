@@ -25,7 +25,7 @@ import { executorEvents } from '../events/frame.ts'
 import { Calls, pause } from './calls.ts'
 import { errorOfRecord, HttpError, type Subject } from './errors.ts'
 import { Frames, type ReadFrame } from './frames.ts'
-import { headersOf, readHere } from './headers.ts'
+import { headersOf, keyOf, partOf, readHere } from './headers.ts'
 import { News } from './news.ts'
 import { type HttpClientOptions, readClientOptions } from './options.ts'
 
@@ -80,6 +80,7 @@ export class HttpClient<Req = unknown, Res = unknown> implements QueuedExecutorL
   async #submit(request: Req, options: RequestOptions, waitMs: number | undefined): Promise<HandleLike<Res>> {
     const isTooLate = readHere(options)
     const id = options.id ?? crypto.randomUUID()
+    const key = keyOf(id)
     const subject: Subject = { queue: this.name, requestId: id, priority: options.priority ?? 'normal', options }
     if (this.#isClosed) throw new QueueClosedError(subject)
     if (isTooLate) throw new WaitTimeoutError(0, 0, subject)
@@ -88,7 +89,7 @@ export class HttpClient<Req = unknown, Res = unknown> implements QueuedExecutorL
     // Whoever listens already is told of all of it.
     await this.#frames.opened()
     const prefer = waitMs === undefined ? 'respond-async' : `wait=${Math.floor(waitMs / 1_000)}`
-    const headers = { ...headersOf(options), 'idempotency-key': JSON.stringify(id), prefer }
+    const headers = { ...headersOf(options), 'idempotency-key': key, prefer }
     const leaves = (): void => void Promise.resolve(this.cancel(id)).catch(() => {})
     signal?.addEventListener('abort', leaves, { once: true })
     try {
@@ -222,7 +223,7 @@ export class HttpClient<Req = unknown, Res = unknown> implements QueuedExecutorL
   }
 
   #of(id: string): string {
-    return `${this.#path}/requests/${encodeURIComponent(id)}`
+    return `${this.#path}/requests/${partOf(id)}`
   }
 
   /** Undefined: there is none, or it has ended. */

@@ -21,6 +21,30 @@ export function readHere(options: RequestOptions): boolean {
 
 const nobody = {}
 
+/**
+ * An id as it stands in `Idempotency-Key`: a string of RFC 8941.
+ * @throws {OptionsError} for one that can't stand in a header, in a path and in a line of a log as it is
+ */
+export function keyOf(id: string): string {
+  if (/^[\x21-\x7e]{1,200}$/.test(id) && !isDots(id)) return JSON.stringify(id)
+  throw new OptionsError('id', "1 to 200 visible characters of ASCII, and not '.' or '..', to be said over HTTP", id)
+}
+
+/** What is left out of a path, however it is encoded. */
+function isDots(id: string): boolean {
+  return id === '.' || id === '..'
+}
+
+/** An id as a part of a path. @throws {OptionsError} */
+export function partOf(id: string): string {
+  try {
+    if (!isDots(id)) return encodeURIComponent(id)
+  } catch {
+    // Half a letter.
+  }
+  throw new OptionsError('id', "an id that can stand in a path: not '.' or '..', and well-formed", id)
+}
+
 /** @throws {OptionsError} for what can't be said over HTTP */
 export function headersOf(options: RequestOptions): Record<string, string> {
   const { priority, deadline, startAt, after, metadata, cost, delayMs, onDuplicate, kind } = options
