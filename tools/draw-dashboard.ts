@@ -29,7 +29,7 @@ export const pictures: readonly Picture[] = [
     prepare: async (page, service) => {
       service.cut()
       await page.getByRole('heading', { name: /^Disconnected/ }).waitFor()
-      await page.waitForTimeout(3_500)
+      await page.waitForTimeout(1_500)
     },
   },
   { name: 'waiting', scenes: () => [sceneOf('busy')], hash: '#/llm/waiting' },

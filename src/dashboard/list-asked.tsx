@@ -137,7 +137,10 @@ function Heads({ tab, hasKey }: { readonly tab: Tab; readonly hasKey: boolean })
         <>
           {num('Ended, UTC')}
           <th scope="col">{tab === 'dead' ? 'Last error' : 'Outcome'}</th>
-          {[num('Attempts'), num('Waited, s'), num('Ran, s')]}
+          <th scope="col" class="num narrow-off mid-off">
+            Attempts
+          </th>
+          {[num('Waited, s'), num('Ran, s')]}
         </>
       )}
     </>
@@ -228,7 +231,7 @@ function AskedRow({ queue, row, tab, hasKey, chosen }: AskedRowProps) {
             {tab === 'dead' ? errorText : state}
             {tab === 'ended' && error !== undefined && <span class="quiet"> {errorText}</span>}
           </td>
-          <td class="num narrow-off">{attempts}</td>
+          <td class="num narrow-off mid-off">{attempts}</td>
           <td class="num narrow-off">{waitMs === undefined ? '–' : seconds(waitMs)}</td>
           <td class="num narrow-off">{runMs === undefined ? '–' : seconds(runMs)}</td>
         </>

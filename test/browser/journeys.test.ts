@@ -140,7 +140,7 @@ test('cancel: it asks first, the harmless answer has the focus, and what was ref
   const ended = submit('b')
   const page = await visit(url, 'olga', '#/llm/request/b')
   await page.getByRole('button', { name: 'Cancel' }).click()
-  expect(await page.evaluate('document.activeElement.textContent')).toBe('Let it wait')
+  await expect.poll(() => page.evaluate('document.activeElement.textContent')).toBe('Let it wait')
   await page.keyboard.press('Enter')
   expect(queue.getStatus().waiting).toBe(1)
   await page.getByRole('button', { name: 'Cancel' }).click()
@@ -297,7 +297,7 @@ test('several queues: those that need a look first, and each by its name', async
   await page.getByRole('link', { name: 'ocr' }).click()
   await page.getByRole('heading', { name: 'Idle' }).waitFor()
   await page.getByLabel('Queue', { exact: true }).selectOption('llm')
-  await page.getByRole('heading', { name: 'Paused' }).waitFor()
+  await page.getByRole('heading', { level: 1, name: 'Paused' }).waitFor()
   expect(url).not.toBe(service.url)
 })
 
