@@ -131,7 +131,15 @@ function Heads({ tab, hasKey }: { readonly tab: Tab; readonly hasKey: boolean })
         </th>
       )}
       {tab === 'waiting' && [num('Waited, s', true), num('Starts in about, s')]}
-      {tab === 'retrying' && [num('Attempts begun', true), num('Submitted, UTC')]}
+      {tab === 'retrying' && (
+        <>
+          {num('Next attempt in, s', true)}
+          {num('Attempts')}
+          <th scope="col" class="narrow-off">
+            Last error
+          </th>
+        </>
+      )}
       {tab === 'delayed' && [num('Starts in, s', true), num('Submitted, UTC')]}
       {(tab === 'ended' || tab === 'dead') && (
         <>
@@ -172,6 +180,7 @@ function AskedRow({ queue, row, tab, hasKey, chosen }: AskedRowProps) {
     generation,
     startAt,
     reason,
+    nextAttemptAt,
   } = row
   const time = (iso: string | undefined): string => (iso === undefined ? '–' : preciseTime(iso, now.value))
   const pick = `${generation} ${id}`
@@ -211,8 +220,13 @@ function AskedRow({ queue, row, tab, hasKey, chosen }: AskedRowProps) {
       )}
       {tab === 'retrying' && (
         <>
-          <td class="num">{attempts}</td>
-          <td class="num narrow-off">{time(submittedAt)}</td>
+          <td class="num">
+            {nextAttemptAt === undefined ? '–' : seconds(Math.max(Date.parse(nextAttemptAt) - now.value, 0))}
+          </td>
+          <td class="num narrow-off">{attempts}</td>
+          <td class="cut narrow-off" title={errorText}>
+            {errorText}
+          </td>
         </>
       )}
       {tab === 'delayed' && (

@@ -5,7 +5,7 @@ import { ask, ofRequest, Problem, pathOf } from './api.ts'
 import { act, changes, open } from './dialogs.tsx'
 import type { QueueModel } from './model.ts'
 import { Icon, Panel, TierName } from './parts.tsx'
-import { canChange, goTo, isOperator, link, now, urlOf, whyNot } from './state.ts'
+import { canChange, goTo, isNarrow, isOperator, link, now, urlOf, whyNot } from './state.ts'
 import { count, duration, preciseTime, seconds } from './units.ts'
 import type { Request, Step } from './wire.ts'
 
@@ -216,7 +216,7 @@ function WhereTimeWent({
                       style={{ left: `${left}%`, width: `max(3px, ${width}%)` }}
                       title={text}
                     >
-                      {width > text.length * 0.9 && <b>{text}</b>}
+                      {width > text.length * (isNarrow.value ? 3.6 : 0.9) && <b>{text}</b>}
                     </i>
                   )
                 })}

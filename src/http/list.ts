@@ -110,8 +110,14 @@ async function liveLine(queue: ServedQueue, live: Live): Promise<RequestView> {
   if (handle === undefined) return lineOf(queue.name, live)
   const position = await handle.position()
   const { fraction } = handle.progress ?? {}
+  const failed = live.state === 'retrying' ? queue.failedAttempts.of(live.id).at(-1) : undefined
   return {
     ...lineOf(queue.name, live),
+    // What it has failed with, and when it is tried next.
+    ...(failed !== undefined && {
+      error: failed.error,
+      nextAttemptAt: new Date(failed.failedAt + failed.delayMs).toISOString(),
+    }),
     state: handle.state,
     priority: handle.priority ?? live.priority,
     ...(position !== undefined && { position, estimateMs: await queue.estimate(position) }),

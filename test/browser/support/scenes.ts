@@ -317,6 +317,8 @@ function listOf(state: string, isIdle: boolean, waitingByPriority: ByTier<number
         id: idOf(n + 700),
         queue: 'llm',
         state,
+        nextAttemptAt: new Date(NOW + 840 + 400 * n).toISOString(),
+        error: { name: 'ModelUnavailableError', code: 'UPSTREAM_503' },
         priority: 'normal',
         generation: n + 3,
         attempts: 1,
