@@ -31,7 +31,7 @@ export function modelOf({ name, status, workers, history, kept, settings }: Queu
 }
 
 /** The model after a frame of its queue. */
-export function after(model: QueueModel, frame: Frame): QueueModel {
+export function afterFrame(model: QueueModel, frame: Frame): QueueModel {
   switch (frame.event) {
     case 'stats': {
       const {
