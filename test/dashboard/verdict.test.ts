@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { findingsOf, nearestOf } from '../../src/dashboard/findings.ts'
 import {
-  after,
+  afterFrame,
   modelOf,
   overloadedSince,
   type QueueModel,
