@@ -248,7 +248,7 @@ function listOf(state: string, isIdle: boolean, waitingByPriority: ByTier<number
   if (!isIdle && state === 'waiting') {
     let position = 0
     for (const tier of tiers) {
-      for (let n = 0; n < waitingByPriority[tier] && requests.length < 50; n++) {
+      for (let n = 0; n < waitingByPriority[tier] && requests.length < 14; n++) {
         const submittedAt = at(
           Math.max(status.oldestWaitMsByPriority[tier] * (1 - n / (waitingByPriority[tier] + 1)), 4),
         )
@@ -295,7 +295,7 @@ function listOf(state: string, isIdle: boolean, waitingByPriority: ByTier<number
     }
   }
   if (!isIdle && state === 'ended') {
-    for (let n = 0; n < 30; n++) {
+    for (let n = 0; n < 12; n++) {
       requests.push({
         id: idOf(n + 200),
         queue: 'llm',
@@ -325,11 +325,11 @@ function listOf(state: string, isIdle: boolean, waitingByPriority: ByTier<number
         submittedAt: at(4_000 + n * 1_000),
       })
   }
-  return { requests, counts, cursor: requests.length === 50 ? 'bmV4dDozLjQ' : null }
+  return { requests, counts, cursor: requests.length === 14 ? 'bmV4dDozLjQ' : null }
 }
 
 function refusalsOf(count: number): Json {
-  const refusals = Array.from({ length: count === 0 ? 0 : 50 }, (_, n) => ({
+  const refusals = Array.from({ length: count === 0 ? 0 : 12 }, (_, n) => ({
     at: new Date(NOW - 72 - n * 33).toISOString(),
     ...{ id: idOf(n + 3_000), priority: 'low', reason: n % 29 === 11 ? 'aborted' : 'queue_full' },
     error: { name: 'QueueFullError', code: 'TRIAGE_QUEUE_FULL' },
