@@ -2,8 +2,7 @@
  * Is the page fit for everyone, and safe? axe finds nothing in any state, nothing is loaded from elsewhere, the policy has nothing to
  * keep out, and what comes from outside is shown as text.
  */
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import axe from 'axe-core'
 import type { Page } from 'playwright-core'
 import { afterAll, expect, onTestFinished, test } from 'vitest'
 import { pictures } from '../../tools/draw-dashboard.ts'
@@ -13,11 +12,9 @@ import { Scripted } from './support/scripted.ts'
 
 afterAll(closeBrowser)
 
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-
 async function violations(page: Page): Promise<string[]> {
   // Past the policy, which keeps scripts out that are put into the page.
-  await page.evaluate(axe)
+  await page.evaluate(axe.source)
   const { violations: found } = await page.evaluate<Json>(
     "axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })",
   )

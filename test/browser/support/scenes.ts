@@ -4,8 +4,8 @@
  */
 import { seeded } from '../../support/seeded.ts'
 
-export const tiers = ['urgent', 'high', 'normal', 'low'] as const
-export type Tier = (typeof tiers)[number]
+const tiers = ['urgent', 'high', 'normal', 'low'] as const
+type Tier = (typeof tiers)[number]
 type ByTier<T> = { [P in Tier]: T }
 // biome-ignore lint/suspicious/noExplicitAny: as JSON.
 export type Json = any
@@ -112,7 +112,7 @@ export function pointAt(scene: SceneName, seconds: number, troubleFrom = Number.
 
 const words = ['ocr', 'doc', 'sum', 'tag', 'chat']
 
-export function idOf(n: number): string {
+function idOf(n: number): string {
   return `${words[n % words.length]}-${((n * 2_654_435_761) % 0xffffff).toString(16).padStart(6, '0')}`
 }
 
