@@ -333,7 +333,7 @@ function refusalsOf(count: number): Json {
     at: new Date(NOW - 72 - n * 33).toISOString(),
     ...{ id: idOf(n + 3_000), priority: 'low', reason: n % 29 === 11 ? 'aborted' : 'queue_full' },
     error: { name: 'QueueFullError', code: 'TRIAGE_QUEUE_FULL' },
-    explain: { rule: 'maxQueueSize of low', value: 100, limit: 100, wouldAdmit: 'fewer than 100' },
+    explain: { rule: 'maxQueueSize', compared: { waiting: 100, maxQueueSize: 100 }, wouldAdmit: 'fewer than 100' },
     retryAfterMs: 25_200 - n * 30,
   }))
   return { queue: 'llm', refusals, count }
