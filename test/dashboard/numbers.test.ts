@@ -1,4 +1,5 @@
-/** How numbers are written, and where axes end. */
+/** How numbers are written, where axes end, and which colours tiers have. */
+import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { decadesOf, spread, topOf } from '../../src/dashboard/scale.ts'
 import {
@@ -64,4 +65,29 @@ test('labels keep apart, in their order and inside', () => {
   expect(spread([10, 11, 50], 14, 0, 100)).toEqual([10, 24, 50])
   expect(spread([98, 99, 100], 14, 0, 100)).toEqual([72, 86, 100])
   expect(spread([], 14, 0, 100)).toEqual([])
+})
+
+test('a tier has one colour, on the page, on its icon, in the docs, and in the dashboard for Grafana, which is dark', () => {
+  const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
+  const tokens = read('src/dashboard/tokens.css')
+  const [docs, grafana, page] = [
+    read('docs/dashboard.md'),
+    read('examples/monitoring/grafana-dashboard.json'),
+    read('src/http/page.ts'),
+  ]
+  for (const tier of ['urgent', 'high', 'normal', 'low']) {
+    const [light, ...dark] = [...tokens.matchAll(new RegExp(`--${tier}: (#[0-9a-f]{6});`, 'g'))].map(
+      ([, color]) => color as string,
+    )
+    expect(new Set(dark).size).toBe(1)
+    expect(docs).toMatch(new RegExp(`^\\| ${tier.toUpperCase()} \\| \`${light}\`.*\`${dark[0]}\``, 'm'))
+    expect(page).toContain(`%23${light?.slice(1)}`)
+    const series = [
+      ...grafana.matchAll(
+        new RegExp(`"options": "${tier}" \\},\\s*"properties": \\[\\s*\\{[^}]*"fixedColor": "([^"]*)"`, 'g'),
+      ),
+    ]
+    expect(series.length).toBeGreaterThan(4)
+    expect([...new Set(series.map(([, color]) => color))]).toEqual([dark[0]])
+  }
 })
