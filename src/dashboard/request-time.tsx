@@ -75,7 +75,7 @@ export function WhereTimeWent({
                       style={{ left: `${left}%`, width: `max(3px, ${width}%)` }}
                       title={text}
                     >
-                      {width > text.length * (isNarrow.value ? 3.6 : 0.9) && <b>{text}</b>}
+                      {width > text.length * (isNarrow.value ? 6 : 0.9) && <b>{text}</b>}
                     </i>
                   )
                 })}

@@ -167,14 +167,24 @@ test('a time line of one that waits, backs off, or has ended without a run', () 
     ['queue', 1_000, 2_000, undefined],
     ['run', 2_000, 3_000, 'failed'],
   ]
-  expect(phases({ ...view, state: 'retrying' }, failed, 4_000)).toEqual([...first, ['backoff', 3_000, null, undefined]])
+  const one = { ...view, attempts: 1, startedAt: new Date(2_000).toISOString() }
+  expect(phases({ ...one, state: 'retrying' }, failed, 4_000)).toEqual([...first, ['backoff', 3_000, null, undefined]])
   const again = [...first, ['backoff', 3_000, 8_000, undefined]]
-  expect(phases({ ...view, state: 'retrying' }, failed, 9_000)).toEqual([...again, ['queue', 8_000, null, undefined]])
-  const runs = { ...view, state: 'running' as const, startedAt: new Date(9_000).toISOString() }
+  expect(phases({ ...one, state: 'retrying' }, failed, 9_000)).toEqual([...again, ['queue', 8_000, null, undefined]])
+  const runs = { ...view, attempts: 2, state: 'running' as const, startedAt: new Date(9_000).toISOString() }
   expect(phases(runs, failed, 9_500)).toEqual([
     ...again,
     ['queue', 8_000, 9_000, undefined],
     ['run', 9_000, null, undefined],
+  ])
+  // In the same millisecond as the failure before, and in fractions of one before its time.
+  const soon = { ...runs, startedAt: new Date(3_000).toISOString() }
+  const atOnce = [{ ...(failed[0] as (typeof failed)[number]), delayMs: 0.4 }]
+  expect(phases(soon, atOnce, 9_500)).toEqual([
+    ...first,
+    ['backoff', 3_000, 3_000, undefined],
+    ['queue', 3_000, 3_000, undefined],
+    ['run', 3_000, null, undefined],
   ])
 })
 
