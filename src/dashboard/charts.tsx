@@ -1,5 +1,6 @@
 /** Is the queue growing, do they wait longer, is it keeping up, are the slots taken? Four charts, each with a sentence that says it. */
-import { axisCount, axisDuration, Chart, ownAt, type Trace } from './chart.tsx'
+import { axisCount, axisDuration, Chart, ownAt } from './chart.tsx'
+import type { Trace } from './chart-paint.ts'
 import { type QueueModel, type Share, waitAt } from './model.ts'
 import { Panel } from './parts.tsx'
 import { decadesOf, topOf } from './scale.ts'

@@ -1,7 +1,7 @@
 /** What is asked before something changes, and what could not be done: dialogs, one at a time. Focus begins on the harmless answer. */
 import { signal, useSignal } from '@preact/signals'
 import type { ComponentChildren } from 'preact'
-import { useEffect, useRef } from 'preact/hooks'
+import { useLayoutEffect, useRef } from 'preact/hooks'
 import { ask, ofRequest, Problem, pathOf } from './api.ts'
 import { Bars } from './parts.tsx'
 import { keysAre, session, theme } from './state.ts'
@@ -82,7 +82,7 @@ export function Dialogs() {
 /** Modal: the browser keeps the focus in it, and gives it back. */
 function Dialog({ title, children }: { readonly title: string; readonly children: ComponentChildren }) {
   const ref = useRef<HTMLDialogElement>(null)
-  useEffect(() => {
+  useLayoutEffect(() => {
     ref.current?.showModal()
     ref.current?.querySelector<HTMLElement>('[data-first]')?.focus()
   }, [])

@@ -131,13 +131,24 @@ function Heads({ tab, hasKey }: { readonly tab: Tab; readonly hasKey: boolean })
         </th>
       )}
       {tab === 'waiting' && [num('Waited, s', true), num('Starts in about, s')]}
-      {tab === 'retrying' && [num('Attempts begun', true), num('Submitted, UTC')]}
+      {tab === 'retrying' && (
+        <>
+          {num('Next attempt in, s', true)}
+          {num('Attempts')}
+          <th scope="col" class="narrow-off">
+            Last error
+          </th>
+        </>
+      )}
       {tab === 'delayed' && [num('Starts in, s', true), num('Submitted, UTC')]}
       {(tab === 'ended' || tab === 'dead') && (
         <>
           {num('Ended, UTC')}
           <th scope="col">{tab === 'dead' ? 'Last error' : 'Outcome'}</th>
-          {[num('Attempts'), num('Waited, s'), num('Ran, s')]}
+          <th scope="col" class="num narrow-off mid-off">
+            Attempts
+          </th>
+          {[num('Waited, s'), num('Ran, s')]}
         </>
       )}
     </>
@@ -169,6 +180,7 @@ function AskedRow({ queue, row, tab, hasKey, chosen }: AskedRowProps) {
     generation,
     startAt,
     reason,
+    nextAttemptAt,
   } = row
   const time = (iso: string | undefined): string => (iso === undefined ? '–' : preciseTime(iso, now.value))
   const pick = `${generation} ${id}`
@@ -208,8 +220,13 @@ function AskedRow({ queue, row, tab, hasKey, chosen }: AskedRowProps) {
       )}
       {tab === 'retrying' && (
         <>
-          <td class="num">{attempts}</td>
-          <td class="num narrow-off">{time(submittedAt)}</td>
+          <td class="num">
+            {nextAttemptAt === undefined ? '–' : seconds(Math.max(Date.parse(nextAttemptAt) - now.value, 0))}
+          </td>
+          <td class="num narrow-off">{attempts}</td>
+          <td class="cut narrow-off" title={errorText}>
+            {errorText}
+          </td>
         </>
       )}
       {tab === 'delayed' && (
@@ -228,7 +245,7 @@ function AskedRow({ queue, row, tab, hasKey, chosen }: AskedRowProps) {
             {tab === 'dead' ? errorText : state}
             {tab === 'ended' && error !== undefined && <span class="quiet"> {errorText}</span>}
           </td>
-          <td class="num narrow-off">{attempts}</td>
+          <td class="num narrow-off mid-off">{attempts}</td>
           <td class="num narrow-off">{waitMs === undefined ? '–' : seconds(waitMs)}</td>
           <td class="num narrow-off">{runMs === undefined ? '–' : seconds(runMs)}</td>
         </>

@@ -22,7 +22,7 @@ export const names: { readonly [T in Tab]: string } = {
 const nothing: { readonly [T in Tab]: string } = {
   running: 'Running, waiting and delayed requests appear here as soon as one is admitted.',
   waiting: 'Nobody waits.',
-  retrying: 'No attempt has failed lately.',
+  retrying: 'Nothing backs off.',
   delayed: 'Nothing is put off.',
   ended: 'Nothing has ended that is still kept.',
   dead: 'No dead letters. What fails for good is kept here, to be looked at and requeued.',

@@ -108,15 +108,11 @@ export function Refused({ model }: { readonly model: QueueModel }) {
   )
 }
 
-/** What the service says of it, as it says it. */
+/** What the service says of it, as it says it: the rule, what was compared, and what would be admitted. */
 function explanationOf(explain: Refusal['explain']): string {
   if (explain === undefined) return '–'
-  const { rule, value, limit, wouldAdmit, ...rest } = explain
-  const parts = [
-    ...(rule === undefined ? [] : [`${rule}:`]),
-    ...(value === undefined ? [] : [`${value}${limit === undefined ? '' : ` of at most ${limit}`};`]),
-    ...(wouldAdmit === undefined ? [] : [`it would admit at ${wouldAdmit}`]),
-    ...Object.entries(rest).map(([name, of]) => `${name} ${typeof of === 'object' ? JSON.stringify(of) : of}`),
-  ]
-  return parts.join(' ')
+  const { rule, compared, wouldAdmit } = explain as { rule?: unknown; compared?: object; wouldAdmit?: unknown }
+  const numbers = Object.entries(compared ?? {}).map(([name, value]) => `${name} ${value}`)
+  const would = wouldAdmit === undefined ? '' : `; it would admit ${wouldAdmit}`
+  return `${rule ?? 'refused'}${numbers.length === 0 ? '' : `: ${numbers.join(', ')}`}${would}`
 }

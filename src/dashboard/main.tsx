@@ -1,6 +1,7 @@
 /** The page: one queue, several, one request, settings; or who has to log in first. */
 import { effect } from '@preact/signals'
 import { render } from 'preact'
+import './page.css'
 import { QueueChart, RatesChart, WaitChart } from './charts.tsx'
 import { asked, Dialogs, LogIn, RefusalLine } from './dialogs.tsx'
 import { Head, VerdictLine } from './head.tsx'
@@ -13,7 +14,6 @@ import { Settings } from './settings.tsx'
 import { Slots } from './slots.tsx'
 import { isStale, link, model, place, queues, session, theme } from './state.ts'
 import { start } from './stream.ts'
-import './style.css'
 import { WhoWaits } from './who-waits.tsx'
 
 function Page() {

@@ -31,15 +31,21 @@ export function modelOf({ name, status, workers, history, kept, settings }: Queu
 }
 
 /** The model after a frame of its queue. */
-export function after(model: QueueModel, frame: Frame): QueueModel {
+export function afterFrame(model: QueueModel, frame: Frame): QueueModel {
   switch (frame.event) {
     case 'stats': {
-      const { status, workers, point } = frame as unknown as {
+      const {
+        status,
+        workers,
+        point,
+        kept = model.kept,
+      } = frame as unknown as {
         status: Status
         workers: readonly Slot[]
         point: Point | null
+        kept?: Kept
       }
-      return { ...model, status, workers, points: withPoint(model.points, point) }
+      return { ...model, status, workers, kept, points: withPoint(model.points, point) }
     }
     case 'resized': {
       const { at, from, to } = frame as unknown as LimitChange

@@ -6,7 +6,7 @@
  */
 import { batch } from '@preact/signals'
 import { ask, base, Problem } from './api.ts'
-import { after, modelOf, type QueueModel } from './model.ts'
+import { afterFrame, modelOf, type QueueModel } from './model.ts'
 import { link, now, queues, session } from './state.ts'
 import type { Frame, QueueSnapshot, Session } from './wire.ts'
 
@@ -120,7 +120,7 @@ function draw(): void {
       continue
     }
     const model = frame.queue === undefined ? undefined : models.get(frame.queue)
-    if (model !== undefined) models = new Map(models).set(model.name, after(model, frame))
+    if (model !== undefined) models = new Map(models).set(model.name, afterFrame(model, frame))
   }
   batch(() => {
     queues.value = models

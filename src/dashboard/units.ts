@@ -25,7 +25,7 @@ export function shortRate(perSecond: number): string {
 
 /** Of a sentence: 420 ms, 2.3 s, 28 s, 1 min 12 s, 2 h 14 min. */
 export function duration(ms: number): string {
-  if (ms < 1_000) return ms < 10 && ms > 0 ? `${Math.max(ms, 0.1).toFixed(1)} ms` : `${Math.round(ms)} ms`
+  if (ms < 999.5) return ms < 10 && ms > 0 ? `${Math.max(ms, 0.1).toFixed(1)} ms` : `${Math.round(ms)} ms`
   if (ms < 10_000) return `${(ms / 1_000).toFixed(1)} s`
   const all = Math.round(ms / 1_000)
   if (all < 60) return `${all} s`

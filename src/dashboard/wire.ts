@@ -55,6 +55,8 @@ export interface Request extends RequestView {
   readonly reason?: string
   /** Of one that is put off: when it may start, if a time says so. */
   readonly startAt?: string
+  /** Of one that backs off. */
+  readonly nextAttemptAt?: string
 }
 
 export interface Page {

@@ -88,6 +88,7 @@ export function httpApp(options: HttpAppOptions): HttpApp {
     stats: async (queue) => ({
       ...{ status: await queue.recentStatus(), workers: await workersOf(queue) },
       point: history.lastOf(queue.name) ?? null,
+      kept: await keptOf(queue),
     }),
   })
   let openapi: string | undefined
@@ -134,11 +135,26 @@ export function httpApp(options: HttpAppOptions): HttpApp {
 async function snapshotOf(queue: ServedQueue, history: History): Promise<object> {
   const { name } = queue
   const status = await queue.status()
-  const { minutes: _, ...kept } = await queue.kept.stats()
   return {
-    ...{ name, status, workers: await workersOf(queue), history: history.of(name), kept },
+    ...{ name, status, workers: await workersOf(queue), history: history.of(name), kept: await keptOf(queue) },
     settings: settingsOf(queue.executor) ?? null,
   }
+}
+
+const KEPT_MS = 5_000
+const keptLast = new WeakMap<ServedQueue, { readonly at: number; readonly kept: Promise<object> }>()
+
+/** How many are kept of each state: of a store at most five seconds old, since it has to be asked. */
+function keptOf(queue: ServedQueue): Promise<object> {
+  const now = performance.now()
+  const last = keptLast.get(queue)
+  if (last !== undefined && now - last.at < (queue.hasStore ? KEPT_MS : 500)) return last.kept
+  const kept = queue.kept.stats().then(
+    ({ minutes: _, ...counts }) => counts,
+    () => ({}),
+  )
+  keptLast.set(queue, { at: now, kept })
+  return kept
 }
 
 async function workersOf(queue: ServedQueue): Promise<readonly object[]> {

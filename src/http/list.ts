@@ -122,8 +122,14 @@ async function liveLine(queue: ServedQueue, live: Live): Promise<RequestView | u
   if (handle === undefined) return line
   const position = await handle.position()
   const { fraction } = handle.progress ?? {}
+  const failed = live.state === 'retrying' ? queue.failedAttempts.of(live.id).at(-1) : undefined
   return {
     ...line,
+    // What it has failed with, and when it is tried next.
+    ...(failed !== undefined && {
+      error: failed.error,
+      nextAttemptAt: new Date(failed.failedAt + failed.delayMs).toISOString(),
+    }),
     state: handle.state,
     priority: handle.priority ?? live.priority,
     ...(position !== undefined && { position, estimateMs: await queue.estimate(position) }),

@@ -70,38 +70,37 @@ const liveStates: readonly string[] = [
 ]
 
 export function timelineOf(view: RequestView, failed: readonly Attempt[], now = Date.now()): readonly TimelineStep[] {
-  const steps: TimelineStep[] = []
-  let cursor = Date.parse(view.submittedAt)
-  const queued = (to: number | null, outcome?: string): void => {
-    steps.push({
-      phase: 'queue',
-      from: iso(cursor),
-      to: to === null ? null : iso(to),
-      attempt,
-      ...(outcome !== undefined && { outcome }),
-    })
-  }
-  let attempt = 1
-  for (const { startedAt, failedAt, delayMs, error } of failed) {
-    queued(startedAt)
-    steps.push({ phase: 'run', from: iso(startedAt), to: iso(failedAt), attempt, outcome: 'failed', error })
-    attempt++
-    cursor = failedAt + delayMs
-    steps.push({ phase: 'backoff', from: iso(failedAt), to: cursor > now ? null : iso(cursor), attempt })
-    if (cursor > now && liveStates.includes(view.state)) return steps
-  }
   const isLive = liveStates.includes(view.state)
   const outcome = isLive ? undefined : view.state
   const endedAt = view.endedAt === undefined ? null : Date.parse(view.endedAt)
-  const startedAt = view.startedAt === undefined ? undefined : Date.parse(view.startedAt)
-  const hasRun = startedAt !== undefined && startedAt >= cursor && view.state !== 'waiting' && view.state !== 'retrying'
-  if (!hasRun) {
+  // By the count: two attempts may have begun in one millisecond.
+  const isBegun = view.startedAt !== undefined && view.attempts > failed.length
+  const lastStart = isBegun ? Date.parse(view.startedAt as string) : undefined
+  const steps: TimelineStep[] = []
+  let attempt = 1
+  let cursor = Date.parse(view.submittedAt)
+  const queued = (to: number | null, ended?: string): void => {
+    const end = to === null ? null : iso(to)
+    steps.push({ phase: 'queue', from: iso(cursor), to: end, attempt, ...(ended !== undefined && { outcome: ended }) })
+  }
+  for (const [index, { startedAt, failedAt, delayMs, error }] of failed.entries()) {
+    queued(startedAt)
+    steps.push({ phase: 'run', from: iso(startedAt), to: iso(failedAt), attempt, outcome: 'failed', error })
+    attempt++
+    // Clocks of whole milliseconds: it may have begun before its time was over by them.
+    const next = failed[index + 1]?.startedAt ?? lastStart ?? Number.POSITIVE_INFINITY
+    cursor = Math.min(failedAt + delayMs, next, endedAt ?? next)
+    const isOver = cursor <= now
+    steps.push({ phase: 'backoff', from: iso(failedAt), to: isOver ? iso(cursor) : null, attempt })
+    if (!isOver) return steps
+  }
+  if (lastStart === undefined) {
     queued(isLive ? null : endedAt, outcome)
     return steps
   }
-  queued(startedAt)
+  queued(lastStart)
   steps.push({
-    ...{ phase: 'run', from: iso(startedAt), to: endedAt === null ? null : iso(endedAt), attempt },
+    ...{ phase: 'run', from: iso(lastStart), to: endedAt === null ? null : iso(endedAt), attempt },
     ...(outcome !== undefined && { outcome }),
     ...(view.error !== undefined && !isLive && { error: { name: view.error.name, code: view.error.code } }),
   })

@@ -123,6 +123,21 @@ test('a request: where its time went, attempt by attempt, and its payload when i
   expect(audits).toContain('payload')
 })
 
+test('10,000 wait: each number is whole, and the list goes from page to page as they will start', async () => {
+  const { url, submit } = await serve({ queue: { concurrency: 1, maxQueueSize: 20_000 } })
+  for (let n = 0; n < 10_001; n++) void submit(`r${n}`, n % 2 === 0 ? 'low' : 'high')
+  const page = await visit(url, undefined, '#/llm/waiting')
+  await page.locator('table.who .all .size', { hasText: /^10,000$/ }).waitFor()
+  const ids = (): Promise<string[]> => page.locator('table.list tbody a.id').allTextContents()
+  await expect.poll(async () => (await ids()).slice(0, 2)).toEqual(['r3', 'r5'])
+  await page.getByRole('button', { name: 'After' }).click()
+  await expect.poll(async () => (await ids())[0]).toBe('r103')
+  expect(await ids()).toHaveLength(50)
+  await page.getByRole('button', { name: 'Before' }).click()
+  await expect.poll(async () => (await ids())[0]).toBe('r3')
+  expect(page.faults).toEqual([])
+})
+
 test('change priority: another tier, and its place there', async () => {
   const { url, submit, queue } = await serve({ queue: { concurrency: 1 } })
   for (const id of ['a', 'b', 'c']) void submit(id, 'low')
@@ -140,7 +155,7 @@ test('cancel: it asks first, the harmless answer has the focus, and what was ref
   const ended = submit('b')
   const page = await visit(url, 'olga', '#/llm/request/b')
   await page.getByRole('button', { name: 'Cancel' }).click()
-  expect(await page.evaluate('document.activeElement.textContent')).toBe('Let it wait')
+  await expect.poll(() => page.evaluate('document.activeElement.textContent')).toBe('Let it wait')
   await page.keyboard.press('Enter')
   expect(queue.getStatus().waiting).toBe(1)
   await page.getByRole('button', { name: 'Cancel' }).click()
@@ -297,7 +312,7 @@ test('several queues: those that need a look first, and each by its name', async
   await page.getByRole('link', { name: 'ocr' }).click()
   await page.getByRole('heading', { name: 'Idle' }).waitFor()
   await page.getByLabel('Queue', { exact: true }).selectOption('llm')
-  await page.getByRole('heading', { name: 'Paused' }).waitFor()
+  await page.getByRole('heading', { level: 1, name: 'Paused' }).waitFor()
   expect(url).not.toBe(service.url)
 })
 

@@ -12,7 +12,7 @@ const executablePath = [
 
 let running: Promise<Browser> | undefined
 
-export function browser(): Promise<Browser> {
+function browser(): Promise<Browser> {
   if (executablePath === undefined)
     throw new Error('There is no chromium: install it (Debian: apt install chromium), or say where in CHROMIUM')
   running ??= chromium.launch({ executablePath, args: ['--no-sandbox', '--js-flags=--expose-gc'] })

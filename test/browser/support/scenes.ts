@@ -4,8 +4,8 @@
  */
 import { seeded } from '../../support/seeded.ts'
 
-export const tiers = ['urgent', 'high', 'normal', 'low'] as const
-export type Tier = (typeof tiers)[number]
+const tiers = ['urgent', 'high', 'normal', 'low'] as const
+type Tier = (typeof tiers)[number]
 type ByTier<T> = { [P in Tier]: T }
 // biome-ignore lint/suspicious/noExplicitAny: as JSON.
 export type Json = any
@@ -112,7 +112,7 @@ export function pointAt(scene: SceneName, seconds: number, troubleFrom = Number.
 
 const words = ['ocr', 'doc', 'sum', 'tag', 'chat']
 
-export function idOf(n: number): string {
+function idOf(n: number): string {
   return `${words[n % words.length]}-${((n * 2_654_435_761) % 0xffffff).toString(16).padStart(6, '0')}`
 }
 
@@ -248,7 +248,7 @@ function listOf(state: string, isIdle: boolean, waitingByPriority: ByTier<number
   if (!isIdle && state === 'waiting') {
     let position = 0
     for (const tier of tiers) {
-      for (let n = 0; n < waitingByPriority[tier] && requests.length < 50; n++) {
+      for (let n = 0; n < waitingByPriority[tier] && requests.length < 14; n++) {
         const submittedAt = at(
           Math.max(status.oldestWaitMsByPriority[tier] * (1 - n / (waitingByPriority[tier] + 1)), 4),
         )
@@ -295,7 +295,7 @@ function listOf(state: string, isIdle: boolean, waitingByPriority: ByTier<number
     }
   }
   if (!isIdle && state === 'ended') {
-    for (let n = 0; n < 30; n++) {
+    for (let n = 0; n < 12; n++) {
       requests.push({
         id: idOf(n + 200),
         queue: 'llm',
@@ -317,21 +317,23 @@ function listOf(state: string, isIdle: boolean, waitingByPriority: ByTier<number
         id: idOf(n + 700),
         queue: 'llm',
         state,
+        nextAttemptAt: new Date(NOW + 840 + 400 * n).toISOString(),
+        error: { name: 'ModelUnavailableError', code: 'UPSTREAM_503' },
         priority: 'normal',
         generation: n + 3,
         attempts: 1,
         submittedAt: at(4_000 + n * 1_000),
       })
   }
-  return { requests, counts, cursor: requests.length === 50 ? 'bmV4dDozLjQ' : null }
+  return { requests, counts, cursor: requests.length === 14 ? 'bmV4dDozLjQ' : null }
 }
 
 function refusalsOf(count: number): Json {
-  const refusals = Array.from({ length: count === 0 ? 0 : 50 }, (_, n) => ({
+  const refusals = Array.from({ length: count === 0 ? 0 : 12 }, (_, n) => ({
     at: new Date(NOW - 72 - n * 33).toISOString(),
     ...{ id: idOf(n + 3_000), priority: 'low', reason: n % 29 === 11 ? 'aborted' : 'queue_full' },
     error: { name: 'QueueFullError', code: 'TRIAGE_QUEUE_FULL' },
-    explain: { rule: 'maxQueueSize of low', value: 100, limit: 100, wouldAdmit: 'fewer than 100' },
+    explain: { rule: 'maxQueueSize', compared: { waiting: 100, maxQueueSize: 100 }, wouldAdmit: 'fewer than 100' },
     retryAfterMs: 25_200 - n * 30,
   }))
   return { queue: 'llm', refusals, count }
