@@ -11,8 +11,6 @@ export interface Flag<T> {
   /** Undefined: it is a switch. */
   readonly parse: Parse<T> | undefined
   readonly default: T
-  /** Words that it may be, for the completion. */
-  readonly words?: readonly string[] | undefined
   /** It may stand there several times. */
   readonly isMany?: boolean
   /** A part of the command line alone, and neither of the environment nor of a file. */
