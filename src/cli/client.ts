@@ -83,7 +83,7 @@ export class Client {
 }
 
 /** Where nobody says another. @throws {Fault} */
-export function usualService(): URL {
+function usualService(): URL {
   const set = environment('TRIAGE_CLI_URL')
   if (set === undefined || set === '') return new URL('http://127.0.0.1:8080')
   try {

@@ -22,7 +22,7 @@ export type Flags = { readonly [name: string]: Flag<unknown> }
 /** What has been chosen, each by the flag, the environment, the file, or as the default. */
 export type Values<F extends Flags> = { readonly [K in keyof F]: F[K] extends Flag<infer T> ? T : never }
 
-export interface Argument {
+interface Argument {
   /** `'<module>'`, `'[url]'`, `'[id...]'` */
   readonly name: string
   readonly what: string

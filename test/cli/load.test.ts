@@ -6,7 +6,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { scheduleOf, scheduleOfTrace } from '../../src/cli/load/schedule.ts'
 import { readTrace } from '../../src/cli/load/trace.ts'
 import { tableLines } from '../../src/cli/table.ts'
-import { fixtures, freePort, root, run, scratch, serve } from './support/cli.ts'
+import { faultOf, fixtures, freePort, root, run, scratch, serve } from './support/cli.ts'
 
 const hash = join(root, 'examples/cli/hash.mjs')
 const even = new Map([['normal', 1]] as const)
@@ -185,14 +185,17 @@ test('what is wrong is said in one line', async () => {
     [[url, '--trace', 'gone.csv', '--rate', '3'], 2, '--trace says itself when requests come'],
     [[url, '--data', '{n'], 2, '--data: expected JSON'],
   ]
-  await Promise.all(
-    cases.map(async ([args, code, says]) => {
-      const ended = await run(['load', ...args])
-      expect(ended.err).toMatch(/^triage-queue: [^\n]+\n$/)
-      expect(ended.err).toContain(says)
-      expect(ended).toMatchObject({ code, out: '' })
-    }),
-  )
+  for (const [args, code, says] of cases) {
+    const fault = await faultOf(['load', ...args])
+    expect(fault.says).toContain(says)
+    expect(fault.says).not.toContain('\n')
+    expect(fault.code, says).toBe(code)
+  }
+  // The same from outside.
+  const [[args, code, says]] = cases as [(typeof cases)[0]]
+  const ended = await run(['load', ...args])
+  expect(ended).toMatchObject({ code, out: '', err: expect.stringMatching(/^triage-queue: [^\n]+\n$/) })
+  expect(ended.err).toContain(says)
   const wrong = await run(['load', url], { env: { TRIAGE_CLI_TOKEN: 'another-token-0123456789' } })
   expect(wrong).toMatchObject({ code: 3, err: `triage-queue: ${url} does not know this token\n` })
 })

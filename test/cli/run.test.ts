@@ -5,7 +5,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
-import { fixtures, main, root, run, scratch, start } from './support/cli.ts'
+import { faultOf, fixtures, main, root, run, scratch, start } from './support/cli.ts'
 
 const numbers = (count: number): string => Array.from({ length: count }, (_, i) => `${i + 1}\n`).join('')
 const sh = (script: string): string[] => ['--', 'sh', '-c', script, '_', '{}']
@@ -301,12 +301,15 @@ test('what is wrong is said in one line, before anything is run', async () => {
     [['run', '--halt', 'later', '--', 'echo'], 2, "--halt: expected never, or when and after what: 'now,fail=1'"],
     [['run', '--jobs', '0', '--', 'echo'], 2, '--jobs: expected an integer from 1 to 100000'],
   ]
-  await Promise.all(
-    cases.map(async ([args, code, says]) => {
-      const ended = await run(args, { input: '1\n' })
-      expect(ended.err).toMatch(/^triage-queue: [^\n]+\n$/)
-      expect(ended.err).toContain(says)
-      expect(ended).toMatchObject({ code, out: '' })
-    }),
-  )
+  for (const [args, code, says] of cases) {
+    const fault = await faultOf(args)
+    expect(fault.says).toContain(says)
+    expect(fault.says).not.toContain('\n')
+    expect(fault.code, says).toBe(code)
+  }
+  // The same from outside.
+  const [[args, code, says]] = cases as [(typeof cases)[0]]
+  const ended = await run(args, { input: '1\n' })
+  expect(ended).toMatchObject({ code, out: '', err: expect.stringMatching(/^triage-queue: [^\n]+\n$/) })
+  expect(ended.err).toContain(says)
 })

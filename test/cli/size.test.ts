@@ -1,7 +1,7 @@
 /** `triage-queue size`: what it prints, and what it does not take. */
 import { size } from 'triage-queue/simulation'
 import { expect, test } from 'vitest'
-import { run } from './support/cli.ts'
+import { faultOf, run } from './support/cli.ts'
 
 test('it prints what size() says, with its assumptions, and the same as JSON', async () => {
   const question = ['--rate', '1143', '--run', '3.5s', '--goal', 'p99wait<200ms', '--memory', '2GB', '--cores', '2']
@@ -56,9 +56,8 @@ test('what does not suffice ends with 99; nonsense is told in a sentence', async
     [['--rate', '90', '--run', '100ms', '--goal', 'fast'], "expected goals as 'p99wait < 200ms'"],
     [['--rate', '90', '--run', '100ms', '--mix', 'hgih=3'], '--mix: expected shares of urgent, high, normal, low'],
   ] as const) {
-    const ended = await run(['size', ...args])
-    expect(ended).toMatchObject({ code: 2, out: '' })
-    expect(ended.err).toMatch(/^triage-queue: [^\n]+\n$/)
-    expect(ended.err).toContain(says)
+    const fault = await faultOf(['size', ...args])
+    expect(fault.code).toBe(2)
+    expect(fault.says).toContain(says)
   }
 })
