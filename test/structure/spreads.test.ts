@@ -14,7 +14,6 @@ const root = join(import.meta.dirname, '../..')
  * each level of a log. Or they have been arguments already, those of a wrapped function.
  */
 const bounded = [
-  'src/cli/requests/requests.ts: choice(...states)',
   'src/bullmq/outstanding.ts: pipeline.hmget(this.#host.base + jobId, ...fields)',
   'src/bullmq/records.ts: pipeline.hmget(base + jobId, ...fields)',
   'src/bullmq/submission.ts: client.hmget(keys.base + one.jobId, ...fields)',
