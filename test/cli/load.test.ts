@@ -110,7 +110,7 @@ test('a server that stands still: the p99 shows it, as the log of the server its
   expect(all.latency.p99Ms).toBeGreaterThan(600)
   // The way back is all that the server does not know.
   expect(all.latency.p99Ms).toBeGreaterThanOrEqual(p99 - 1)
-  expect(all.latency.p99Ms - p99).toBeLessThan(200)
+  expect(all.latency.p99Ms - p99).toBeLessThan(400)
 })
 
 test('a generator that can not keep up fails the run', async () => {
@@ -148,7 +148,7 @@ test('gates: one that holds, one that does not, and one without samples; waits a
 
 test('what is refused is told by code', async () => {
   const module = join(scratch(), 'slow.mjs')
-  writeFileSync(module, 'export default async () => { await new Promise((resolve) => setTimeout(resolve, 200)) }')
+  writeFileSync(module, 'export default async () => { await new Promise((resolve) => setTimeout(resolve, 1_000)) }')
   const { url, token } = await serve(module, ['--workers', '1', '--max-queue-size', '1', '--when-full', 'reject'])
   const args = ['load', url, '--rate', '100', '--for', '300ms', '--json', '--max-lag', '10s']
   const { code, out } = await run([...args, '--gate', 'refused < 50%'], { env: { TRIAGE_CLI_TOKEN: token } })

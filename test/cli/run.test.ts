@@ -268,11 +268,11 @@ async function inTerminal(columns: number, command: string, env: Record<string, 
 
 test('in a terminal the progress is never wider than it; with NO_COLOR there is no escape byte, nor without a terminal', async () => {
   const folder = scratch()
-  writeFileSync(join(folder, 'input'), numbers(80))
+  writeFileSync(join(folder, 'input'), numbers(160))
   const command = `"$NODE" "$MAIN" run -j 4 -a ${folder}/input -- sh -c 'sleep 0.02; [ "$1" != 7 ]' _ {}`
   for (const columns of [40, 20]) {
     const out = await inTerminal(columns, command, { NO_COLOR: '1' })
-    expect(out).toMatch(/\d+\/80 done/)
+    expect(out).toMatch(/\d+\/160 done/)
     expect(out).not.toContain('\x1b')
     const drawn = out.split(/[\r\n]/).filter((text) => /done/.test(text) && !/ in /.test(text))
     expect(drawn.length).toBeGreaterThan(1)

@@ -95,11 +95,11 @@ test('a flag goes before the environment, the environment before the file, and a
 })
 
 test('a signal: nothing new comes in, what was admitted is finished, and it ends with 0', async () => {
-  const { process, submitUrl, token, url } = await serve(gated, ['--workers', '2'])
+  const { process, submitUrl, token, url } = await serve(gated, ['--workers', '2', '--grace', '1m'])
   const first = call(submitUrl, { token, body: 'first', headers: { prefer: 'wait=30' } })
   await process.says(/started "first"/)
   process.child.kill('SIGTERM')
-  await process.says(/SIGTERM: finishes 1 request within 10\.0 s/, 'err')
+  await process.says(/SIGTERM: finishes 1 request within 1\.0 min/, 'err')
   expect((await call(`${url}/readyz`)).status).toBe(503)
   expect((await call(submitUrl, { token, body: 'late' })).status).toBe(503)
   // What opens the gate is refused as well: so the run ends by its own cancellation.
