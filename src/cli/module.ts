@@ -62,7 +62,9 @@ function requireTypeScript(file: string, path: string): void {
 
 /** The export that was named; else the default; else the only one that will do. */
 function exported(all: Record<string, unknown>, file: string, name: string | undefined): [string, unknown] {
-  const names = Object.keys(all).filter((each) => each !== 'module.exports')
+  const names = Object.keys(all)
+    .filter((each) => each !== 'module.exports')
+    .sort()
   if (name !== undefined) {
     if (name in all) return [name, all[name]]
     throw cannot(`${file} exports no '${name}': it has ${names.join(', ') || 'no exports'}`)
