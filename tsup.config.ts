@@ -81,10 +81,10 @@ const shared: Options = {
   sourcemap: true,
 }
 
-/** `bin: triage-queue`: one file, with commander in it. */
+/** `bin: triage-queue`: one file, with commander in it; and what the thread of a shard loads. */
 const program: Options = {
   ...shared,
-  entry: { 'cli/main': 'src/cli/main.ts' },
+  entry: { 'cli/main': 'src/cli/main.ts', 'cli/shard': 'src/cli/serve/shard.ts' },
   format: ['esm'],
   splitting: false,
   esbuildPlugins: [entriesAsBuilt],

@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os'
 import { join, sep } from 'node:path'
 import ts from 'typescript'
 import manifest from '../package.json' with { type: 'json' }
+import { checkProgram } from './check-program.ts'
 
 /** The other Node versions that the package supports; the third is the one that runs this file. */
 const OTHER_NODES = {
@@ -46,6 +47,12 @@ try {
   install()
   checkFiles()
   checkDeclarations()
+  // Before there is any peer.
+  for (const node of [...Object.keys(OTHER_NODES).map(pathOfNode), process.execPath]) {
+    fact(
+      `Node ${await checkProgram(node, scratch, ownEnvironment())}: npx triage-queue serve, top, requests, run and size do what the README says`,
+    )
+  }
   addPeers()
   for (const node of [...Object.keys(OTHER_NODES).map(pathOfNode), process.execPath]) checkNode(node)
   for (const node of [...Object.keys(OTHER_NODES).map(pathOfNode), process.execPath]) checkAwaits(node)
@@ -292,8 +299,12 @@ function runScript(node: string, name: string, lines: string[], flags: string[] 
   return run(node, [...flags, file], scratch, { silent: flags.length === 0, timeoutMs: 20_000 })
 }
 
+function ownEnvironment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([key]) => !NOT_INHERITED.test(key)))
+}
+
 function run(command: string, args: string[], cwd = scratch, { silent = false, timeoutMs = 300_000 } = {}): string {
-  const env = Object.fromEntries(Object.entries(process.env).filter(([key]) => !NOT_INHERITED.test(key)))
+  const env = ownEnvironment()
   const { status, signal, stdout, stderr, error } = spawnSync(command, args, {
     cwd,
     env,

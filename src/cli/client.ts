@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs'
 import { environment } from '../core/environment.ts'
 import { optional } from './command.ts'
-import { cannot, codeOf, type Fault, messageOf } from './fault.ts'
+import { cannot, codeOf, type Fault, messageOf, usage } from './fault.ts'
 import { text, url } from './parse.ts'
 
 /** Of each command that asks a service. */
@@ -26,7 +26,7 @@ export class Client {
 
   /** @throws {Fault} when there is no such file */
   constructor(base: URL | undefined, tokenFile: string | undefined) {
-    this.base = (base ?? new URL('http://127.0.0.1:8080')).href.replace(/\/+$/, '')
+    this.base = (base ?? usualService()).href.replace(/\/+$/, '')
     this.token = tokenFile === undefined ? environment('TRIAGE_CLI_TOKEN') || undefined : tokenOf(tokenFile)
   }
 
@@ -79,6 +79,27 @@ export class Client {
     if (named === undefined) return names[0] as string
     if (names.includes(named)) return named
     throw cannot(`${this.base} has no queue ${named}: it has ${names.join(', ')}`)
+  }
+}
+
+/** Where nobody says another. @throws {Fault} */
+function usualService(): URL {
+  const set = environment('TRIAGE_CLI_URL')
+  if (set === undefined || set === '') return new URL('http://127.0.0.1:8080')
+  try {
+    return url(set)
+  } catch (error) {
+    throw usage(`TRIAGE_CLI_URL: ${messageOf(error)}, got ${JSON.stringify(set)}`)
+  }
+}
+
+/** A service as an argument. @throws {Fault} */
+export function serviceOf(given: string | undefined): URL {
+  if (given === undefined) return usualService()
+  try {
+    return url(given)
+  } catch (error) {
+    throw usage(`The service: ${messageOf(error)}, got ${JSON.stringify(given)}`)
   }
 }
 

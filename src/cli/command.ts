@@ -11,8 +11,6 @@ export interface Flag<T> {
   /** Undefined: it is a switch. */
   readonly parse: Parse<T> | undefined
   readonly default: T
-  /** Words that it may be, for the completion. */
-  readonly words?: readonly string[] | undefined
   /** It may stand there several times. */
   readonly isMany?: boolean
   /** A part of the command line alone, and neither of the environment nor of a file. */
@@ -24,7 +22,7 @@ export type Flags = { readonly [name: string]: Flag<unknown> }
 /** What has been chosen, each by the flag, the environment, the file, or as the default. */
 export type Values<F extends Flags> = { readonly [K in keyof F]: F[K] extends Flag<infer T> ? T : never }
 
-export interface Argument {
+interface Argument {
   /** `'<module>'`, `'[url]'`, `'[id...]'` */
   readonly name: string
   readonly what: string

@@ -15,6 +15,9 @@ export type Loaded =
       readonly name: string
       readonly executor: Executor<unknown, unknown>
       readonly options: QueuedExecutorOptions
+      /** The export is the function itself. */
+      readonly isPlain: boolean
+      readonly exportName: string
       readonly example: unknown
     }
   | { readonly kind: 'executor'; readonly name: string; readonly made: QueuedExecutor; readonly example: unknown }
@@ -26,8 +29,7 @@ const TYPESCRIPT = new Set(['.ts', '.mts', '.cts'])
  * @throws {Fault} 3 for what is not there, can't be loaded, or is nothing that can be called
  */
 export async function loadModule(spec: string): Promise<Loaded> {
-  const at = spec.lastIndexOf('#')
-  const [file, name] = at < 0 ? [spec, undefined] : [spec.slice(0, at), spec.slice(at + 1)]
+  const { file, name } = splitSpec(spec)
   const path = resolve(file)
   if (!existsSync(path) || !statSync(path).isFile()) throw cannot(`There is no file ${file}`)
   if (TYPESCRIPT.has(extname(path))) requireTypeScript(file, path)
@@ -37,7 +39,14 @@ export async function loadModule(spec: string): Promise<Loaded> {
   } catch (error) {
     throw cannot(`${file} can't be loaded: ${messageOf(error)}`)
   }
-  return partOf(exported(all, file, name), file, name ?? basename(path, extname(path)))
+  const [exportName, value] = exported(all, file, name)
+  return partOf(value, file, name ?? basename(path, extname(path)), exportName)
+}
+
+/** `'./work.mjs#resize'` */
+export function splitSpec(spec: string): { readonly file: string; readonly name: string | undefined } {
+  const at = spec.lastIndexOf('#')
+  return at < 0 ? { file: spec, name: undefined } : { file: spec.slice(0, at), name: spec.slice(at + 1) }
 }
 
 function requireTypeScript(file: string, path: string): void {
@@ -52,15 +61,18 @@ function requireTypeScript(file: string, path: string): void {
 }
 
 /** The export that was named; else the default; else the only one that will do. */
-function exported(all: Record<string, unknown>, file: string, name: string | undefined): unknown {
-  const names = Object.keys(all).filter((each) => each !== 'module.exports')
+function exported(all: Record<string, unknown>, file: string, name: string | undefined): [string, unknown] {
+  const names = Object.keys(all)
+    .filter((each) => each !== 'module.exports')
+    .sort()
   if (name !== undefined) {
-    if (name in all) return all[name]
+    if (name in all) return [name, all[name]]
     throw cannot(`${file} exports no '${name}': it has ${names.join(', ') || 'no exports'}`)
   }
-  if ('default' in all) return all.default
+  if ('default' in all) return ['default', all.default]
   const fitting = names.filter((each) => isServable(all[each]))
-  if (fitting.length === 1) return all[fitting[0] as string]
+  const [only] = fitting
+  if (only !== undefined && fitting.length === 1) return [only, all[only]]
   const why =
     fitting.length === 0 ? 'exports no function' : `exports several functions: name one, ${file}#${fitting[0]}`
   throw cannot(`${file} ${why}`)
@@ -74,10 +86,18 @@ function isExecutor(value: unknown): value is QueuedExecutor {
   return hasMethods(value, 'submit', 'get', 'cancel', 'getStatus', 'close', 'on', 'off')
 }
 
-function partOf(value: unknown, file: string, name: string): Loaded {
+function partOf(value: unknown, file: string, name: string, exportName: string): Loaded {
   if (isExecutor(value)) return { kind: 'executor', name: value.name, made: value, example: undefined }
   if (isFunction(value))
-    return { kind: 'function', name, executor: value as Executor<unknown, unknown>, options: {}, example: undefined }
+    return {
+      kind: 'function',
+      name,
+      executor: value as Executor<unknown, unknown>,
+      options: {},
+      isPlain: true,
+      exportName,
+      example: undefined,
+    }
   if (isPlain(value) && isFunction(value.executor)) {
     const { executor, options = {}, schema, example } = value
     if (!isPlain(options)) throw cannot(`${file}: expected an object as 'options'`)
@@ -87,6 +107,7 @@ function partOf(value: unknown, file: string, name: string): Loaded {
       name: whole.name ?? name,
       executor: executor as Executor<unknown, unknown>,
       options: whole,
+      ...{ isPlain: false, exportName },
       example,
     }
   }

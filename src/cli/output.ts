@@ -20,7 +20,7 @@ export function printJson(value: object): void {
 }
 
 /** @see https://no-color.org */
-export function hasColors(stream: NodeJS.WriteStream): boolean {
+function hasColors(stream: NodeJS.WriteStream): boolean {
   return stream.isTTY === true && (environment('NO_COLOR') ?? '') === '' && environment('TERM') !== 'dumb'
 }
 

@@ -33,7 +33,7 @@ export function markdownTable(rows: readonly (readonly string[])[]): string[] {
   return [line(head), line(head.map((_, i) => (i === 0 ? '---' : '---:'))), ...rest.map(line)]
 }
 
-export function cut(text: string, columns: number): string {
+function cut(text: string, columns: number): string {
   const chars = [...text]
   return chars.length <= columns ? text : `${chars.slice(0, Math.max(columns - 1, 0)).join('')}…`
 }

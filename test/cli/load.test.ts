@@ -6,7 +6,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { scheduleOf, scheduleOfTrace } from '../../src/cli/load/schedule.ts'
 import { readTrace } from '../../src/cli/load/trace.ts'
 import { tableLines } from '../../src/cli/table.ts'
-import { fixtures, freePort, root, run, scratch, serve } from './support/cli.ts'
+import { faultOf, fixtures, freePort, root, run, scratch, serve } from './support/cli.ts'
 
 const hash = join(root, 'examples/cli/hash.mjs')
 const even = new Map([['normal', 1]] as const)
@@ -110,7 +110,7 @@ test('a server that stands still: the p99 shows it, as the log of the server its
   expect(all.latency.p99Ms).toBeGreaterThan(600)
   // The way back is all that the server does not know.
   expect(all.latency.p99Ms).toBeGreaterThanOrEqual(p99 - 1)
-  expect(all.latency.p99Ms - p99).toBeLessThan(200)
+  expect(all.latency.p99Ms - p99).toBeLessThan(400)
 })
 
 test('a generator that can not keep up fails the run', async () => {
@@ -148,7 +148,7 @@ test('gates: one that holds, one that does not, and one without samples; waits a
 
 test('what is refused is told by code', async () => {
   const module = join(scratch(), 'slow.mjs')
-  writeFileSync(module, 'export default async () => { await new Promise((resolve) => setTimeout(resolve, 200)) }')
+  writeFileSync(module, 'export default async () => { await new Promise((resolve) => setTimeout(resolve, 1_000)) }')
   const { url, token } = await serve(module, ['--workers', '1', '--max-queue-size', '1', '--when-full', 'reject'])
   const args = ['load', url, '--rate', '100', '--for', '300ms', '--json', '--max-lag', '10s']
   const { code, out } = await run([...args, '--gate', 'refused < 50%'], { env: { TRIAGE_CLI_TOKEN: token } })
@@ -185,14 +185,17 @@ test('what is wrong is said in one line', async () => {
     [[url, '--trace', 'gone.csv', '--rate', '3'], 2, '--trace says itself when requests come'],
     [[url, '--data', '{n'], 2, '--data: expected JSON'],
   ]
-  await Promise.all(
-    cases.map(async ([args, code, says]) => {
-      const ended = await run(['load', ...args])
-      expect(ended.err).toMatch(/^triage-queue: [^\n]+\n$/)
-      expect(ended.err).toContain(says)
-      expect(ended).toMatchObject({ code, out: '' })
-    }),
-  )
+  for (const [args, code, says] of cases) {
+    const fault = await faultOf(['load', ...args])
+    expect(fault.says).toContain(says)
+    expect(fault.says).not.toContain('\n')
+    expect(fault.code, says).toBe(code)
+  }
+  // The same from outside.
+  const [[args, code, says]] = cases as [(typeof cases)[0]]
+  const ended = await run(['load', ...args])
+  expect(ended).toMatchObject({ code, out: '', err: expect.stringMatching(/^triage-queue: [^\n]+\n$/) })
+  expect(ended.err).toContain(says)
   const wrong = await run(['load', url], { env: { TRIAGE_CLI_TOKEN: 'another-token-0123456789' } })
   expect(wrong).toMatchObject({ code: 3, err: `triage-queue: ${url} does not know this token\n` })
 })

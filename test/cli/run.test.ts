@@ -5,7 +5,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
-import { fixtures, main, root, run, scratch, start } from './support/cli.ts'
+import { faultOf, fixtures, main, root, run, scratch, start } from './support/cli.ts'
 
 const numbers = (count: number): string => Array.from({ length: count }, (_, i) => `${i + 1}\n`).join('')
 const sh = (script: string): string[] => ['--', 'sh', '-c', script, '_', '{}']
@@ -169,11 +169,8 @@ test('--resume: a line that was cut counts as none, --resume-failed runs what ha
   const folder = scratch()
   const log = join(folder, 'log')
   const args = (...more: string[]): string[] => [
-    'run',
-    '-k',
-    '-q',
-    '--joblog',
-    'log',
+    // One at a time, so that the last line of the log is that of the last job.
+    ...['run', '-j', '1', '-q', '--joblog', 'log'],
     ...more,
     ...sh('echo "$1"; [ -e ok ] || [ "$1" != 2 ]'),
   ]
@@ -271,11 +268,11 @@ async function inTerminal(columns: number, command: string, env: Record<string, 
 
 test('in a terminal the progress is never wider than it; with NO_COLOR there is no escape byte, nor without a terminal', async () => {
   const folder = scratch()
-  writeFileSync(join(folder, 'input'), numbers(80))
+  writeFileSync(join(folder, 'input'), numbers(160))
   const command = `"$NODE" "$MAIN" run -j 4 -a ${folder}/input -- sh -c 'sleep 0.02; [ "$1" != 7 ]' _ {}`
   for (const columns of [40, 20]) {
     const out = await inTerminal(columns, command, { NO_COLOR: '1' })
-    expect(out).toMatch(/\d+\/80 done/)
+    expect(out).toMatch(/\d+\/160 done/)
     expect(out).not.toContain('\x1b')
     const drawn = out.split(/[\r\n]/).filter((text) => /done/.test(text) && !/ in /.test(text))
     expect(drawn.length).toBeGreaterThan(1)
@@ -301,12 +298,15 @@ test('what is wrong is said in one line, before anything is run', async () => {
     [['run', '--halt', 'later', '--', 'echo'], 2, "--halt: expected never, or when and after what: 'now,fail=1'"],
     [['run', '--jobs', '0', '--', 'echo'], 2, '--jobs: expected an integer from 1 to 100000'],
   ]
-  await Promise.all(
-    cases.map(async ([args, code, says]) => {
-      const ended = await run(args, { input: '1\n' })
-      expect(ended.err).toMatch(/^triage-queue: [^\n]+\n$/)
-      expect(ended.err).toContain(says)
-      expect(ended).toMatchObject({ code, out: '' })
-    }),
-  )
+  for (const [args, code, says] of cases) {
+    const fault = await faultOf(args)
+    expect(fault.says).toContain(says)
+    expect(fault.says).not.toContain('\n')
+    expect(fault.code, says).toBe(code)
+  }
+  // The same from outside.
+  const [[args, code, says]] = cases as [(typeof cases)[0]]
+  const ended = await run(args, { input: '1\n' })
+  expect(ended).toMatchObject({ code, out: '', err: expect.stringMatching(/^triage-queue: [^\n]+\n$/) })
+  expect(ended.err).toContain(says)
 })

@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, onTestFinished, test } from 'vitest'
-import { call, fixtures, root, run, scratch, serve, start } from './support/cli.ts'
+import { call, faultOf, fixtures, root, run, scratch, serve, start } from './support/cli.ts'
 
 const hash = join(root, 'examples/cli/hash.mjs')
 const gated = join(fixtures, 'gated.mjs')
@@ -95,11 +95,11 @@ test('a flag goes before the environment, the environment before the file, and a
 })
 
 test('a signal: nothing new comes in, what was admitted is finished, and it ends with 0', async () => {
-  const { process, submitUrl, token, url } = await serve(gated, ['--workers', '2'])
+  const { process, submitUrl, token, url } = await serve(gated, ['--workers', '2', '--grace', '1m'])
   const first = call(submitUrl, { token, body: 'first', headers: { prefer: 'wait=30' } })
   await process.says(/started "first"/)
   process.child.kill('SIGTERM')
-  await process.says(/SIGTERM: finishes 1 request within 10\.0 s/, 'err')
+  await process.says(/SIGTERM: finishes 1 request within 1\.0 min/, 'err')
   expect((await call(`${url}/readyz`)).status).toBe(503)
   expect((await call(submitUrl, { token, body: 'late' })).status).toBe(503)
   // What opens the gate is refused as well: so the run ends by its own cancellation.
@@ -169,6 +169,28 @@ test('with --db what was left runs after the next start; a second process is ref
   expect(await again.process.ended).toMatchObject({ code: 0 })
 })
 
+test('--threads: calls run in worker threads; --shards: several queues, each with a file of its own', async () => {
+  const folder = scratch()
+  const which = join(folder, 'which.mjs')
+  writeFileSync(which, `import { threadId } from 'node:worker_threads'\nexport default async () => threadId`)
+  const ask = async (service: { submitUrl: string; token: string }) =>
+    (await call(service.submitUrl, { token: service.token, body: 1, headers: { prefer: 'wait=20' } })).body
+  const threaded = await serve(which, ['--threads', '2'])
+  expect((await call(`${threaded.url}/v1/queues/which`)).body.maxWorkers).toBe(2)
+  expect(await ask(threaded)).toBeGreaterThan(0)
+  threaded.process.child.kill('SIGTERM')
+  expect(await threaded.process.ended).toMatchObject({ code: 0, err: '' })
+  const db = join(folder, 'requests.db')
+  const sharded = await serve(which, ['--shards', '2', '--workers', '10', '--db', db])
+  expect((await call(`${sharded.url}/v1/queues/which`)).body.maxWorkers).toBe(20)
+  const answers = await Promise.all(Array.from({ length: 20 }, () => ask(sharded)))
+  expect(new Set(answers).size).toBe(2)
+  expect([`${db}.0`, `${db}.1`].map(existsSync)).toEqual([true, true])
+  sharded.process.child.kill('SIGTERM')
+  expect(await sharded.process.ended).toMatchObject({ code: 0, err: '' })
+  expect((await run(['doctor', `${db}.1`])).out).toContain('has closed it')
+})
+
 test('what is wrong is said in one line with what to do, with its exit code, and nothing is half done', async () => {
   const folder = scratch()
   const server = createServer().listen(0, '127.0.0.1')
@@ -204,18 +226,32 @@ test('what is wrong is said in one line with what to do, with its exit code, and
     [['serve', hash, '--config', join(folder, 'config.json')], 2, '"wrokers" is no option of serve'],
     [['serve', hash, '--config', 'gone.json'], 3, 'There is no file gone.json (--config)'],
     [['serve', join(fixtures, 'executor.mjs'), '--workers', '3'], 2, '--workers is for a function'],
+    [['serve', hash, '--threads', '2', '--workers', '3'], 2, '--workers 3 is more than --threads 2'],
+    [['serve', hash, '--threads', '2', '--shards', '2'], 2, 'do not go together'],
+    [
+      ['serve', `${several}#configured`, '--threads', '2'],
+      2,
+      '--threads needs a module that exports the function itself',
+    ],
+    [['serve', join(fixtures, 'executor.mjs'), '--shards', '2'], 2, '--shards is for a function'],
     [['serve'], 2, "Missing required argument 'module'"],
     [['sevre', hash], 2, "Unknown command 'sevre' (Did you mean serve?)"],
   ]
-  await Promise.all(
-    cases.map(async ([args, code, says]) => {
-      const ended = await run(args)
-      expect(ended.err).toMatch(oneLine)
-      expect(ended.err).toContain(says)
-      expect(ended).toMatchObject({ code, out: '' })
-    }),
-  )
-  const { err, code } = await run(['serve', hash], { env: { TRIAGE_CLI_WORKERS: '-1' } })
-  expect([err, code]).toEqual(['triage-queue: TRIAGE_CLI_WORKERS: expected an integer of at least 1, got "-1"\n', 2])
+  for (const [args, code, says] of cases) {
+    const fault = await faultOf(args)
+    expect(fault.says).toContain(says)
+    expect(fault.says).not.toContain('\n')
+    expect(fault.code, says).toBe(code)
+  }
+  // The same from outside.
+  const [[args, code, says]] = cases as [(typeof cases)[0]]
+  const ended = await run(args)
+  expect(ended).toMatchObject({ code, out: '', err: expect.stringMatching(/^triage-queue: [^\n]+\n$/) })
+  expect(ended.err).toContain(says)
+  const fromOutside = await run(['serve', hash], { env: { TRIAGE_CLI_WORKERS: '-1' } })
+  expect([fromOutside.err, fromOutside.code]).toEqual([
+    'triage-queue: TRIAGE_CLI_WORKERS: expected an integer of at least 1, got "-1"\n',
+    2,
+  ])
   expect(existsSync(db)).toBe(false)
 })

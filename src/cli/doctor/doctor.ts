@@ -3,12 +3,11 @@
  */
 import { existsSync, statSync } from 'node:fs'
 import { availableParallelism, totalmem } from 'node:os'
-import { Client, clientFlags } from '../client.ts'
+import { Client, clientFlags, serviceOf } from '../client.ts'
 import { type Call, defineCommand, toggle, type Values } from '../command.ts'
 import { codeOf, Exit, messageOf } from '../fault.ts'
 import { columnsOf, painter, print, printJson } from '../output.ts'
 import { wrapped } from '../table.ts'
-import { addressOf } from '../top/top.ts'
 import { version } from '../version.ts'
 import { count, duration, plural, size } from '../words.ts'
 
@@ -87,7 +86,7 @@ function filesLimit(): number | undefined {
 
 async function ofTarget(target: string, { tokenFile: file }: Values<typeof flags>): Promise<Finding[]> {
   if (existsSync(target)) return ofFile(target)
-  if (/^https?:\/\//.test(target) || /:\d+$/.test(target)) return ofService(new Client(addressOf(target), file))
+  if (/^https?:\/\//.test(target) || /:\d+$/.test(target)) return ofService(new Client(serviceOf(target), file))
   return [bad(target, 'there is no such file; an address begins with http://')]
 }
 

@@ -5,11 +5,11 @@
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { type Priority, priorities } from '../../core/priority.ts'
 import { type Goal, readGoal } from '../../simulation/goal.ts'
-import { Client, clientFlags } from '../client.ts'
+import { Client, clientFlags, serviceOf } from '../client.ts'
 import { type Call, defineCommand, option, optional, toggle, type Values } from '../command.ts'
 import { cannot, Exit, messageOf, usage } from '../fault.ts'
 import { columnsOf, printJson, say } from '../output.ts'
-import { duration, integer, json, Misread, mix, positive, text, url as urlOf } from '../parse.ts'
+import { duration, integer, json, Misread, mix, positive, text } from '../parse.ts'
 import { exitCodeOf, onSignals, type Signal } from '../signals.ts'
 import { count, duration as timeText } from '../words.ts'
 import { isMeasured, type LoadReport, type Noted, reportOf } from './report.ts'
@@ -156,12 +156,7 @@ class Run {
   /** @throws {Fault} when there is nobody to send to */
   async #target(given: string | undefined): Promise<{ target: Target; name: string; client: Client }> {
     const { tokenFile: file, queue: named, timeout: timeoutMs } = this.#chosen
-    let whole: URL
-    try {
-      whole = urlOf(given ?? '127.0.0.1:8080')
-    } catch (error) {
-      throw usage(`The service: ${messageOf(error)}, got ${JSON.stringify(given)}`)
-    }
+    const whole = serviceOf(given)
     const client = new Client(whole, file)
     const headers = client.headers()
     if (whole.pathname !== '/') {

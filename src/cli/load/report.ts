@@ -132,7 +132,7 @@ function timesOf(sorted: Float64Array): Times | undefined {
 }
 
 /** The least value that a share `q` does not exceed: one that was measured, not one in between. */
-export function quantile(sorted: Float64Array, q: number): number {
+function quantile(sorted: Float64Array, q: number): number {
   return sorted[Math.max(Math.ceil(q * sorted.length) - 1, 0)] as number
 }
 

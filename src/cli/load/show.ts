@@ -17,12 +17,12 @@ export function showReport(title: string, report: LoadReport): void {
   }
   print('')
   // Where it is narrow, the tail of the latency is what is looked for.
-  for (const [i, line] of tableLines(latencyRows(report), columns, [6, 7, 5, 3, 9, 1, 4]).entries()) {
+  for (const [i, line] of tableLines(latencyRows(report), columns, [5, 7, 10, 1, 8, 4, 6]).entries()) {
     print(i === 0 ? paint('dim', line) : line)
   }
   if (report.all.wait !== undefined) {
     print('')
-    for (const [i, line] of tableLines(waitRows(report), columns, [3, 4, 1]).entries())
+    for (const [i, line] of tableLines(waitRows(report), columns, [4, 2, 7, 1, 5, 3]).entries())
       print(i === 0 ? paint('dim', line) : line)
   }
   print('')

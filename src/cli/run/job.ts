@@ -41,7 +41,7 @@ export interface Outcome {
 }
 
 /** What a job of a line is; what can't be one is said with the number of its line. */
-export interface Work {
+interface Work {
   readonly command: string
   readonly priority: Priority
   readonly work: unknown

@@ -82,7 +82,7 @@ export class Progress {
 }
 
 /** What is less needed goes first when it is narrow. */
-export function progressLine(counts: Counts, pace: number | undefined, columns: number): string {
+function progressLine(counts: Counts, pace: number | undefined, columns: number): string {
   const { succeeded, failed, before, running, expected } = counts
   const done = succeeded + failed
   const left = expected === undefined ? undefined : Math.max(expected - before - done, 0)

@@ -3,16 +3,15 @@
  * drains it.
  */
 import type { HttpApp, Listening } from '../../http/index.ts'
-import type { QueuedExecutor, QueuedExecutorOptions } from '../../index.ts'
-import type { SqliteStore } from '../../sqlite/index.ts'
+import type { CloseOptions } from '../../index.ts'
 import { type Call, defineCommand, option, optional, toggle, type Values } from '../command.ts'
-import { cannot, codeOf, messageOf, usage } from '../fault.ts'
-import { type Loaded, loadModule } from '../module.ts'
+import { loadModule } from '../module.ts'
 import { painter, print, printJson, say } from '../output.ts'
 import { choice, duration, integer, names, text } from '../parse.ts'
 import { exitCodeOf, onSignals, type Signal } from '../signals.ts'
 import { version } from '../version.ts'
 import { count, plural, shellWord, duration as shownDuration } from '../words.ts'
+import { type Made, makeExecutor, requireTogether } from './make-executor.ts'
 import { listenForMetrics, portFault, requirePort } from './ports.ts'
 import { readTokens, type Tokens } from './tokens.ts'
 
@@ -41,8 +40,16 @@ const flags = {
   name: optional('--name <name>', 'what the queue is called (default: the name of the file)', text),
   timeout: optional('--timeout <time>', 'how long one run may take', duration),
   grace: option('--grace <time>', 'how long a signal lets it finish what it has', duration, 10_000),
-  threads: optional('--threads <n>', 'runs the function in worker threads', integer(1)),
-  shards: optional('--shards <n>', 'several queues side by side, each in a thread of its own', integer(1)),
+  threads: optional(
+    '--threads <n>',
+    'runs the function in so many worker threads, for what computes; needs piscina (npm install piscina)',
+    integer(1),
+  ),
+  shards: optional(
+    '--shards <n>',
+    'so many queues side by side, each in a thread of its own: --workers and --max-queue-size are for each, and so are files of --db',
+    integer(1),
+  ),
   json: toggle('--json', 'says where it listens as JSON'),
 }
 
@@ -73,76 +80,20 @@ export const serve = defineCommand({
 })
 
 async function run(chosen: Chosen, call: Call): Promise<number> {
-  if (chosen.threads !== undefined || chosen.shards !== undefined) {
-    throw usage('--threads and --shards are not there yet: use --workers')
-  }
   const tokens = readTokens(chosen.tokenFile)
-  const loaded = await loadModule(call.args[0] as string)
-  if (loaded.kind === 'executor') refuseForExecutor(call)
+  const spec = call.args[0] as string
+  const loaded = await loadModule(spec)
+  requireTogether(loaded, chosen, call)
   await requirePort('--port', chosen.port, chosen.host)
   if (chosen.metricsPort !== undefined) await requirePort('--metrics-port', chosen.metricsPort, chosen.host)
-  const store = await opened(chosen.db)
-  const executor = await made(loaded, chosen, call, store)
-  const { app, service, metrics } = await listening(executor, chosen, tokens, store)
-  announce({ executor, chosen, tokens, service, example: loaded.example, metricsPort: metrics?.port })
-  const exitCode = await untilEnded(executor, chosen)
+  const made = await makeExecutor(spec, loaded, chosen, call)
+  const { app, service, metrics } = await listening(made, chosen, tokens)
+  await announce({ made, chosen, tokens, service, example: loaded.example, metricsPort: metrics?.port })
+  const exitCode = await untilEnded(made, chosen)
   await Promise.all([service.close(), metrics?.close()])
   await app.close()
-  await store?.close().catch((error: unknown) => say(`triage-queue: ${messageOf(error)}`))
+  await made.end()
   return exitCode
-}
-
-/** An executor that the module has made has its own options. */
-function refuseForExecutor({ isGiven }: Call): void {
-  const given = ['workers', 'maxQueueSize', 'whenFull', 'db', 'name', 'timeout'].find(isGiven)
-  if (given === undefined) return
-  const shown = given.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
-  throw usage(`--${shown} is for a function: the module exports an executor, which has options of its own`)
-}
-
-async function opened(file: string | undefined): Promise<SqliteStore | undefined> {
-  if (file === undefined) return undefined
-  const { openStore } = await import('../../sqlite/index.ts')
-  try {
-    return await openStore(file, { onDamage: ({ message }) => say(`triage-queue: ${message}`) })
-  } catch (error) {
-    const hint = codeOf(error) === 'TRIAGE_STORE_LOCKED' ? ': end that process, or choose another file with --db' : ''
-    throw cannot(messageOf(error) + hint)
-  }
-}
-
-async function made(
-  loaded: Loaded,
-  chosen: Chosen,
-  { isGiven }: Call,
-  store: SqliteStore | undefined,
-): Promise<QueuedExecutor> {
-  if (loaded.kind === 'executor') return loaded.made
-  const { QueuedExecutor } = await import('../../index.ts')
-  const { options } = loaded
-  // What was said here goes before what the module says, and that before our defaults.
-  const pick = <T>(name: string, value: T, own: T | undefined): T => (isGiven(name) ? value : (own ?? value))
-  const runTimeoutMs = chosen.timeout ?? options.runTimeoutMs
-  const whenFull = chosen.whenFull ?? options.whenFull
-  const all: QueuedExecutorOptions = {
-    ...options,
-    name: pick('name', chosen.name ?? loaded.name, loaded.name),
-    concurrency: pick('workers', chosen.workers, options.concurrency),
-    maxQueueSize: pick<QueuedExecutorOptions['maxQueueSize']>(
-      'maxQueueSize',
-      chosen.maxQueueSize,
-      options.maxQueueSize,
-    ),
-    ...(runTimeoutMs !== undefined && { runTimeoutMs }),
-    ...(whenFull !== undefined && { whenFull }),
-    ...(store !== undefined && { store }),
-  }
-  try {
-    return new QueuedExecutor(loaded.executor, all)
-  } catch (error) {
-    await store?.close()
-    throw usage(messageOf(error))
-  }
 }
 
 interface Served {
@@ -151,30 +102,25 @@ interface Served {
   readonly metrics: { readonly port: number; close(): Promise<void> } | undefined
 }
 
-async function listening(
-  executor: QueuedExecutor,
-  chosen: Chosen,
-  { tokens }: Tokens,
-  store: SqliteStore | undefined,
-): Promise<Served> {
+async function listening(made: Made, chosen: Chosen, { tokens }: Tokens): Promise<Served> {
   const { httpApp, listen } = await import('../../http/index.ts')
   const { host, port, metricsPort, hosts } = chosen
   try {
-    const app = httpApp({ queues: executor, auth: { tokens }, ...(hosts !== undefined && { hosts }) })
+    const app = httpApp({ queues: made.executor, auth: { tokens }, ...(hosts !== undefined && { hosts }) })
     const service = await listen(app, { port, host }).catch((error: unknown) => {
       throw portFault(error, '--port', port, host)
     })
     const metrics = metricsPort === undefined ? undefined : await listenForMetrics(app, metricsPort, host)
     return { app, service, metrics }
   } catch (error) {
-    await executor.close({ drain: false, graceMs: 0 })
-    await store?.close()
+    await made.close({ drain: false, graceMs: 0 })
+    await made.end()
     throw error
   }
 }
 
 interface Announced {
-  readonly executor: QueuedExecutor
+  readonly made: Made
   readonly chosen: Chosen
   readonly tokens: Tokens
   readonly service: Listening
@@ -182,8 +128,8 @@ interface Announced {
   readonly metricsPort: number | undefined
 }
 
-function announce({ executor, chosen, tokens, service, example, metricsPort }: Announced): void {
-  const { name, maxWorkers, maxQueueSize } = executor.getStatus()
+async function announce({ made, chosen, tokens, service, example, metricsPort }: Announced): Promise<void> {
+  const { name, maxWorkers, maxQueueSize } = await made.getStatus()
   // Whoever is told a wildcard address can not go there.
   const base = service.url.replace(/\/\/(0\.0\.0\.0|\[::\])/, '//localhost')
   const submitUrl = `${base}/v1/queues/${encodeURIComponent(name)}/requests`
@@ -216,44 +162,44 @@ function curlLine(url: string, token: string, example: unknown): string {
 }
 
 /** Runs until a signal comes, and what it has is finished, parked or cancelled. */
-function untilEnded(executor: QueuedExecutor, { grace, db }: Chosen): Promise<number> {
-  return new Promise((resolve) => {
+function untilEnded(made: Made, { grace, db }: Chosen): Promise<number> {
+  return new Promise((resolve, reject) => {
     let by: Signal | undefined
     let wasCut = false
-    const cut = (): void => {
+    let timer: NodeJS.Timeout | undefined
+    const closed = (): void => {
+      clearTimeout(timer)
+      letGo()
+      resolve(wasCut && by !== undefined ? exitCodeOf(by) : 0)
+    }
+    const closes = (options?: CloseOptions): void => void made.close(options).then(closed, reject)
+    const cut = async (): Promise<void> => {
       if (wasCut) return
       wasCut = true
-      const left = remaining(executor)
-      if (left > 0)
-        say(
-          `triage-queue: ${plural(left, 'request')} ${db === undefined ? 'cancelled' : `kept in ${db} for the next start`}`,
-        )
-      void executor.close({ drain: false, graceMs: 0 })
+      const left = await remaining(made)
+      const kept = db === undefined ? 'cancelled' : `kept in ${db} for the next start`
+      if (left > 0) say(`triage-queue: ${plural(left, 'request')} ${kept}`)
+      closes({ drain: false, graceMs: 0 })
     }
-    let timer: NodeJS.Timeout | undefined
     const letGo = onSignals({
       first: (signal) => {
         by = signal
-        const left = remaining(executor)
-        if (left > 0)
-          say(
-            `triage-queue: ${signal}: finishes ${plural(left, 'request')} within ${shownDuration(grace)}; once more to stop now`,
-          )
-        void executor.close()
-        timer = setTimeout(cut, grace)
+        timer = setTimeout(() => void cut(), grace)
+        void remaining(made).then((left) => {
+          const within = shownDuration(grace)
+          if (left > 0)
+            say(`triage-queue: ${signal}: finishes ${plural(left, 'request')} within ${within}; once more to stop now`)
+        })
+        closes()
       },
-      second: cut,
+      second: () => void cut(),
     })
-    executor.on('closed', () => {
-      clearTimeout(timer)
-      letGo()
-      // A module may close its executor itself.
-      resolve(wasCut && by !== undefined ? exitCodeOf(by) : 0)
-    })
+    // A module may close its executor itself.
+    made.executor.on('closed', closed)
   })
 }
 
-function remaining(executor: QueuedExecutor): number {
-  const { waiting, running, retrying } = executor.getStatus()
+async function remaining(made: Made): Promise<number> {
+  const { waiting, running, retrying } = await made.getStatus()
   return waiting + running + retrying
 }

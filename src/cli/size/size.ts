@@ -6,8 +6,9 @@ import type { Priority } from '../../core/priority.ts'
 import type { Sizing, WaitEstimate } from '../../simulation/index.ts'
 import { defineCommand, option, optional, toggle, type Values } from '../command.ts'
 import { Exit, messageOf, usage } from '../fault.ts'
-import { painter, print, printJson } from '../output.ts'
+import { columnsOf, painter, print, printJson } from '../output.ts'
 import { bytes, duration, fromZero, integer, mix, positive, text } from '../parse.ts'
+import { tableLines, wrapped } from '../table.ts'
 import { count, plural, size as sizeText, duration as timeText } from '../words.ts'
 import { type Confirmed, confirm } from './confirm.ts'
 
@@ -110,56 +111,50 @@ function memoryHere(): number {
 
 function show(sizing: Sizing, chosen: Chosen, confirmed: Confirmed | undefined): void {
   const paint = painter(process.stdout)
-  const line = (label: string, value: string, more = ''): void =>
-    print(`${paint('dim', label.padEnd(11))}${value}${more === '' ? '' : paint('dim', `  ${more}`)}`)
+  const columns = columnsOf(process.stdout)
+  const line = (label: string, value: string, more: string): void => {
+    // What explains it stands beside it, or below where it is narrow.
+    const isRoom = 11 + value.length + 2 + more.length <= columns
+    print(`${paint('dim', label.padEnd(11))}${paint('bold', value)}${isRoom ? `  ${paint('dim', more)}` : ''}`)
+    if (!isRoom) for (const each of wrapped(more, columns - 11)) print(`${' '.repeat(11)}${paint('dim', each)}`)
+  }
   const { slots, load, minSlots, utilization, capacityPerSecond, maxQueueSize, refused, memory } = sizing
-  line('load', `${digits(load)} slots busy on average`, `at least ${count(minSlots)} to keep up`)
-  line(
-    'slots',
-    paint('bold', `--workers ${slots}`),
-    `${percent(utilization)} busy; ${digits(capacityPerSecond)} a second at most`,
-  )
-  line(
-    'queue',
-    paint('bold', `--max-queue-size ${maxQueueSize}`),
-    `${percent(refused)} refused; full it is ${timeText(sizing.fullQueueMs)} of work`,
-  )
-  if (sizing.threads > 1)
-    line('threads', paint('bold', `--threads ${sizing.threads}`), 'for what the function computes')
-  if (sizing.processes > 1)
-    line('shards', paint('bold', `--shards ${sizing.processes}`), 'so that no event loop is the limit')
-  const room =
-    memory.fits === undefined
-      ? ''
-      : memory.fits
-        ? 'fits, with a quarter to spare'
-        : 'does not fit with a quarter to spare'
+  line('load', `${digits(load)} slots`, `busy on average; at least ${count(minSlots)} to keep up`)
+  line('slots', `--workers ${slots}`, `${percent(utilization)} busy; ${digits(capacityPerSecond)} a second at most`)
+  const full = timeText(sizing.fullQueueMs)
+  line('queue', `--max-queue-size ${maxQueueSize}`, `${percent(refused)} refused; full it is ${full} of work`)
+  if (sizing.threads > 1) line('threads', `--threads ${sizing.threads}`, 'for what the function computes')
+  if (sizing.processes > 1) line('shards', `--shards ${sizing.processes}`, 'so that no event loop is the limit')
+  const room = memory.fits === false ? 'does not fit with a quarter to spare' : 'fits, with a quarter to spare'
   line('memory', sizeText(memory.totalBytes), `${sizeText(memory.baseBytes)} for the process; ${room}`)
   print('')
-  print(waitRow(['wait', 'any', 'mean', 'p50', 'p95', 'p99'], confirmed === undefined ? '' : 'p99 simulated'))
-  const tiers = Object.entries(sizing.byPriority) as [Priority, WaitEstimate][]
-  for (const [priority, wait] of tiers)
-    print(waitRow(cells(priority, wait), simulatedText(confirmed?.byPriority.get(priority)?.p99Ms)))
-  if (tiers.length > 1) print(waitRow(cells('all', sizing.wait), simulatedText(confirmed?.p99Ms)))
+  for (const [i, row] of tableLines(waitRows(sizing, confirmed), columns, [3, 4, 1, 2]).entries()) {
+    print(i === 0 ? paint('dim', row) : row)
+  }
   print('')
+  const kept = chosen.goal === undefined ? 'what is usual' : chosen.goal.join(', ')
   if (!sizing.isEnough)
-    print(
-      paint(
-        'red',
-        `It does not keep ${chosen.goal === undefined ? 'them' : chosen.goal.join(', ')}: more slots, or a longer queue.`,
-      ),
-    )
-  for (const assumption of sizing.assumptions) print(paint('dim', `· ${assumption}`))
-  if (confirmed !== undefined)
-    print(paint('dim', `· Simulated: ${plural(confirmed.requests, 'request')}, Poisson arrivals, on virtual time.`))
+    print(paint('red', wrapped(`It does not keep ${kept}: more slots, or a longer queue.`, columns).join('\n')))
+  const notes = [...sizing.assumptions]
+  if (confirmed !== undefined) {
+    notes.push(`Simulated: ${plural(confirmed.requests, 'request')}, Poisson arrivals, on virtual time.`)
+  }
+  for (const note of notes) for (const each of wrapped(`· ${note}`, columns, '  ')) print(paint('dim', each))
+}
+
+function waitRows({ byPriority, wait }: Sizing, confirmed: Confirmed | undefined): string[][] {
+  const tiers = Object.entries(byPriority) as [Priority, WaitEstimate][]
+  const rows = tiers.map(([priority, own]) => [
+    ...cells(priority, own),
+    simulatedText(confirmed?.byPriority.get(priority)?.p99Ms),
+  ])
+  if (tiers.length > 1) rows.push([...cells('all', wait), simulatedText(confirmed?.p99Ms)])
+  const head = ['wait', 'any', 'mean', 'p50', 'p95', 'p99', confirmed === undefined ? '' : 'simulated']
+  return [head, ...rows].map((row) => row.slice(0, confirmed === undefined ? 6 : 7))
 }
 
 function cells(name: string, { waits, meanMs, p50Ms, p95Ms, p99Ms }: WaitEstimate): string[] {
   return [name, percent(waits), timeText(meanMs), timeText(p50Ms), timeText(p95Ms), timeText(p99Ms)]
-}
-
-function waitRow([name = '', ...rest]: readonly string[], more: string): string {
-  return `${name.padEnd(9)}${rest.map((cell) => cell.padStart(10)).join('')}${more === '' ? '' : more.padStart(15)}`
 }
 
 function simulatedText(ms: number | undefined): string {

@@ -2,11 +2,11 @@
  * `top`: how is a service doing, now? The view of `triage-queue/terminal`, fed by asking the service.
  */
 import type { ExecutorStatus } from '../../index.ts'
-import { Client, clientFlags } from '../client.ts'
+import { Client, clientFlags, serviceOf } from '../client.ts'
 import { type Call, defineCommand, option, toggle, type Values } from '../command.ts'
-import { cannot, Exit, messageOf, usage } from '../fault.ts'
+import { cannot, Exit } from '../fault.ts'
 import { printJson } from '../output.ts'
-import { duration, Misread, url as urlOf } from '../parse.ts'
+import { duration } from '../parse.ts'
 import { exitCodeOf, onSignals } from '../signals.ts'
 
 const { tokenFile, queue } = clientFlags
@@ -36,7 +36,7 @@ export const top = defineCommand({
 const PATIENCE = 5
 
 async function run(chosen: Values<typeof flags>, { args }: Call): Promise<number> {
-  const client = new Client(addressOf(args[0]), chosen.tokenFile)
+  const client = new Client(serviceOf(args[0]), chosen.tokenFile)
   const path = `/v1/queues/${encodeURIComponent(await client.queue(chosen.queue))}`
   let status = await statusOf(client, path)
   const { watch } = await import('../../terminal/index.ts')
@@ -84,14 +84,4 @@ async function statusOf(client: Client, path: string): Promise<ExecutorStatus> {
   const { status, body } = await client.ask('GET', path)
   if (status === 200) return body as ExecutorStatus
   throw cannot(`${client.base}: HTTP ${status}`)
-}
-
-/** @throws {Fault} */
-export function addressOf(given: string | undefined): URL | undefined {
-  if (given === undefined) return undefined
-  try {
-    return urlOf(given)
-  } catch (error) {
-    throw error instanceof Misread ? usage(`The service: ${messageOf(error)}, got ${JSON.stringify(given)}`) : error
-  }
 }

@@ -7,6 +7,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished, vi } from 'vitest'
+import { Fault } from '../../../src/cli/fault.ts'
+import { runProgram } from '../../../src/cli/program.ts'
 
 // Real processes, on a machine that may be busy with others.
 vi.setConfig({ testTimeout: 60_000 })
@@ -97,6 +99,16 @@ export function start(args: readonly string[], { input, open, env, cwd = root }:
 /** Runs it to its end. */
 export function run(args: readonly string[], options?: StartOptions): Promise<Ended> {
   return start(args, options).ended
+}
+
+/** What is wrong with a command line, without a process of its own: what it would say, and end with. */
+export async function faultOf(args: readonly string[]): Promise<{ readonly says: string; readonly code: number }> {
+  const error: unknown = await runProgram(args).then(
+    (code) => new Error(`it has ended with ${code}`),
+    (thrown: unknown) => thrown,
+  )
+  if (error instanceof Fault) return { says: error.message, code: error.exitCode }
+  throw error
 }
 
 /** A folder for a test, gone after it. */
