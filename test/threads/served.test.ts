@@ -6,7 +6,7 @@ import { prometheus } from 'triage-queue/prometheus'
 import { type Shards, shards } from 'triage-queue/threads'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { turn, watch } from '../failures/support.ts'
-import { fixture } from './support.ts'
+import { fixture, until } from './support.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
 
@@ -90,15 +90,12 @@ test('shards in threads are served as well', async () => {
   const ask = served(all)
   const answer = await ask('/process', { method: 'POST', body: JSON.stringify({ id: 'a' }) })
   expect(answer.status).toBe(202)
-  await vi.waitFor(async () => expect((await ask('/status/a')).json().state).toBe('completed'), { timeout: 10_000 })
+  await until(async () => expect((await ask('/status/a')).json().state).toBe('completed'))
   expect((await ask('/v1/queues/llm')).json().totals.completed).toBe(1)
   expect((await ask('/thread-efficiency')).json().advice).toBe(
     'Fewer than half of the slots are in use: fewer would do.',
   )
-  await vi.waitFor(
-    async () => expect((await ask('/metrics')).text).toMatch(/shard="[01]",priority="normal",outcome="completed"\} 1/),
-    {
-      timeout: 10_000,
-    },
+  await until(async () =>
+    expect((await ask('/metrics')).text).toMatch(/shard="[01]",priority="normal",outcome="completed"\} 1/),
   )
 })

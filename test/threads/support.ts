@@ -1,7 +1,7 @@
 /** What the tests of threads share. */
 import { QueuedExecutor, type QueuedExecutorOptions } from 'triage-queue'
 import { type ThreadsExecutor, type ThreadsOptions, threads } from 'triage-queue/threads'
-import { onTestFinished } from 'vitest'
+import { onTestFinished, vi } from 'vitest'
 
 export const fixture = (name: string): URL => new URL(`./fixtures/${name}.ts`, import.meta.url)
 
@@ -23,4 +23,9 @@ export function threaded<Req>(
     await executor.close()
   })
   return { queue, executor }
+}
+
+/** Waits until it does not throw any more: a thread takes its time to start, on a machine that has much else to do. */
+export function until(check: () => unknown): Promise<unknown> {
+  return vi.waitFor(check, { timeout: 20_000, interval: 10 })
 }

@@ -4,7 +4,7 @@ import { type Shards, type ShardsStatus, shards, type ThreadShardsOptions } from
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { watch } from '../failures/support.ts'
 import { isExact } from './million.ts'
-import { fixture } from './support.ts'
+import { fixture, until } from './support.ts'
 
 // A thread takes its time to start on a machine that has much else to do.
 vi.setConfig({ testTimeout: 60_000 })
@@ -45,7 +45,7 @@ test('errors cross with class, code, properties and cause: those of the executor
   expect(mine).toMatchObject({ message: 'mine', code: 'E_MINE', detail: [1] })
   expect(mine.cause).toBeInstanceOf(TypeError)
   void watch(all.execute('hold'))
-  await vi.waitFor(async () => expect((await all.getStatus()).running).toBe(1))
+  await until(async () => expect((await all.getStatus()).running).toBe(1))
   void watch(all.execute('a'))
   const full = await failureOf(all.execute('b', { id: 'b', priority: 'low' }))
   expect(full).toBeInstanceOf(QueueFullError)
@@ -61,7 +61,7 @@ test('a signal: its caller is told at once, with its reason, and the run is abor
   const all = made(1, { executor: { concurrency: 1 } })
   const controller = new AbortController()
   const answer = watch(all.execute('hold', { signal: controller.signal }))
-  await vi.waitFor(async () => expect((await all.getStatus()).running).toBe(1))
+  await until(async () => expect((await all.getStatus()).running).toBe(1))
   const reason = new Error('enough')
   controller.abort(reason)
   await answer.done
@@ -108,14 +108,14 @@ test('a listener is told in no context, and one that throws changes nothing', as
   })
   const storage = new AsyncLocalStorage<string>()
   expect(await storage.run('mine', async () => [await all.execute('a'), storage.getStore()])).toEqual(['a', 'mine'])
-  await vi.waitFor(() => expect(warnings).toContainEqual(expect.stringContaining('not my day')))
+  await until(() => expect(warnings).toContainEqual(expect.stringContaining('not my day')))
 })
 
 describe('a thread that dies', () => {
   test('rejects what lived there, says what is known, and the next request has another thread', async () => {
     const all = made(2, { key: (request) => `${request}`.split(' ')[1] })
     const handle = await all.submit('hold x')
-    await vi.waitFor(() => expect(handle.state).toBe('running'))
+    await until(() => expect(handle.state).toBe('running'))
     const [running, exit, asked] = [handle.result, all.execute('exit x'), all.execute('a x')].map((answer) =>
       failureOf(answer),
     )
@@ -179,7 +179,7 @@ describe('close()', () => {
     await all.execute('a')
     const handle = await all.submit('loop')
     const looping = failureOf(handle.result)
-    await vi.waitFor(() => expect(handle.state).toBe('running'))
+    await until(() => expect(handle.state).toBe('running'))
     const waiting = failureOf(all.execute('b'))
     await all.close({ drain: false, graceMs: 50 })
     expect(await looping).toMatchObject({ code: 'TRIAGE_WORKER_LOST' })
@@ -198,13 +198,10 @@ test('slots, health and what is observed', async () => {
   expect(await all.getWorkerHealth()).toEqual(expect.any(Array))
   expect(all.health()).toEqual({ live: true, ready: true, reasons: [] })
   await Promise.all(Array.from({ length: 10 }, (_, index) => all.execute(1, { id: `${index}` })))
-  await vi.waitFor(
-    () => {
-      const completed = all.observed.map(({ executor }) => executor.getStatus().totals.completed)
-      expect(completed.reduce((sum, count) => sum + count, 0)).toBe(10)
-    },
-    { timeout: 10_000 },
-  )
+  await until(() => {
+    const completed = all.observed.map(({ executor }) => executor.getStatus().totals.completed)
+    expect(completed.reduce((sum, count) => sum + count, 0)).toBe(10)
+  })
   expect(all.observed.map(({ shard, executor }) => [shard, executor.getStatus().name])).toEqual([
     ...[
       ['0', 'llm'],

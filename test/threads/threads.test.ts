@@ -3,7 +3,7 @@ import { threads } from 'triage-queue/threads'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { watch } from '../failures/support.ts'
 import type { Order } from './fixtures/work.ts'
-import { fixture, threaded } from './support.ts'
+import { fixture, threaded, until } from './support.ts'
 
 // A thread takes its time to start on a machine that has much else to do.
 vi.setConfig({ testTimeout: 60_000 })
@@ -62,7 +62,7 @@ describe('a call', () => {
   test('leaves the timers of its thread running while there is nothing to do', async () => {
     const { queue } = work()
     const before = (await queue.execute('tick')) as number
-    await vi.waitFor(async () => expect(await queue.execute('tick')).toBeGreaterThan(before + 5), { timeout: 10_000 })
+    await until(async () => expect(await queue.execute('tick')).toBeGreaterThan(before + 5))
   })
 })
 
@@ -133,8 +133,8 @@ describe('a thread that dies', () => {
     process.on('warning', warn)
     onTestFinished(() => void process.off('warning', warn))
     expect(await queue.execute('throw when idle')).toBe('answered')
-    await vi.waitFor(() => expect(executor.getStatus()).toMatchObject({ live: 0, ended: 1 }), { timeout: 10_000 })
-    await vi.waitFor(() => expect(warnings).toContainEqual(expect.stringContaining('nothing to do: Error: all alone')))
+    await until(() => expect(executor.getStatus()).toMatchObject({ live: 0, ended: 1 }))
+    await until(() => expect(warnings).toContainEqual(expect.stringContaining('nothing to do: Error: all alone')))
     expect(await queue.execute({ echo: 1 })).toBe(1)
   })
 
@@ -174,7 +174,7 @@ describe('cancel is to ask, and then to kill', () => {
       1, 1, 1,
     ])
     const next = queue.execute({ echo: 2 }, { runTimeoutMs: 20_000 })
-    await vi.waitFor(() => expect(executor.getStatus()).toMatchObject({ killed: 1 }), { timeout: 10_000 })
+    await until(() => expect(executor.getStatus()).toMatchObject({ killed: 1 }))
     expect(await next).toBe(2)
   })
 
@@ -216,7 +216,7 @@ describe('cancel is to ask, and then to kill', () => {
   test('no call is begun that nobody waits for', async () => {
     const { queue, executor } = work({}, {})
     const answer = watch(queue.execute('exit', { id: 'a' }))
-    await vi.waitFor(() => expect(executor.getStatus().busy).toBe(1))
+    await until(() => expect(executor.getStatus().busy).toBe(1))
     queue.cancel('a')
     await answer.done
     expect(await queue.execute({ echo: 1 })).toBe(1)
@@ -275,7 +275,7 @@ describe('how many', () => {
     const { queue, executor } = work({ threads: 2, idleMs: 50 })
     const threads = await Promise.all([1, 2].map(() => queue.execute('thread and spin')))
     expect(new Set(threads).size).toBe(2)
-    await vi.waitFor(() => expect(executor.getStatus()).toMatchObject({ live: 0, ended: 2 }), { timeout: 10_000 })
+    await until(() => expect(executor.getStatus()).toMatchObject({ live: 0, ended: 2 }))
     expect(await queue.execute({ echo: 1 })).toBe(1)
   })
 
@@ -296,7 +296,7 @@ describe('how many', () => {
   test('after close() no thread is left, and nothing is run', async () => {
     const { queue, executor } = work()
     const running = queue.execute({ spinMs: 50 })
-    await vi.waitFor(() => expect(executor.getStatus().busy).toBe(1))
+    await until(() => expect(executor.getStatus().busy).toBe(1))
     await executor.close()
     expect(await running).toEqual(expect.any(Number))
     expect(executor.getStatus().live).toBe(0)
