@@ -1,8 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { shardOf } from 'triage-queue/threads'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { Router } from '../../src/threads/route.ts'
 import { seeded } from '../support/seeded.ts'
+
+// A hundred thousand keys, on a machine that may have much else to do.
+vi.setConfig({ testTimeout: 60_000 })
 
 const KEYS = 100_000
 

@@ -1,10 +1,13 @@
 import { type ExecutorStatus, QueuedExecutor, type QueuedExecutorOptions } from 'triage-queue'
 import { VirtualClock } from 'triage-queue/simulation'
 import { type Shards, type ShardsOptions, type ShardsStatus, shards } from 'triage-queue/threads'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { turn, watch } from '../failures/support.ts'
 import { seeded } from '../support/seeded.ts'
 import { isExact, million } from './million.ts'
+
+// Hundreds of instants, on a machine that may have much else to do.
+vi.setConfig({ testTimeout: 60_000 })
 
 interface Held {
   readonly all: Shards<string, string>
