@@ -1,6 +1,8 @@
 /**
  * `load`: what does a service bear? An open loop: requests are sent when they are due, whether those before them have been answered or
  * not, and each is measured from its intended start.
+ *
+ * The file is a little long: it is one run, from its options to its exit code.
  */
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { type Priority, priorities } from '../../core/priority.ts'

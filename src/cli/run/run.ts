@@ -1,6 +1,8 @@
 /**
  * `run`: a batch from stdin or a file, through a queue. The lines are read only as fast as jobs end, each job is logged as soon as it
  * has ended, and whatever ends the batch, nothing of it goes on in the background.
+ *
+ * The file is a little long: it is one batch, from its options to its exit code.
  */
 import { availableParallelism } from 'node:os'
 import type { QueuedExecutor, RetryPolicy, RunContext } from '../../index.ts'

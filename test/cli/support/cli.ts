@@ -18,6 +18,9 @@ export const main = join(root, 'src/cli/main.ts')
 export const fixtures = join(root, 'test/cli/fixtures')
 const fromSource = join(root, 'test/support/from-source.ts')
 
+/** What Node has made of the sources: without it a process takes several times as long to begin. */
+const cache = { NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/cli-sources') }
+
 export interface Ended {
   readonly code: number | null
   readonly signal: NodeJS.Signals | null
@@ -50,7 +53,7 @@ export function start(args: readonly string[], { input, open, env, cwd = root }:
   )
   const child = spawn(process.execPath, ['--import', fromSource, main, ...args], {
     cwd,
-    env: { ...inherited, ...env },
+    env: { ...inherited, ...cache, ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
   })
   onTestFinished(() => void child.kill('SIGKILL'))
