@@ -92,7 +92,8 @@ export async function listen(app: HttpApp, options: ListenOptions = {}): Promise
 function bound(server: Server, port: number, host: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen(port, host, () => {
+    // Thousands may come at once: more than the 511 that Node lets wait.
+    server.listen({ port, host, backlog: 4_096 }, () => {
       server.off('error', reject)
       resolve()
     })

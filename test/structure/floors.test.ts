@@ -12,7 +12,7 @@ function filesIn(folder: string): string[] {
     .filter((path) => /\.(tsx?|css)$/.test(path) && !path.endsWith('.d.ts'))
 }
 
-test('src keeps its floors', () => {
+test('src keeps its floors', { timeout: 60_000 }, () => {
   const files = new Map(filesIn('src').map((path) => [path, readFileSync(`${root}${path}`, 'utf8')]))
   expect(files.size).toBeGreaterThan(0)
   expect(brokenFloors(files)).toEqual([])
