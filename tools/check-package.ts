@@ -47,6 +47,7 @@ try {
   install()
   checkFiles()
   checkDeclarations()
+  checkMissingPeers()
   // Before there is any peer.
   for (const node of [...Object.keys(OTHER_NODES).map(pathOfNode), process.execPath]) {
     fact(
@@ -115,6 +116,15 @@ function checkDeclarations(): void {
 }
 
 /** What a consumer of those subpaths has: that the main entry never asks for it is checked below. */
+/** Where BullMQ is not installed, its error is one line that says what to do. */
+function checkMissingPeers(): void {
+  const program = `import { remoteExecutor } from '${manifest.name}/bullmq'
+    try { remoteExecutor('q', { connection: 'redis://127.0.0.1:1' }) } catch (error) { console.log(error.message) }`
+  const expected = 'triage-queue/bullmq needs bullmq and ioredis: npm install bullmq@^6.7 ioredis@^6'
+  expectSame([run(process.execPath, ['--input-type=module', '-e', program]).trim()], [expected], 'without BullMQ')
+  fact(`without its peers ${manifest.name}/bullmq says: ${expected}`)
+}
+
 function addPeers(): void {
   for (const peer of new Set(Object.values(peersOf).flat())) {
     cpSync(join(root, 'node_modules', peer), join(scratch, 'node_modules', peer), { recursive: true })

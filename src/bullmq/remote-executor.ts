@@ -21,6 +21,7 @@ import type { RequestView } from '../core/watch/request-view.ts'
 import { type ExecutorHistograms, Statistics } from '../core/watch/statistics.ts'
 import type { ExecutorStatus } from '../core/watch/status.ts'
 import { connect } from './connections.ts'
+import { describeRedis, description } from './describe.ts'
 import type { Envelope } from './envelope.ts'
 import { textOf } from './error-text.ts'
 import { RemoteHandle, type RemoteRequest } from './handle.ts'
@@ -234,6 +235,13 @@ export class RemoteExecutor<Req = unknown, Res = unknown> implements QueuedExecu
     const { link } = this.#parts
     const isDown = this.#state !== 'closed' && !link.isReady
     return statusOf(this.#parts, this.#reading, this.#state, isDown ? `${link.place} is away` : undefined)
+  }
+
+  /** What holds here and what not, in words, with what this Redis and its workers say of themselves. */
+  async describe(): Promise<string> {
+    const { link } = this.#parts
+    const redis = await link.ask((client) => describeRedis(client, link.place), { queue: this.name })
+    return description(this.name, redis, await readStatus(this.#parts))
   }
 
   /** Each slot of each worker, as the workers said last: at most some seconds ago. */

@@ -21,7 +21,7 @@ import { type Peers, peers } from './peers.ts'
 import { againAfter, Processor } from './processor.ts'
 import type { RemoteRunContext } from './remote-run.ts'
 import { type Keys, keysOf, Scripts } from './scripts.ts'
-import { BEAT_MS, type WorkerBeat } from './status.ts'
+import { BEAT_MS, beatsOf, type WorkerBeat } from './status.ts'
 
 /** The function that a worker runs. */
 export type RemoteFunction<Req, Res, Metadata = unknown> = (
@@ -31,6 +31,7 @@ export type RemoteFunction<Req, Res, Metadata = unknown> = (
 
 const MAX_SLOTS_TOLD = 256
 const FETCH_RETRY_MS = 1_000
+const FORGET_MS = 600_000
 /** For so long BullMQ may take to close when nothing runs any more. */
 const CLOSE_MS = 2_000
 
@@ -131,6 +132,16 @@ export class RemoteWorker<Req = unknown, Res = unknown> {
     this.#beat = setInterval(() => void this.#tick().catch(() => {}), BEAT_MS)
     this.#beat.unref()
     await this.#tick()
+    await this.#forgetSilent()
+  }
+
+  /** Those that have died said nothing any more. */
+  async #forgetSilent(): Promise<void> {
+    const { workers } = this.#keys
+    const all = Object.entries(await this.#client.hgetall(workers))
+    const before = this.#time.now() - FORGET_MS
+    const gone = all.filter(([, text]) => beatsOf(text).every(({ at }) => at < before)).map(([id]) => id)
+    if (gone.length > 0) await this.#client.hdel(workers, ...gone)
   }
 
   /** Says that it is alive, and looks at what it may have missed. */

@@ -43,7 +43,7 @@ export async function readStatus({ link, scripts, name }: Parts): Promise<Readin
   const now = link.time.now()
   const [wait, active, delayed, completed, failed, paused, concurrency, ...more] = reply as number[]
   const byTier = priorities.map((_, tier) => more[tier * 2] as number)
-  const beats = (reply.at(-1) as string[]).filter((_, i) => i % 2 === 1).flatMap((text) => beatOf(text))
+  const beats = (reply.at(-1) as string[]).filter((_, i) => i % 2 === 1).flatMap((text) => beatsOf(text))
   return {
     waiting: byTier.reduce((sum, size) => sum + size, (wait as number) + (delayed as number)),
     ...{ byTier, active: active as number, delayed: delayed as number },
@@ -57,7 +57,8 @@ export async function readStatus({ link, scripts, name }: Parts): Promise<Readin
   }
 }
 
-function beatOf(text: string): WorkerBeat[] {
+/** What a worker has said; none: it is not of this version. */
+export function beatsOf(text: string): WorkerBeat[] {
   try {
     const beat = JSON.parse(text) as WorkerBeat
     return beat.v === 1 ? [beat] : []

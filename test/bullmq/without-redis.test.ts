@@ -7,10 +7,13 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { CancelledError, OptionsError, QueuedExecutor, RunTimeoutError } from 'triage-queue'
 import { remoteExecutor, remoteWorker } from 'triage-queue/bullmq'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { readEnvelope } from '../../src/bullmq/envelope.ts'
 import { errorOf, storedErrorOf, textOf } from '../../src/bullmq/error-text.ts'
 import { idOf, jobIdOf } from '../../src/bullmq/ids.ts'
+
+// Hundreds of drawn values, and modules that are loaded by a process of their own.
+vi.setConfig({ testTimeout: 60_000 })
 
 const root = join(import.meta.dirname, '../..')
 const connection = 'redis://127.0.0.1:1'

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { backoff } from 'triage-queue'
-import { afterAll, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import { keysOf } from '../../src/bullmq/scripts.ts'
 import { watch } from '../failures/support.ts'
 import { executorFor, freshName, workerFor } from './support/pair.ts'
@@ -376,4 +376,20 @@ test('the status is of all machines, with their workers', async () => {
   expect((await executor.getWorkerHealth()).length).toBe(5)
   await Promise.all(all)
   expect((await executor.getStatus()).run.count).toBe(8)
+})
+
+test('it says what holds and what not, with what this Redis says of itself', async () => {
+  const name = freshName()
+  const executor = executorFor(name, url)
+  await workerFor(name, url, async () => 1, { concurrency: 3 }).ready()
+  const text = await executor.describe()
+  expect(text).toMatch(
+    /^Redis \d+\.\d+\.\d+ at redis:.*: appendonly yes, appendfsync always, maxmemory-policy noeviction$/m,
+  )
+  expect(text).toContain('1 workers with 3 slots')
+  expect(text).toContain('The bound of the queue is soft')
+  expect(text).not.toContain('may lose the last')
+  const other = await startRedis(['--appendfsync', 'everysec'])
+  onTestFinished(() => other.close())
+  expect(await executorFor(name, other.url).describe()).toContain('may lose the last of what was acknowledged')
 })

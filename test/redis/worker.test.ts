@@ -210,6 +210,18 @@ test('its concurrency can be changed while it runs, and bounds it', async () => 
   await executor.idle()
 })
 
+test('workers that have died are forgotten when another one starts', async () => {
+  const name = freshName()
+  const { workers } = keysOf('bull', name)
+  const beat = (at: number) => JSON.stringify({ v: 1, at, concurrency: 5, busy: 0, slots: [], runMs: null })
+  await client.hset(workers, { dead: beat(Date.now() - 3_600_000), silent: beat(Date.now() - 60_000), odd: '{' })
+  const executor = executorFor(name, url)
+  await workerFor(name, url, async () => 1, { concurrency: 2 }).ready()
+  expect((await executor.getStatus()).maxWorkers).toBe(2)
+  expect(await client.hexists(workers, 'dead')).toBe(0)
+  expect(await client.hexists(workers, 'silent')).toBe(1)
+})
+
 test('a job of a version that it does not know is refused by name, and is a dead letter', async () => {
   const name = freshName()
   const executor = executorFor(name, url)

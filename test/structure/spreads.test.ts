@@ -16,6 +16,7 @@ const root = join(import.meta.dirname, '../..')
 const bounded = [
   'src/bullmq/outstanding.ts: pipeline.hmget(this.#host.base + jobId, ...fields)',
   'src/bullmq/records.ts: pipeline.hmget(base + jobId, ...fields)',
+  'src/bullmq/remote-worker.ts: this.#client.hdel(workers, ...gone)',
   'src/bullmq/submission.ts: client.hmget(keys.base + one.jobId, ...fields)',
   'src/cli/requests/requests.ts: choice(...states)',
   'src/core/queue/orders/weighted.ts: Math.max(...read)',
