@@ -37,7 +37,7 @@ export async function listed(call: Call): Promise<Answer> {
   if (place.in === 'live' && live.size > 0 && query.error === undefined) {
     const before = place.from === undefined ? Number.MAX_SAFE_INTEGER : Number(place.from)
     const page = queue.live.list({ ...asked, states: live, before, limit })
-    requests.push(...(await liveLines(queue, page.found)))
+    for (const line of await liveLines(queue, page.found)) requests.push(line)
     if (page.next !== undefined) next = { in: 'live', from: `${page.next}` }
   }
   if (next === undefined && ended.size > 0) {

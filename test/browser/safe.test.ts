@@ -44,7 +44,10 @@ test.each(pictures)(
       await page.setViewportSize({ width, height: 900 })
       await page.emulateMedia({ colorScheme: width === 1_440 || width === 768 ? 'light' : 'dark' })
       await page.evaluate('new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))')
-      expect([width, await page.evaluate('document.documentElement.scrollWidth - innerWidth')]).toEqual([width, 0])
+      // Charts take their new size in one of the next frames.
+      await expect
+        .poll(async () => [width, await page.evaluate('document.documentElement.scrollWidth - innerWidth')])
+        .toEqual([width, 0])
       if (width === 1_440 || width === 320) expect([width, await violations(page)]).toEqual([width, []])
     }
     expect(faults).toEqual([])
