@@ -23,7 +23,6 @@ const bounded = [
   'src/core/queue/request-queue.ts: Math.max(...waits)',
   'src/core/task-queue.ts: options.apply(undefined, args)',
   'src/core/task-queue.ts: fn.apply(this, args)',
-  'src/http/list.ts: requests.push(...(await liveLines(queue, page.found)))',
   'src/log/options.ts: oneOf(...logLevels)',
   "src/sqlite/changes.ts: this.#run('insertKept', ...KEPT_COLUMNS.map((column) => row[column]), keptSum(row))",
   "src/sqlite/changes.ts: this.#run('insertLive', ...LIVE_COLUMNS.map((column) => whole[column as keyof LiveRow]))",
