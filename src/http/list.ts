@@ -37,7 +37,7 @@ export async function listed(call: Call): Promise<Answer> {
   if (place.in === 'live' && live.size > 0 && query.error === undefined) {
     const before = place.from === undefined ? Number.MAX_SAFE_INTEGER : Number(place.from)
     const page = queue.live.list({ ...asked, states: live, before, limit })
-    for (const line of await liveLines(queue, page.found)) requests.push(line)
+    await addLines(queue, page.found, requests)
     if (page.next !== undefined) next = { in: 'live', from: `${page.next}` }
   }
   if (next === undefined && ended.size > 0) {
@@ -62,7 +62,8 @@ async function nextOnes(queue: ServedQueue, { state, cursor, priority, id }: Que
     after: nextPlaceOf(cursor),
     limit,
   })
-  const requests = await liveLines(queue, page.found)
+  const requests: RequestView[] = []
+  await addLines(queue, page.found, requests)
   const { next } = page
   const encoded = next === undefined ? null : Buffer.from(`next:${next.tier}.${next.generation}`).toString('base64url')
   return json(200, { requests, counts: await countsOf(queue), cursor: encoded })
@@ -104,13 +105,11 @@ function badQuery(where: string, message: string): HttpProblem {
   return new HttpProblem(400, 'INVALID', undefined, { issues: [{ in: where, message }] })
 }
 
-async function liveLines(queue: ServedQueue, found: readonly Live[]): Promise<RequestView[]> {
-  const lines: RequestView[] = []
+async function addLines(queue: ServedQueue, found: readonly Live[], to: RequestView[]): Promise<void> {
   for (const live of found) {
     const line = await liveLine(queue, live)
-    if (line !== undefined) lines.push(line)
+    if (line !== undefined) to.push(line)
   }
-  return lines
 }
 
 /** With its place, which is counted, not looked for. Undefined: its record is that of one that lives no more. */
