@@ -194,8 +194,10 @@ function untilEnded(made: Made, { grace, db }: Chosen): Promise<number> {
       },
       second: () => void cut(),
     })
-    // A module may close its executor itself.
-    made.executor.on('closed', closed)
+    // A module may close its executor itself. Where a signal does, its file has to be closed as well: that is told before.
+    made.executor.on('closed', () => {
+      if (by === undefined) closed()
+    })
   })
 }
 
