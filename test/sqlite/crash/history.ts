@@ -42,8 +42,7 @@ export class History {
         const [, seq, id, tier, payload, isStarted] = call
         const live = this.live().find((entry) => entry.id === id)
         if (live !== undefined) return live.payload === payload ? 'live' : 'payload'
-        // The youngest: a dead letter may be requeued after its id has completed in another life.
-        const known = this.#of('completed').findLast((entry) => entry.id === id)
+        const known = this.#of('completed').find((entry) => entry.id === id)
         if (known !== undefined) return known.payload === payload ? 'known' : 'payload'
         const state = isStarted ? 'running' : 'waiting'
         this.#entries.set(seq, { seq, id, tier, payload, attempts: isStarted ? 1 : 0, crashes: 0, state, result: null })
@@ -79,6 +78,8 @@ export class History {
           .filter((entry) => entry.id === id)
           .at(-1)
         if (dead === undefined || this.live().some((entry) => entry.id === id)) return 'nothing'
+        // What was answered is not run again.
+        if (this.#of('completed').some((entry) => entry.id === id && entry.seq > dead.seq)) return 'nothing'
         this.#entries.delete(dead.seq)
         this.#entries.set(seq, { ...dead, seq, attempts: 0, crashes: 0, state: 'waiting', result: null })
         return 'requeued'
