@@ -392,3 +392,20 @@ describe('a rate of starts', () => {
     await gate.finishAll()
   })
 })
+
+test('a rate whose key can not be told for what waits already costs it no token, and holds nothing up', async () => {
+  const { gate, queue } = gated({ concurrency: 1, debug: true, onListenerError: () => {} })
+  queue.pause()
+  const ends = ['a', 'b'].map((name) => watch(queue.execute(name)))
+  const per = (request: unknown) => {
+    if (request === 'a') throw new Error('mine')
+    return 'all'
+  }
+  queue.update({ rateLimit: tokenBucket({ perSecond: 10, burst: 1, over: 'wait', per: per as never }) })
+  queue.resume()
+  await gate.finishAll()
+  expect([gate.started, ends.map(({ state }) => state)]).toEqual([
+    ['a', 'b'],
+    ['fulfilled', 'fulfilled'],
+  ])
+})

@@ -363,7 +363,7 @@ export class Admission {
   comesBack(record: RequestRecord): void {
     const { audit, capacity, gate } = this.#parts
     // Guards of arrivals are not asked again; but what it takes when it starts is for the guards of now to say.
-    if (gate.takesTokens) record.later().claims = gate.tokens.claimsIn(record.tier, record) ?? []
+    if (gate.takesTokens) record.later().claims = gate.tokens.claimsIn(record.tier, record)
     if (audit !== undefined) audit.comesBack(capacity.reserved)
     this.#enqueue(record, false, undefined)
   }

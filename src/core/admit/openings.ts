@@ -18,6 +18,7 @@
  * A newcomer that may not start yet displaces only one that may start later still. The first that wait in a tier, as many as
  * `keptFor` says, are displaced by nobody of another tier.
  */
+import type { Claim } from '../claim.ts'
 import type { FullBound } from '../errors.ts'
 import { claimsOf, isAwaited, type RequestRecord, startsLater } from '../request-record.ts'
 import { State } from '../request-state.ts'
@@ -193,13 +194,10 @@ function startOf(record: RequestRecord): number {
   return after === undefined ? startAt : Number.POSITIVE_INFINITY
 }
 
-/** Does one wait for the tokens of the other? */
+/** Does one wait for the tokens of the other? Where any is set aside, each knows what it takes. */
 function wantSame(one: RequestRecord, other: RequestRecord): boolean {
-  const claims = claimsOf(other) ?? []
-  return (
-    claimsOf(one)?.some(({ guard, bucket }) => claims.some((its) => its.guard === guard && its.bucket === bucket)) ===
-    true
-  )
+  const [its, others] = [claimsOf(one) as readonly Claim[], claimsOf(other) as readonly Claim[]]
+  return its.some(({ guard, bucket }) => others.some((each) => each.guard === guard && each.bucket === bucket))
 }
 
 function isNotAwaited(record: RequestRecord): boolean {

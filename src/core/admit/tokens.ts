@@ -80,7 +80,7 @@ export class Tokens {
     return claims
   }
 
-  /** What it will take with another priority. What a guard throws is reported: then it takes what it would take now. */
+  /** What it will take with another priority. What a guard throws is reported: then it takes what it would take now, or nothing. */
   claimsIn(tier: number, record: RequestRecord): readonly Claim[] | undefined {
     const guards = this.#guards
     if (!guards.takes) return undefined
@@ -91,7 +91,7 @@ export class Tokens {
       return guards.claims()
     } catch (error) {
       this.#host.report('started', error)
-      return claimsOf(record)
+      return claimsOf(record) ?? []
     } finally {
       guards.end(outer)
     }

@@ -101,6 +101,7 @@ describe('JSON', () => {
     ['an Error', new Error('x'), 'does not keep a Error'],
     ['an object of a class', { p: new Point() }, 'p: JSON does not keep a Point'],
     ['an object of no named class', Object.create({ inherited: 1 }), 'JSON does not keep'],
+    ['an object without a class', Object.create({ constructor: 5 }), 'JSON does not keep an object of a class'],
     ['a toJSON()', { toJSON: () => 1 }, 'it has a toJSON()'],
     ['a toJSON() of an array', Object.defineProperty([1], 'toJSON', { value: () => 1 }), 'it has a toJSON()'],
     ['itself', cyclic, 'it contains itself'],
