@@ -37,7 +37,10 @@ const flags = {
   colsep: optional('--colsep <text>', 'what stands between columns, which are {1}, {2} …', (given) =>
     given.replaceAll('\\t', '\t'),
   ),
-  keepOrder: toggle('-k, --keep-order', 'prints results in the order of the lines, not as they come'),
+  keepOrder: toggle(
+    '-k, --keep-order',
+    'prints results in the order of the lines, not as they come; what is held back for that is lost if it is killed',
+  ),
   retries: option('--retries <n>', 'how often a job that fails is tried again', integer(0, 1_000), 0),
   timeout: optional('--timeout <time>', 'ends a job that takes longer: it has failed', duration),
   halt: optional(
