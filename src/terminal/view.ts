@@ -1,7 +1,7 @@
 /**
  * What is drawn? The lines of the live view, from plain data.
  */
-import { priorities } from '../core/priority.ts'
+import { type ByPriority, priorities } from '../core/priority.ts'
 import type { ExecutorState, ExecutorStatus } from '../core/watch/status.ts'
 import { bar, count, duration, type Line, type Piece, printable, rate, type Style, sparkline } from './text.ts'
 
@@ -77,6 +77,9 @@ function headLine(status: ExecutorStatus): Line {
   ]
 }
 
+/** The colours of the dashboards, as near as those of a terminal come: purple, orange, blue, green. */
+const tierStyles: ByPriority<Style> = { urgent: 'magentaBright', high: 'yellow', normal: 'blueBright', low: 'green' }
+
 function tierLines({ status, mostWaiting }: View, columns: number): Line[] {
   const whole = Math.max(status.maxQueueSize ?? mostWaiting, 1)
   const width = roomFor(columns)
@@ -84,7 +87,7 @@ function tierLines({ status, mostWaiting }: View, columns: number): Line[] {
     const waiting = status.waitingByPriority[priority]
     return [
       label(priority),
-      { text: bar(waiting / whole, width), style: 'cyan' },
+      { text: bar(waiting / whole, width), style: tierStyles[priority] },
       { text: ` ${count(waiting)}`, ...(waiting === 0 && { style: 'dim' as const }) },
     ]
   })

@@ -4,11 +4,12 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify, stripVTControlCharacters } from 'node:util'
-import { OptionsError, QueuedExecutor } from 'triage-queue'
+import { OptionsError, priorities, QueuedExecutor } from 'triage-queue'
 import { VirtualClock } from 'triage-queue/simulation'
 import { type WatchOptions, watch } from 'triage-queue/terminal'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { HandStore } from '../core/keep/hand-store.ts'
+import { turn } from '../failures/support.ts'
 import { FakeStream, FakeTerminal, timed, visible } from './support.ts'
 
 beforeEach(() => {
@@ -145,6 +146,18 @@ total    1 completed, 2 expired, 3 refused
     vi.stubEnv('NO_COLOR', '1')
     expect(await isColoured(new FakeTerminal())).toBe(false)
     expect(await isColoured(new FakeTerminal(), { colors: true })).toBe(true)
+  })
+
+  test('each priority has a colour of its own: purple, orange, blue and green, as in the dashboards', async () => {
+    const terminal = new FakeTerminal()
+    const queue = new QueuedExecutor(() => new Promise(() => {}), { concurrency: 1, clock: new VirtualClock() })
+    for (const priority of ['urgent', ...priorities] as const) queue.execute(1, { priority }).catch(() => {})
+    await turn()
+    watch(queue, { stream: terminal, colors: true })()
+    const colours = priorities.map(
+      (priority) => new RegExp(`${priority} *.*?\u001b\\[(\\d+)m[█▏▎▍▌▋▊▉]`, 'i').exec(terminal.written.join(''))?.[1],
+    )
+    expect(colours).toEqual(['95', '33', '94', '32'])
   })
 
   test('colours change nothing else', async () => {
