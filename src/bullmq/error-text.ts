@@ -3,10 +3,10 @@
  * message, own properties and cause, each bounded.
  */
 import { describe } from '../core/any-value.ts'
-import { errorClassOf } from '../core/error-classes.ts'
+import { errorAnew, errorClassOf } from '../core/error-classes.ts'
 import { WorkerLostError } from '../core/remote-errors.ts'
 import type { StoredError } from '../core/store.ts'
-import { type ErrorSubject, TriageError, type TriageErrorCode } from '../core/triage-error.ts'
+import type { ErrorSubject, TriageErrorCode } from '../core/triage-error.ts'
 
 interface ErrorText {
   readonly v: 1
@@ -119,11 +119,10 @@ function made(parts: ErrorText, subject: ErrorSubject): unknown {
   if (type !== undefined) {
     const { retryAfterMs, explain, started, ...members } = own as Record<string, never>
     const about = { retryAfterMs, explain, ...(reason !== undefined && { cause: reason }) }
-    const error = new TriageError(code as TriageErrorCode, message, { ...subject, started }, about)
-    Object.setPrototypeOf(error, type.prototype)
-    if (error.name !== name) Object.defineProperty(error, 'name', { value: name, enumerable: false })
     const { queue: _, requestId: __, priority: ___, ...rest } = members
-    return Object.assign(error, rest)
+    const error = errorAnew(type, [code as TriageErrorCode, message], { ...subject, started }, about, rest)
+    if (error.name !== name) Object.defineProperty(error, 'name', { value: name, enumerable: false })
+    return error
   }
   const error = new (builtins[name] ?? Error)(message, reason === undefined ? undefined : { cause: reason })
   if (error.name !== name) {

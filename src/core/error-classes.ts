@@ -25,7 +25,7 @@ import {
   StoreTooNewError,
   StoreUnavailableError,
 } from './store-errors.ts'
-import type { TriageError, TriageErrorCode } from './triage-error.ts'
+import { type ErrorDetails, type ErrorSubject, TriageError, type TriageErrorCode } from './triage-error.ts'
 
 export const errorClasses: {
   readonly [C in TriageErrorCode]: { readonly name: string; readonly prototype: TriageError }
@@ -59,4 +59,20 @@ export function errorClassOf(code: unknown): { readonly prototype: TriageError }
   return typeof code === 'string' && Object.hasOwn(errorClasses, code)
     ? errorClasses[code as TriageErrorCode]
     : undefined
+}
+
+/**
+ * An error of that class. Each class has other arguments than what has come of it; what an error is to its reader are its prototype
+ * and its members.
+ */
+export function errorAnew(
+  type: { readonly prototype: TriageError },
+  [code, message]: readonly [code: TriageErrorCode, message: string],
+  subject: ErrorSubject,
+  details: ErrorDetails,
+  members: object,
+): TriageError {
+  const error = new TriageError(code, message, subject, details)
+  Object.setPrototypeOf(error, type.prototype)
+  return Object.assign(error, members)
 }

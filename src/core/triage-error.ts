@@ -69,7 +69,7 @@ export interface Explanation {
   readonly wouldAdmit: string
 }
 
-interface ErrorDetails {
+export interface ErrorDetails {
   readonly retryAfterMs?: number | undefined
   readonly explain?: Explanation | undefined
   readonly cause?: unknown
@@ -89,7 +89,7 @@ const brand = Symbol.for('triage-queue.error')
  * the rest 1.5, and it would only show a timer, or the caller's own `execute()`. Returns the limit to be restored; undefined
  * under `--frozen-intrinsics`, where it can't be written: then they carry one.
  */
-function stacksOff(): number | undefined {
+export function stacksOff(): number | undefined {
   const limit = Error.stackTraceLimit
   try {
     Error.stackTraceLimit = 0

@@ -6,7 +6,7 @@
  */
 import { describe } from '../core/any-value.ts'
 import { errorClassOf } from '../core/error-classes.ts'
-import { isBranded, TriageError } from '../core/triage-error.ts'
+import { isBranded, stacksOff, TriageError } from '../core/triage-error.ts'
 
 /** What is sent of it. */
 export type Crossing = { readonly value: unknown } | CrossingError
@@ -136,17 +136,6 @@ function bare({ message, cause, errors: others }: CrossingError): Error {
     return inner === undefined ? new Error(message, options) : new AggregateError(inner, message, options)
   } finally {
     if (limit !== undefined) Error.stackTraceLimit = limit
-  }
-}
-
-/** Under `--frozen-intrinsics` they are made in any case. */
-function stacksOff(): number | undefined {
-  const limit = Error.stackTraceLimit
-  try {
-    Error.stackTraceLimit = 0
-    return limit
-  } catch {
-    return undefined
   }
 }
 

@@ -6,7 +6,7 @@
  *     5  src/cli/**                                        the program, on all of them
  *     4  src/<subpath>/**                                  work on the executor handed to them
  *     3  src/index.ts                                      the public names
- *     2  src/core/{options,settings,effective-options,request-options}.ts,
+ *     2  src/core/{options,settings,effective-options,request-options,asked-elsewhere}.ts,
  *        src/core/{engine,plain-path,map,update,queued-executor,task-queue,executor-like}.ts
  *                                                          know the order of the stations
  *     1  src/core/{admit,queue,run,settle,watch,keep}/**   the stations
@@ -23,6 +23,7 @@ const EXECUTOR_FILES = new Set([
   'settings.ts',
   'effective-options.ts',
   'request-options.ts',
+  'asked-elsewhere.ts',
   'engine.ts',
   'plain-path.ts',
   'map.ts',

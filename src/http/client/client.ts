@@ -7,6 +7,7 @@
  * The file is a little long: it is the one face of all that an executor offers.
  */
 
+import { askedElsewhere } from '../../core/asked-elsewhere.ts'
 import type { CloseOptions } from '../../core/close-options.ts'
 import { CancelledError, QueueClosedError, WaitTimeoutError } from '../../core/errors.ts'
 import type { Priority } from '../../core/priority.ts'
@@ -25,7 +26,7 @@ import { executorEvents } from '../events/frame.ts'
 import { Calls, pause } from './calls.ts'
 import { errorOfRecord, HttpError, type Subject } from './errors.ts'
 import { Frames, type ReadFrame } from './frames.ts'
-import { headersOf, keyOf, partOf, readHere } from './headers.ts'
+import { headersOf, keyOf, partOf } from './headers.ts'
 import { News } from './news.ts'
 import { type HttpClientOptions, readClientOptions } from './options.ts'
 
@@ -78,12 +79,12 @@ export class HttpClient<Req = unknown, Res = unknown> implements QueuedExecutorL
   }
 
   async #submit(request: Req, options: RequestOptions, waitMs: number | undefined): Promise<HandleLike<Res>> {
-    const isTooLate = readHere(options)
+    const leftMs = askedElsewhere(options).extras?.later?.deadlineAt ?? Number.POSITIVE_INFINITY
     const id = options.id ?? crypto.randomUUID()
     const key = keyOf(id)
     const subject: Subject = { queue: this.name, requestId: id, priority: options.priority ?? 'normal', options }
     if (this.#isClosed) throw new QueueClosedError(subject)
-    if (isTooLate) throw new WaitTimeoutError(0, 0, subject)
+    if (leftMs <= 0) throw new WaitTimeoutError(0, 0, subject)
     const { signal } = options
     signal?.throwIfAborted()
     // Whoever listens already is told of all of it.

@@ -1,11 +1,11 @@
 /**
  * Which error was it, on the other side? A problem becomes the error whose code it has, so that a caller need not know where the queue is.
  */
-import { errorClassOf } from '../../core/error-classes.ts'
+import { errorAnew, errorClassOf } from '../../core/error-classes.ts'
 import { OptionsError } from '../../core/errors.ts'
 import type { Priority } from '../../core/priority.ts'
 import { RunFailedError } from '../../core/remote-errors.ts'
-import { type Explanation, TriageError, type TriageErrorCode } from '../../core/triage-error.ts'
+import type { Explanation, TriageError, TriageErrorCode } from '../../core/triage-error.ts'
 import type { RequestView } from '../../index.ts'
 
 /** What a service has refused itself: its `code` and `status`. No error of a queue. */
@@ -89,12 +89,11 @@ function made(
   members: object,
 ): TriageError {
   const { queue, requestId, priority } = subject
-  const error = new TriageError(code, message, { queue, requestId, priority, started }, { retryAfterMs, explain })
-  // Its class has other arguments than a problem has; what it is to its reader are its prototype and its members.
-  Object.setPrototypeOf(error, type.prototype)
+  const about = { queue, requestId, priority, started }
+  const error = errorAnew(type, [code, message], about, { retryAfterMs, explain }, members)
   // Some have their name as a member, not in their prototype.
   if (error.name === 'TriageError') Object.defineProperty(error, 'name', { value: nameOf(code), enumerable: false })
-  return Object.assign(error, members)
+  return error
 }
 
 /** `TRIAGE_RUN_FAILED`: a `RunFailedError`. */

@@ -2,24 +2,7 @@
  * The options of a request, as a service reads them.
  */
 import { OptionsError } from '../../core/errors.ts'
-import { tierOf } from '../../core/priority.ts'
-import { readRequestOptions } from '../../core/request-options.ts'
-import { RequestRecord } from '../../core/request-record.ts'
 import type { RequestOptions } from '../../index.ts'
-
-/**
- * Looks at them as an executor in this process does.
- * @returns is its deadline over already?
- * @throws {OptionsError}
- */
-export function readHere(options: RequestOptions): boolean {
-  const record = new RequestRecord(undefined, tierOf('normal'), { at: 0, owner: nobody })
-  readRequestOptions(options, record)
-  const { later } = record.extras ?? {}
-  return later !== undefined && later.deadlineAt <= 0
-}
-
-const nobody = {}
 
 /**
  * An id as it stands in `Idempotency-Key`: a string of RFC 8941.
