@@ -114,7 +114,16 @@ export class InvalidRequestError extends NotAdmittedError {
   constructor(issues: readonly RequestIssue[], subject?: ErrorSubject, what = 'The request does not fit the schema') {
     super('TRIAGE_INVALID_REQUEST', `${what}: ${Array.from(issues, describeIssue).join('; ')}`, subject)
     this.issues = issues
+    whats.set(this, what)
   }
+}
+
+/** In which words each of them says it. */
+const whats = new WeakMap<InvalidRequestError, string>()
+
+/** The same, about a request. */
+export function invalidAbout(error: InvalidRequestError, subject: ErrorSubject): InvalidRequestError {
+  return new InvalidRequestError(error.issues, subject, whats.get(error))
 }
 
 /** The executor is draining or closed: it admits nothing any more. */

@@ -6,7 +6,12 @@
 import { type ByPriority, byPriority, priorities } from '../core/priority.ts'
 import { type Outcome, outcomes } from '../core/request-state.ts'
 import type { HistogramReading } from '../core/watch/histogram.ts'
-import type { DurationStatus, ExecutorHistograms, RejectionCounts } from '../core/watch/statistics.ts'
+import {
+  type DurationStatus,
+  durationStatusOf,
+  type ExecutorHistograms,
+  type RejectionCounts,
+} from '../core/watch/statistics.ts'
 import type { ExecutorState, ExecutorStatus } from '../core/watch/status.ts'
 import { SummedHistogram } from './summed-histogram.ts'
 
@@ -118,13 +123,5 @@ function summed<T extends { readonly [name: string]: number }>(all: readonly T[]
 }
 
 function durationOf(readings: readonly (HistogramReading | undefined)[]): DurationStatus {
-  const all = new SummedHistogram(readings)
-  return {
-    count: all.count,
-    averageMs: all.count === 0 ? 0 : all.sumMs / all.count,
-    p50Ms: all.quantile(0.5),
-    p95Ms: all.quantile(0.95),
-    p99Ms: all.quantile(0.99),
-    maxMs: all.maxMs,
-  }
+  return durationStatusOf(new SummedHistogram(readings))
 }

@@ -5,7 +5,7 @@
  * and there may be room for those behind it. These come in before anyone hears of the refusal, and might pass them.
  */
 import { isReasonOf } from '../checks.ts'
-import { type FullBound, InvalidRequestError, OptionsError, QueueFullError, reasonOf } from '../errors.ts'
+import { type FullBound, InvalidRequestError, invalidAbout, OptionsError, QueueFullError, reasonOf } from '../errors.ts'
 import { type RequestRecord, subjectOf } from '../request-record.ts'
 import { State } from '../request-state.ts'
 import { TriageError } from '../triage-error.ts'
@@ -85,10 +85,7 @@ export class Refusals {
 function named(error: unknown, record: RequestRecord): unknown {
   try {
     if (!(error instanceof TriageError) || error.queue !== undefined) return error
-    if (error instanceof InvalidRequestError) {
-      // What does not hold of it stands in front.
-      return new InvalidRequestError(error.issues, subjectOf(record), error.message.split(': ')[0])
-    }
+    if (error instanceof InvalidRequestError) return invalidAbout(error, subjectOf(record))
     if (!(error instanceof OptionsError)) return error
     return new OptionsError(error.path, error.expected, error.received, subjectOf(record), error.message)
   } catch {

@@ -127,10 +127,7 @@ class InMemory<Req> extends Box<Req> {
   }
 
   async discard(id: string, generation?: number) {
-    return (
-      (generation ?? this.#letters.get(id)?.generation) === this.#letters.get(id)?.generation &&
-      this.#letters.delete(id)
-    )
+    return this.#letters.delete(id, generation)
   }
 }
 

@@ -131,9 +131,17 @@ export class DeadLetters<Req, Handle> implements Iterable<DeadLetter<Req>> {
     return this.#letters.get(id)
   }
 
-  /** Forgets one. False when there is none with this id. */
-  delete(id: string): boolean {
+  #letter(id: string, generation: number | undefined): DeadLetter<Req> | undefined {
     const letter = this.#letters.get(id)
+    return generation === undefined || letter?.generation === generation ? letter : undefined
+  }
+
+  /**
+   * Forgets one. False when there is none with this id.
+   * @param generation only this one: a later letter with the same id is left alone
+   */
+  delete(id: string, generation?: number): boolean {
+    const letter = this.#letter(id, generation)
     if (letter === undefined) return false
     this.#letters.delete(id)
     this.#past.set(id, letter.generation)
@@ -153,9 +161,8 @@ export class DeadLetters<Req, Handle> implements Iterable<DeadLetter<Req>> {
    * @returns undefined when there is no such letter (any more)
    */
   async requeue(id: string, generation?: number): Promise<Handle | undefined> {
-    const letter = this.#letters.get(id)
-    if (letter === undefined || (generation ?? letter.generation) !== letter.generation) return undefined
-    return this.#submit(letter)
+    const letter = this.#letter(id, generation)
+    return letter === undefined ? undefined : this.#submit(letter)
   }
 
   /**

@@ -180,9 +180,8 @@ export class Statistics {
   }
 }
 
-function durationOf(histograms: readonly (Histogram | undefined)[]): DurationStatus {
-  const all = new Histogram()
-  for (const histogram of histograms) if (histogram !== undefined) all.merge(histogram)
+/** A histogram in the numbers of a status. */
+export function durationStatusOf(all: HistogramReading): DurationStatus {
   return {
     count: all.count,
     averageMs: all.count === 0 ? 0 : all.sumMs / all.count,
@@ -191,6 +190,12 @@ function durationOf(histograms: readonly (Histogram | undefined)[]): DurationSta
     p99Ms: all.quantile(0.99),
     maxMs: all.maxMs,
   }
+}
+
+function durationOf(histograms: readonly (Histogram | undefined)[]): DurationStatus {
+  const all = new Histogram()
+  for (const histogram of histograms) if (histogram !== undefined) all.merge(histogram)
+  return durationStatusOf(all)
 }
 
 function byOutcome(count: (outcome: number) => number): { [O in Outcome]: number } {
