@@ -1,10 +1,10 @@
 /**
  * A service from outside: one call, and what it says when it can't be reached or will not.
  */
-import { readFileSync } from 'node:fs'
 import { environment } from '../core/environment.ts'
 import { optional } from './command.ts'
 import { cannot, codeOf, type Fault, messageOf, usage } from './fault.ts'
+import { textIn } from './file.ts'
 import { text, url } from './parse.ts'
 
 /** Of each command that asks a service. */
@@ -105,13 +105,9 @@ export function serviceOf(given: string | undefined): URL {
 
 /** A token alone, or the last word of the first line. */
 function tokenOf(file: string): string {
-  let content: string
-  try {
-    content = readFileSync(file, 'utf8')
-  } catch (error) {
-    throw cannot(codeOf(error) === 'ENOENT' ? `There is no file ${file} (--token-file)` : messageOf(error))
-  }
-  const line = content.split('\n').find((each) => each.trim() !== '' && !each.startsWith('#'))
+  const line = textIn(file, '--token-file')
+    .split('\n')
+    .find((each) => each.trim() !== '' && !each.startsWith('#'))
   const token = line?.trim().split(/\s+/).at(-1)
   if (token === undefined) throw cannot(`${file} has no token in it`)
   return token

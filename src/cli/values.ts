@@ -2,11 +2,11 @@
  * Where does the value of an option come from? The flag, else the environment (`TRIAGE_CLI_…`), else the file (`--config`), else the
  * default. All are read in the same way, and all are looked at before anything is done.
  */
-import { readFileSync } from 'node:fs'
 import { isPlain } from '../core/checks.ts'
 import { environment } from '../core/environment.ts'
 import { type Command, type Flag, type Flags, longName, type Values, variableOf } from './command.ts'
-import { cannot, codeOf, messageOf, usage } from './fault.ts'
+import { messageOf, usage } from './fault.ts'
+import { textIn } from './file.ts'
 import { Misread } from './parse.ts'
 
 /** What the parser found on the command line: texts, and true for switches. */
@@ -93,12 +93,7 @@ function readConfig(command: Command, path: string, given: Given): ConfigFile | 
 }
 
 function parsed(file: string): unknown {
-  let content: string
-  try {
-    content = readFileSync(file, 'utf8')
-  } catch (error) {
-    throw cannot(codeOf(error) === 'ENOENT' ? `There is no file ${file} (--config)` : messageOf(error))
-  }
+  const content = textIn(file, '--config')
   try {
     return JSON.parse(content) as unknown
   } catch (error) {

@@ -1,21 +1,17 @@
 /**
  * What has come once, to come again: a trace as `{ t, tier }` lines, or a table with a column of times.
  */
-import { readFileSync } from 'node:fs'
 import { isPlain } from '../../core/checks.ts'
 import { isPriority } from '../../core/priority.ts'
-import { cannot, codeOf, messageOf, usage } from '../fault.ts'
+import { usage } from '../fault.ts'
+import { textIn } from '../file.ts'
 import type { TraceEntry } from './schedule.ts'
 
 /** @throws {Fault} */
 export function readTrace(file: string): readonly TraceEntry[] {
-  let content: string
-  try {
-    content = readFileSync(file, 'utf8')
-  } catch (error) {
-    throw cannot(codeOf(error) === 'ENOENT' ? `There is no file ${file} (--trace)` : messageOf(error))
-  }
-  const lines = content.split(/\r?\n/).filter((line) => line.trim() !== '')
+  const lines = textIn(file, '--trace')
+    .split(/\r?\n/)
+    .filter((line) => line.trim() !== '')
   const entries = lines[0]?.startsWith('{') === true ? ofLines(lines, file) : ofTable(lines, file)
   if (entries.length > 0) return entries
   throw usage(`${file} has no requests in it`)

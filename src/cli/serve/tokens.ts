@@ -2,10 +2,10 @@
  * Who may do what? The tokens of a service: from a file, from the environment, or one that is made for this run.
  */
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { environment } from '../../core/environment.ts'
 import type { Level, Token } from '../../http/index.ts'
-import { cannot, codeOf, messageOf, usage } from '../fault.ts'
+import { usage } from '../fault.ts'
+import { textIn } from '../file.ts'
 import { shellWord } from '../words.ts'
 
 export interface Tokens {
@@ -33,12 +33,7 @@ export function readTokens(file: string | undefined): Tokens {
 
 /** A token alone, or a line for each: `NAME LEVEL TOKEN`. */
 function fromFile(file: string): Tokens {
-  let content: string
-  try {
-    content = readFileSync(file, 'utf8')
-  } catch (error) {
-    throw cannot(codeOf(error) === 'ENOENT' ? `There is no file ${file} (--token-file)` : messageOf(error))
-  }
+  const content = textIn(file, '--token-file')
   const lines = content
     .split('\n')
     .map((line) => line.trim())
