@@ -2,6 +2,7 @@
  * What is behind the routes? An executor in this process, or one elsewhere that answers with promises. Types only.
  */
 import type { Priority } from '../core/priority.ts'
+import type { Readable } from '../core/readable-store.ts'
 import type {
   ExecutorEvent,
   ExecutorHealth,
@@ -46,6 +47,10 @@ export interface ServedExecutor {
   /** Of these its `store`. */
   readonly settings?: object | undefined
   waiting?(): Iterable<WaitingRequest<unknown, unknown>>
+  /** Of shards: what their stores keep, as soon as it is known. */
+  readonly records?: Readable | undefined
+  /** Of shards in threads: what their stores have brought back, and lives. */
+  cameBack?(): Iterable<HandleLike & { readonly priority: Priority }>
 }
 
 /** What more a handle in this process knows. */

@@ -2,9 +2,9 @@
  * What is known of requests that live no more, and what may be done with them? Of an executor with a store, what the store says; of
  * any other, what is kept here of its last ends.
  */
-import { hasMethods } from '../core/checks.ts'
 import type { Priority } from '../core/priority.ts'
-import type { ReadableStore, StoredState, StoredView } from '../core/store.ts'
+import type { Readable } from '../core/readable-store.ts'
+import type { StoredState, StoredView } from '../core/store.ts'
 import { keptLineOf } from '../core/watch/request-view.ts'
 import type { RequestView } from '../index.ts'
 import type { ServedExecutor } from './executor-like.ts'
@@ -114,15 +114,6 @@ export class KeptHere implements Kept {
     this.#ends.delete(id)
     return 'done'
   }
-}
-
-/** What is asked of it here. */
-type Readable = Pick<ReadableStore, 'find' | 'list' | 'stats' | 'decode'>
-
-/** The store of an executor, if it has one that can be read. */
-export function storeOf({ settings }: ServedExecutor): Readable | undefined {
-  const { store } = (settings ?? {}) as { store?: unknown }
-  return hasMethods(store, 'find', 'list', 'stats', 'decode') ? (store as Readable) : undefined
 }
 
 /** So many pages of a store are looked through for one of ours. */

@@ -26,6 +26,7 @@ export async function listed(call: Call): Promise<Answer> {
   const queue = queueOf(call)
   const { query, principal, service } = call
   const limit = Math.min(Math.max(Number(query.limit ?? DEFAULT_PER_PAGE), 1), MAX_PER_PAGE)
+  queue.lookBack()
   if (query.state === 'held') return heldBack(queue, query, limit)
   if (query.order === 'next') return nextOnes(queue, query, limit)
   const { live, ended } = statesOf(query.state)
@@ -115,9 +116,9 @@ async function addLines(queue: ServedQueue, found: readonly Live[], to: RequestV
 /** With its place, which is counted, not looked for. Undefined: its record is that of one that lives no more. */
 async function liveLine(queue: ServedQueue, live: Live): Promise<RequestView | undefined> {
   // Both are asked before either answers, and so about the same life.
-  const [handle, generation] = await Promise.all([queue.handle(live.id), queue.generationOf(live.id)])
-  if (generation === undefined) return undefined
-  const line = { ...lineOf(queue.name, live), generation }
+  const [handle, life] = await Promise.all([queue.handle(live.id), queue.lifeOf(live.id)])
+  if (life === undefined) return undefined
+  const line = { ...lineOf(queue.name, live), ...life }
   if (handle === undefined) return line
   const position = await handle.position()
   const { fraction } = handle.progress ?? {}

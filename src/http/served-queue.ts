@@ -4,11 +4,12 @@
  * It hears the executor's events, and keeps of them what it needs to answer without walking through what waits. What an executor can
  * answer itself (`find`, `flushed`) it is asked.
  */
-import type { ExecutorEvent, ExecutorEvents, ExecutorStatus, Listener, RequestEvent } from '../index.ts'
+import { readableStoreOf } from '../core/readable-store.ts'
+import type { ExecutorEvent, ExecutorEvents, ExecutorStatus, Listener, RequestEvent, RequestView } from '../index.ts'
 import { Changes } from './changes.ts'
 import type { LocalHandle, ServedExecutor } from './executor-like.ts'
 import { Identities, type Identity, unknownIdentity } from './identity.ts'
-import { type Kept, KeptHere, KeptInStore, storeOf } from './kept.ts'
+import { type Kept, KeptHere, KeptInStore } from './kept.ts'
 import { type Live, LiveRequests } from './live-requests.ts'
 import { HttpProblem } from './problem.ts'
 import { type Ended, type Keep, RecentEnds } from './recent-ends.ts'
@@ -21,16 +22,18 @@ const bare = { seesAll: false, exposeErrors: false }
 
 type AnyEnd = ExecutorEvents['completed' | 'failed' | 'expired' | 'cancelled' | 'shed']
 
+/** The life of a request that is here. */
+type Life = Pick<RequestView, 'generation'> & Partial<Pick<RequestView, 'attempts' | 'submittedAt'>>
+
 export class ServedQueue {
   readonly name: string
   readonly executor: ServedExecutor
   readonly live = new LiveRequests()
-  readonly kept: Kept
   readonly changes: Changes
   readonly refusals = new Refusals()
   readonly failedAttempts = new FailedAttempts()
-  /** What has ended is in a store, which knows each generation and each answer. */
-  readonly hasStore: boolean
+  readonly #keptHere: Kept
+  #keptInStore: Kept | undefined
   readonly #ends: RecentEnds
   readonly #exposesErrors: boolean
   /** Of those that are submitted just now. */
@@ -50,12 +53,9 @@ export class ServedQueue {
     this.#exposesErrors = exposesErrors
     this.executor = executor
     this.#ends = new RecentEnds(keep)
-    const store = storeOf(executor)
-    this.hasStore = store !== undefined
-    this.kept =
-      store === undefined
-        ? new KeptHere(name, executor, this.#ends, this.identities)
-        : new KeptInStore(name, executor, store)
+    this.#keptHere = new KeptHere(name, executor, this.#ends, this.identities)
+    const store = readableStoreOf(executor)
+    if (store !== undefined) this.#keptInStore = new KeptInStore(name, executor, store)
     this.changes = new Changes(this)
     const ended = (state: Ended['state']) => (event: AnyEnd) => this.#ended(state, event)
     this.#listeners = {
@@ -77,7 +77,32 @@ export class ServedQueue {
     }
     // What was there before.
     for (const each of executor.waiting?.() ?? []) this.#add(each, Date.now() - each.waitMs)
+    this.lookBack()
     for (const [event, listener] of this.#entries()) executor.on(event, listener)
+  }
+
+  /** What has ended is in a store, which knows each generation and each answer. */
+  get hasStore(): boolean {
+    return this.kept !== this.#keptHere
+  }
+
+  /** Shards in threads have a store as soon as they have begun. */
+  get kept(): Kept {
+    if (this.#keptInStore !== undefined) return this.#keptInStore
+    const { executor, name } = this
+    const { records } = executor
+    if (records === undefined) return this.#keptHere
+    this.#keptInStore = new KeptInStore(name, executor, records)
+    return this.#keptInStore
+  }
+
+  /** What the stores of shards have brought back, and may have come before anyone listened. */
+  lookBack(): void {
+    for (const { id, priority, state } of this.executor.cameBack?.() ?? []) {
+      if (this.live.get(id) !== undefined) continue
+      this.#add({ id, priority, request: undefined }, Date.now())
+      if (state === 'running' || state === 'retrying') this.live.becomes(id, state)
+    }
   }
 
   #entries(): [ExecutorEvent, Listener<ExecutorEvent>][] {
@@ -138,8 +163,10 @@ export class ServedQueue {
     return this.#wallOffset === undefined ? undefined : this.#wallOffset + at
   }
 
-  #started({ id, waitMs, attempt, priority, at }: ExecutorEvents['started']): void {
+  #started({ id, waitMs, attempt, priority, request, at }: ExecutorEvents['started']): void {
     this.#wallOffset = Date.now() - at
+    // It came before anyone listened.
+    if (this.live.get(id) === undefined) this.#add({ id, priority, request }, Date.now() - waitMs)
     const live = this.live.becomes(id, 'running')
     if (live === undefined) return
     live.priority = priority
@@ -171,8 +198,17 @@ export class ServedQueue {
 
   /** Of the life that is here, as all see it: a store has numbers of its own. Without one that lives, of the last one. */
   async generationOf(id: string): Promise<number | undefined> {
-    if (this.hasStore) return (await this.executor.find?.(id))?.generation
-    return this.numberOf(id) ?? (await this.kept.view(id, bare))?.generation
+    return (await this.lifeOf(id))?.generation
+  }
+
+  /** With the number of the life: what a store knows of it, which may have begun in an earlier process. */
+  async lifeOf(id: string): Promise<Life | undefined> {
+    if (!this.hasStore) {
+      const generation = this.numberOf(id) ?? (await this.kept.view(id, bare))?.generation
+      return generation === undefined ? undefined : { generation }
+    }
+    const view = await this.executor.find?.(id)
+    return view && { generation: view.generation, attempts: view.attempts, submittedAt: view.submittedAt }
   }
 
   /** Without a store: of one that lives, admitted or not. */

@@ -2,11 +2,14 @@
  * That side of a shard: an executor, whose orders come from another thread.
  */
 import { describe } from '../core/any-value.ts'
+import type { Priority } from '../core/priority.ts'
 import { ResultLostError } from '../core/remote-errors.ts'
-import type { ExecutorEvent, Listener } from '../index.ts'
+import { outcomes } from '../core/request-state.ts'
+import type { ExecutorEvent, Listener, RequestStateLike } from '../index.ts'
 import { arrived, cloneable, crossing } from './crossing.ts'
 import { sentReading } from './readings.ts'
 import type { Shard } from './shard.ts'
+import { recordsIn, type ShardRecords } from './shard-records.ts'
 import type { Order, Question, Word } from './shard-wire.ts'
 
 /** How often it says how it stands, if something has happened. */
@@ -22,6 +25,11 @@ export class ShardHost {
   /** Whose handles are told of their states, by id. */
   readonly #kept = new Map<string, Set<number>>()
   readonly #listeners = new Map<ExecutorEvent, Listener<ExecutorEvent>>()
+  readonly #records: ShardRecords | undefined
+  /** How many have sent this id, and wait. Only beside a store. */
+  readonly #sent = new Map<string, number>()
+  /** What lives here and was not sent: its store has brought it back. */
+  readonly #back = new Map<string, Priority>()
   #hasNews = false
 
   /** @param send may throw for what can't be cloned */
@@ -31,7 +39,28 @@ export class ShardHost {
     shard.on('started', ({ id }) => this.#moves(id, 'running'))
     shard.on('retrying', ({ id }) => this.#moves(id, 'retrying'))
     setInterval(() => void this.#saysHowItStands(), SAYS_EVERY_MS).unref()
-    this.#say({ is: 'ready' })
+    this.#records = recordsIn(shard)
+    const hasStore = this.#records !== undefined
+    this.#say({ is: 'ready', hasStore })
+    if (hasStore) this.#followsStore()
+  }
+
+  /** After a start, and when a dead letter is requeued. */
+  #followsStore(): void {
+    const shard = this.#shard
+    for (const { id, priority, state } of shard.waiting?.() ?? []) this.#comesBack(id, priority, state)
+    shard.on('queued', ({ id, priority }) => this.#comesBack(id, priority, 'waiting'))
+    for (const state of [...outcomes, 'parked'] as const) {
+      shard.on(state, ({ id }: { readonly id: string }) => {
+        if (this.#back.delete(id)) this.#say({ is: 'gone', id, state })
+      })
+    }
+  }
+
+  #comesBack(id: string, priority: Priority, state: RequestStateLike): void {
+    if (this.#sent.has(id)) return
+    this.#back.set(id, priority)
+    this.#say({ is: 'back', id, priority, state })
   }
 
   take(orders: readonly Order[]): void {
@@ -47,6 +76,7 @@ export class ShardHost {
   async #submit({ number, request, options, isKept, mayLeave }: Order & { readonly is: 'submit' }): Promise<void> {
     const id = options.id as string
     this.#live++
+    if (this.#records !== undefined) this.#sent.set(id, (this.#sent.get(id) ?? 0) + 1)
     try {
       const given = mayLeave ? { ...options, signal: this.#signalOf(number) } : options
       let value: unknown
@@ -64,8 +94,15 @@ export class ShardHost {
       this.#live--
       if (mayLeave) this.#controllers.delete(number)
       if (isKept) this.#keep(id, number, false)
+      if (this.#records !== undefined) this.#isAnswered(id)
       this.#hasNews = true
     }
+  }
+
+  #isAnswered(id: string): void {
+    const others = (this.#sent.get(id) as number) - 1
+    if (others > 0) this.#sent.set(id, others)
+    else this.#sent.delete(id)
   }
 
   #signalOf(number: number): AbortSignal {
@@ -84,6 +121,8 @@ export class ShardHost {
 
   #moves(id: string, state: 'running' | 'retrying'): void {
     for (const number of this.#kept.get(id) ?? []) this.#say({ is: 'state', number, state })
+    const priority = this.#back.get(id)
+    if (priority !== undefined) this.#say({ is: 'back', id, priority, state })
   }
 
   #listen(event: ExecutorEvent, isOn: boolean): void {
@@ -128,6 +167,18 @@ export class ShardHost {
         return shard.find(question.id)
       case 'requeue':
         return (await shard.requeue?.(question.id, question.generation)) ?? false
+      case 'discard':
+        return (await shard.discard?.(question.id, question.generation)) ?? false
+      case 'result':
+        return this.#resultOf(question.id)
+      case 'stats':
+        return this.#records?.stats()
+      case 'record':
+        return this.#records?.find(question.id)
+      case 'records':
+        return this.#records?.list(question.query)
+      case 'decode':
+        return this.#records?.decode(question.encoded)
       case 'cancel':
         return shard.cancel(question.id, arrived(question.reason))
       case 'priority':
@@ -138,6 +189,12 @@ export class ShardHost {
         await shard.close(question.options)
         return this.#reading()
     }
+  }
+
+  async #resultOf(id: string): Promise<unknown> {
+    const handle = this.#shard.get(id)
+    if (handle !== undefined) return handle.result
+    throw new ResultLostError('find() has its record', { requestId: id, started: 'unknown' })
   }
 
   async #reading() {

@@ -3,7 +3,15 @@
  */
 import type { Priority } from '../core/priority.ts'
 import type { Outcome } from '../core/request-state.ts'
-import type { CloseOptions, ExecutorEvent, ExecutorStatus, QueuedExecutorOptions, RequestOptions } from '../index.ts'
+import type { Encoded, StoreQuery } from '../core/store.ts'
+import type {
+  CloseOptions,
+  ExecutorEvent,
+  ExecutorStatus,
+  QueuedExecutorOptions,
+  RequestOptions,
+  RequestStateLike,
+} from '../index.ts'
 import type { Crossing } from './crossing.ts'
 import type { SentHistogram } from './summed-histogram.ts'
 import type { Work } from './wire.ts'
@@ -22,8 +30,13 @@ type SentOptions = Omit<RequestOptions, 'signal' | 'after'>
 /** What is asked, and answered. */
 export type Question =
   | { readonly what: 'reading' | 'workers' | 'pause' | 'resume' | 'idle' | 'flushed' }
-  | { readonly what: 'find'; readonly id: string }
-  | { readonly what: 'requeue'; readonly id: string; readonly generation: number | undefined }
+  | { readonly what: 'find' | 'result'; readonly id: string }
+  | { readonly what: 'requeue' | 'discard'; readonly id: string; readonly generation: number | undefined }
+  /** Of its store. */
+  | { readonly what: 'stats' }
+  | { readonly what: 'record'; readonly id: string }
+  | { readonly what: 'records'; readonly query: StoreQuery }
+  | { readonly what: 'decode'; readonly encoded: Encoded }
   | { readonly what: 'cancel'; readonly id: string; readonly reason: Crossing }
   | { readonly what: 'priority'; readonly id: string; readonly priority: Priority }
   | { readonly what: 'position'; readonly id: string }
@@ -54,7 +67,8 @@ export interface SentReading {
 }
 
 export type Word =
-  | { readonly is: 'ready' }
+  /** `hasStore`: one that can be read. */
+  | { readonly is: 'ready'; readonly hasStore: boolean }
   | { readonly is: 'failed'; readonly error: Crossing }
   | { readonly is: 'admitted'; readonly number: number }
   | { readonly is: 'state'; readonly number: number; readonly state: 'running' | 'retrying' }
@@ -70,3 +84,7 @@ export type Word =
       readonly errors: readonly Crossing[] | undefined
     }
   | { readonly is: 'reading'; readonly reading: SentReading }
+  /** It was not sent: a store has brought it back. Again when it is in another state. */
+  | { readonly is: 'back'; readonly id: string; readonly priority: Priority; readonly state: RequestStateLike }
+  /** Such a one lives no more. */
+  | { readonly is: 'gone'; readonly id: string; readonly state: RequestStateLike }

@@ -24,6 +24,9 @@ export interface Shard<Req = unknown, Res = unknown> extends QueuedExecutorLike<
   health?(): ExecutorHealth
   flushed?(): Promise<void>
   requeue?(id: string, generation?: number | undefined): Promise<boolean>
+  discard?(id: string, generation?: number | undefined): Promise<boolean>
+  /** Of these its `store`, which may be read. */
+  readonly settings?: object | undefined
   waiting?(): Iterable<WaitingRequest<Req>>
 }
 

@@ -26,9 +26,11 @@ import type {
   WaitingRequest,
   WorkerHealth,
 } from '../index.ts'
+import type { BackHandle } from './came-back.ts'
 import { type Loaded, type Route, Router } from './route.ts'
 import { Load, liveIn, type ObservedShard, type Shard, sourceOf, statusNow } from './shard.ts'
 import { ShardEvents } from './shard-events.ts'
+import { AllRecords, recordsIn, type ShardRecords } from './shard-records.ts'
 import { histogramsOf, type ShardReading, type ShardsStatus, totalsOf } from './totals.ts'
 import { whatHolds } from './what-holds.ts'
 
@@ -224,6 +226,28 @@ export class Shards<Req = unknown, Res = unknown> implements QueuedExecutorLike<
     return false
   }
 
+  /** Forgets a dead letter of the store of any shard. */
+  async discard(id: string, generation?: number | undefined): Promise<boolean> {
+    for (const shard of this.shards) if (await shard.discard?.(id, generation)) return true
+    return false
+  }
+
+  /**
+   * What the stores of all shards keep, as one; undefined unless each has a store, and an id leads to its shard. Of shards in threads
+   * it is known from their start on.
+   */
+  get records(): AllRecords | undefined {
+    const { route, key } = this.#settings
+    if (route !== 'hash' || key !== undefined) return undefined
+    const all = this.shards.flatMap((shard) => recordsOf(shard as Shard) ?? [])
+    return all.length === this.shards.length ? new AllRecords(this.name, all) : undefined
+  }
+
+  /** Of shards in threads: what their stores have brought back, and lives. */
+  *cameBack(): Generator<BackHandle<Res>, void, undefined> {
+    for (const shard of this.shards) yield* (shard as { cameBack?(): Iterable<BackHandle<Res>> }).cameBack?.() ?? []
+  }
+
   /** What waits, shard by shard. Of shards in threads nothing is shown. */
   *waiting(): Generator<WaitingRequest<Req>, void, undefined> {
     for (const shard of this.shards) yield* shard.waiting?.() ?? []
@@ -270,6 +294,10 @@ function observed(shard: Shard, name: string): ObservedShard {
 function loadOf(shard: Shard): Loaded & { leave?(): void } {
   if (shard.load !== undefined) return shard as Shard & Loaded
   return new Load(shard, liveIn(statusNow(shard)))
+}
+
+function recordsOf(shard: Shard): ShardRecords | undefined {
+  return 'records' in shard ? (shard.records as ShardRecords | undefined) : recordsIn(shard)
 }
 
 function paired(statuses: readonly ExecutorStatus[], histograms: readonly ExecutorHistograms[]): ShardReading[] {

@@ -26,10 +26,12 @@ import type {
   RequestView,
   WorkerHealth,
 } from '../index.ts'
+import { type BackHandle, CameBack } from './came-back.ts'
 import { arrived, crossing } from './crossing.ts'
 import { notSent } from './not-sent.ts'
 import { emptyReading, readingOf } from './readings.ts'
 import type { ObservedShard, Shard } from './shard.ts'
+import type { ShardRecords } from './shard-records.ts'
 import type { Order, Question, SentReading, ShardWork, Word } from './shard-wire.ts'
 import { StartUps } from './start-ups.ts'
 import type { ShardReading } from './totals.ts'
@@ -77,11 +79,18 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
   readonly #live = new Map<number, Live<Res>>()
   /** The youngest of an id. */
   readonly #byId = new Map<string, number>()
+  readonly #back = new CameBack<Res>({
+    cancel: (id, reason) => this.#ask({ what: 'cancel', id, reason: crossing(reason) }),
+    setPriority: (id, priority) => this.#ask({ what: 'priority', id, priority }),
+    position: (id) => this.#ask({ what: 'position', id }),
+    result: (id) => this.#ask({ what: 'result', id }),
+  })
   readonly #asked = new Map<number, Asked>()
   readonly #listeners = new Map<ExecutorEvent, Any[]>()
   readonly #prefix = `${Math.random().toString(36).slice(2, 8)}${++made}`
   #worker: Worker | undefined
   #isReady = false
+  #hasStore = false
   #failure: unknown
   #orders: Order[] = []
   #numbers = 0
@@ -104,7 +113,24 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
 
   /** How much lives there. */
   get load(): number {
-    return this.#live.size
+    return this.#live.size + this.#back.size
+  }
+
+  /** What its store keeps, if it has one, as far as that is known: from its start on. */
+  get records(): ShardRecords | undefined {
+    return this.#hasStore ? this.#records : undefined
+  }
+
+  readonly #records: ShardRecords = {
+    find: (id) => this.#ask({ what: 'record', id }),
+    list: (query) => this.#ask({ what: 'records', query }),
+    stats: () => this.#ask({ what: 'stats' }),
+    decode: (encoded) => this.#ask({ what: 'decode', encoded }),
+  }
+
+  /** What its store has brought back, and lives. */
+  cameBack(): Iterable<BackHandle<Res>> {
+    return this.#back.values()
   }
 
   /** What it has said last. */
@@ -193,7 +219,7 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
 
   get(id: string): HandleLike<Res> | undefined {
     const live = this.#live.get(this.#byId.get(id) ?? 0)
-    if (live === undefined) return undefined
+    if (live === undefined) return this.#back.get(id)
     if (live.handle !== undefined) return live.handle
     // Of one that was executed: whoever asks for its result has a promise of their own.
     const { resolve, reject } = live
@@ -215,7 +241,8 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
   }
 
   cancel(id: string, reason?: unknown): false | Promise<boolean> {
-    return this.#byId.has(id) ? this.#ask({ what: 'cancel', id, reason: crossing(reason) }) : false
+    const isHere = this.#byId.has(id) || this.#back.get(id) !== undefined
+    return isHere && this.#ask({ what: 'cancel', id, reason: crossing(reason) })
   }
 
   async getStatus(): Promise<ExecutorStatus> {
@@ -279,6 +306,11 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
 
   requeue(id: string, generation?: number | undefined): Promise<boolean> {
     return this.#ask({ what: 'requeue', id, generation })
+  }
+
+  /** @returns false when there is none */
+  discard(id: string, generation?: number | undefined): Promise<boolean> {
+    return this.#ask({ what: 'discard', id, generation })
   }
 
   drain(): Promise<void> {
@@ -433,6 +465,7 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
     if (!this.#isReady) this.#startUps.failed(this.#failure)
     const error = (state: RequestStateLike): WorkerLostError => this.#lost(state === 'running' ? true : 'unknown')
     for (const [number, { state }] of [...this.#live]) this.#ended(number, error(state))
+    this.#back.clear()
     for (const { reject } of this.#asked.values()) reject(error('waiting'))
     this.#asked.clear()
     this.#failure = undefined
@@ -448,6 +481,7 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
     switch (word.is) {
       case 'ready':
         this.#isReady = true
+        this.#hasStore = word.hasStore
         this.#startUps.succeeded()
         break
       case 'failed':
@@ -477,6 +511,10 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
       }
       case 'reading':
         this.#hasRead(word.reading)
+        break
+      case 'back':
+      case 'gone':
+        this.#back.hear(word)
         break
       case 'event':
         this.#tell(word)
@@ -540,9 +578,10 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
     }
   }
 
-  /** The process goes on as long as somebody waits for something. */
+  /** The process goes on as long as somebody waits for something, or work that came back is done. */
   #keepAlive(): void {
-    if (this.#live.size + this.#asked.size > 0) this.#worker?.ref()
+    const back = this.#isPaused ? 0 : this.#back.size
+    if (this.#live.size + this.#asked.size + back > 0) this.#worker?.ref()
     else this.#worker?.unref()
   }
 }

@@ -39,9 +39,14 @@ export const whatHolds: readonly Holding[] = [
     so: 'With a store: only `hash` by the id leads to the shard that has it.',
   },
   {
+    promise: 'What the stores keep, over HTTP and in the dashboard',
+    holds: 'in all',
+    so: 'With a store in each shard and `hash` by the id it is listed as of one. With another route, or a `key`: what has ended since the start.',
+  },
+  {
     promise: '`get()`, `find()`, `cancel()` by id',
     holds: 'in all',
-    so: 'Every shard is asked.',
+    so: 'Every shard is asked. What a store has brought back after a start is found, too.',
   },
   {
     promise: 'Each request ends once; the totals add up',
