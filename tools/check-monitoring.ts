@@ -8,10 +8,10 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { freePort } from '../test/support/free-port.ts'
 
 const TIME_LIMIT_MS = 45_000
 const STOP_LIMIT_MS = 10_000
@@ -225,12 +225,4 @@ async function stopAll(): Promise<void> {
     const [code] = (await exited) as [number | null]
     if (code !== 0) throw new Error(`${name} has ended with ${code}:\n${output}`)
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  return port
 }

@@ -12,13 +12,13 @@ import { describe } from '../../src/core/any-value.ts'
 import { FileStore } from '../../src/sqlite/file-store.ts'
 import { makeWorker } from '../../src/sqlite/link.ts'
 import { readSqliteOptions } from '../../src/sqlite/options.ts'
+import { startRedis } from '../../test/redis/support/redis-server.ts'
 import type { Case } from '../case.ts'
 import { library } from '../library.ts'
 import { quick } from '../measure.ts'
 import type { Results } from '../results.ts'
 import { number, table, times, withSpread } from '../table.ts'
 import type { Outcome, Trial } from '../trial.ts'
-import { startRedis } from './redis.ts'
 import { answerTo, textOf } from './subject.ts'
 import { BULLMQ, loadSubject, OURS, RAW, subjectNames } from './subjects/index.ts'
 
@@ -34,7 +34,7 @@ async function within<T>(subject: string, work: (folder: string, port: number) =
   mkdirSync(folder)
   try {
     if (subject !== BULLMQ) return await work(folder, 0)
-    const redis = await startRedis(home)
+    const redis = await startRedis([], true, home)
     try {
       return await work(folder, redis.port)
     } finally {

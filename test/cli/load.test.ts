@@ -6,7 +6,8 @@ import { expect, onTestFinished, test } from 'vitest'
 import { scheduleOf, scheduleOfTrace } from '../../src/cli/load/schedule.ts'
 import { readTrace } from '../../src/cli/load/trace.ts'
 import { tableLines } from '../../src/cli/table.ts'
-import { faultOf, fixtures, freePort, root, run, scratch, serve } from './support/cli.ts'
+import { freePort } from '../support/free-port.ts'
+import { faultOf, fixtures, root, run, scratch, serve } from './support/cli.ts'
 
 const hash = join(root, 'examples/cli/hash.mjs')
 const even = new Map([['normal', 1]] as const)

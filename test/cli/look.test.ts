@@ -2,7 +2,8 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { call, fixtures, freePort, root, run, scratch, serve, start } from './support/cli.ts'
+import { freePort } from '../support/free-port.ts'
+import { call, fixtures, root, run, scratch, serve, start } from './support/cli.ts'
 
 const gated = join(fixtures, 'gated.mjs')
 

@@ -4,11 +4,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { createServer, request } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { request } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { freePort } from '../support/free-port.ts'
+import { seeded } from '../support/seeded.ts'
 import { type Answer, get } from '../web/support.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -126,25 +127,6 @@ class Server {
   }
 }
 
-/** One that nobody else has, a moment ago. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0)
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
-
-/** The same arrivals at each run. */
-function seeded(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return (state + 0.5) / 2 ** 32
-  }
-}
-
 interface Sent extends Answer {
   readonly asked: Record<string, string>
   /** From when it was to be sent. */
@@ -158,10 +140,11 @@ async function load(
   forMs: number,
   headersOf: (random: () => number) => Record<string, string>,
 ): Promise<Sent[]> {
+  // The same arrivals in each run.
   const random = seeded(16)
   const all: Promise<Sent>[] = []
   const start = performance.now()
-  for (let at = 0; at < forMs; at += (-Math.log(random()) * 1_000) / perSecond) {
+  for (let at = 0; at < forMs; at += (-Math.log(1 - random()) * 1_000) / perSecond) {
     const asked = headersOf(random)
     const early = start + at - performance.now()
     if (early > 1) await sleep(early)

@@ -1,14 +1,4 @@
 /**
- * Chance that is the same in every run.
+ * Chance that is the same in every run: numbers from 0 to 1, the same for the same seed. The CLI draws its loads with them, too.
  */
-
-/** Numbers from 0 to 1, the same for the same seed (mulberry32). */
-export function seeded(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
+export { seededRandom as seeded } from '../../src/cli/random.ts'

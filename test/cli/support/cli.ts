@@ -1,8 +1,6 @@
 /** The program as a process of its own, from the sources; its lines are waited for, never the time. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -159,13 +157,4 @@ export async function call(
   const isJson = /json/.test(response.headers.get('content-type') ?? '')
   // biome-ignore lint/suspicious/noExplicitAny: tests look into it.
   return { status: response.status, text, body: (isJson ? JSON.parse(text) : undefined) as any }
-}
-
-/** Nobody listens there. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  return port
 }

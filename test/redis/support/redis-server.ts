@@ -3,9 +3,9 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { freePort } from '../../support/free-port.ts'
 
 export interface RedisServer {
   readonly port: number
@@ -19,9 +19,16 @@ export interface RedisServer {
   close(): Promise<void>
 }
 
-/** @param settings more of them: `['--maxmemory-policy', 'allkeys-lru']` */
-export async function startRedis(settings: readonly string[] = [], isStarted = true): Promise<RedisServer> {
-  const folder = mkdtempSync(join(tmpdir(), 'triage-redis-'))
+/**
+ * @param settings more of them: `['--maxmemory-policy', 'allkeys-lru']`
+ * @param within where its directory is made
+ */
+export async function startRedis(
+  settings: readonly string[] = [],
+  isStarted = true,
+  within = tmpdir(),
+): Promise<RedisServer> {
+  const folder = mkdtempSync(join(within, 'triage-redis-'))
   const port = await freePort()
   let server: ChildProcess | undefined
   let ended: Promise<void> = Promise.resolve()
@@ -60,13 +67,4 @@ export async function startRedis(settings: readonly string[] = [], isStarted = t
       rmSync(folder, { recursive: true, force: true })
     },
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  if (address === null || typeof address === 'string') throw new Error('there is no free port')
-  return address.port
 }
