@@ -9,7 +9,7 @@ type Back = Word & { readonly is: 'back' }
 type Gone = Word & { readonly is: 'gone' }
 
 /** How it is reached. */
-interface Reach<Res> {
+export interface Reach<Res> {
   cancel(id: string, reason: unknown): Promise<boolean>
   setPriority(id: string, priority: Back['priority']): Promise<boolean>
   position(id: string): Promise<number | undefined>

@@ -33,7 +33,7 @@ export class ShardHost {
   #hasNews = false
 
   /** @param send may throw for what can't be cloned */
-  constructor(shard: Shard, send: (words: readonly Word[]) => void) {
+  constructor(shard: Shard, send: (words: readonly Word[]) => void, listened: readonly ExecutorEvent[]) {
     this.#shard = shard
     this.#send = send
     shard.on('started', ({ id }) => this.#moves(id, 'running'))
@@ -42,6 +42,7 @@ export class ShardHost {
     this.#records = recordsIn(shard)
     const hasStore = this.#records !== undefined
     this.#say({ is: 'ready', hasStore })
+    for (const event of listened) this.#listen(event, true)
     if (hasStore) this.#followsStore()
   }
 
@@ -126,10 +127,17 @@ export class ShardHost {
   }
 
   #listen(event: ExecutorEvent, isOn: boolean): void {
-    const listener = this.#listeners.get(event) ?? ((about: object) => this.#tell(event, about))
-    this.#listeners.set(event, listener)
-    if (isOn) this.#shard.on(event, listener)
-    else this.#shard.off(event, listener)
+    const known = this.#listeners.get(event)
+    // A thread that begins was told already of what is ordered now.
+    if ((known !== undefined) === isOn) return
+    const listener = known ?? ((about: object) => this.#tell(event, about))
+    if (isOn) {
+      this.#listeners.set(event, listener)
+      this.#shard.on(event, listener)
+    } else {
+      this.#listeners.delete(event)
+      this.#shard.off(event, listener)
+    }
   }
 
   #tell(event: ExecutorEvent, about: object): void {

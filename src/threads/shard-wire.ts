@@ -24,6 +24,12 @@ export interface ShardWork extends Work {
   readonly data: unknown
 }
 
+/** What its thread is given to begin with. */
+export interface ShardBegin {
+  readonly work: ShardWork
+  readonly listened: readonly ExecutorEvent[]
+}
+
 /** What can be sent of the options of a request: its signal is told of by an order of its own. */
 type SentOptions = Omit<RequestOptions, 'signal' | 'after'>
 

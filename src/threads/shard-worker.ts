@@ -9,15 +9,15 @@ import { crossing } from './crossing.ts'
 import { loadWork } from './load-work.ts'
 import type { Shard } from './shard.ts'
 import { ShardHost } from './shard-host.ts'
-import type { Order, ShardWork, Word } from './shard-wire.ts'
+import type { Order, ShardBegin, ShardWork, Word } from './shard-wire.ts'
 
-const { work } = workerData as { readonly work: ShardWork }
+const { work, listened } = workerData as ShardBegin
 
 void begin()
 
 async function begin(): Promise<void> {
   try {
-    const host = new ShardHost(await made(work), say)
+    const host = new ShardHost(await made(work), say, listened)
     // What has come meanwhile waits in the port.
     parentPort?.on('message', (orders: readonly Order[]) => host.take(orders))
   } catch (error) {

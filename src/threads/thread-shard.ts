@@ -2,7 +2,8 @@
  * This side of a shard in a thread of its own.
  *
  * What lives there is known here, by its id: so a caller with the id of a live request finds its shard at once. When the thread dies,
- * all of that rejects with a `WorkerLostError`, and the next order starts another thread.
+ * all of that rejects with a `WorkerLostError`, and the next order starts another thread. One whose shard has a store starts by itself:
+ * work is kept there.
  *
  * The file is a little long: it is one machine, whose states all its parts change.
  */
@@ -10,7 +11,6 @@ import { AsyncResource } from 'node:async_hooks'
 import { Worker } from 'node:worker_threads'
 import { describe } from '../core/any-value.ts'
 import { OptionsError, QueueClosedError } from '../core/errors.ts'
-import type { Priority } from '../core/priority.ts'
 import { WorkerLostError } from '../core/remote-errors.ts'
 import { withoutContext } from '../core/without-context.ts'
 import type {
@@ -26,13 +26,15 @@ import type {
   RequestView,
   WorkerHealth,
 } from '../index.ts'
-import { type BackHandle, CameBack } from './came-back.ts'
+import { type BackHandle, CameBack, type Reach } from './came-back.ts'
 import { arrived, crossing } from './crossing.ts'
+import { Listeners } from './listeners.ts'
 import { notSent } from './not-sent.ts'
 import { emptyReading, readingOf } from './readings.ts'
+import { type Live, type Sent, SentRequests } from './sent-requests.ts'
 import type { ObservedShard, Shard } from './shard.ts'
 import type { ShardRecords } from './shard-records.ts'
-import type { Order, Question, SentReading, ShardWork, Word } from './shard-wire.ts'
+import type { Order, Question, SentReading, ShardBegin, ShardWork, Word } from './shard-wire.ts'
 import { StartUps } from './start-ups.ts'
 import type { ShardReading } from './totals.ts'
 import { workerFile } from './worker-files.ts'
@@ -47,27 +49,13 @@ export interface ThreadShardSettings {
 }
 
 const MOST_IN_ONE = 1_000
-
-/** A request that lives there. */
-interface Live<Res> {
-  readonly id: string
-  readonly priority: Priority
-  state: RequestStateLike
-  handle: HandleLike<Res> | undefined
-  /** Of `submit()`, until it is admitted. */
-  admitted: ((handle: HandleLike<Res>) => void) | undefined
-  refused: ((error: unknown) => void) | undefined
-  resolve(value: Res): void
-  reject(error: unknown): void
-  leave: (() => void) | undefined
-}
+/** A thread that has died comes back so much later, in ms, if its store keeps work for it; else with the next order. */
+const BACK_AFTER_MS = 500
 
 interface Asked {
   resolve(value: never): void
   reject(error: unknown): void
 }
-
-type Any = Listener<ExecutorEvent>
 
 let made = 0
 
@@ -76,17 +64,16 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
   readonly #settings: ThreadShardSettings
   readonly #scope = withoutContext(new AsyncResource('TriageShard'))
   readonly #startUps = new StartUps()
-  readonly #live = new Map<number, Live<Res>>()
-  /** The youngest of an id. */
-  readonly #byId = new Map<string, number>()
-  readonly #back = new CameBack<Res>({
-    cancel: (id, reason) => this.#ask({ what: 'cancel', id, reason: crossing(reason) }),
+  readonly #listeners: Listeners
+  readonly #reach: Reach<Res> = {
+    cancel: async (id, reason) => this.cancel(id, reason),
     setPriority: (id, priority) => this.#ask({ what: 'priority', id, priority }),
     position: (id) => this.#ask({ what: 'position', id }),
     result: (id) => this.#ask({ what: 'result', id }),
-  })
+  }
+  readonly #live = new SentRequests<Res>(this.#reach)
+  readonly #back = new CameBack<Res>(this.#reach)
   readonly #asked = new Map<number, Asked>()
-  readonly #listeners = new Map<ExecutorEvent, Any[]>()
   readonly #prefix = `${Math.random().toString(36).slice(2, 8)}${++made}`
   #worker: Worker | undefined
   #isReady = false
@@ -101,12 +88,16 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
   #closing: Promise<void> | undefined
   #isClosed = false
   #late: NodeJS.Timeout | undefined
+  #again: NodeJS.Timeout | undefined
   /** How often something was heard of it. */
   #heard = 0
 
   constructor(settings: ThreadShardSettings) {
     this.name = settings.name
     this.#settings = settings
+    this.#listeners = new Listeners(settings.name, (event, isOn) => {
+      if (!this.#isClosed) this.#order({ is: 'listen', event, isOn })
+    })
     this.#reading = emptyReading(settings.name)
     this.#start()
   }
@@ -154,7 +145,7 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
       const result = Promise.withResolvers<Res>()
       const { resolve, reject } = result
       const live = this.#submit(request, options, true, { resolve, reject, admitted, refused })
-      if (live !== undefined) live.handle = this.#handle(live, result.promise)
+      if (live !== undefined) this.#live.keep(live, result.promise)
     })
   }
 
@@ -162,7 +153,7 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
     request: Req,
     options: RequestOptions | undefined,
     isKept: boolean,
-    ends: Pick<Live<Res>, 'resolve' | 'reject' | 'admitted' | 'refused'>,
+    ends: Pick<Sent<Res>, 'resolve' | 'reject' | 'admitted' | 'refused'>,
   ): Live<Res> | undefined {
     const refuse = ends.refused ?? ends.reject
     const { signal, after, ...sent } = options ?? {}
@@ -174,10 +165,8 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
       return undefined
     }
     const number = ++this.#numbers
-    const live: Live<Res> = { id, priority, state: 'waiting', handle: undefined, leave: undefined, ...ends }
+    const live = this.#live.add(number, { id, priority, request, options: sent, ...ends })
     if (signal !== undefined) this.#followed(live, number, signal)
-    this.#live.set(number, live)
-    this.#byId.set(id, number)
     this.#keepAlive()
     this.#order({ is: 'submit', number, request, options: { ...sent, id }, isKept, mayLeave: signal !== undefined })
     return live
@@ -194,46 +183,15 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
   #followed(live: Live<Res>, number: number, signal: AbortSignal): void {
     const leave = (): void => {
       this.#order({ is: 'leave', number, reason: crossing(signal.reason) })
-      const end = live.refused ?? live.reject
+      const end = live.sent.refused ?? live.sent.reject
       end(signal.reason)
     }
     signal.addEventListener('abort', leave, { once: true })
     live.leave = () => signal.removeEventListener('abort', leave)
   }
 
-  #handle(live: Live<Res>, result: Promise<Res>): HandleLike<Res> {
-    // Whoever never reads the result is not told of its rejection by Node.
-    result.catch(() => {})
-    const { id } = live
-    return {
-      id,
-      get state() {
-        return live.state
-      },
-      result,
-      cancel: (reason) => this.cancel(id, reason),
-      setPriority: (priority) => this.#ask({ what: 'priority', id, priority }),
-      position: () => this.#ask({ what: 'position', id }),
-    }
-  }
-
   get(id: string): HandleLike<Res> | undefined {
-    const live = this.#live.get(this.#byId.get(id) ?? 0)
-    if (live === undefined) return this.#back.get(id)
-    if (live.handle !== undefined) return live.handle
-    // Of one that was executed: whoever asks for its result has a promise of their own.
-    const { resolve, reject } = live
-    const result = Promise.withResolvers<Res>()
-    live.resolve = (value) => {
-      resolve(value)
-      result.resolve(value)
-    }
-    live.reject = (error) => {
-      reject(error)
-      result.reject(error)
-    }
-    live.handle = this.#handle(live, result.promise)
-    return live.handle
+    return this.#live.get(id) ?? this.#back.get(id)
   }
 
   find(id: string): Promise<RequestView | undefined> {
@@ -241,7 +199,7 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
   }
 
   cancel(id: string, reason?: unknown): false | Promise<boolean> {
-    const isHere = this.#byId.has(id) || this.#back.get(id) !== undefined
+    const isHere = this.#live.has(id) || this.#back.get(id) !== undefined
     return isHere && this.#ask({ what: 'cancel', id, reason: crossing(reason) })
   }
 
@@ -354,6 +312,7 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
 
   async #end(): Promise<void> {
     clearTimeout(this.#late)
+    clearTimeout(this.#again)
     this.#isClosed = true
     const { status, histograms } = this.#reading
     this.#reading = { status: { ...status, state: 'closed' }, histograms }
@@ -364,17 +323,12 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
   }
 
   on<E extends ExecutorEvent>(event: E, listener: Listener<E, Req, Res, unknown, Req>): this {
-    const listeners = this.#listeners.get(event) ?? []
-    this.#listeners.set(event, [...listeners, listener as Any])
-    if (listeners.length === 0 && !this.#isClosed) this.#order({ is: 'listen', event, isOn: true })
+    this.#listeners.on(event, listener as Listener<ExecutorEvent>)
     return this
   }
 
   off<E extends ExecutorEvent>(event: E, listener: Listener<E, Req, Res, unknown, Req>): this {
-    const listeners = this.#listeners.get(event) ?? []
-    const left = listeners.filter((each) => each !== listener)
-    this.#listeners.set(event, left)
-    if (listeners.length > 0 && left.length === 0 && !this.#isClosed) this.#order({ is: 'listen', event, isOn: false })
+    this.#listeners.off(event, listener as Listener<ExecutorEvent>)
     return this
   }
 
@@ -416,7 +370,7 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
 
   #notSent(order: Order, error: unknown): void {
     if (order.is === 'submit')
-      this.#ended(order.number, notSent(error, { queue: this.name, requestId: order.options.id }))
+      this.#live.ended(order.number, notSent(error, { queue: this.name, requestId: order.options.id }))
     else if (order.is === 'ask') {
       this.#asked.get(order.number)?.reject(error)
       this.#asked.delete(order.number)
@@ -426,7 +380,9 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
   /** In no context: it lives longer than the code that has the first request. */
   #start(): Worker {
     const { work, resourceLimits } = this.#settings
-    const options = { workerData: { work }, name: this.name, ...(resourceLimits !== undefined && { resourceLimits }) }
+    // What is listened to is told at once: a store may bring requests back before any order is heard.
+    const workerData: ShardBegin = { work, listened: this.#listeners.events() }
+    const options = { workerData, name: this.name, ...(resourceLimits !== undefined && { resourceLimits }) }
     const worker = this.#scope.runInAsyncScope(() => new Worker(workerFile('shard-worker'), options))
     let why: unknown
     this.#worker = worker
@@ -447,9 +403,7 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
 
   /** What a new thread has to know of the time before it. */
   #tellAgain(worker: Worker): void {
-    const orders: Order[] = [...this.#listeners].flatMap(([event, { length }]) =>
-      length > 0 ? [{ is: 'listen', event, isOn: true }] : [],
-    )
+    const orders: Order[] = []
     if (this.#isPaused) orders.push({ is: 'ask', number: 0, question: { what: 'pause' } })
     if (this.#concurrency !== undefined) {
       orders.push({ is: 'ask', number: 0, question: { what: 'concurrency', concurrency: this.#concurrency } })
@@ -463,12 +417,47 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
     if (this.#isClosed) return
     this.#failure ??= why ?? new Error(`its thread has exited with code ${code}`)
     if (!this.#isReady) this.#startUps.failed(this.#failure)
-    const error = (state: RequestStateLike): WorkerLostError => this.#lost(state === 'running' ? true : 'unknown')
-    for (const [number, { state }] of [...this.#live]) this.#ended(number, error(state))
+    const error = (state: RequestStateLike): WorkerLostError => this.#lost(startedIn(state))
+    const back = [...this.#back.values()]
+    const lost = this.#live.allEnd(error)
     this.#back.clear()
+    if (this.#hasStore && !this.#startUps.isOver) this.#startsAgain()
     for (const { reject } of this.#asked.values()) reject(error('waiting'))
     this.#asked.clear()
+    this.#tellLost(lost, back)
     this.#failure = undefined
+  }
+
+  /** Whoever listens hears how they have ended, since their own shard tells it no more: those that were queued there, each id once. */
+  #tellLost(lost: ReturnType<SentRequests<Res>['allEnd']>, back: readonly BackHandle<Res>[]): void {
+    const hears = this.#listeners.isListened('queued')
+    const queued = lost.filter(({ isQueued }) => isQueued || !hears)
+    const at = performance.now()
+    if (!this.#hasStore) {
+      for (const { id, priority, request, options, state } of queued) {
+        const { metadata, cost = 1, waitTimeoutMs, runTimeoutMs, timeoutMs } = options
+        const error = this.#lost(startedIn(state))
+        this.#listeners.tell('failed', {
+          ...{ id, priority, request, metadata, at, error, errors: [error], waitMs: 0, runMs: 0 },
+          ...{ attempts: state === 'running' ? 1 : 0, options: { cost, waitTimeoutMs, runTimeoutMs, timeoutMs } },
+        })
+      }
+      return
+    }
+    // A store has them for the next thread.
+    const parked = new Map<string, object>()
+    for (const { id, priority, state } of back) parked.set(id, { id, priority, at, started: state === 'running' })
+    for (const { id, priority, request, options, state } of queued) {
+      parked.set(id, { id, priority, request, metadata: options.metadata, at, started: state === 'running' })
+    }
+    for (const told of parked.values()) this.#listeners.tell('parked', told)
+  }
+
+  #startsAgain(): void {
+    clearTimeout(this.#again)
+    this.#again = setTimeout(() => {
+      if (this.#worker === undefined && !this.#isClosed) this.#start()
+    }, BACK_AFTER_MS).unref()
   }
 
   #lost(started: boolean | 'unknown'): WorkerLostError {
@@ -488,18 +477,16 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
         this.#failure = arrived(word.error)
         break
       case 'admitted':
-        this.#admitted(word.number)
+        this.#live.admitted(word.number)
         break
-      case 'state': {
-        const live = this.#live.get(word.number)
-        if (live !== undefined) live.state = word.state
+      case 'state':
+        this.#live.moved(word.number, word.state)
         break
-      }
       case 'answer':
-        this.#answered(word.number, word.value as Res)
+        this.#live.answered(word.number, word.value as Res)
         break
       case 'error':
-        this.#ended(word.number, arrived(word.error))
+        this.#live.ended(word.number, arrived(word.error))
         break
       case 'reply':
       case 'refusal': {
@@ -517,65 +504,18 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
         this.#back.hear(word)
         break
       case 'event':
-        this.#tell(word)
+        this.#happens(word)
         break
     }
   }
 
-  #admitted(number: number): void {
-    const live = this.#live.get(number)
-    if (live?.handle === undefined) return
-    live.admitted?.(live.handle)
-    live.admitted = undefined
-    live.refused = undefined
-  }
-
-  #answered(number: number, value: Res): void {
-    const live = this.#forget(number)
-    if (live === undefined) return
-    live.state = 'completed'
-    live.resolve(value)
-  }
-
-  #ended(number: number, error: unknown): void {
-    const live = this.#forget(number)
-    if (live === undefined) return
-    const { code } = (error ?? {}) as { readonly code?: unknown }
-    live.state =
-      code === 'TRIAGE_CANCELLED'
-        ? 'cancelled'
-        : /TIMEOUT$/.test(`${code}`)
-          ? 'expired'
-          : code === 'TRIAGE_SHED'
-            ? 'shed'
-            : 'failed'
-    live.refused?.(error)
-    live.reject(error)
-  }
-
-  #forget(number: number): Live<Res> | undefined {
-    const live = this.#live.get(number)
-    if (live === undefined) return undefined
-    this.#live.delete(number)
-    if (this.#byId.get(live.id) === number) this.#byId.delete(live.id)
-    live.leave?.()
-    return live
-  }
-
-  /** What a listener throws is reported, as a Node warning, and changes nothing. */
-  #tell({ event, about, error, errors }: Word & { readonly is: 'event' }): void {
-    const told = {
+  #happens({ event, about, error, errors }: Word & { readonly is: 'event' }): void {
+    if (event === 'queued') this.#live.queued((about as { readonly id: string }).id)
+    this.#listeners.tell(event, {
       ...about,
       ...(error !== undefined && { error: arrived(error) }),
       ...(errors !== undefined && { errors: errors.map(arrived) }),
-    }
-    for (const listener of this.#listeners.get(event) ?? []) {
-      try {
-        listener(told as never)
-      } catch (thrown) {
-        process.emitWarning(`A listener of '${event}' of '${this.name}' has thrown: ${describe(thrown)}`)
-      }
-    }
+    })
   }
 
   /** The process goes on as long as somebody waits for something, or work that came back is done. */
@@ -584,4 +524,8 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
     if (this.#live.size + this.#asked.size + back > 0) this.#worker?.ref()
     else this.#worker?.unref()
   }
+}
+
+function startedIn(state: RequestStateLike): boolean | 'unknown' {
+  return state === 'running' ? true : 'unknown'
 }

@@ -111,6 +111,27 @@ describe('in threads', () => {
     await expect(handle?.result).rejects.toMatchObject({ code: 'TRIAGE_RESULT_LOST', requestId: 'id-1' })
   })
 
+  test('a thread that has died comes back by itself, since its store keeps work', async () => {
+    const all = await back(await left([]))
+    const told: string[] = []
+    for (const event of ['queued', 'parked', 'completed'] as const) {
+      all.on(event, ({ id }) => void told.push(`${event} ${id}`))
+    }
+    const lost = [watch(all.execute('exit', { id: 'id-1' })), watch(all.execute('behind it', { id: 'id-2' }))]
+    await until(() => expect(told).toHaveLength(2))
+    await all.resume()
+    await Promise.all(lost.map(({ done }) => done))
+    expect(lost.map(({ error }) => (error as { code?: string }).code)).toEqual(Array(2).fill('TRIAGE_WORKER_LOST'))
+    // Nothing is asked of it meanwhile.
+    await until(() => expect(told.filter((each) => each.startsWith('completed'))).toHaveLength(2))
+    // Each is told as it was: queued, kept for the next thread, and queued there.
+    const steps = ['queued', 'parked', 'queued', 'completed']
+    for (const id of ['id-1', 'id-2']) {
+      expect(told.filter((each) => each.endsWith(id))).toEqual(steps.map((step) => `${step} ${id}`))
+    }
+    expect(await all.find('id-1')).toMatchObject({ state: 'completed', attempts: 2 })
+  })
+
   test('a service lists it, page by page, while it waits and when it has ended', async () => {
     const all = await back(await left())
     const ask = served(all)

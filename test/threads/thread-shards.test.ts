@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { QueueFullError, WorkerLostError } from 'triage-queue'
 import { type Shards, type ShardsStatus, shards, type ThreadShardsOptions } from 'triage-queue/threads'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { ServedQueue } from '../../src/http/served-queue.ts'
 import { watch } from '../failures/support.ts'
 import { isExact } from './million.ts'
 import { fixture, until } from './support.ts'
@@ -15,6 +16,11 @@ function made(n: number, options: ThreadShardsOptions<Request> = {}): Shards<Req
   const all = shards<Request, unknown>(n, fixture('shard-work'), { executor: { concurrency: 2 }, ...options })
   onTestFinished(() => all.close({ drain: false, graceMs: 0 }))
   return all
+}
+
+const deadOnes = {
+  ...{ states: new Set(['dead'] as const), priority: undefined, id: undefined, error: undefined, cursor: undefined },
+  limit: 10,
 }
 
 const failureOf = async (answer: Promise<unknown>) => {
@@ -55,6 +61,42 @@ test('errors cross with class, code, properties and cause: those of the executor
   })
   expect(full.headers).toEqual({ 'retry-after': expect.any(String) })
   await expect(all.execute('a', { priority: 'none' as 'low' })).rejects.toMatchObject({ path: 'priority' })
+})
+
+test('what a thread takes along when it dies is told as failed, once for each id, and a service lists it no more', async () => {
+  const all = made(1)
+  const service = new ServedQueue('all', all as never, { count: 100, ageMs: 1e6 }, true)
+  await all.pause()
+  const failed: [string, unknown, unknown][] = []
+  all.on('failed', ({ id, request, error }) => void failed.push([id, request, (error as { code?: string }).code]))
+  const lost = [
+    watch(all.execute('hold', { id: 'held', priority: 'urgent' })),
+    watch(all.execute('hold', { id: 'held' })),
+    watch(all.execute('exit', { id: 'exits' })),
+    watch(all.execute('behind', { id: 'waits', priority: 'low' })),
+  ]
+  await until(async () => expect((await all.getStatus()).waiting).toBe(3))
+  void watch(all.resume() as Promise<void>)
+  await Promise.all(lost.map(({ done }) => done))
+  expect(failed.sort()).toEqual([
+    ['exits', 'exit', 'TRIAGE_WORKER_LOST'],
+    ['held', 'hold', 'TRIAGE_WORKER_LOST'],
+    ['waits', 'behind', 'TRIAGE_WORKER_LOST'],
+  ])
+  expect(service.live.size).toBe(0)
+  const [letter] = (await service.kept.page(deadOnes, () => true)).lines.filter(({ id }) => id === 'waits')
+  expect(letter).toMatchObject({ state: 'dead', priority: 'low', attempts: 0, error: { code: 'TRIAGE_WORKER_LOST' } })
+  service.leave()
+})
+
+test('whoever listens while there is no thread is told once', async () => {
+  const all = made(1)
+  await failureOf(all.execute('exit'))
+  const told: string[] = []
+  all.on('completed', ({ id }) => void told.push(id))
+  await all.execute('a', { id: 'a' })
+  await all.execute('b', { id: 'b' })
+  expect(told.slice(0, 2)).toEqual(['a', 'b'])
 })
 
 test('a signal: its caller is told at once, with its reason, and the run is aborted there', async () => {
