@@ -3,7 +3,7 @@
  */
 import { describe } from '../core/any-value.ts'
 import { ResultLostError } from '../core/remote-errors.ts'
-import type { ExecutorEvent, Listener } from '../index.ts'
+import type { ExecutorEvent, HandleLike, Listener } from '../index.ts'
 import { arrived, cloneable, crossing } from './crossing.ts'
 import { sentReading } from './readings.ts'
 import type { Shard } from './shard.ts'
@@ -17,6 +17,10 @@ export class ShardHost {
   readonly #send: (words: readonly Word[]) => void
   #words: Word[] = []
   #live = 0
+  /** The numbers of what was submitted, or asked, and has no answer. */
+  readonly #open = new Set<number>()
+  /** Of those that are admitted, and whose handles are wanted there. */
+  readonly #handles = new Map<number, HandleLike>()
   /** Of those whose callers have a signal. */
   readonly #controllers = new Map<number, AbortController>()
   /** Whose handles are told of their states, by id. */
@@ -40,13 +44,32 @@ export class ShardHost {
       if (order.is === 'submit') void this.#submit(order)
       else if (order.is === 'leave') this.#controllers.get(order.number)?.abort(arrived(order.reason))
       else if (order.is === 'listen') this.#listen(order.event, order.isOn)
+      else if (order.is === 'unread') this.#tellLost(order)
       else void this.#reply(order)
+    }
+  }
+
+  /** A message could not be read here. */
+  unread(error: unknown): void {
+    this.#say({ is: 'unread', why: describe(error) })
+  }
+
+  /** What was in a message that is lost: of what has an answer, or never came, that it is lost; of the rest how it stands. */
+  #tellLost({ numbers, isThere, why }: Order & { readonly is: 'unread' }): void {
+    for (const number of numbers) {
+      if (!this.#open.has(number)) this.#say({ is: 'lost', number, isThere, why })
+      const handle = this.#handles.get(number)
+      if (handle === undefined) continue
+      this.#say({ is: 'admitted', number })
+      const { state } = handle
+      if (state === 'running' || state === 'retrying') this.#say({ is: 'state', number, state })
     }
   }
 
   async #submit({ number, request, options, isKept, mayLeave }: Order & { readonly is: 'submit' }): Promise<void> {
     const id = options.id as string
     this.#live++
+    this.#open.add(number)
     try {
       const given = mayLeave ? { ...options, signal: this.#signalOf(number) } : options
       let value: unknown
@@ -54,6 +77,7 @@ export class ShardHost {
         // Before it is admitted: it may start in the same turn.
         this.#keep(id, number)
         const handle = await this.#shard.submit(request, given)
+        this.#handles.set(number, handle)
         this.#say({ is: 'admitted', number })
         value = await handle.result
       } else value = await this.#shard.execute(request, given)
@@ -62,6 +86,8 @@ export class ShardHost {
       this.#say({ is: 'error', number, error: crossing(error) })
     } finally {
       this.#live--
+      this.#open.delete(number)
+      this.#handles.delete(number)
       if (mayLeave) this.#controllers.delete(number)
       if (isKept) this.#keep(id, number, false)
       this.#hasNews = true
@@ -100,10 +126,13 @@ export class ShardHost {
   }
 
   async #reply({ number, question }: Order & { readonly is: 'ask' }): Promise<void> {
+    this.#open.add(number)
     try {
       this.#say({ is: 'reply', number, value: await this.#answerTo(question) })
     } catch (error) {
       this.#say({ is: 'refusal', number, error: crossing(error) })
+    } finally {
+      this.#open.delete(number)
     }
   }
 
@@ -129,15 +158,23 @@ export class ShardHost {
       case 'requeue':
         return (await shard.requeue?.(question.id, question.generation)) ?? false
       case 'cancel':
-        return shard.cancel(question.id, arrived(question.reason))
+        return question.number === undefined
+          ? shard.cancel(question.id, arrived(question.reason))
+          : ((await this.#handleOf(question)?.cancel(arrived(question.reason))) ?? false)
       case 'priority':
-        return (await shard.get(question.id)?.setPriority(question.priority)) ?? false
+        return (await this.#handleOf(question)?.setPriority(question.priority)) ?? false
       case 'position':
-        return shard.get(question.id)?.position()
+        return this.#handleOf(question)?.position()
       case 'close':
         await shard.close(question.options)
         return this.#reading()
     }
+  }
+
+  /** Of whoever asked for one; of one that was executed, any. Undefined: it has ended. */
+  #handleOf({ id, number }: { readonly id: string; readonly number: number | undefined }): HandleLike | undefined {
+    if (number === undefined || !this.#open.has(number)) return undefined
+    return this.#handles.get(number) ?? (this.#shard.get(id) as HandleLike | undefined)
   }
 
   async #reading() {

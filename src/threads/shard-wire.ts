@@ -24,9 +24,10 @@ export type Question =
   | { readonly what: 'reading' | 'workers' | 'pause' | 'resume' | 'idle' | 'flushed' }
   | { readonly what: 'find'; readonly id: string }
   | { readonly what: 'requeue'; readonly id: string; readonly generation: number | undefined }
-  | { readonly what: 'cancel'; readonly id: string; readonly reason: Crossing }
-  | { readonly what: 'priority'; readonly id: string; readonly priority: Priority }
-  | { readonly what: 'position'; readonly id: string }
+  /** Without a number: for all who wait for it. */
+  | { readonly what: 'cancel'; readonly id: string; readonly number: number | undefined; readonly reason: Crossing }
+  | { readonly what: 'priority'; readonly id: string; readonly number: number; readonly priority: Priority }
+  | { readonly what: 'position'; readonly id: string; readonly number: number }
   | { readonly what: 'concurrency'; readonly concurrency: number }
   | { readonly what: 'close'; readonly options: CloseOptions | undefined }
 
@@ -44,6 +45,8 @@ export type Order =
   /** The signal of its caller was aborted. */
   | { readonly is: 'leave'; readonly number: number; readonly reason: Crossing }
   | { readonly is: 'ask'; readonly number: number; readonly question: Question }
+  /** A message was lost: which of these numbers are not known there? */
+  | { readonly is: 'unread'; readonly numbers: readonly number[]; readonly isThere: boolean; readonly why: string }
   | { readonly is: 'listen'; readonly event: ExecutorEvent; readonly isOn: boolean }
 
 /** Durations, as they are sent. */
@@ -70,3 +73,6 @@ export type Word =
       readonly errors: readonly Crossing[] | undefined
     }
   | { readonly is: 'reading'; readonly reading: SentReading }
+  /** A message could not be read there. */
+  | { readonly is: 'unread'; readonly why: string }
+  | { readonly is: 'lost'; readonly number: number; readonly isThere: boolean; readonly why: string }

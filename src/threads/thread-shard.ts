@@ -9,9 +9,10 @@
 import { AsyncResource } from 'node:async_hooks'
 import { Worker } from 'node:worker_threads'
 import { describe } from '../core/any-value.ts'
-import { OptionsError, QueueClosedError } from '../core/errors.ts'
-import type { Priority } from '../core/priority.ts'
-import { WorkerLostError } from '../core/remote-errors.ts'
+import { misfit } from '../core/checks.ts'
+import { InvalidRequestError, OptionsError, QueueClosedError } from '../core/errors.ts'
+import { ResultLostError, WorkerLostError } from '../core/remote-errors.ts'
+import { aSignal, readCloseOptions } from '../core/request-options.ts'
 import { withoutContext } from '../core/without-context.ts'
 import type {
   CloseOptions,
@@ -27,6 +28,7 @@ import type {
   WorkerHealth,
 } from '../index.ts'
 import { arrived, crossing } from './crossing.ts'
+import { type Live, LivesThere } from './lives-there.ts'
 import { notSent } from './not-sent.ts'
 import { emptyReading, readingOf } from './readings.ts'
 import type { ObservedShard, Shard } from './shard.ts'
@@ -46,20 +48,6 @@ export interface ThreadShardSettings {
 
 const MOST_IN_ONE = 1_000
 
-/** A request that lives there. */
-interface Live<Res> {
-  readonly id: string
-  readonly priority: Priority
-  state: RequestStateLike
-  handle: HandleLike<Res> | undefined
-  /** Of `submit()`, until it is admitted. */
-  admitted: ((handle: HandleLike<Res>) => void) | undefined
-  refused: ((error: unknown) => void) | undefined
-  resolve(value: Res): void
-  reject(error: unknown): void
-  leave: (() => void) | undefined
-}
-
 interface Asked {
   resolve(value: never): void
   reject(error: unknown): void
@@ -74,9 +62,7 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
   readonly #settings: ThreadShardSettings
   readonly #scope = withoutContext(new AsyncResource('TriageShard'))
   readonly #startUps = new StartUps()
-  readonly #live = new Map<number, Live<Res>>()
-  /** The youngest of an id. */
-  readonly #byId = new Map<string, number>()
+  readonly #live = new LivesThere<Res>()
   readonly #asked = new Map<number, Asked>()
   readonly #listeners = new Map<ExecutorEvent, Any[]>()
   readonly #prefix = `${Math.random().toString(36).slice(2, 8)}${++made}`
@@ -90,6 +76,9 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
   #reading: ShardReading
   #asking: Promise<ShardReading> | undefined
   #closing: Promise<void> | undefined
+  /** Until when it serves although it is to close. */
+  #lameUntil = Number.POSITIVE_INFINITY
+  #ending: Promise<void> | undefined
   #isClosed = false
   #late: NodeJS.Timeout | undefined
   /** How often something was heard of it. */
@@ -142,22 +131,25 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
     const { signal, after, ...sent } = options ?? {}
     const { id = `${this.#prefix}-${this.#numbers + 1}`, priority = 'normal' } = sent
     const subject = { queue: this.name, requestId: id, priority }
-    const error = this.#refusal(subject, after)
+    const error = this.#refusal(subject, after, signal)
     if (error !== undefined || signal?.aborted) {
       refuse(error ?? signal?.reason)
       return undefined
     }
     const number = ++this.#numbers
-    const live: Live<Res> = { id, priority, state: 'waiting', handle: undefined, leave: undefined, ...ends }
-    if (signal !== undefined) this.#followed(live, number, signal)
-    this.#live.set(number, live)
-    this.#byId.set(id, number)
+    const live: Live<Res> = {
+      ...{ number, id, priority, state: 'waiting', hasLeft: false, handle: undefined },
+      ...{ leave: undefined, older: undefined, younger: undefined, ...ends },
+    }
+    if (signal !== undefined) this.#followed(live, signal)
+    this.#live.add(live)
     this.#keepAlive()
     this.#order({ is: 'submit', number, request, options: { ...sent, id }, isKept, mayLeave: signal !== undefined })
     return live
   }
 
-  #refusal(subject: object, after: RequestOptions['after']): Error | undefined {
+  #refusal(subject: object, after: RequestOptions['after'], signal: unknown): Error | undefined {
+    if (signal !== undefined && !aSignal.fits(signal)) return misfit('signal', aSignal, signal)
     if (this.#isClosed) return new QueueClosedError(subject)
     if (this.#startUps.isOver) return new WorkerLostError(this.#startUps.why, subject, this.#startUps.last)
     if (after === undefined) return undefined
@@ -165,9 +157,11 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
   }
 
   /** Its caller is told at once; there it is left as soon as that is heard. */
-  #followed(live: Live<Res>, number: number, signal: AbortSignal): void {
+  #followed(live: Live<Res>, signal: AbortSignal): void {
     const leave = (): void => {
-      this.#order({ is: 'leave', number, reason: crossing(signal.reason) })
+      this.#order({ is: 'leave', number: live.number, reason: crossing(signal.reason) })
+      live.hasLeft = true
+      live.state = 'cancelled'
       const end = live.refused ?? live.reject
       end(signal.reason)
     }
@@ -178,21 +172,24 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
   #handle(live: Live<Res>, result: Promise<Res>): HandleLike<Res> {
     // Whoever never reads the result is not told of its rejection by Node.
     result.catch(() => {})
-    const { id } = live
+    const { id, number } = live
+    // Its own share in the run, and never a later life of the id.
+    const ask = <T>(question: Question, over: T): Promise<T> =>
+      this.#live.get(number) === live ? this.#askOpen(question, over) : Promise.resolve(over)
     return {
       id,
       get state() {
         return live.state
       },
       result,
-      cancel: (reason) => this.cancel(id, reason),
-      setPriority: (priority) => this.#ask({ what: 'priority', id, priority }),
-      position: () => this.#ask({ what: 'position', id }),
+      cancel: (reason) => ask({ what: 'cancel', id, number, reason: crossing(reason) }, false),
+      setPriority: (priority) => ask({ what: 'priority', id, number, priority }, false),
+      position: () => ask<number | undefined>({ what: 'position', id, number }, undefined),
     }
   }
 
   get(id: string): HandleLike<Res> | undefined {
-    const live = this.#live.get(this.#byId.get(id) ?? 0)
+    const live = this.#live.of(id)
     if (live === undefined) return undefined
     if (live.handle !== undefined) return live.handle
     // Of one that was executed: whoever asks for its result has a promise of their own.
@@ -215,7 +212,8 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
   }
 
   cancel(id: string, reason?: unknown): false | Promise<boolean> {
-    return this.#byId.has(id) ? this.#ask({ what: 'cancel', id, reason: crossing(reason) }) : false
+    if (this.#live.of(id) === undefined) return false
+    return this.#askOpen({ what: 'cancel', id, number: undefined, reason: crossing(reason) }, false)
   }
 
   async getStatus(): Promise<ExecutorStatus> {
@@ -229,8 +227,8 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
   /** Both are asked for at one instant, by whoever asks for both. */
   async #read(): Promise<ShardReading> {
     if (this.#isClosed || this.#startUps.isOver) return this.#reading
-    this.#asking ??= this.#ask<SentReading>({ what: 'reading' })
-      .then((sent) => this.#hasRead(sent))
+    this.#asking ??= this.#askOpen<SentReading | undefined>({ what: 'reading' }, undefined)
+      .then((sent) => (sent === undefined ? this.#reading : this.#hasRead(sent)))
       .finally(() => {
         this.#asking = undefined
       })
@@ -243,14 +241,17 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
   }
 
   getWorkerHealth(): Promise<readonly WorkerHealth[]> {
-    return this.#isClosed || this.#startUps.isOver ? Promise.resolve([]) : this.#ask({ what: 'workers' })
+    return this.#startUps.isOver ? Promise.resolve([]) : this.#askOpen<readonly WorkerHealth[]>({ what: 'workers' }, [])
   }
 
   /** As far as it is known here. */
   health(): ExecutorHealth {
     if (this.#isClosed) return { live: true, ready: false, reasons: ['closed'] }
     if (this.#startUps.isOver) return { live: false, ready: false, reasons: ['stuck'] }
-    if (this.#closing !== undefined) return { live: true, ready: false, reasons: ['closing'] }
+    if (this.#closing !== undefined) {
+      const isLame = performance.now() < this.#lameUntil
+      return { live: true, ready: false, reasons: [isLame ? 'lameDuck' : 'closing'] }
+    }
     return this.#isPaused ? { live: true, ready: false, reasons: ['paused'] } : { live: true, ready: true, reasons: [] }
   }
 
@@ -270,11 +271,11 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
   }
 
   idle(): Promise<void> {
-    return this.#isClosed || this.#startUps.isOver ? Promise.resolve() : this.#ask({ what: 'idle' })
+    return this.#startUps.isOver ? Promise.resolve() : this.#askOpen<void>({ what: 'idle' }, undefined)
   }
 
   flushed(): Promise<void> {
-    return this.#isClosed ? Promise.resolve() : this.#ask({ what: 'flushed' })
+    return this.#askOpen<void>({ what: 'flushed' }, undefined)
   }
 
   requeue(id: string, generation?: number | undefined): Promise<boolean> {
@@ -286,25 +287,30 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
   }
 
   /** Closes it there, and ends the thread; one that is over `graceMs` and silent for `killAfterMs` is ended in any case. */
-  close(options?: CloseOptions | undefined): Promise<void> {
-    const { graceMs = Number.POSITIVE_INFINITY, lameDuckMs = 0 } = options ?? {}
+  async close(given?: CloseOptions | undefined): Promise<void> {
+    const options = readCloseOptions(given)
+    const { graceMs, lameDuckMs } = options
+    this.#lameUntil = Math.min(this.#lameUntil, performance.now() + lameDuckMs)
     this.#endIfSilent(graceMs + lameDuckMs)
-    this.#closing = this.#closed(options).then(
-      () => this.#end(),
-      (error) => {
-        // It has gone by itself, or was ended.
-        if (error instanceof WorkerLostError) return this.#end()
-        clearTimeout(this.#late)
-        this.#closing = undefined
-        throw error
-      },
-    )
-    return this.#closing
+    const closing = this.#closed(options)
+    this.#closing = closing
+    await closing
   }
 
-  async #closed(options: CloseOptions | undefined): Promise<void> {
-    if (this.#isClosed || this.#startUps.isOver) return
-    this.#hasRead(await this.#ask<SentReading>({ what: 'close', options }))
+  async #closed(options: CloseOptions): Promise<void> {
+    if (!this.#isClosed && !this.#startUps.isOver) {
+      try {
+        this.#hasRead(await this.#ask<SentReading>({ what: 'close', options }))
+      } catch (error) {
+        // It has gone by itself, or was ended, or another `close()` has come so far.
+        if (!(error instanceof WorkerLostError) && !this.#isClosed) {
+          clearTimeout(this.#late)
+          this.#closing = undefined
+          throw error
+        }
+      }
+    }
+    await this.#end()
   }
 
   #endIfSilent(afterMs: number): void {
@@ -320,15 +326,31 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
     this.#late = setTimeout(() => setImmediate(look), afterMs + this.#settings.killAfterMs)
   }
 
-  async #end(): Promise<void> {
+  #end(): Promise<void> {
+    this.#ending ??= this.#endNow()
+    return this.#ending
+  }
+
+  async #endNow(): Promise<void> {
     clearTimeout(this.#late)
     this.#isClosed = true
     const { status, histograms } = this.#reading
     this.#reading = { status: { ...status, state: 'closed' }, histograms }
+    this.#settleAll()
     const worker = this.#worker
     // Whoever awaits this wants to see it happen.
     worker?.ref()
     await worker?.terminate()
+  }
+
+  /** What has come too late for the thread, which answers no more. */
+  #settleAll(): void {
+    for (const number of this.#live.numbers()) {
+      const { id, priority } = this.#live.get(number) as Live<Res>
+      this.#ended(number, new QueueClosedError({ queue: this.name, requestId: id, priority }))
+    }
+    for (const { reject } of this.#asked.values()) reject(new QueueClosedError({ queue: this.name }))
+    this.#asked.clear()
   }
 
   on<E extends ExecutorEvent>(event: E, listener: Listener<E, Req, Res, unknown, Req>): this {
@@ -356,6 +378,17 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
       this.#keepAlive()
       this.#order({ is: 'ask', number, question })
     })
+  }
+
+  /** @param over what is answered when it is closed, or closes meanwhile */
+  async #askOpen<T>(question: Question, over: T): Promise<T> {
+    if (this.#isClosed) return over
+    try {
+      return await this.#ask<T>(question)
+    } catch (error) {
+      if (this.#isClosed) return over
+      throw error
+    }
   }
 
   /** What is ordered in one stretch of code is sent together. */
@@ -404,6 +437,7 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
       for (const word of words) this.#hear(word)
       this.#keepAlive()
     })
+    worker.on('messageerror', (error) => this.#unread(false, error))
     worker.on('error', (error) => {
       why = error
     })
@@ -425,6 +459,24 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
     worker.postMessage(orders)
   }
 
+  /** A message could not be read, and is lost, here or there. What was in it has an end all the same: what the thread knows nothing of. */
+  #unread(isThere: boolean, error: unknown): void {
+    const numbers = [...this.#live.numbers(), ...this.#asked.keys()]
+    this.#order({ is: 'unread', numbers, isThere, why: describe(error) })
+  }
+
+  /** The thread has no request and no question of this number. */
+  #isLost({ number, isThere, why }: Word & { readonly is: 'lost' }): void {
+    const live = this.#live.get(number)
+    const subject = { queue: this.name, requestId: live?.id, priority: live?.priority }
+    const error = isThere
+      ? new InvalidRequestError([{ message: why }], subject, "The request can't be read in its thread")
+      : new ResultLostError(`it can't be read: ${why}`, { ...subject, started: true })
+    if (live !== undefined) this.#ended(number, error)
+    this.#asked.get(number)?.reject(error)
+    this.#asked.delete(number)
+  }
+
   #died(worker: Worker, code: number, why: unknown): void {
     if (this.#worker !== worker) return
     this.#worker = undefined
@@ -432,7 +484,7 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
     this.#failure ??= why ?? new Error(`its thread has exited with code ${code}`)
     if (!this.#isReady) this.#startUps.failed(this.#failure)
     const error = (state: RequestStateLike): WorkerLostError => this.#lost(state === 'running' ? true : 'unknown')
-    for (const [number, { state }] of [...this.#live]) this.#ended(number, error(state))
+    for (const number of this.#live.numbers()) this.#ended(number, error(this.#live.get(number)?.state ?? 'waiting'))
     for (const { reject } of this.#asked.values()) reject(error('waiting'))
     this.#asked.clear()
     this.#failure = undefined
@@ -458,9 +510,15 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
         break
       case 'state': {
         const live = this.#live.get(word.number)
-        if (live !== undefined) live.state = word.state
+        if (live !== undefined && !live.hasLeft) live.state = word.state
         break
       }
+      case 'unread':
+        this.#unread(true, word.why)
+        break
+      case 'lost':
+        this.#isLost(word)
+        break
       case 'answer':
         this.#answered(word.number, word.value as Res)
         break
@@ -495,32 +553,21 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
   #answered(number: number, value: Res): void {
     const live = this.#forget(number)
     if (live === undefined) return
-    live.state = 'completed'
+    if (!live.hasLeft) live.state = 'completed'
     live.resolve(value)
   }
 
   #ended(number: number, error: unknown): void {
     const live = this.#forget(number)
     if (live === undefined) return
-    const { code } = (error ?? {}) as { readonly code?: unknown }
-    live.state =
-      code === 'TRIAGE_CANCELLED'
-        ? 'cancelled'
-        : /TIMEOUT$/.test(`${code}`)
-          ? 'expired'
-          : code === 'TRIAGE_SHED'
-            ? 'shed'
-            : 'failed'
+    if (!live.hasLeft) live.state = stateBy(error)
     live.refused?.(error)
     live.reject(error)
   }
 
   #forget(number: number): Live<Res> | undefined {
-    const live = this.#live.get(number)
-    if (live === undefined) return undefined
-    this.#live.delete(number)
-    if (this.#byId.get(live.id) === number) this.#byId.delete(live.id)
-    live.leave?.()
+    const live = this.#live.delete(number)
+    live?.leave?.()
     return live
   }
 
@@ -545,4 +592,12 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
     if (this.#live.size + this.#asked.size > 0) this.#worker?.ref()
     else this.#worker?.unref()
   }
+}
+
+/** How it has ended, by its error. */
+function stateBy(error: unknown): RequestStateLike {
+  const { code } = (error ?? {}) as { readonly code?: unknown }
+  if (code === 'TRIAGE_CANCELLED') return 'cancelled'
+  if (/TIMEOUT$/.test(`${code}`)) return 'expired'
+  return code === 'TRIAGE_SHED' ? 'shed' : 'failed'
 }

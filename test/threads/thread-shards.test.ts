@@ -3,6 +3,7 @@ import { QueueFullError, WorkerLostError } from 'triage-queue'
 import { type Shards, type ShardsStatus, shards, type ThreadShardsOptions } from 'triage-queue/threads'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { watch } from '../failures/support.ts'
+import { nested } from './fixtures/shard-work.ts'
 import { isExact } from './million.ts'
 import { fixture, until } from './support.ts'
 
@@ -186,11 +187,119 @@ describe('close()', () => {
     expect(await waiting).toMatchObject({ code: expect.stringMatching(/WORKER_LOST|CANCELLED/) })
   })
 
-  test('bad options are refused, and it is open still', async () => {
+  test('it settles however often it is called meanwhile, and so does all that is asked until it has', async () => {
+    const all = made(2)
+    await all.execute('a')
+    const settled: Promise<unknown>[] = []
+    let isClosed = false
+    const closed = all.close().then(() => {
+      isClosed = true
+    })
+    while (!isClosed) {
+      const answer = failureOf(all.execute('b')).then(({ code }) => expect(code).toBe('TRIAGE_QUEUE_CLOSED'))
+      const cancelled = Promise.resolve(all.cancel('a'))
+      settled.push(answer, all.close(), all.idle(), all.flushed(), cancelled)
+      settled.push(Promise.resolve(all.getStatus()), Promise.resolve(all.getWorkerHealth()))
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    await Promise.all([closed, ...settled])
+    expect(settled.length).toBeGreaterThan(0)
+  })
+
+  test('a lame duck says so', async () => {
     const all = made(1)
-    await expect(all.close({ graceMs: -1 })).rejects.toMatchObject({ code: 'TRIAGE_INVALID_OPTIONS' })
+    const closed = all.close({ lameDuckMs: 60_000 })
+    expect(all.health()).toEqual({ live: true, ready: false, reasons: ['lameDuck'] })
+    expect(await all.execute('a')).toBe('a')
+    const sooner = all.close()
+    await Promise.all([closed, sooner])
+    expect(all.health()).toEqual({ live: true, ready: false, reasons: ['closed'] })
+  })
+
+  test.each([-1, 'soon', Symbol('soon'), 5n])('bad options are refused, and it is open still: %o', async (graceMs) => {
+    const all = made(1)
+    await expect(all.close({ graceMs: graceMs as number })).rejects.toMatchObject({ code: 'TRIAGE_INVALID_OPTIONS' })
     expect(await all.execute('a')).toBe('a')
   })
+})
+
+describe('callers with one id', () => {
+  test('whoever leaves takes it from no other: it is found, joined and cancelled by its id', async () => {
+    const all = made(2, { route: 'roundRobin' })
+    const first = failureOf(all.execute('hold', { id: 'a' }))
+    const controller = new AbortController()
+    const second = failureOf(all.execute('hold', { id: 'a', signal: controller.signal }))
+    await until(async () => expect((await all.getStatus()).totals.joined).toBe(1))
+    controller.abort(new Error('left'))
+    expect((await second).message).toBe('left')
+    // The thread has heard of it when it answers.
+    await all.getStatus()
+    const third = failureOf(all.execute('hold', { id: 'a' }))
+    const { totals } = await all.getStatus()
+    expect([totals.admitted, totals.joined]).toEqual([1, 2])
+    expect(await all.cancel('a', 'why')).toBe(true)
+    expect([(await first).code, (await third).code]).toEqual(['TRIAGE_CANCELLED', 'TRIAGE_CANCELLED'])
+    expect(all.get('a')).toBe(undefined)
+  })
+
+  test('a handle cancels its own share', async () => {
+    const all = made(1)
+    const [one, other] = await Promise.all([all.submit('hold', { id: 'a' }), all.submit('hold', { id: 'a' })])
+    expect(await other.cancel()).toBe(true)
+    expect((await failureOf(other.result)).code).toBe('TRIAGE_CANCELLED')
+    await until(() => expect([one.state, other.state]).toEqual(['running', 'cancelled']))
+    expect([await other.cancel(), await one.cancel()]).toEqual([false, true])
+    expect((await failureOf(one.result)).code).toBe('TRIAGE_CANCELLED')
+  })
+
+  test('a handle of one that has ended does nothing to a later life of its id', async () => {
+    const all = made(1, { executor: { concurrency: 1 } })
+    const old = await all.submit('a', { id: 'a' })
+    await old.result
+    void watch(all.execute('hold'))
+    const later = await all.submit('b', { id: 'a' })
+    expect([await old.setPriority('urgent'), await old.position(), await old.cancel()]).toEqual([
+      ...[false, undefined, false],
+    ])
+    expect([await later.position(), later.state]).toEqual([0, 'waiting'])
+  })
+
+  test('one whose signal was aborted is cancelled', async () => {
+    const all = made(1)
+    const controller = new AbortController()
+    const { signal } = controller
+    const handle = await all.submit('hold', { signal })
+    controller.abort()
+    expect(await failureOf(handle.result)).toBe(signal.reason)
+    expect(handle.state).toBe('cancelled')
+    await all.idle()
+    expect(handle.state).toBe('cancelled')
+  })
+})
+
+test.each([new AbortController(), 5, {}])('%o is no signal', async (signal) => {
+  const all = made(1)
+  const refused = { code: 'TRIAGE_INVALID_OPTIONS', path: 'signal', expected: 'an AbortSignal' }
+  await expect(all.execute('a', { signal: signal as AbortSignal })).rejects.toMatchObject(refused)
+  await expect(all.submit('a', { signal: signal as AbortSignal })).rejects.toMatchObject(refused)
+})
+
+test('an answer that can be sent but not be read is lost; what was said with it is not', async () => {
+  const all = made(1, { executor: { concurrency: 8 } })
+  const deep = failureOf(all.execute('deep 8000'))
+  const handles = await Promise.all([all.submit('deep 8000'), all.submit('hold'), all.submit('hold')])
+  expect((await deep).code).toBe('TRIAGE_RESULT_LOST')
+  expect((await failureOf(handles[0].result)).code).toBe('TRIAGE_RESULT_LOST')
+  await until(() => expect(handles.map(({ state }) => state)).toEqual(['failed', 'running', 'running']))
+  expect(await all.execute('a')).toBe('a')
+})
+
+test('a request that can be sent but not be read is refused, and its shard lives', async () => {
+  const all = made(1, { resourceLimits: { stackSizeMb: 0.3 } })
+  expect(await all.execute('a')).toBe('a')
+  const refused = await failureOf(all.execute(nested(3_000) as never))
+  expect(refused).toMatchObject({ code: 'TRIAGE_INVALID_REQUEST' })
+  expect(await all.execute('b')).toBe('b')
 })
 
 test('slots, health and what is observed', async () => {
