@@ -22,6 +22,8 @@ export interface Live<Res> {
   resolve(value: Res): void
   reject(error: unknown): void
   leave: (() => void) | undefined
+  /** What it was submitted with, while somebody listens to those that fail: told when its thread is lost. */
+  readonly about: { readonly request: unknown; readonly metadata: unknown; readonly options: object } | undefined
   /** Of the same id. */
   older: Live<Res> | undefined
   younger: Live<Res> | undefined

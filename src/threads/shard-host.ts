@@ -35,7 +35,7 @@ export class ShardHost {
     shard.on('started', ({ id }) => this.#moves(id, 'running'))
     shard.on('retrying', ({ id }) => this.#moves(id, 'retrying'))
     setInterval(() => void this.#saysHowItStands(), SAYS_EVERY_MS).unref()
-    this.#say({ is: 'ready' })
+    this.#say({ is: 'ready', origin: performance.timeOrigin, isDurable: isDurable(shard) })
   }
 
   take(orders: readonly Order[]): void {
@@ -211,6 +211,10 @@ export class ShardHost {
       this.#send([instead(word, error)])
     }
   }
+}
+
+function isDurable({ settings }: Shard & { readonly settings?: { readonly store?: object | undefined } }): boolean {
+  return (settings?.store as { readonly isDurable?: boolean } | undefined)?.isDurable === true
 }
 
 /** What is said in the place of what can't be. */

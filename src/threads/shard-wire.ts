@@ -57,7 +57,8 @@ export interface SentReading {
 }
 
 export type Word =
-  | { readonly is: 'ready' }
+  /** `origin`: where its clock begins, in ms since 1970; `isDurable`: what lives there outlives the thread. */
+  | { readonly is: 'ready'; readonly origin: number; readonly isDurable: boolean }
   | { readonly is: 'failed'; readonly error: Crossing }
   | { readonly is: 'admitted'; readonly number: number }
   | { readonly is: 'state'; readonly number: number; readonly state: 'running' | 'retrying' }

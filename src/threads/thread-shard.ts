@@ -55,6 +55,9 @@ interface Asked {
 
 type Any = Listener<ExecutorEvent>
 
+/** What the thread tells, or would have told. */
+type Told = Partial<Word & { readonly is: 'event' }> & { readonly event: ExecutorEvent; readonly about: object }
+
 let made = 0
 
 export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res> {
@@ -68,6 +71,10 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
   readonly #prefix = `${Math.random().toString(36).slice(2, 8)}${++made}`
   #worker: Worker | undefined
   #isReady = false
+  /** What lives in the thread outlives it: its store has it. */
+  #isDurable = false
+  /** From the clock of the thread to that of this one. */
+  #shiftMs = 0
   #failure: unknown
   #orders: Order[] = []
   #numbers = 0
@@ -140,6 +147,7 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
     const live: Live<Res> = {
       ...{ number, id, priority, state: 'waiting', hasLeft: false, handle: undefined },
       ...{ leave: undefined, older: undefined, younger: undefined, ...ends },
+      about: this.#hears('failed') ? aboutOf(request, sent) : undefined,
     }
     if (signal !== undefined) this.#followed(live, signal)
     this.#live.add(live)
@@ -240,8 +248,10 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
     return this.#reading
   }
 
-  getWorkerHealth(): Promise<readonly WorkerHealth[]> {
-    return this.#startUps.isOver ? Promise.resolve([]) : this.#askOpen<readonly WorkerHealth[]>({ what: 'workers' }, [])
+  async getWorkerHealth(): Promise<readonly WorkerHealth[]> {
+    if (this.#startUps.isOver) return []
+    const slots = await this.#askOpen<readonly WorkerHealth[]>({ what: 'workers' }, [])
+    return slots.map((slot) => (slot.since === null ? slot : { ...slot, since: slot.since + this.#shiftMs }))
   }
 
   /** As far as it is known here. */
@@ -358,6 +368,10 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
     this.#listeners.set(event, [...listeners, listener as Any])
     if (listeners.length === 0 && !this.#isClosed) this.#order({ is: 'listen', event, isOn: true })
     return this
+  }
+
+  #hears(event: ExecutorEvent): boolean {
+    return (this.#listeners.get(event)?.length ?? 0) > 0
   }
 
   off<E extends ExecutorEvent>(event: E, listener: Listener<E, Req, Res, unknown, Req>): this {
@@ -483,11 +497,34 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
     if (this.#isClosed) return
     this.#failure ??= why ?? new Error(`its thread has exited with code ${code}`)
     if (!this.#isReady) this.#startUps.failed(this.#failure)
-    const error = (state: RequestStateLike): WorkerLostError => this.#lost(state === 'running' ? true : 'unknown')
-    for (const number of this.#live.numbers()) this.#ended(number, error(this.#live.get(number)?.state ?? 'waiting'))
-    for (const { reject } of this.#asked.values()) reject(error('waiting'))
+    // Its totals begin anew.
+    this.#reading = emptyReading(this.name)
+    const all = this.#live.numbers().map((number) => this.#live.get(number) as Live<Res>)
+    // Of those who shared a run one is told of.
+    const lost = all.filter(({ older, admitted }) => older === undefined && admitted === undefined)
+    const told = lost.map((live) => ({ ...live }))
+    for (const { number, state } of all) this.#ended(number, this.#lost(state === 'running' ? true : 'unknown'))
+    for (const { reject } of this.#asked.values()) reject(this.#lost('unknown'))
     this.#asked.clear()
+    this.#tellLost(told)
     this.#failure = undefined
+  }
+
+  /** What the thread would have told of those that were lost with it. Those in a store of its own come back. */
+  #tellLost(lost: readonly Live<Res>[]): void {
+    const at = performance.now() - this.#shiftMs
+    for (const { id, priority, state, about } of lost) {
+      const started = state === 'running'
+      const { request, metadata, options = {} } = about ?? {}
+      const event = { id, priority, request, metadata, at }
+      if (this.#isDurable) this.#tell({ event: 'parked', about: { ...event, started } })
+      else {
+        const error = this.#lost(started ? true : 'unknown')
+        const failure = { error, errors: [error], attempts: started ? 1 : 0, options }
+        this.#tell({ event: 'failed', about: { ...event, ...failure, waitMs: 0, runMs: 0, notRetried: undefined } })
+      }
+    }
+    if (lost.length > 0) this.#tell({ event: 'idle', about: { at } })
   }
 
   #lost(started: boolean | 'unknown'): WorkerLostError {
@@ -500,6 +537,8 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
     switch (word.is) {
       case 'ready':
         this.#isReady = true
+        this.#isDurable = word.isDurable
+        this.#shiftMs = word.origin - performance.timeOrigin
         this.#startUps.succeeded()
         break
       case 'failed':
@@ -572,9 +611,11 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
   }
 
   /** What a listener throws is reported, as a Node warning, and changes nothing. */
-  #tell({ event, about, error, errors }: Word & { readonly is: 'event' }): void {
+  #tell({ event, about, error, errors }: Told): void {
+    const { at } = about as { readonly at: number }
     const told = {
       ...about,
+      at: at + this.#shiftMs,
       ...(error !== undefined && { error: arrived(error) }),
       ...(errors !== undefined && { errors: errors.map(arrived) }),
     }
@@ -592,6 +633,13 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
     if (this.#live.size + this.#asked.size > 0) this.#worker?.ref()
     else this.#worker?.unref()
   }
+}
+
+function aboutOf(
+  request: unknown,
+  { id: _, priority: __, metadata, ...options }: RequestOptions,
+): Live<never>['about'] {
+  return { request, metadata, options }
 }
 
 /** How it has ended, by its error. */

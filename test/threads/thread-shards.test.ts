@@ -223,6 +223,64 @@ describe('close()', () => {
   })
 })
 
+describe('a thread that dies', () => {
+  test('what is lost with it is told as failed, each request once, and then that it is idle', async () => {
+    const all = made(1, { executor: { concurrency: 3 } })
+    const told: unknown[] = []
+    for (const event of ['started', 'failed', 'idle'] as const) {
+      all.on(event, (about) => {
+        const { id, error, errors, request, metadata, options, attempts } = about as Record<string, unknown>
+        told.push([event, id, (error as Error | undefined)?.name, request, metadata, options, attempts, errors])
+      })
+    }
+    const ids = { id: 'a', metadata: { tenant: 'acme' }, timeoutMs: 60_000 }
+    const answers = [all.execute('hold', ids), all.execute('hold', ids)].map(failureOf)
+    const handle = await all.submit('hold', { id: 'b' })
+    await until(() => expect(handle.state).toBe('running'))
+    void watch(all.execute('exit', { id: 'c' }))
+    const { message } = await failureOf(handle.result)
+    await Promise.all(answers)
+    const errors = [expect.objectContaining({ message })]
+    expect(told).toEqual(
+      expect.arrayContaining([
+        ['failed', 'a', 'WorkerLostError', 'hold', ids.metadata, { timeoutMs: 60_000 }, 0, expect.anything()],
+        ['failed', 'b', 'WorkerLostError', 'hold', undefined, {}, 1, errors],
+      ]),
+    )
+    const ends = told.filter((each) => (each as string[])[0] === 'failed')
+    expect(ends.map((each) => (each as string[])[1]).sort()).toEqual(['a', 'b', 'c'])
+    expect((told.at(-1) as string[])[0]).toBe('idle')
+  })
+
+  test('nothing waits or runs in it any more, also when it is closed', async () => {
+    const all = made(1, { killAfterMs: 300 })
+    const handle = await all.submit('loop')
+    void watch(handle.result)
+    await until(() => expect(handle.state).toBe('running'))
+    await all.close({ drain: false, graceMs: 0 })
+    const { running, state } = await all.getStatus()
+    expect([running, state]).toEqual([0, 'closed'])
+    // It would ask for ever, and leave no turn to anything else.
+    await all.idle()
+  })
+
+  test('the times that it tells are those of the clock here', async () => {
+    const all = made(2, { route: 'roundRobin', executor: { concurrency: 1 } })
+    const before = performance.now()
+    const at: number[] = []
+    all.on('started', (about) => at.push(about.at))
+    const handles = await Promise.all([all.submit('hold'), all.submit('hold')])
+    await until(() => expect(handles.map(({ state }) => state)).toEqual(['running', 'running']))
+    const since = (await all.getWorkerHealth()).map((slot) => slot.since)
+    const after = performance.now()
+    expect([at.length, since.length]).toEqual([2, 2])
+    for (const time of [...at, ...since]) {
+      expect(time).toBeGreaterThan(before - 2)
+      expect(time).toBeLessThan(after + 2)
+    }
+  })
+})
+
 describe('callers with one id', () => {
   test('whoever leaves takes it from no other: it is found, joined and cancelled by its id', async () => {
     const all = made(2, { route: 'roundRobin' })
