@@ -641,7 +641,7 @@ test('F34 and F50: a pool has as many slots as it says, and no queue', async () 
   await turn()
   expect(callers.map((caller) => caller.outcome)).toEqual(['pending', 'pending', 'TRIAGE_QUEUE_FULL'])
   // A pool has no queue that might be full.
-  expect((callers[2]?.error as Error).message).toMatch(/^No slot is free, and nothing may wait/)
+  expect(callers[2]?.error).toMatchObject({ message: expect.stringMatching(/^No slot is free, and nothing may wait/) })
   expect([pool.active, pool.free]).toEqual([2, 0])
   await gate.finishAll()
   expect(gate.mostRunning).toBe(2)
