@@ -93,16 +93,18 @@ export class RemoteHandle<Res = unknown> implements RemoteRequest<Res> {
     throw end.error
   }
 
+  // An id may have another life when this one has ended: that is not its own.
+
   /** The reason crosses as an error does. */
-  cancel(reason?: unknown): Promise<boolean> {
-    return this.#host.cancel(this.id, reason)
+  async cancel(reason?: unknown): Promise<boolean> {
+    return !this.#one.hasEnded && this.#host.cancel(this.id, reason)
   }
 
-  setPriority(priority: Priority): Promise<boolean> {
-    return this.#host.move(this.id, priority)
+  async setPriority(priority: Priority): Promise<boolean> {
+    return !this.#one.hasEnded && this.#host.move(this.id, priority)
   }
 
-  position(): Promise<number | undefined> {
-    return this.#host.position(this.id)
+  async position(): Promise<number | undefined> {
+    return this.#one.hasEnded ? undefined : this.#host.position(this.id)
   }
 }

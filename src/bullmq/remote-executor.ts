@@ -6,6 +6,7 @@
  * The file is a little long: it is the one face of all that an executor offers.
  */
 import { requireConcurrency, requireTier } from '../core/checks.ts'
+import { MAX_DELAY_MS } from '../core/clock.ts'
 import type { CloseOptions } from '../core/close-options.ts'
 import { CancelledError } from '../core/errors.ts'
 import type { QueuedExecutorLike } from '../core/executor-like.ts'
@@ -353,7 +354,8 @@ export class RemoteExecutor<Req = unknown, Res = unknown> implements QueuedExecu
     for (;;) {
       const { waiting, running } = await this.getStatus()
       const isSettled = [...outstanding.values()].every((one) => one.callers === 0)
-      if (waiting + running === 0 && isSettled) return
+      // Of what is left in Redis an executor that has closed hears no more.
+      if (this.#state === 'closed' || (waiting + running === 0 && isSettled)) return
       await new Promise((resolve) => setTimeout(resolve, IDLE_MS))
     }
   }
@@ -377,7 +379,7 @@ export class RemoteExecutor<Req = unknown, Res = unknown> implements QueuedExecu
       }
     }
     if (!drain) letGo(false)
-    const timer = Number.isFinite(graceMs) ? setTimeout(() => letGo(true), graceMs) : undefined
+    const timer = graceMs < MAX_DELAY_MS ? setTimeout(() => letGo(true), graceMs) : undefined
     this.#closing ??= this.#close()
     return this.#closing.finally(() => clearTimeout(timer))
   }

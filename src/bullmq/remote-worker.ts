@@ -7,6 +7,7 @@
 import type { Worker } from 'bullmq'
 import type { Redis } from 'ioredis'
 import { hasMethods, requireConcurrency } from '../core/checks.ts'
+import { MAX_DELAY_MS } from '../core/clock.ts'
 import type { CloseOptions } from '../core/close-options.ts'
 import { OptionsError } from '../core/errors.ts'
 import { QueuedExecutor } from '../core/queued-executor.ts'
@@ -208,7 +209,7 @@ export class RemoteWorker<Req = unknown, Res = unknown> {
       for (const lease of this.#leases.values()) lease.park()
     }
     if (!drain) park()
-    const timer = Number.isFinite(graceMs) ? setTimeout(park, graceMs) : undefined
+    const timer = graceMs < MAX_DELAY_MS ? setTimeout(park, graceMs) : undefined
     this.#closing ??= this.#close()
     return this.#closing.finally(() => clearTimeout(timer))
   }

@@ -88,6 +88,7 @@ export class Submission {
       await this.#add(one, asked)
     } catch (error) {
       outstanding.delete(one)
+      one.state = 'rejected'
       one.end({ state: 'rejected', error, runMs: 0 })
       throw error
     }

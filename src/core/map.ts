@@ -66,7 +66,7 @@ function targetOf<Req, Res>(
       neverFits ? Promise.reject(refusals.fullError('total', first)) : room.until(first, signal, false),
     asksFirst: gate.asksAtArrival && settings.schema === undefined,
     ready: (request, signal) => room.until(asking(request), signal),
-    run: (request, isChecked, signal, { resolve, reject, refused }) => {
+    run: (request, checked, signal, { resolve, reject, refused }) => {
       const record = made(request)
       record.resolve = resolve
       record.reject = (error) => {
@@ -75,8 +75,7 @@ function targetOf<Req, Res>(
         else reject(error)
       }
       if (!arrivals.reads(record, { ...each, signal })) return
-      if (isChecked) arrivals.checked(record, { request }, 'block')
-      else arrivals.arrive(record, 'block')
+      arrivals.arrive(record, 'block', checked)
     },
     hears: (closed) => {
       pulls.add(closed)

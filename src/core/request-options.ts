@@ -101,7 +101,7 @@ function keysOf(options: object): number {
   return count
 }
 
-const aSignal: OptionRule = {
+export const aSignal: OptionRule = {
   expected: 'an AbortSignal',
   fits: isSignal,
   hint: (value) =>

@@ -6,6 +6,7 @@
  */
 import type { OnDuplicate } from './admit/duplicates.ts'
 import type { Source } from './admit/source.ts'
+import { misfit, type OptionRule } from './checks.ts'
 import { OptionsError } from './errors.ts'
 import type { MapArguments, MapOptions } from './map.ts'
 import type { QueuedExecutorOptions, RequestArguments, RequestOptions } from './options.ts'
@@ -167,7 +168,13 @@ function isTask(task: unknown): boolean {
   return typeof task === 'function'
 }
 
+const aTask: OptionRule = {
+  expected: 'a function',
+  fits: isTask,
+  hint: () => 'give `() => load()`, not `load()`, which has begun already',
+}
+
 /** Most often it is a promise: that of a function which was called already. */
 function noTask(task: unknown): OptionsError {
-  return new OptionsError('task', 'a function', task)
+  return misfit('task', aTask, task)
 }

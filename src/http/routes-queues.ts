@@ -227,6 +227,7 @@ function adviceOf(status: ExecutorStatus & Sharded, efficiency: number): string 
     const cores = availableParallelism()
     return `Every slot is busy and more wait: more slots help, if what they call can take it; threads that compute, up to ${cores}, the number of cores.`
   }
-  if (waiting === 0 && running * 2 < maxWorkers) return 'Fewer than half of the slots are in use: fewer would do.'
+  if (waiting === 0 && running * 2 < maxWorkers && maxWorkers > 1)
+    return 'Fewer than half of the slots are in use: fewer would do.'
   return 'It keeps up.'
 }

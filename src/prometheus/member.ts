@@ -41,8 +41,10 @@ export class Member {
   /** @throws {OptionsError} that says which executor stands in its way */
   refuse(): never {
     const { labels } = this.#settings
-    const expected = `others than those of the executor that is on this registry already: ${this.identity}`
-    throw new OptionsError('labels', expected, labels)
+    const taken = (JSON.parse(this.identity) as [string, string][]).map(([name, value]) => `${name}="${value}"`)
+    const expected = `others than those of the executor that is on this registry already: ${taken.join(', ')}`
+    const message = `Option 'labels': expected ${expected}; give each executor a \`name\` of its own, or \`labels\``
+    throw new OptionsError('labels', expected, labels, undefined, message)
   }
 
   /** @param index of the family */

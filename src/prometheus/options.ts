@@ -87,6 +87,13 @@ export interface PrometheusOptions {
   traceApi?: TraceApi | undefined
 }
 
+/** @throws {OptionsError} for a registry in their place */
+export function requireNoRegistry(options: unknown): void {
+  if (!rules.registry.fits(options)) return
+  const message = "Option 'options': expected an object, got a registry: give `{ registry }`"
+  throw new OptionsError('options', 'an object such as { registry }', options, undefined, message)
+}
+
 /** The options, complete. */
 export interface Settings {
   readonly registry: MetricsRegistry

@@ -7,7 +7,13 @@
 import { Exemplars } from './exemplars.ts'
 import { Group } from './group.ts'
 import { Member } from './member.ts'
-import { type ObservedExecutor, type ObservedShards, type PrometheusOptions, readOptions } from './options.ts'
+import {
+  type ObservedExecutor,
+  type ObservedShards,
+  type PrometheusOptions,
+  readOptions,
+  requireNoRegistry,
+} from './options.ts'
 
 /** Takes an executor off its registry: call it, or declare it with `using`. A second time does nothing. */
 export interface PrometheusHandle {
@@ -33,6 +39,7 @@ export interface PrometheusHandle {
  * @throws {OptionsError} for bad options, names that another metric has, and labels that another executor has
  */
 export function prometheus(executor: ObservedExecutor | ObservedShards, options?: PrometheusOptions): PrometheusHandle {
+  requireNoRegistry(options)
   // What was given may be anything.
   const shards = executor as ObservedShards | undefined
   return Array.isArray(shards?.observed) ? ofShards(shards, options) : ofExecutor(executor as ObservedExecutor, options)

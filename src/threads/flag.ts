@@ -79,5 +79,7 @@ function inShort(reason: unknown): string {
   if (!('type' in sent)) return JSON.stringify({ value: typeof sent.value === 'string' ? sent.value : undefined })
   const { type, name, message, members } = sent
   const { code } = members
-  return JSON.stringify({ type, name, message: message.slice(0, 200), members: code === undefined ? {} : { code } })
+  // Others might be no JSON, such as a bigint.
+  const isShort = typeof code === 'string' || typeof code === 'number'
+  return JSON.stringify({ type, name, message: message.slice(0, 200), members: isShort ? { code } : {} })
 }

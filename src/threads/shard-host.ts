@@ -5,7 +5,7 @@ import { describe } from '../core/any-value.ts'
 import type { Priority } from '../core/priority.ts'
 import { ResultLostError } from '../core/remote-errors.ts'
 import { outcomes } from '../core/request-state.ts'
-import type { ExecutorEvent, Listener, RequestStateLike } from '../index.ts'
+import type { ExecutorEvent, HandleLike, Listener, RequestStateLike } from '../index.ts'
 import { arrived, cloneable, crossing } from './crossing.ts'
 import { sentReading } from './readings.ts'
 import type { Shard } from './shard.ts'
@@ -20,6 +20,10 @@ export class ShardHost {
   readonly #send: (words: readonly Word[]) => void
   #words: Word[] = []
   #live = 0
+  /** The numbers of what was submitted, or asked, and has no answer. */
+  readonly #open = new Set<number>()
+  /** Of those that are admitted, and whose handles are wanted there. */
+  readonly #handles = new Map<number, HandleLike>()
   /** Of those whose callers have a signal. */
   readonly #controllers = new Map<number, AbortController>()
   /** Whose handles are told of their states, by id. */
@@ -41,7 +45,7 @@ export class ShardHost {
     setInterval(() => void this.#saysHowItStands(), SAYS_EVERY_MS).unref()
     this.#records = recordsIn(shard)
     const hasStore = this.#records !== undefined
-    this.#say({ is: 'ready', hasStore })
+    this.#say({ is: 'ready', origin: performance.timeOrigin, hasStore, isDurable: isDurable(shard) })
     for (const event of listened) this.#listen(event, true)
     if (hasStore) this.#followsStore()
   }
@@ -70,7 +74,25 @@ export class ShardHost {
       if (order.is === 'submit') void this.#submit(order)
       else if (order.is === 'leave') this.#controllers.get(order.number)?.abort(arrived(order.reason))
       else if (order.is === 'listen') this.#listen(order.event, order.isOn)
+      else if (order.is === 'unread') this.#tellLost(order)
       else void this.#reply(order)
+    }
+  }
+
+  /** A message could not be read here. */
+  unread(error: unknown): void {
+    this.#say({ is: 'unread', why: describe(error) })
+  }
+
+  /** What was in a message that is lost: of what has an answer, or never came, that it is lost; of the rest how it stands. */
+  #tellLost({ numbers, isThere, why }: Order & { readonly is: 'unread' }): void {
+    for (const number of numbers) {
+      if (!this.#open.has(number)) this.#say({ is: 'lost', number, isThere, why })
+      const handle = this.#handles.get(number)
+      if (handle === undefined) continue
+      this.#say({ is: 'admitted', number })
+      const { state } = handle
+      if (state === 'running' || state === 'retrying') this.#say({ is: 'state', number, state })
     }
   }
 
@@ -78,6 +100,7 @@ export class ShardHost {
     const id = options.id as string
     this.#live++
     if (this.#records !== undefined) this.#sent.set(id, (this.#sent.get(id) ?? 0) + 1)
+    this.#open.add(number)
     try {
       const given = mayLeave ? { ...options, signal: this.#signalOf(number) } : options
       let value: unknown
@@ -85,6 +108,7 @@ export class ShardHost {
         // Before it is admitted: it may start in the same turn.
         this.#keep(id, number)
         const handle = await this.#shard.submit(request, given)
+        this.#handles.set(number, handle)
         this.#say({ is: 'admitted', number })
         value = await handle.result
       } else value = await this.#shard.execute(request, given)
@@ -93,6 +117,8 @@ export class ShardHost {
       this.#say({ is: 'error', number, error: crossing(error) })
     } finally {
       this.#live--
+      this.#open.delete(number)
+      this.#handles.delete(number)
       if (mayLeave) this.#controllers.delete(number)
       if (isKept) this.#keep(id, number, false)
       if (this.#records !== undefined) this.#isAnswered(id)
@@ -147,10 +173,13 @@ export class ShardHost {
   }
 
   async #reply({ number, question }: Order & { readonly is: 'ask' }): Promise<void> {
+    this.#open.add(number)
     try {
       this.#say({ is: 'reply', number, value: await this.#answerTo(question) })
     } catch (error) {
       this.#say({ is: 'refusal', number, error: crossing(error) })
+    } finally {
+      this.#open.delete(number)
     }
   }
 
@@ -188,11 +217,13 @@ export class ShardHost {
       case 'decode':
         return this.#records?.decode(question.encoded)
       case 'cancel':
-        return shard.cancel(question.id, arrived(question.reason))
+        return question.number === undefined
+          ? shard.cancel(question.id, arrived(question.reason))
+          : ((await this.#handleOf(question)?.cancel(arrived(question.reason))) ?? false)
       case 'priority':
-        return (await shard.get(question.id)?.setPriority(question.priority)) ?? false
+        return (await this.#handleOf(question)?.setPriority(question.priority)) ?? false
       case 'position':
-        return shard.get(question.id)?.position()
+        return this.#handleOf(question)?.position()
       case 'close':
         await shard.close(question.options)
         return this.#reading()
@@ -203,6 +234,12 @@ export class ShardHost {
     const handle = this.#shard.get(id)
     if (handle !== undefined) return handle.result
     throw new ResultLostError('find() has its record', { requestId: id, started: 'unknown' })
+  }
+
+  /** Of whoever asked for one; of one that was executed, or came back, any. Undefined: it has ended. */
+  #handleOf({ id, number }: { readonly id: string; readonly number: number | undefined }): HandleLike | undefined {
+    if (number !== undefined && !this.#open.has(number)) return undefined
+    return this.#handles.get(number ?? 0) ?? (this.#shard.get(id) as HandleLike | undefined)
   }
 
   async #reading() {
@@ -239,6 +276,11 @@ export class ShardHost {
       this.#send([instead(word, error)])
     }
   }
+}
+
+function isDurable({ settings }: Shard): boolean {
+  const { store } = (settings ?? {}) as { readonly store?: { readonly isDurable?: boolean } }
+  return store?.isDurable === true
 }
 
 /** What is said in the place of what can't be. */

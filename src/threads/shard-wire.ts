@@ -43,9 +43,10 @@ export type Question =
   | { readonly what: 'record'; readonly id: string }
   | { readonly what: 'records'; readonly query: StoreQuery }
   | { readonly what: 'decode'; readonly encoded: Encoded }
-  | { readonly what: 'cancel'; readonly id: string; readonly reason: Crossing }
-  | { readonly what: 'priority'; readonly id: string; readonly priority: Priority }
-  | { readonly what: 'position'; readonly id: string }
+  /** Without a number: for all who wait for it. */
+  | { readonly what: 'cancel'; readonly id: string; readonly number: number | undefined; readonly reason: Crossing }
+  | { readonly what: 'priority'; readonly id: string; readonly number: number | undefined; readonly priority: Priority }
+  | { readonly what: 'position'; readonly id: string; readonly number: number | undefined }
   | { readonly what: 'concurrency'; readonly concurrency: number }
   | { readonly what: 'close'; readonly options: CloseOptions | undefined }
 
@@ -63,6 +64,8 @@ export type Order =
   /** The signal of its caller was aborted. */
   | { readonly is: 'leave'; readonly number: number; readonly reason: Crossing }
   | { readonly is: 'ask'; readonly number: number; readonly question: Question }
+  /** A message was lost: which of these numbers are not known there? */
+  | { readonly is: 'unread'; readonly numbers: readonly number[]; readonly isThere: boolean; readonly why: string }
   | { readonly is: 'listen'; readonly event: ExecutorEvent; readonly isOn: boolean }
 
 /** Durations, as they are sent. */
@@ -73,8 +76,13 @@ export interface SentReading {
 }
 
 export type Word =
-  /** `hasStore`: one that can be read. */
-  | { readonly is: 'ready'; readonly hasStore: boolean }
+  /** `origin`: where its clock begins, in ms since 1970; `hasStore`: one that can be read; `isDurable`: what lives there outlives the thread. */
+  | {
+      readonly is: 'ready'
+      readonly origin: number
+      readonly hasStore: boolean
+      readonly isDurable: boolean
+    }
   | { readonly is: 'failed'; readonly error: Crossing }
   | { readonly is: 'admitted'; readonly number: number }
   | { readonly is: 'state'; readonly number: number; readonly state: 'running' | 'retrying' }
@@ -94,3 +102,6 @@ export type Word =
   | { readonly is: 'back'; readonly id: string; readonly priority: Priority; readonly state: RequestStateLike }
   /** Such a one lives no more. */
   | { readonly is: 'gone'; readonly id: string; readonly state: RequestStateLike }
+  /** A message could not be read there. */
+  | { readonly is: 'unread'; readonly why: string }
+  | { readonly is: 'lost'; readonly number: number; readonly isThere: boolean; readonly why: string }

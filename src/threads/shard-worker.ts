@@ -20,6 +20,7 @@ async function begin(): Promise<void> {
     const host = new ShardHost(await made(work), say, listened)
     // What has come meanwhile waits in the port.
     parentPort?.on('message', (orders: readonly Order[]) => host.take(orders))
+    parentPort?.on('messageerror', (error) => host.unread(error))
   } catch (error) {
     say([{ is: 'failed', error: crossing(error) }])
     process.exit(1)

@@ -16,10 +16,10 @@ import { fileURLToPath } from 'node:url'
 import type { Worker } from 'node:worker_threads'
 import { describe } from '../core/any-value.ts'
 import { OptionsError, QueueClosedError } from '../core/errors.ts'
-import { WorkerLostError } from '../core/remote-errors.ts'
+import { ResultLostError, WorkerLostError } from '../core/remote-errors.ts'
 import type { ErrorSubject } from '../core/triage-error.ts'
 import { withoutContext } from '../core/without-context.ts'
-import { arrived } from './crossing.ts'
+import { arrived, crossing } from './crossing.ts'
 import { Flag } from './flag.ts'
 import { notSent } from './not-sent.ts'
 import type { ThreadsSettings } from './options.ts'
@@ -259,6 +259,7 @@ export class ThreadPool {
     for (const worker of this.#pool.threads) {
       if (this.#threads.has(worker)) continue
       const { threadId } = worker
+      worker.on('messageerror', (error) => this.#isUnread(threadId, error))
       const slow = setTimeout(() => void worker.terminate(), this.#settings.startTimeoutMs)
       slow.unref()
       const exit = new Promise<number>((resolve) => {
@@ -274,6 +275,19 @@ export class ThreadPool {
       const thread: Thread = { isLoaded: false, slow, failure: undefined, exit }
       this.#threads.set(worker, thread)
       this.#byId.set(threadId, thread)
+    }
+  }
+
+  /** What its thread has said of a call can't be read here: nested too deeply, say. Nothing but an answer can be so. */
+  #isUnread(threadId: number, error: unknown): void {
+    for (const call of this.#calls.values()) {
+      if (call.flag.thread !== threadId || call.answer !== undefined) continue
+      const lost = new ResultLostError(`it can't be read: ${describe(error)}`, {
+        ...call.running.subject,
+        started: true,
+      })
+      call.answer = { ok: false, error: crossing(lost) }
+      call.answered?.()
     }
   }
 

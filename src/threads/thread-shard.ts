@@ -2,16 +2,18 @@
  * This side of a shard in a thread of its own.
  *
  * What lives there is known here, by its id: so a caller with the id of a live request finds its shard at once. When the thread dies,
- * all of that rejects with a `WorkerLostError`, and the next order starts another thread. One whose shard has a store starts by itself:
- * work is kept there.
+ * all of that rejects with a `WorkerLostError`, and the next order starts another thread. One whose shard has a durable store starts by
+ * itself: work is kept there.
  *
  * The file is a little long: it is one machine, whose states all its parts change.
  */
 import { AsyncResource } from 'node:async_hooks'
 import { Worker } from 'node:worker_threads'
 import { describe } from '../core/any-value.ts'
-import { OptionsError, QueueClosedError } from '../core/errors.ts'
-import { WorkerLostError } from '../core/remote-errors.ts'
+import { misfit } from '../core/checks.ts'
+import { InvalidRequestError, OptionsError, QueueClosedError } from '../core/errors.ts'
+import { ResultLostError, WorkerLostError } from '../core/remote-errors.ts'
+import { aSignal, readCloseOptions } from '../core/request-options.ts'
 import { withoutContext } from '../core/without-context.ts'
 import type {
   CloseOptions,
@@ -26,12 +28,12 @@ import type {
   RequestView,
   WorkerHealth,
 } from '../index.ts'
-import { type BackHandle, CameBack, type Reach } from './came-back.ts'
+import { type BackHandle, CameBack } from './came-back.ts'
 import { arrived, crossing } from './crossing.ts'
 import { Listeners } from './listeners.ts'
+import { type Live, LivesThere } from './lives-there.ts'
 import { notSent } from './not-sent.ts'
 import { emptyReading, readingOf } from './readings.ts'
-import { type Live, type Sent, SentRequests } from './sent-requests.ts'
 import type { ObservedShard, Shard } from './shard.ts'
 import type { ShardRecords } from './shard-records.ts'
 import type { Order, Question, SentReading, ShardBegin, ShardWork, Word } from './shard-wire.ts'
@@ -57,6 +59,11 @@ interface Asked {
   reject(error: unknown): void
 }
 
+type Lost = Pick<Live<never>, 'id' | 'priority' | 'state' | 'about'>
+
+/** What the thread tells, or would have told. */
+type Told = Partial<Word & { readonly is: 'event' }> & { readonly event: ExecutorEvent; readonly about: object }
+
 let made = 0
 
 export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res> {
@@ -64,20 +71,29 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
   readonly #settings: ThreadShardSettings
   readonly #scope = withoutContext(new AsyncResource('TriageShard'))
   readonly #startUps = new StartUps()
-  readonly #listeners: Listeners
-  readonly #reach: Reach<Res> = {
+  readonly #live = new LivesThere<Res>()
+  readonly #back = new CameBack<Res>({
     cancel: async (id, reason) => this.cancel(id, reason),
-    setPriority: (id, priority) => this.#ask({ what: 'priority', id, priority }),
-    position: (id) => this.#ask({ what: 'position', id }),
+    setPriority: (id, priority) => this.#askOpen({ what: 'priority', id, number: undefined, priority }, false),
+    position: (id) => this.#askOpen<number | undefined>({ what: 'position', id, number: undefined }, undefined),
     result: (id) => this.#ask({ what: 'result', id }),
-  }
-  readonly #live = new SentRequests<Res>(this.#reach)
-  readonly #back = new CameBack<Res>(this.#reach)
+  })
   readonly #asked = new Map<number, Asked>()
+  readonly #listeners: Listeners
+  readonly #records: ShardRecords = {
+    find: (id) => this.#ask({ what: 'record', id }),
+    list: (query) => this.#ask({ what: 'records', query }),
+    stats: () => this.#ask({ what: 'stats' }),
+    decode: (encoded) => this.#ask({ what: 'decode', encoded }),
+  }
   readonly #prefix = `${Math.random().toString(36).slice(2, 8)}${++made}`
   #worker: Worker | undefined
   #isReady = false
   #hasStore = false
+  /** What lives in the thread outlives it: its store has it. */
+  #isDurable = false
+  /** From the clock of the thread to that of this one. */
+  #shiftMs = 0
   #failure: unknown
   #orders: Order[] = []
   #numbers = 0
@@ -86,6 +102,9 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
   #reading: ShardReading
   #asking: Promise<ShardReading> | undefined
   #closing: Promise<void> | undefined
+  /** Until when it serves although it is to close. */
+  #lameUntil = Number.POSITIVE_INFINITY
+  #ending: Promise<void> | undefined
   #isClosed = false
   #late: NodeJS.Timeout | undefined
   #again: NodeJS.Timeout | undefined
@@ -110,13 +129,6 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
   /** What its store keeps, if it has one, as far as that is known: from its start on. */
   get records(): ShardRecords | undefined {
     return this.#hasStore ? this.#records : undefined
-  }
-
-  readonly #records: ShardRecords = {
-    find: (id) => this.#ask({ what: 'record', id }),
-    list: (query) => this.#ask({ what: 'records', query }),
-    stats: () => this.#ask({ what: 'stats' }),
-    decode: (encoded) => this.#ask({ what: 'decode', encoded }),
   }
 
   /** What its store has brought back, and lives. */
@@ -145,7 +157,7 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
       const result = Promise.withResolvers<Res>()
       const { resolve, reject } = result
       const live = this.#submit(request, options, true, { resolve, reject, admitted, refused })
-      if (live !== undefined) this.#live.keep(live, result.promise)
+      if (live !== undefined) live.handle = this.#handle(live, result.promise)
     })
   }
 
@@ -153,26 +165,36 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
     request: Req,
     options: RequestOptions | undefined,
     isKept: boolean,
-    ends: Pick<Sent<Res>, 'resolve' | 'reject' | 'admitted' | 'refused'>,
+    ends: Pick<Live<Res>, 'resolve' | 'reject' | 'admitted' | 'refused'>,
   ): Live<Res> | undefined {
     const refuse = ends.refused ?? ends.reject
     const { signal, after, ...sent } = options ?? {}
     const { id = `${this.#prefix}-${this.#numbers + 1}`, priority = 'normal' } = sent
     const subject = { queue: this.name, requestId: id, priority }
-    const error = this.#refusal(subject, after)
+    const error = this.#refusal(subject, after, signal)
     if (error !== undefined || signal?.aborted) {
       refuse(error ?? signal?.reason)
       return undefined
     }
     const number = ++this.#numbers
-    const live = this.#live.add(number, { id, priority, request, options: sent, ...ends })
-    if (signal !== undefined) this.#followed(live, number, signal)
+    const live: Live<Res> = {
+      ...{ number, id, priority, state: 'waiting', hasLeft: false, handle: undefined },
+      ...{ leave: undefined, older: undefined, younger: undefined, ...ends },
+      about: this.#hearsOfLost() ? aboutOf(request, sent) : undefined,
+    }
+    if (signal !== undefined) this.#followed(live, signal)
+    this.#live.add(live)
     this.#keepAlive()
     this.#order({ is: 'submit', number, request, options: { ...sent, id }, isKept, mayLeave: signal !== undefined })
     return live
   }
 
-  #refusal(subject: object, after: RequestOptions['after']): Error | undefined {
+  #hearsOfLost(): boolean {
+    return this.#listeners.isListened('failed') || this.#listeners.isListened('parked')
+  }
+
+  #refusal(subject: object, after: RequestOptions['after'], signal: unknown): Error | undefined {
+    if (signal !== undefined && !aSignal.fits(signal)) return misfit('signal', aSignal, signal)
     if (this.#isClosed) return new QueueClosedError(subject)
     if (this.#startUps.isOver) return new WorkerLostError(this.#startUps.why, subject, this.#startUps.last)
     if (after === undefined) return undefined
@@ -180,18 +202,54 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
   }
 
   /** Its caller is told at once; there it is left as soon as that is heard. */
-  #followed(live: Live<Res>, number: number, signal: AbortSignal): void {
+  #followed(live: Live<Res>, signal: AbortSignal): void {
     const leave = (): void => {
-      this.#order({ is: 'leave', number, reason: crossing(signal.reason) })
-      const end = live.sent.refused ?? live.sent.reject
+      this.#order({ is: 'leave', number: live.number, reason: crossing(signal.reason) })
+      live.hasLeft = true
+      live.state = 'cancelled'
+      const end = live.refused ?? live.reject
       end(signal.reason)
     }
     signal.addEventListener('abort', leave, { once: true })
     live.leave = () => signal.removeEventListener('abort', leave)
   }
 
+  #handle(live: Live<Res>, result: Promise<Res>): HandleLike<Res> {
+    // Whoever never reads the result is not told of its rejection by Node.
+    result.catch(() => {})
+    const { id, number } = live
+    // Its own share in the run, and never a later life of the id.
+    const ask = <T>(question: Question, over: T): Promise<T> =>
+      this.#live.get(number) === live ? this.#askOpen(question, over) : Promise.resolve(over)
+    return {
+      id,
+      get state() {
+        return live.state
+      },
+      result,
+      cancel: (reason) => ask({ what: 'cancel', id, number, reason: crossing(reason) }, false),
+      setPriority: (priority) => ask({ what: 'priority', id, number, priority }, false),
+      position: () => ask<number | undefined>({ what: 'position', id, number }, undefined),
+    }
+  }
+
   get(id: string): HandleLike<Res> | undefined {
-    return this.#live.get(id) ?? this.#back.get(id)
+    const live = this.#live.of(id)
+    if (live === undefined) return this.#back.get(id)
+    if (live.handle !== undefined) return live.handle
+    // Of one that was executed: whoever asks for its result has a promise of their own.
+    const { resolve, reject } = live
+    const result = Promise.withResolvers<Res>()
+    live.resolve = (value) => {
+      resolve(value)
+      result.resolve(value)
+    }
+    live.reject = (error) => {
+      reject(error)
+      result.reject(error)
+    }
+    live.handle = this.#handle(live, result.promise)
+    return live.handle
   }
 
   find(id: string): Promise<RequestView | undefined> {
@@ -199,8 +257,8 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
   }
 
   cancel(id: string, reason?: unknown): false | Promise<boolean> {
-    const isHere = this.#live.has(id) || this.#back.get(id) !== undefined
-    return isHere && this.#ask({ what: 'cancel', id, reason: crossing(reason) })
+    if (this.#live.of(id) === undefined && this.#back.get(id) === undefined) return false
+    return this.#askOpen({ what: 'cancel', id, number: undefined, reason: crossing(reason) }, false)
   }
 
   async getStatus(): Promise<ExecutorStatus> {
@@ -214,8 +272,8 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
   /** Both are asked for at one instant, by whoever asks for both. */
   async #read(): Promise<ShardReading> {
     if (this.#isClosed || this.#startUps.isOver) return this.#reading
-    this.#asking ??= this.#ask<SentReading>({ what: 'reading' })
-      .then((sent) => this.#hasRead(sent))
+    this.#asking ??= this.#askOpen<SentReading | undefined>({ what: 'reading' }, undefined)
+      .then((sent) => (sent === undefined ? this.#reading : this.#hasRead(sent)))
       .finally(() => {
         this.#asking = undefined
       })
@@ -227,15 +285,20 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
     return this.#reading
   }
 
-  getWorkerHealth(): Promise<readonly WorkerHealth[]> {
-    return this.#isClosed || this.#startUps.isOver ? Promise.resolve([]) : this.#ask({ what: 'workers' })
+  async getWorkerHealth(): Promise<readonly WorkerHealth[]> {
+    if (this.#startUps.isOver) return []
+    const slots = await this.#askOpen<readonly WorkerHealth[]>({ what: 'workers' }, [])
+    return slots.map((slot) => (slot.since === null ? slot : { ...slot, since: slot.since + this.#shiftMs }))
   }
 
   /** As far as it is known here. */
   health(): ExecutorHealth {
     if (this.#isClosed) return { live: true, ready: false, reasons: ['closed'] }
     if (this.#startUps.isOver) return { live: false, ready: false, reasons: ['stuck'] }
-    if (this.#closing !== undefined) return { live: true, ready: false, reasons: ['closing'] }
+    if (this.#closing !== undefined) {
+      const isLame = performance.now() < this.#lameUntil
+      return { live: true, ready: false, reasons: [isLame ? 'lameDuck' : 'closing'] }
+    }
     return this.#isPaused ? { live: true, ready: false, reasons: ['paused'] } : { live: true, ready: true, reasons: [] }
   }
 
@@ -255,11 +318,11 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
   }
 
   idle(): Promise<void> {
-    return this.#isClosed || this.#startUps.isOver ? Promise.resolve() : this.#ask({ what: 'idle' })
+    return this.#startUps.isOver ? Promise.resolve() : this.#askOpen<void>({ what: 'idle' }, undefined)
   }
 
   flushed(): Promise<void> {
-    return this.#isClosed ? Promise.resolve() : this.#ask({ what: 'flushed' })
+    return this.#askOpen<void>({ what: 'flushed' }, undefined)
   }
 
   requeue(id: string, generation?: number | undefined): Promise<boolean> {
@@ -276,25 +339,30 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
   }
 
   /** Closes it there, and ends the thread; one that is over `graceMs` and silent for `killAfterMs` is ended in any case. */
-  close(options?: CloseOptions | undefined): Promise<void> {
-    const { graceMs = Number.POSITIVE_INFINITY, lameDuckMs = 0 } = options ?? {}
+  async close(given?: CloseOptions | undefined): Promise<void> {
+    const options = readCloseOptions(given)
+    const { graceMs, lameDuckMs } = options
+    this.#lameUntil = Math.min(this.#lameUntil, performance.now() + lameDuckMs)
     this.#endIfSilent(graceMs + lameDuckMs)
-    this.#closing = this.#closed(options).then(
-      () => this.#end(),
-      (error) => {
-        // It has gone by itself, or was ended.
-        if (error instanceof WorkerLostError) return this.#end()
-        clearTimeout(this.#late)
-        this.#closing = undefined
-        throw error
-      },
-    )
-    return this.#closing
+    const closing = this.#closed(options)
+    this.#closing = closing
+    await closing
   }
 
-  async #closed(options: CloseOptions | undefined): Promise<void> {
-    if (this.#isClosed || this.#startUps.isOver) return
-    this.#hasRead(await this.#ask<SentReading>({ what: 'close', options }))
+  async #closed(options: CloseOptions): Promise<void> {
+    if (!this.#isClosed && !this.#startUps.isOver) {
+      try {
+        this.#hasRead(await this.#ask<SentReading>({ what: 'close', options }))
+      } catch (error) {
+        // It has gone by itself, or was ended, or another `close()` has come so far.
+        if (!(error instanceof WorkerLostError) && !this.#isClosed) {
+          clearTimeout(this.#late)
+          this.#closing = undefined
+          throw error
+        }
+      }
+    }
+    await this.#end()
   }
 
   #endIfSilent(afterMs: number): void {
@@ -310,16 +378,32 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
     this.#late = setTimeout(() => setImmediate(look), afterMs + this.#settings.killAfterMs)
   }
 
-  async #end(): Promise<void> {
+  #end(): Promise<void> {
+    this.#ending ??= this.#endNow()
+    return this.#ending
+  }
+
+  async #endNow(): Promise<void> {
     clearTimeout(this.#late)
     clearTimeout(this.#again)
     this.#isClosed = true
     const { status, histograms } = this.#reading
     this.#reading = { status: { ...status, state: 'closed' }, histograms }
+    this.#settleAll()
     const worker = this.#worker
     // Whoever awaits this wants to see it happen.
     worker?.ref()
     await worker?.terminate()
+  }
+
+  /** What has come too late for the thread, which answers no more. */
+  #settleAll(): void {
+    for (const number of this.#live.numbers()) {
+      const { id, priority } = this.#live.get(number) as Live<Res>
+      this.#ended(number, new QueueClosedError({ queue: this.name, requestId: id, priority }))
+    }
+    for (const { reject } of this.#asked.values()) reject(new QueueClosedError({ queue: this.name }))
+    this.#asked.clear()
   }
 
   on<E extends ExecutorEvent>(event: E, listener: Listener<E, Req, Res, unknown, Req>): this {
@@ -342,6 +426,17 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
       this.#keepAlive()
       this.#order({ is: 'ask', number, question })
     })
+  }
+
+  /** @param over what is answered when it is closed, or closes meanwhile */
+  async #askOpen<T>(question: Question, over: T): Promise<T> {
+    if (this.#isClosed) return over
+    try {
+      return await this.#ask<T>(question)
+    } catch (error) {
+      if (this.#isClosed) return over
+      throw error
+    }
   }
 
   /** What is ordered in one stretch of code is sent together. */
@@ -370,7 +465,7 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
 
   #notSent(order: Order, error: unknown): void {
     if (order.is === 'submit')
-      this.#live.ended(order.number, notSent(error, { queue: this.name, requestId: order.options.id }))
+      this.#ended(order.number, notSent(error, { queue: this.name, requestId: order.options.id }))
     else if (order.is === 'ask') {
       this.#asked.get(order.number)?.reject(error)
       this.#asked.delete(order.number)
@@ -392,6 +487,7 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
       for (const word of words) this.#hear(word)
       this.#keepAlive()
     })
+    worker.on('messageerror', (error) => this.#unread(false, error))
     worker.on('error', (error) => {
       why = error
     })
@@ -411,46 +507,44 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
     worker.postMessage(orders)
   }
 
+  /** A message could not be read, and is lost, here or there. What was in it has an end all the same: what the thread knows nothing of. */
+  #unread(isThere: boolean, error: unknown): void {
+    const numbers = [...this.#live.numbers(), ...this.#asked.keys()]
+    this.#order({ is: 'unread', numbers, isThere, why: describe(error) })
+  }
+
+  /** The thread has no request and no question of this number. */
+  #isLost({ number, isThere, why }: Word & { readonly is: 'lost' }): void {
+    const live = this.#live.get(number)
+    const subject = { queue: this.name, requestId: live?.id, priority: live?.priority }
+    const error = isThere
+      ? new InvalidRequestError([{ message: why }], subject, "The request can't be read in its thread")
+      : new ResultLostError(`it can't be read: ${why}`, { ...subject, started: true })
+    if (live !== undefined) this.#ended(number, error)
+    this.#asked.get(number)?.reject(error)
+    this.#asked.delete(number)
+  }
+
   #died(worker: Worker, code: number, why: unknown): void {
     if (this.#worker !== worker) return
     this.#worker = undefined
     if (this.#isClosed) return
     this.#failure ??= why ?? new Error(`its thread has exited with code ${code}`)
     if (!this.#isReady) this.#startUps.failed(this.#failure)
-    const error = (state: RequestStateLike): WorkerLostError => this.#lost(startedIn(state))
-    const back = [...this.#back.values()]
-    const lost = this.#live.allEnd(error)
-    this.#back.clear()
-    if (this.#hasStore && !this.#startUps.isOver) this.#startsAgain()
-    for (const { reject } of this.#asked.values()) reject(error('waiting'))
+    // Its totals begin anew.
+    this.#reading = emptyReading(this.name)
+    const all = this.#live.numbers().map((number) => this.#live.get(number) as Live<Res>)
+    // Of those who shared a run one is told of.
+    const told = new Map<string, Lost>()
+    for (const { id, priority, state } of this.#back.values()) told.set(id, { id, priority, state, about: undefined })
+    for (const { id, priority, state, about } of all) told.set(id, { id, priority, state, about })
+    for (const { number, state } of all) this.#ended(number, this.#lost(state === 'running' ? true : 'unknown'))
+    for (const { reject } of this.#asked.values()) reject(this.#lost('unknown'))
     this.#asked.clear()
-    this.#tellLost(lost, back)
+    this.#back.clear()
+    if (this.#isDurable && !this.#startUps.isOver) this.#startsAgain()
+    this.#tellLost([...told.values()])
     this.#failure = undefined
-  }
-
-  /** Whoever listens hears how they have ended, since their own shard tells it no more: those that were queued there, each id once. */
-  #tellLost(lost: ReturnType<SentRequests<Res>['allEnd']>, back: readonly BackHandle<Res>[]): void {
-    const hears = this.#listeners.isListened('queued')
-    const queued = lost.filter(({ isQueued }) => isQueued || !hears)
-    const at = performance.now()
-    if (!this.#hasStore) {
-      for (const { id, priority, request, options, state } of queued) {
-        const { metadata, cost = 1, waitTimeoutMs, runTimeoutMs, timeoutMs } = options
-        const error = this.#lost(startedIn(state))
-        this.#listeners.tell('failed', {
-          ...{ id, priority, request, metadata, at, error, errors: [error], waitMs: 0, runMs: 0 },
-          ...{ attempts: state === 'running' ? 1 : 0, options: { cost, waitTimeoutMs, runTimeoutMs, timeoutMs } },
-        })
-      }
-      return
-    }
-    // A store has them for the next thread.
-    const parked = new Map<string, object>()
-    for (const { id, priority, state } of back) parked.set(id, { id, priority, at, started: state === 'running' })
-    for (const { id, priority, request, options, state } of queued) {
-      parked.set(id, { id, priority, request, metadata: options.metadata, at, started: state === 'running' })
-    }
-    for (const told of parked.values()) this.#listeners.tell('parked', told)
   }
 
   #startsAgain(): void {
@@ -458,6 +552,23 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
     this.#again = setTimeout(() => {
       if (this.#worker === undefined && !this.#isClosed) this.#start()
     }, BACK_AFTER_MS).unref()
+  }
+
+  /** What the thread would have told of those that were lost with it. Those in a store of its own come back. */
+  #tellLost(lost: readonly Lost[]): void {
+    const at = performance.now() - this.#shiftMs
+    for (const { id, priority, state, about } of lost) {
+      const started = state === 'running'
+      const { request, metadata, options = {} } = about ?? {}
+      const event = { id, priority, request, metadata, at }
+      if (this.#isDurable) this.#tell({ event: 'parked', about: { ...event, started } })
+      else {
+        const error = this.#lost(started ? true : 'unknown')
+        const failure = { error, errors: [error], attempts: started ? 1 : 0, options }
+        this.#tell({ event: 'failed', about: { ...event, ...failure, waitMs: 0, runMs: 0, notRetried: undefined } })
+      }
+    }
+    if (lost.length > 0 && !this.#isDurable) this.#tell({ event: 'idle', about: { at } })
   }
 
   #lost(started: boolean | 'unknown'): WorkerLostError {
@@ -471,22 +582,32 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
       case 'ready':
         this.#isReady = true
         this.#hasStore = word.hasStore
+        this.#isDurable = word.isDurable
+        this.#shiftMs = word.origin - performance.timeOrigin
         this.#startUps.succeeded()
         break
       case 'failed':
         this.#failure = arrived(word.error)
         break
       case 'admitted':
-        this.#live.admitted(word.number)
+        this.#admitted(word.number)
         break
-      case 'state':
-        this.#live.moved(word.number, word.state)
+      case 'state': {
+        const live = this.#live.get(word.number)
+        if (live !== undefined && !live.hasLeft) live.state = word.state
+        break
+      }
+      case 'unread':
+        this.#unread(true, word.why)
+        break
+      case 'lost':
+        this.#isLost(word)
         break
       case 'answer':
-        this.#live.answered(word.number, word.value as Res)
+        this.#answered(word.number, word.value as Res)
         break
       case 'error':
-        this.#live.ended(word.number, arrived(word.error))
+        this.#ended(word.number, arrived(word.error))
         break
       case 'reply':
       case 'refusal': {
@@ -504,15 +625,45 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
         this.#back.hear(word)
         break
       case 'event':
-        this.#happens(word)
+        this.#tell(word)
         break
     }
   }
 
-  #happens({ event, about, error, errors }: Word & { readonly is: 'event' }): void {
-    if (event === 'queued') this.#live.queued((about as { readonly id: string }).id)
+  #admitted(number: number): void {
+    const live = this.#live.get(number)
+    if (live?.handle === undefined) return
+    live.admitted?.(live.handle)
+    live.admitted = undefined
+    live.refused = undefined
+  }
+
+  #answered(number: number, value: Res): void {
+    const live = this.#forget(number)
+    if (live === undefined) return
+    if (!live.hasLeft) live.state = 'completed'
+    live.resolve(value)
+  }
+
+  #ended(number: number, error: unknown): void {
+    const live = this.#forget(number)
+    if (live === undefined) return
+    if (!live.hasLeft) live.state = stateBy(error)
+    live.refused?.(error)
+    live.reject(error)
+  }
+
+  #forget(number: number): Live<Res> | undefined {
+    const live = this.#live.delete(number)
+    live?.leave?.()
+    return live
+  }
+
+  #tell({ event, about, error, errors }: Told): void {
+    const { at } = about as { readonly at: number }
     this.#listeners.tell(event, {
       ...about,
+      at: at + this.#shiftMs,
       ...(error !== undefined && { error: arrived(error) }),
       ...(errors !== undefined && { errors: errors.map(arrived) }),
     })
@@ -526,6 +677,17 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
   }
 }
 
-function startedIn(state: RequestStateLike): boolean | 'unknown' {
-  return state === 'running' ? true : 'unknown'
+function aboutOf(
+  request: unknown,
+  { id: _, priority: __, metadata, ...options }: RequestOptions,
+): Live<never>['about'] {
+  return { request, metadata, options }
+}
+
+/** How it has ended, by its error. */
+function stateBy(error: unknown): RequestStateLike {
+  const { code } = (error ?? {}) as { readonly code?: unknown }
+  if (code === 'TRIAGE_CANCELLED') return 'cancelled'
+  if (/TIMEOUT$/.test(`${code}`)) return 'expired'
+  return code === 'TRIAGE_SHED' ? 'shed' : 'failed'
 }

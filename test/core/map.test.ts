@@ -1,6 +1,8 @@
 /**
  * What `map()` does when its source is broken, slow or unwilling, and when its signal is aborted while it waits for room.
  */
+import { memoryStore, QueuedExecutor, tokenBucket } from 'triage-queue'
+import { VirtualClock } from 'triage-queue/simulation'
 import { describe, expect, test } from 'vitest'
 import { busy, gated, turn, watch } from '../failures/support.ts'
 import { unhandledIn } from '../laws/support/unhandled.ts'
@@ -150,5 +152,64 @@ describe('while the source is read, another may take the room', () => {
       { value: 'pulled', done: false },
       ['busy 0', 'waits', 'other', 'pulled'],
     ])
+  })
+})
+
+describe('map, what was refused or displaced comes again', () => {
+  const sized = (validate: (value: unknown) => unknown) => ({
+    '~standard': { version: 1 as const, vendor: 'mine', validate },
+  })
+
+  test('with a store: as it was submitted, since the schema looks at it again after a restart', async () => {
+    const clock = new VirtualClock()
+    const store = memoryStore()
+    const seen: unknown[] = []
+    const schema = sized((value) => {
+      seen.push(value)
+      return { value: { made: value } }
+    })
+    const rateLimit = tokenBucket({ perSecond: 1, burst: 1 })
+    const queue = new QueuedExecutor(async (request: unknown) => request, {
+      clock,
+      store,
+      rateLimit,
+      schema: schema as never,
+    })
+    const results: unknown[] = []
+    await clock.run({ until: collect(queue.map(['a', 'b', 'c'] as never[]), results) })
+    expect(results).toEqual([{ made: 'a' }, { made: 'b' }, { made: 'c' }])
+    expect(seen).toEqual(['a', 'b', 'c'])
+    // What has failed for good is kept.
+    const failing = new QueuedExecutor(async () => Promise.reject(new Error('mine')), {
+      ...{ clock, store, rateLimit: tokenBucket({ perSecond: 1, burst: 1 }), schema: schema as never, name: 'failing' },
+    })
+    await watch(failing.execute('d' as never)).done
+    const failed = watch(collect(failing.map(['e'] as never[]), []))
+    await clock.run({ until: failed.done })
+    const { records } = await store.list({ queue: 'failing', state: 'dead' })
+    const kept = await Promise.all(records.map(({ id }) => store.find(id, 'failing')))
+    expect(kept.map((view) => store.decode(view?.payload as never)).sort()).toEqual(['d', 'e'])
+  })
+
+  test('a schema that looks at as many as it may sees each of them once, and is asked for none meanwhile', async () => {
+    const clock = new VirtualClock()
+    let looks = 0
+    const schema = sized(async (value) => {
+      looks++
+      await clock.sleep(5)
+      return { value: { made: value } }
+    })
+    const queue = new QueuedExecutor(async (request: unknown) => request, {
+      clock,
+      schema: schema as never,
+      maxChecking: 1,
+    })
+    const results: unknown[] = []
+    const given = [1, 2, 3, 4, 5]
+    await clock.run({ until: collect(queue.map(given as never[], { window: 4 }), results) })
+    expect(results).toEqual(given.map((made) => ({ made })))
+    expect(looks).toBe(5)
+    expect(queue.getStatus().totals.rejected).toBeLessThan(5)
+    expect(clock.now()).toBe(25)
   })
 })

@@ -72,7 +72,8 @@ describe('run()', () => {
     const listener = vi.fn()
     queue.on('queued', listener)
     for (const way of ['run', 'execute', 'submit'] as const) {
-      await expect(queue[way](value as never)).rejects.toMatchObject({ ...noTask, received: value })
+      const message = expect.stringContaining('give `() => load()`, not `load()`')
+      await expect(queue[way](value as never)).rejects.toMatchObject({ ...noTask, received: value, message })
     }
     expect(() => queue.offer(value as never)).toThrow(OptionsError)
     expect(listener).not.toHaveBeenCalled()

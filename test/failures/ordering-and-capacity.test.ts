@@ -640,6 +640,8 @@ test('F34 and F50: a pool has as many slots as it says, and no queue', async () 
   const callers = ['a', 'b', 'c'].map((name) => watch(pool.run(name)))
   await turn()
   expect(callers.map((caller) => caller.outcome)).toEqual(['pending', 'pending', 'TRIAGE_QUEUE_FULL'])
+  // A pool has no queue that might be full.
+  expect(callers[2]?.error).toMatchObject({ message: expect.stringMatching(/^No slot is free, and nothing may wait/) })
   expect([pool.active, pool.free]).toEqual([2, 0])
   await gate.finishAll()
   expect(gate.mostRunning).toBe(2)

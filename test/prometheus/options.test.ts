@@ -51,6 +51,14 @@ const bad: readonly [path: string, options: unknown, expected: RegExp][] = [
   ['traceApi', { traceApi: {} }, /the trace of @opentelemetry\/api/],
 ]
 
+test('a registry in place of the options: the message says where it belongs', () => {
+  const registry = new Registry()
+  const queue = new QueuedExecutor(async () => 1)
+  expect(() => prometheus(queue, registry as object)).toThrow(
+    "Option 'options': expected an object, got a registry: give `{ registry }`",
+  )
+})
+
 test.each(bad)('%s may not be %j', (path, options, expected) => {
   const registry = new Registry()
   const given =

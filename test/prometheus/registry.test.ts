@@ -172,7 +172,10 @@ describe('on a registry', () => {
     prometheus(executor(), { registry, labels: { a: '1', b: '2' } })
     const error = refusal(() => prometheus(executor(), { registry, labels: { b: '2', a: '1' } }))
     expect(error.path).toBe('labels')
-    expect(error.message).toContain('"queue","triage"')
+    expect(error.message).toBe(
+      "Option 'labels': expected others than those of the executor that is on this registry already: " +
+        'a="1", b="2", queue="triage"; give each executor a `name` of its own, or `labels`',
+    )
     expect((await scraped(registry)).having('triage_queue_running', {})).toHaveLength(1)
     prometheus(executor(), { registry, labels: { a: '1' } })
     expect((await scraped(registry)).having('triage_queue_running', {})).toHaveLength(2)

@@ -34,6 +34,57 @@ test('the four priorities are tiers 1 to 4 of BullMQ, and never 0, which goes be
   expect(started).toEqual(['urgent', 'high', 'normal', 'low'])
 })
 
+test('a handle of one that has ended does nothing to a later life of its id', async () => {
+  const name = freshName()
+  const executor = executorFor(name, url)
+  const old = await executor.submit('a', { id: 'a' })
+  await old.cancel()
+  await watch(old.result).done
+  const later = await executor.submit('b', { id: 'a' })
+  expect([await old.cancel(), await old.setPriority('urgent'), await old.position()]).toEqual([false, false, undefined])
+  expect([await later.position(), (await executor.find('a'))?.priority]).toEqual([0, 'normal'])
+})
+
+test('who would join one that is refused is refused as well, and is counted as such', async () => {
+  const name = freshName()
+  const executor = executorFor(name, url, { maxQueueSize: 1 })
+  await executor.submit('a')
+  const told: string[] = []
+  for (const event of ['joined', 'rejected'] as const) executor.on(event, () => told.push(event))
+  const both = await Promise.allSettled([executor.submit('b', { id: 'b' }), executor.submit('b', { id: 'b' })])
+  expect(both).toMatchObject([
+    { status: 'rejected', reason: { code: 'TRIAGE_QUEUE_FULL' } },
+    { status: 'rejected', reason: { code: 'TRIAGE_QUEUE_FULL' } },
+  ])
+  expect(told).toEqual(['rejected', 'rejected'])
+  expect((await executor.getStatus()).totals).toMatchObject({ admitted: 1, joined: 0, rejected: 2 })
+})
+
+test('idle() of an executor that has closed is done, whatever is left in Redis', async () => {
+  const name = freshName()
+  const executor = executorFor(name, url)
+  void watch((await executor.submit('a')).result)
+  const idle = executor.idle()
+  await executor.close({ drain: false })
+  await Promise.all([idle, executor.idle()])
+  expect((await executor.getStatus()).waiting).toBe(1)
+})
+
+test('a patience longer than a timer of Node can be is not over at once', async () => {
+  const name = freshName()
+  const executor = executorFor(name, url)
+  const handle = await executor.submit('a')
+  const warned: string[] = []
+  const warns = (warning: Error): void => void warned.push(warning.name)
+  process.on('warning', warns)
+  onTestFinished(() => void process.off('warning', warns))
+  const closed = executor.close({ graceMs: 2 ** 31 })
+  workerFor(name, url, async (request: string) => request)
+  expect(await handle.result).toBe('a')
+  await closed
+  expect(warned).toEqual([])
+})
+
 test('a request travels with what a worker must know of it, and with nothing else', async () => {
   const name = freshName()
   const executor = executorFor(name, url, { traceparent: () => '00-a-b-01' })

@@ -84,6 +84,27 @@ test('a service shows the totals, each shard, its slots and its metrics, and say
   expect((await ask('/v1/queues/llm/pause', { method: 'POST' })).json().state).toBe('paused')
 })
 
+test('one idle slot is not one too many', async () => {
+  const queue = new QueuedExecutor<never, unknown>(async () => 1, { name: 'llm', concurrency: 1 })
+  onTestFinished(() => queue.close())
+  const all = shards<never, unknown>(1, () => queue)
+  expect((await served(all)('/thread-efficiency')).json().advice).toBe('It keeps up.')
+})
+
+test('what was lost with the thread of a shard is a dead letter, and stands in no list of what lives', async () => {
+  const all = shards<never, unknown>(1, fixture('shard-work'), { name: 'llm', executor: { concurrency: 2 } })
+  onTestFinished(() => all.close({ drain: false, graceMs: 0 }))
+  const ask = served(all)
+  const { id } = (await ask('/v1/queues/llm/requests', { method: 'POST', body: '"hold"' })).json()
+  await ask('/v1/queues/llm/requests', { method: 'POST', body: '"exit"' })
+  const path = `/v1/queues/llm/requests/${id}`
+  await until(async () =>
+    expect((await ask(path)).json()).toMatchObject({ state: 'dead', error: { code: 'TRIAGE_WORKER_LOST' } }),
+  )
+  expect((await ask(`${path}?include=payload`)).json().payload).toBe('hold')
+  expect((await ask('/v1/queues/llm/requests?state=live')).json().requests).toEqual([])
+})
+
 test('shards in threads are served as well', async () => {
   const all = shards<never, unknown>(2, fixture('shard-work'), { name: 'llm', executor: { concurrency: 2 } })
   onTestFinished(() => all.close({ drain: false, graceMs: 0 }))

@@ -2,8 +2,8 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { QueueFullError, WorkerLostError } from 'triage-queue'
 import { type Shards, type ShardsStatus, shards, type ThreadShardsOptions } from 'triage-queue/threads'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { ServedQueue } from '../../src/http/served-queue.ts'
 import { watch } from '../failures/support.ts'
+import { nested } from './fixtures/shard-work.ts'
 import { isExact } from './million.ts'
 import { fixture, until } from './support.ts'
 
@@ -16,11 +16,6 @@ function made(n: number, options: ThreadShardsOptions<Request> = {}): Shards<Req
   const all = shards<Request, unknown>(n, fixture('shard-work'), { executor: { concurrency: 2 }, ...options })
   onTestFinished(() => all.close({ drain: false, graceMs: 0 }))
   return all
-}
-
-const deadOnes = {
-  ...{ states: new Set(['dead'] as const), priority: undefined, id: undefined, error: undefined, cursor: undefined },
-  limit: 10,
 }
 
 const failureOf = async (answer: Promise<unknown>) => {
@@ -61,32 +56,6 @@ test('errors cross with class, code, properties and cause: those of the executor
   })
   expect(full.headers).toEqual({ 'retry-after': expect.any(String) })
   await expect(all.execute('a', { priority: 'none' as 'low' })).rejects.toMatchObject({ path: 'priority' })
-})
-
-test('what a thread takes along when it dies is told as failed, once for each id, and a service lists it no more', async () => {
-  const all = made(1)
-  const service = new ServedQueue('all', all as never, { count: 100, ageMs: 1e6 }, true)
-  await all.pause()
-  const failed: [string, unknown, unknown][] = []
-  all.on('failed', ({ id, request, error }) => void failed.push([id, request, (error as { code?: string }).code]))
-  const lost = [
-    watch(all.execute('hold', { id: 'held', priority: 'urgent' })),
-    watch(all.execute('hold', { id: 'held' })),
-    watch(all.execute('exit', { id: 'exits' })),
-    watch(all.execute('behind', { id: 'waits', priority: 'low' })),
-  ]
-  await until(async () => expect((await all.getStatus()).waiting).toBe(3))
-  void watch(all.resume() as Promise<void>)
-  await Promise.all(lost.map(({ done }) => done))
-  expect(failed.sort()).toEqual([
-    ['exits', 'exit', 'TRIAGE_WORKER_LOST'],
-    ['held', 'hold', 'TRIAGE_WORKER_LOST'],
-    ['waits', 'behind', 'TRIAGE_WORKER_LOST'],
-  ])
-  expect(service.live.size).toBe(0)
-  const [letter] = (await service.kept.page(deadOnes, () => true)).lines.filter(({ id }) => id === 'waits')
-  expect(letter).toMatchObject({ state: 'dead', priority: 'low', attempts: 0, error: { code: 'TRIAGE_WORKER_LOST' } })
-  service.leave()
 })
 
 test('whoever listens while there is no thread is told once', async () => {
@@ -228,11 +197,177 @@ describe('close()', () => {
     expect(await waiting).toMatchObject({ code: expect.stringMatching(/WORKER_LOST|CANCELLED/) })
   })
 
-  test('bad options are refused, and it is open still', async () => {
+  test('it settles however often it is called meanwhile, and so does all that is asked until it has', async () => {
+    const all = made(2)
+    await all.execute('a')
+    const settled: Promise<unknown>[] = []
+    let isClosed = false
+    const closed = all.close().then(() => {
+      isClosed = true
+    })
+    while (!isClosed) {
+      const answer = failureOf(all.execute('b')).then(({ code }) => expect(code).toBe('TRIAGE_QUEUE_CLOSED'))
+      const cancelled = Promise.resolve(all.cancel('a'))
+      settled.push(answer, all.close(), all.idle(), all.flushed(), cancelled)
+      settled.push(Promise.resolve(all.getStatus()), Promise.resolve(all.getWorkerHealth()))
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    await Promise.all([closed, ...settled])
+    expect(settled.length).toBeGreaterThan(0)
+  })
+
+  test('a lame duck says so', async () => {
     const all = made(1)
-    await expect(all.close({ graceMs: -1 })).rejects.toMatchObject({ code: 'TRIAGE_INVALID_OPTIONS' })
+    const closed = all.close({ lameDuckMs: 60_000 })
+    expect(all.health()).toEqual({ live: true, ready: false, reasons: ['lameDuck'] })
+    expect(await all.execute('a')).toBe('a')
+    const sooner = all.close()
+    await Promise.all([closed, sooner])
+    expect(all.health()).toEqual({ live: true, ready: false, reasons: ['closed'] })
+  })
+
+  test.each([-1, 'soon', Symbol('soon'), 5n])('bad options are refused, and it is open still: %o', async (graceMs) => {
+    const all = made(1)
+    await expect(all.close({ graceMs: graceMs as number })).rejects.toMatchObject({ code: 'TRIAGE_INVALID_OPTIONS' })
     expect(await all.execute('a')).toBe('a')
   })
+})
+
+describe('a thread that dies', () => {
+  test('what is lost with it is told as failed, each request once, and then that it is idle', async () => {
+    const all = made(1, { executor: { concurrency: 3 } })
+    const told: unknown[] = []
+    for (const event of ['started', 'failed', 'idle'] as const) {
+      all.on(event, (about) => {
+        const { id, error, errors, request, metadata, options, attempts } = about as Record<string, unknown>
+        told.push([event, id, (error as Error | undefined)?.name, request, metadata, options, attempts, errors])
+      })
+    }
+    const ids = { id: 'a', metadata: { tenant: 'acme' }, timeoutMs: 60_000 }
+    const answers = [all.execute('hold', ids), all.execute('hold', ids)].map(failureOf)
+    const handle = await all.submit('hold', { id: 'b' })
+    await until(() => expect(handle.state).toBe('running'))
+    void watch(all.execute('exit', { id: 'c' }))
+    const { message } = await failureOf(handle.result)
+    await Promise.all(answers)
+    const errors = [expect.objectContaining({ message })]
+    expect(told).toEqual(
+      expect.arrayContaining([
+        ['failed', 'a', 'WorkerLostError', 'hold', ids.metadata, { timeoutMs: 60_000 }, 0, expect.anything()],
+        ['failed', 'b', 'WorkerLostError', 'hold', undefined, {}, 1, errors],
+      ]),
+    )
+    const ends = told.filter((each) => (each as string[])[0] === 'failed')
+    expect(ends.map((each) => (each as string[])[1]).sort()).toEqual(['a', 'b', 'c'])
+    expect((told.at(-1) as string[])[0]).toBe('idle')
+  })
+
+  test('nothing waits or runs in it any more, also when it is closed', async () => {
+    const all = made(1, { killAfterMs: 300 })
+    const handle = await all.submit('loop')
+    void watch(handle.result)
+    await until(() => expect(handle.state).toBe('running'))
+    await all.close({ drain: false, graceMs: 0 })
+    const { running, state } = await all.getStatus()
+    expect([running, state]).toEqual([0, 'closed'])
+    // It would ask for ever, and leave no turn to anything else.
+    await all.idle()
+  })
+
+  test('the times that it tells are those of the clock here', async () => {
+    const all = made(2, { route: 'roundRobin', executor: { concurrency: 1 } })
+    const before = performance.now()
+    const at: number[] = []
+    all.on('started', (about) => at.push(about.at))
+    const handles = await Promise.all([all.submit('hold'), all.submit('hold')])
+    await until(() => expect(handles.map(({ state }) => state)).toEqual(['running', 'running']))
+    const since = (await all.getWorkerHealth()).map((slot) => slot.since)
+    const after = performance.now()
+    expect([at.length, since.length]).toEqual([2, 2])
+    for (const time of [...at, ...since]) {
+      expect(time).toBeGreaterThan(before - 2)
+      expect(time).toBeLessThan(after + 2)
+    }
+  })
+})
+
+describe('callers with one id', () => {
+  test('whoever leaves takes it from no other: it is found, joined and cancelled by its id', async () => {
+    const all = made(2, { route: 'roundRobin' })
+    const first = failureOf(all.execute('hold', { id: 'a' }))
+    const controller = new AbortController()
+    const second = failureOf(all.execute('hold', { id: 'a', signal: controller.signal }))
+    await until(async () => expect((await all.getStatus()).totals.joined).toBe(1))
+    controller.abort(new Error('left'))
+    expect((await second).message).toBe('left')
+    // The thread has heard of it when it answers.
+    await all.getStatus()
+    const third = failureOf(all.execute('hold', { id: 'a' }))
+    const { totals } = await all.getStatus()
+    expect([totals.admitted, totals.joined]).toEqual([1, 2])
+    expect(await all.cancel('a', 'why')).toBe(true)
+    expect([(await first).code, (await third).code]).toEqual(['TRIAGE_CANCELLED', 'TRIAGE_CANCELLED'])
+    expect(all.get('a')).toBe(undefined)
+  })
+
+  test('a handle cancels its own share', async () => {
+    const all = made(1)
+    const [one, other] = await Promise.all([all.submit('hold', { id: 'a' }), all.submit('hold', { id: 'a' })])
+    expect(await other.cancel()).toBe(true)
+    expect((await failureOf(other.result)).code).toBe('TRIAGE_CANCELLED')
+    await until(() => expect([one.state, other.state]).toEqual(['running', 'cancelled']))
+    expect([await other.cancel(), await one.cancel()]).toEqual([false, true])
+    expect((await failureOf(one.result)).code).toBe('TRIAGE_CANCELLED')
+  })
+
+  test('a handle of one that has ended does nothing to a later life of its id', async () => {
+    const all = made(1, { executor: { concurrency: 1 } })
+    const old = await all.submit('a', { id: 'a' })
+    await old.result
+    void watch(all.execute('hold'))
+    const later = await all.submit('b', { id: 'a' })
+    expect([await old.setPriority('urgent'), await old.position(), await old.cancel()]).toEqual([
+      ...[false, undefined, false],
+    ])
+    expect([await later.position(), later.state]).toEqual([0, 'waiting'])
+  })
+
+  test('one whose signal was aborted is cancelled', async () => {
+    const all = made(1)
+    const controller = new AbortController()
+    const { signal } = controller
+    const handle = await all.submit('hold', { signal })
+    controller.abort()
+    expect(await failureOf(handle.result)).toBe(signal.reason)
+    expect(handle.state).toBe('cancelled')
+    await all.idle()
+    expect(handle.state).toBe('cancelled')
+  })
+})
+
+test.each([new AbortController(), 5, {}])('%o is no signal', async (signal) => {
+  const all = made(1)
+  const refused = { code: 'TRIAGE_INVALID_OPTIONS', path: 'signal', expected: 'an AbortSignal' }
+  await expect(all.execute('a', { signal: signal as AbortSignal })).rejects.toMatchObject(refused)
+  await expect(all.submit('a', { signal: signal as AbortSignal })).rejects.toMatchObject(refused)
+})
+
+test('an answer that can be sent but not be read is lost; what was said with it is not', async () => {
+  const all = made(1, { executor: { concurrency: 8 } })
+  const deep = failureOf(all.execute('deep 8000'))
+  const handles = await Promise.all([all.submit('deep 8000'), all.submit('hold'), all.submit('hold')])
+  expect((await deep).code).toBe('TRIAGE_RESULT_LOST')
+  expect((await failureOf(handles[0].result)).code).toBe('TRIAGE_RESULT_LOST')
+  await until(() => expect(handles.map(({ state }) => state)).toEqual(['failed', 'running', 'running']))
+  expect(await all.execute('a')).toBe('a')
+})
+
+test('a request that can be sent but not be read is refused, and its shard lives', async () => {
+  const all = made(1, { resourceLimits: { stackSizeMb: 0.3 } })
+  expect(await all.execute('a')).toBe('a')
+  const refused = await failureOf(all.execute(nested(3_000) as never))
+  expect(refused).toMatchObject({ code: 'TRIAGE_INVALID_REQUEST' })
+  expect(await all.execute('b')).toBe('b')
 })
 
 test('slots, health and what is observed', async () => {

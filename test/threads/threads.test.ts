@@ -95,6 +95,32 @@ describe('what is thrown', () => {
     expect(executor.getStatus()).toMatchObject({ ended: 0 })
   })
 
+  test('an answer that can be sent but not be read is a lost one, and its thread lives', async () => {
+    const { queue, executor } = work()
+    await expect(queue.execute('answer what is nested deeply')).rejects.toMatchObject({
+      ...{ code: 'TRIAGE_RESULT_LOST', started: true },
+    })
+    expect(await queue.execute({ echo: 1 })).toBe(1)
+    expect(executor.getStatus()).toMatchObject({ ended: 0 })
+  })
+
+  const circle: { self?: object } = {}
+  circle.self = circle
+
+  test.each([5n, circle, Symbol('code'), Number.NaN])('an aborted signal whose error has the code %o', async (code) => {
+    const { queue, executor } = work({ killAfterMs: 60_000 })
+    const controller = new AbortController()
+    const reason = Object.assign(new Error('mine'), { code })
+    const progressed = new Promise((resolve) => queue.on('progress', resolve))
+    const answer = queue.execute('wait for the signal', { signal: controller.signal })
+    const refused = expect(answer).rejects.toBe(reason)
+    await progressed
+    controller.abort(reason)
+    await refused
+    await queue.idle()
+    expect(executor.getStatus()).toMatchObject({ ended: 0 })
+  })
+
   test('an answer that can not be sent is a lost one, and its thread lives', async () => {
     const { queue, executor } = work()
     await expect(queue.execute('answer a function')).rejects.toMatchObject({

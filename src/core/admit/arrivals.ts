@@ -33,6 +33,7 @@ export interface ArrivalsParts {
   readonly checking: Checking<RequestRecord>
   readonly duplicates: Duplicates
   readonly refusals: Refusals
+  readonly room: { made(): void }
   readonly turns: { mostFor(tier: number, slots: number): number }
   readonly lives: { begins(record: RequestRecord): void; comesAnew(record: RequestRecord): void }
   readonly closing: { readonly begun: boolean; rest(): void }
@@ -118,10 +119,12 @@ export class Arrivals<O> {
     if (cost > most) throw new OptionsError('cost', `at most ${most}, the slots that it can have`, cost)
   }
 
-  arrive(record: RequestRecord, whenFull: WhenFull): void {
+  /** @param checked what a schema has made of it before */
+  arrive(record: RequestRecord, whenFull: WhenFull, checked?: Checked<unknown>): void {
     const { admission, closing, keeper, refusals, settings } = this.#parts
     if (closing.begun) refusals.refuse(record, new QueueClosedError(subjectOf(record)))
     else if (keeper !== undefined && !this.#isTaken(record, keeper)) return
+    else if (checked !== undefined) this.checked(record, checked, whenFull)
     else if (settings.schema === undefined) admission.admit(record, whenFull)
     else this.#inspect(record, settings.schema, whenFull)
   }
@@ -138,7 +141,7 @@ export class Arrivals<O> {
   }
 
   #inspect(record: RequestRecord, schema: StandardSchema<unknown>, whenFull: WhenFull): void {
-    const { alarm, checking, closing, duplicates, lives, setAlarm, timeline } = this.#parts
+    const { alarm, checking, closing, duplicates, lives, room, setAlarm, timeline } = this.#parts
     // Only an asynchronous one is ever busy; it is not even asked, then.
     if (this.#isBusyChecking(record)) return
     const checked = check(schema, record.request)
@@ -157,6 +160,7 @@ export class Arrivals<O> {
       lives.comesAnew(record)
       this.checked(record, result, whenFull)
       closing.rest()
+      room.made()
     })
   }
 

@@ -58,16 +58,22 @@ export interface PullTarget<Req, Res> {
   readonly asksFirst: boolean
   /** Resolves when there is room, and the guards would let this request in; never in the same turn as a refusal. */
   ready(request: Req, signal: AbortSignal): Promise<void>
-  /** Runs a request; blocks for as long as there is no room after all. The schema sees each only once. */
-  run(request: Req, isChecked: boolean, signal: AbortSignal, end: PullEnd<Req, Res>): void
+  /** Runs a request; blocks for as long as there is no room after all. The schema sees each only once: `checked` is what it made of it. */
+  run(request: Req, checked: Checked<Req> | undefined, signal: AbortSignal, end: PullEnd<Req, Res>): void
   /** Calls back with the error for it when the executor closes, until what is returned is called. */
   hears(closed: (error: unknown) => void): () => void
 }
 
+/** What a schema has made of a request. */
+interface Checked<Req> {
+  readonly request: Req
+}
+
 interface Item<Req, Res> {
-  request: Req
+  /** As the source has it. */
+  readonly request: Req
   /** It was refused after the schema had seen it. */
-  isChecked: boolean
+  checked: Checked<Req> | undefined
   end: { readonly value: Res } | { readonly error: unknown } | undefined
 }
 
@@ -116,13 +122,13 @@ export function pull<Req, Res>(
   const leave = (): void => halt(new DOMException('The iteration has ended', 'AbortError'))
 
   const launch = (request: Req): void => {
-    const item: Item<Req, Res> = { request, isChecked: false, end: undefined }
+    const item: Item<Req, Res> = { request, checked: undefined, end: undefined }
     onTheWay++
     if (ordered) line.push(item)
     submit(item)
   }
   const submit = (item: Item<Req, Res>): void =>
-    target.run(item.request, item.isChecked, signal, {
+    target.run(item.request, item.checked, signal, {
       resolve: (value) => arrive(item, { value }),
       reject: (error) => arrive(item, { error }),
       refused: (error, checked) => {
@@ -132,8 +138,8 @@ export function pull<Req, Res>(
         }
         if (error instanceof ShedError) refused.unshift(item)
         else refused.push(item)
-        item.request = checked
-        item.isChecked = true
+        // Whom it could not look at yet it has not seen.
+        if (!isUnseen(error)) item.checked = { request: checked }
         if (!isLettingIn) void letIn()
       },
     })
@@ -142,7 +148,7 @@ export function pull<Req, Res>(
     isLettingIn = true
     for (let [item] = refused; item !== undefined; [item] = refused) {
       try {
-        await target.ready(item.request, signal)
+        await target.ready((item.checked ?? item).request, signal)
       } catch (error) {
         refused.splice(refused.indexOf(item), 1)
         dismiss(item, error)
@@ -265,6 +271,11 @@ export function pull<Req, Res>(
 function isWaitedOut(error: unknown): boolean {
   if (error instanceof QueueFullError) return !error.neverFits
   return error instanceof RateLimitedError || error instanceof OverloadedError || error instanceof ShedError
+}
+
+/** As many were looked at as may be. */
+function isUnseen(error: unknown): boolean {
+  return error instanceof QueueFullError && error.bound === 'checking'
 }
 
 function nothing(): void {}

@@ -31,6 +31,8 @@ export interface RoomHost<R> {
   slotIsFreeFor(record: R): boolean
   /** In how many ms there are tokens for it; not 0: a slot is of no use to it before. */
   tokensDueInMs(record: R): number
+  /** Does a schema look at as many as it may? */
+  isBusyChecking(): boolean
   /** May there be a slot for those of a lower priority, where nothing may wait, although there is none for this one? */
   keepsSlots(): boolean
   /** It comes in, unless a policy has anything against it. */
@@ -173,6 +175,10 @@ export class Room<R extends RequestRecord> {
     const { record } = asked
     record.arrived = this.#timeline.instant()
     // A guard that holds whoever is to start at once names no time to others.
+    if (this.#host.isBusyChecking()) {
+      asked.againAt = record.enqueuedAt + ASK_AGAIN_MS
+      return false
+    }
     const startsNow = this.#capacity.byTier[record.tier] === 0
     asked.againAt = startsNow ? record.enqueuedAt + ASK_AGAIN_MS : Number.POSITIVE_INFINITY
     if (this.#capacity.bound(record.tier, this.#host.slotIsFreeFor(record)) !== undefined) {

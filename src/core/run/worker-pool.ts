@@ -148,7 +148,7 @@ export class WorkerPool<Req, Res> {
     } catch (error) {
       return Promise.reject(error)
     }
-    if (this.free === 0) return Promise.reject(new QueueFullError('total', this.active, this.concurrency))
+    if (this.free === 0) return Promise.reject(new QueueFullError('total', 0, 0))
     const record = new RequestRecord<Req, Res>(request, tier, this.#timeline.instant())
     if (metadata !== undefined) record.more().metadata = metadata
     const promise = record.promise()

@@ -8,10 +8,12 @@
  */
 
 import { askedElsewhere } from '../../core/asked-elsewhere.ts'
+import { MAX_DELAY_MS } from '../../core/clock.ts'
 import type { CloseOptions } from '../../core/close-options.ts'
 import { CancelledError, QueueClosedError, WaitTimeoutError } from '../../core/errors.ts'
 import type { Priority } from '../../core/priority.ts'
 import { ResultLostError } from '../../core/remote-errors.ts'
+import { readCloseOptions } from '../../core/request-options.ts'
 import type {
   ExecutorEvent,
   ExecutorStatus,
@@ -134,9 +136,10 @@ export class HttpClient<Req = unknown, Res = unknown> implements QueuedExecutorL
         )
         return result
       },
-      cancel: (reason) => client.cancel(id, reason),
-      setPriority: (priority) => client.#setPriority(id, priority),
-      position: async () => (await client.find(id))?.position,
+      // An id may have another life when this one has ended: that is not its own.
+      cancel: async (reason) => liveStates.has(current) && client.cancel(id, reason),
+      setPriority: async (priority) => liveStates.has(current) && client.#setPriority(id, priority),
+      position: async () => (liveStates.has(current) ? (await client.find(id))?.position : undefined),
     }
   }
 
@@ -303,11 +306,12 @@ export class HttpClient<Req = unknown, Res = unknown> implements QueuedExecutorL
    * Submits no more, and fulfils when all that is waited for here has been answered. With `drain: false`, or after `graceMs`, what is
    * waited for rejects with a `CancelledError`; there it goes on. The service is not closed by it.
    */
-  async close({ drain = true, graceMs }: CloseOptions = {}): Promise<void> {
+  async close(options?: CloseOptions): Promise<void> {
+    const { drain, graceMs } = readCloseOptions(options)
     this.#isClosed = true
     const cut = (): void => this.#closing.abort(new CancelledError(undefined, { queue: this.name }, 'close'))
     if (!drain) cut()
-    const timer = graceMs === undefined || graceMs === Number.POSITIVE_INFINITY ? undefined : setTimeout(cut, graceMs)
+    const timer = graceMs < MAX_DELAY_MS ? setTimeout(cut, graceMs) : undefined
     await Promise.allSettled(this.#pending)
     clearTimeout(timer)
     clearTimeout(this.#lingering)
