@@ -3,6 +3,7 @@
  */
 import { styleText } from 'node:util'
 import { environment } from '../core/environment.ts'
+import { codeOf, Exit, whyNoWrite } from './fault.ts'
 
 type Style = Parameters<typeof styleText>[0]
 
@@ -35,18 +36,40 @@ export function columnsOf(stream: NodeJS.WriteStream): number {
   return stream.columns > 0 ? stream.columns : 80
 }
 
-let whenBroken: () => void = () => void process.exit(0)
+let isLost = false
+let whenLost: (exitCode: number) => void = () => {}
 
-/** What happens when nobody reads any more: `… | head`. Without it the process ends, quietly. */
-export function onBrokenPipe(act: () => void): void {
-  whenBroken = act
+/** What happens when stdout takes nothing any more. Without it the process ends. */
+export function onLostOutput(act: () => void): void {
+  whenLost = act
 }
 
-/** A pipe that is closed is nobody's error. */
-export function watchPipes(): void {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') whenBroken()
-    else throw error
-  })
+/** Is it known already? An error of the last write is told as an event only later. */
+export function isOutputLost(): boolean {
+  return isLost || process.stdout.errored !== null
+}
+
+/**
+ * A pipe that is closed (`… | head`) is nobody's error, and quiet. A full disk is one: it is said once.
+ * @param end the process, where nobody wants anything else
+ */
+export function watchPipes(end: (exitCode: number) => void): void {
+  whenLost = end
+  process.stdout.on('error', lost)
   process.stderr.on('error', () => {})
+}
+
+/** Resolves when all that was written has gone out, or never will. */
+export async function flushed(): Promise<void> {
+  const { stdout } = process
+  const error = stdout.writableLength === 0 ? undefined : await new Promise((resolve) => stdout.write('', resolve))
+  if (stdout.errored !== null || error != null) lost(stdout.errored ?? (error as Error))
+}
+
+function lost(error: Error): void {
+  if (isLost) return
+  isLost = true
+  const isClosed = codeOf(error) === 'EPIPE'
+  if (!isClosed) say(`triage-queue: stdout can't be written: ${whyNoWrite(error)}`)
+  whenLost(isClosed ? Exit.OK : Exit.FAILED)
 }

@@ -214,7 +214,7 @@ test('Ctrl-C: the first lets the running jobs end; the second ends them, with al
   )
   await until(() => linesOf(join(folder, 'begun')).length === 2)
   gentle.child.kill('SIGINT')
-  await gentle.says(/SIGINT: 2 jobs may end; once more to end them/, 'err')
+  await gentle.says(/SIGINT: 2 jobs may end within 10\.0 s; once more to end them/, 'err')
   writeFileSync(join(folder, 'go'), '')
   expect(await gentle.ended).toMatchObject({
     code: 130,
