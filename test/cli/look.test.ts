@@ -99,6 +99,7 @@ test('doctor: a machine, a file and a service', async () => {
   expect(service.out).toMatch(/^ok {3}you: cli, admin$/m)
   expect(service.out).toMatch(/^ok {3}gated: open, 2 waiting/m)
   const locked = await run(['doctor', db])
+  expect(locked.code).toBe(3)
   expect(locked.out).toMatch(/^note .* is open already, by process .*: ask its service instead/m)
   process.child.kill('SIGTERM')
   await process.ended
@@ -117,9 +118,9 @@ test('doctor: a machine, a file and a service', async () => {
   ])
   const torn = join(scratch(), 'torn.db')
   writeFileSync(torn, 'this is no database at all')
-  expect(await run(['doctor', torn])).toMatchObject({ code: 1, out: expect.stringMatching(/^BAD .*was not opened/) })
+  expect(await run(['doctor', torn])).toMatchObject({ code: 3, out: expect.stringMatching(/^BAD .*was not opened/) })
   expect(await run(['doctor', join(root, 'gone.db')])).toMatchObject({
-    code: 1,
+    code: 3,
     out: expect.stringContaining('there is no such file'),
   })
 })

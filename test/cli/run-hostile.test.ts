@@ -85,7 +85,7 @@ test('a command that can not be started has failed, also when there are no descr
   const ended = await run(['run', '--joblog', 'log', '--', './{}'], { input: 'gone\ndata\n', cwd: folder })
   expect(ended).toMatchObject({ code: 1, err: expect.stringContaining('line 1: spawn ./gone ENOENT: ./gone') })
   expect(endsOf(join(folder, 'log')).sort()).toEqual(['1 127 0 ./gone', '2 126 0 ./data'])
-  const line = 'seq 40 | (ulimit -n 40; $TQ run -k -j 40 --joblog many -- sleep 0.1)'
+  const line = 'seq 40 | (ulimit -n 40; $TQ run -k -j 40 --joblog many -- sh -c "sleep 0.1")'
   const many = await shell(line, { cwd: folder })
   expect(many.code).toBe(1)
   expect(many.err).toMatch(/EMFILE.*\n40 done in/s)

@@ -2,10 +2,11 @@
  * `size`: what a load needs, on this machine. The formulas are those of `size()`.
  */
 import { availableParallelism, totalmem } from 'node:os'
+import { OptionsError } from '../../core/errors.ts'
 import type { Priority } from '../../core/priority.ts'
 import type { Sizing, WaitEstimate } from '../../simulation/index.ts'
 import { defineCommand, option, optional, toggle, type Values } from '../command.ts'
-import { Exit, messageOf, usage } from '../fault.ts'
+import { Exit, Fault, messageOf, usage } from '../fault.ts'
 import { columnsOf, painter, print, printJson } from '../output.ts'
 import { bytes, duration, fromZero, integer, mix, positive, text } from '../parse.ts'
 import { tableLines, wrapped } from '../table.ts'
@@ -98,7 +99,9 @@ async function sized(chosen: Chosen, ratePerSecond: number, runMs: number): Prom
       ...(shares !== undefined && { mix: Object.fromEntries(shares) }),
     })
   } catch (error) {
-    throw usage(messageOf(error))
+    // They can't do it at all: that is an answer, and no mistake in the question.
+    const isTooFew = error instanceof OptionsError && error.path === 'slots'
+    throw isTooFew ? new Fault(Exit.GATE, messageOf(error)) : usage(messageOf(error))
   }
 }
 
