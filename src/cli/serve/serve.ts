@@ -47,7 +47,7 @@ const flags = {
   ),
   shards: optional(
     '--shards <n>',
-    'so many queues side by side, each in a thread of its own: --workers and --max-queue-size are for each, and so are files of --db',
+    'so many queues side by side, each in a thread of its own: --workers and --max-queue-size are for each, and so are files of --db, which are for this number',
     integer(1),
   ),
   json: toggle('--json', 'says where it listens as JSON'),
