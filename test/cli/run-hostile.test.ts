@@ -275,7 +275,13 @@ test('a job log on a full disk ends the batch, and is whole lines', async () => 
   expect([none.code, existsSync(join(folder, 'none'))]).toEqual([3, false])
 })
 
-test('a log that is no file is refused', async () => {
+test('a directory is no list of jobs, and a log that is no file is refused', async () => {
+  for (const [given, what] of [
+    ['< /', 'stdin is a directory: there are no lines in it'],
+    ['-a /', "/ can't be read: EISDIR: illegal operation on a directory, read"],
+  ]) {
+    expect(await shell(`$TQ run ${given} -- echo`)).toMatchObject({ code: 3, out: '', err: `triage-queue: ${what}\n` })
+  }
   const refused = await run(['run', '--resume', '--joblog', '/dev/null', '--', 'echo'], { input: '1\n' })
   expect(refused).toMatchObject({ code: 2, out: '', err: expect.stringContaining('/dev/null is no file') })
 })
@@ -284,6 +290,11 @@ test('lines: empty ones, CRLF, no end, a long one; a command that a terminal wou
   const input = '\n1\r\n  \n\t\nlast'
   const ended = await run(['run', '-k', '--', 'printf', '%s %s%s\\n', '{#}', '{}', '{}'], { input })
   expect(ended).toMatchObject({ code: 0, out: '2 11\n5 lastlast\n' })
+  // What some editors put before all.
+  const marked = await run(['run', moduleOf('export default async (n) => n'), '--priority', 'toString'], {
+    input: '\ufeff{"n":1}\n',
+  })
+  expect(marked).toMatchObject({ code: 0, out: '{"n":1}\n' })
   const long = `"${'x'.repeat(20_000_000)}"`
   const sized = await run(['run', moduleOf('export default async (text) => text.length')], {
     input: `${long}\n${long}`,

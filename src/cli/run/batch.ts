@@ -94,7 +94,8 @@ export class Batch {
     }
     if (this.#fault !== undefined) throw this.#fault
     if (this.#by !== undefined) return exitCodeOf(this.#by)
-    return this.#failed > 0 || this.#isOutputLost || this.#results.unsettled > 0 ? Exit.FAILED : Exit.OK
+    const isCut = this.#isOutputLost || (this.#left > 0 && this.#chosen.halt === undefined)
+    return this.#failed > 0 || isCut || this.#results.unsettled > 0 ? Exit.FAILED : Exit.OK
   }
 
   async #workerOf({ args, rest }: Call): Promise<Worker> {
@@ -179,7 +180,7 @@ export class Batch {
     }
     // It may have succeeded although it was to end: then it is done.
     if (outcome.ok) this.#over(job, outcome)
-    else if (this.#isStopped) this.#notDone(job)
+    else this.#notDone(job)
   }
 
   #failedFor(job: Job, error: unknown): void {
@@ -205,22 +206,13 @@ export class Batch {
     else this.#failed++
     const { seq, startedAt, runMs, command } = job
     const { exitCode, signal, out } = outcome
-    // Printed first: what stands in the log is not run again.
-    this.#results.settle(job.place, Object.assign(job, { outcome }))
+    const received = Buffer.byteLength(out)
     try {
-      if (!isOutputLost())
-        this.#log?.write({
-          seq,
-          startedAt,
-          runMs,
-          sent: 0,
-          received: Buffer.byteLength(out),
-          exitCode,
-          signal,
-          command,
-        })
+      // Printed first: what stands in the log is not run again.
+      this.#results.settle(job.place, Object.assign(job, { outcome }))
+      if (!isOutputLost()) this.#log?.write({ seq, startedAt, runMs, sent: 0, received, exitCode, signal, command })
     } catch (error) {
-      // What can't be logged would be done again.
+      // What can't be shown or logged would be lost, or done again.
       this.#fault ??= error
       this.#stop(true)
     }
@@ -231,7 +223,7 @@ export class Batch {
     if (isOutputLost()) return
     const { out, err, why, attempts, facts } = outcome
     this.#progress.clear()
-    if (this.#chosen.json) printJson({ seq, command, runMs: Math.round(runMs), attempts, ...facts })
+    if (this.#chosen.json) printJson({ seq, command, runMs: Math.round(runMs), attempts, ...facts() })
     else {
       if (out.length > 0) process.stdout.write(out)
       if (err.length > 0) process.stderr.write(err)

@@ -43,8 +43,7 @@ export class JobLog {
   readonly #unlock: () => void
   /** How much of it is whole lines, in bytes. */
   #bytes: number
-  /** By number: a digest of the command that has been done. */
-  readonly #done = new Map<number, number>()
+  readonly #done = new Done()
 
   /** @throws {Fault} when it can't be written, another run writes it, or there is one already that is not gone on with */
   constructor(file: string, resume: Resume) {
@@ -65,17 +64,13 @@ export class JobLog {
     }
   }
 
-  get doneBefore(): number {
-    return this.#done.size
-  }
-
   /**
    * Is it done already?
    * @throws {Fault} when another command was: the log is not of these jobs
    */
   has(seq: number, command: string): boolean {
     const digest = this.#done.get(seq)
-    if (digest === undefined) return false
+    if (digest === 0) return false
     if (digest === digestOf(command)) return true
     throw usage(`${this.#file} is of other jobs: its number ${seq} was not ${command}`)
   }
@@ -126,7 +121,7 @@ export class JobLog {
       const columns = content.toString('utf8', from, end).split('\t')
       from = end + 1
       const [seq, , , , , , exitCode, signal] = columns
-      if (seq === undefined || seq === '') continue
+      if (seq === undefined || !/^[1-9]\d{0,14}$/.test(seq)) continue
       const isDone = resume === 'rest' || (exitCode === '0' && signal === '0')
       // One that has failed, and then succeeded, stands there twice.
       if (isDone) this.#done.set(Number(seq), digestOf(columns.slice(8).join('\t')))
@@ -155,9 +150,30 @@ function opened(file: string): number {
   throw usage(`${file} is no file that a job log can stand in: choose another with --joblog`)
 }
 
+/** By number: a digest of the command that has been done; 0: none was. In pages, so that a million takes four bytes each. */
+class Done {
+  readonly #pages = new Map<number, Uint32Array>()
+
+  get(seq: number): number {
+    return this.#pages.get(Math.floor(seq / PAGE))?.[seq % PAGE] ?? 0
+  }
+
+  set(seq: number, digest: number): void {
+    const number = Math.floor(seq / PAGE)
+    let page = this.#pages.get(number)
+    if (page === undefined) {
+      page = new Uint32Array(PAGE)
+      this.#pages.set(number, page)
+    }
+    page[seq % PAGE] = digest
+  }
+}
+
+const PAGE = 4_096
+
 /** FNV-1a: two commands with one digest are unlikely, and only a mistake of the user is at stake. */
 function digestOf(text: string): number {
   let digest = 0x811c9dc5
   for (let i = 0; i < text.length; i++) digest = Math.imul(digest ^ text.charCodeAt(i), 0x01000193)
-  return digest >>> 0
+  return digest >>> 0 || 1
 }

@@ -39,8 +39,8 @@ export interface Outcome {
   readonly why: string | undefined
   /** It was ended because all was: it has not failed, and is not done. */
   readonly wasEnded: boolean
-  /** What stands in a line of JSON. */
-  readonly facts: object
+  /** What stands in a line of JSON; made when it is asked for. */
+  facts(): object
 }
 
 /** What a job of a line is. */
@@ -75,7 +75,7 @@ export function commandWorker(
     },
     refuse: ({ message }) => {
       const facts = { exitCode: NOT_EXECUTABLE, signal: 0, stdout: '', stderr: '', error: { message } }
-      return { ...failure(message), exitCode: NOT_EXECUTABLE, facts }
+      return { ...failure(message), exitCode: NOT_EXECUTABLE, facts: () => facts }
     },
     run: async (work, { signal, attempt }) => {
       const { exitCode, out, err, ...end } = await children.run(work as readonly string[], limits, signal)
@@ -85,10 +85,10 @@ export function commandWorker(
         ...{ ok, exitCode, signal: end.signal, out, err, attempts: attempt },
         why: ok ? undefined : (end.why ?? how),
         wasEnded: !ok && signal.aborted,
-        facts: {
+        facts: () => ({
           ...{ exitCode, signal: end.signal, ...textOf('stdout', out), ...textOf('stderr', err) },
           ...(end.why !== undefined && { error: { message: end.why } }),
-        },
+        }),
       }
     },
   }
@@ -107,14 +107,16 @@ export function moduleWorker(loaded: Loaded, priority: string | undefined, timeo
       ? loaded.executor(request, run)
       : loaded.made.execute(request, { priority: run.priority, signal: run.signal })
   return {
-    read: (text) => {
+    read: (text, seq) => {
       let work: unknown
       try {
-        work = JSON.parse(text)
+        // Some editors put a byte order mark before the first one.
+        work = JSON.parse(seq === 1 ? text.replace(/^\ufeff/, '') : text)
       } catch {
         throw new Error('it is not JSON')
       }
-      const named = priority === undefined || !isPlain(work) ? undefined : work[priority]
+      const named =
+        priority !== undefined && isPlain(work) && Object.hasOwn(work, priority) ? work[priority] : undefined
       return { command: oneLine(text), priority: priorityOf(named), work }
     },
     refuse: (error) => failure(error),
@@ -146,7 +148,7 @@ export function failure(error: unknown, run?: RunContext): Outcome {
 function outcome(out: string, run: RunContext | undefined, why: string | undefined, facts: object): Outcome {
   const ok = why === undefined
   const ended = { exitCode: ok ? 0 : 1, signal: 0, wasEnded: !ok && run?.signal.aborted === true }
-  return { ok, ...ended, out, err: '', attempts: run?.attempt ?? 0, why, facts }
+  return { ok, ...ended, out, err: '', attempts: run?.attempt ?? 0, why, facts: () => facts }
 }
 
 async function checked(schema: StandardSchema<unknown> | undefined, value: unknown): Promise<unknown> {

@@ -54,7 +54,7 @@ function taken(file: string, log: string): Database {
   try {
     database = nodeDatabase(file, false)
     // Of two that ask in the same moment one has to wait for a moment, or both would be refused.
-    database.exec('PRAGMA busy_timeout = 200; PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE')
+    database.exec('PRAGMA busy_timeout = 200; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
     return database
   } catch (error) {
     database?.close()

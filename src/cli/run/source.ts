@@ -32,6 +32,8 @@ export class Source {
   constructor(file: string | undefined) {
     this.#name = file ?? 'stdin'
     if (file === undefined) {
+      // Node would find it empty.
+      if (fstatSync(0).isDirectory()) throw cannot('stdin is a directory: there are no lines in it')
       this.#stream = process.stdin
       this.#bytes = sizeOf(0)
       return
