@@ -4,7 +4,7 @@
  */
 import { endProcess, watchEnd } from './end.ts'
 import { Exit, Fault, messageOf } from './fault.ts'
-import { flushed, say, watchPipes } from './output.ts'
+import { flushed, onLostOutput, say, watchPipes } from './output.ts'
 import { runProgram } from './program.ts'
 
 watchPipes(endProcess)
@@ -16,7 +16,8 @@ try {
   say(`triage-queue: ${messageOf(error)}`)
   exitCode = error instanceof Fault ? error.exitCode : codeFor(error)
 }
-// All that was written has gone out before it ends; what still runs does not keep it.
+// All that was written has gone out before it ends; what still runs does not keep it. Whoever has read enough still learns how it ended.
+onLostOutput((otherwise) => endProcess(exitCode || otherwise))
 await flushed()
 endProcess(exitCode)
 

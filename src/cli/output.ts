@@ -39,8 +39,8 @@ export function columnsOf(stream: NodeJS.WriteStream): number {
 let isLost = false
 let whenLost: (exitCode: number) => void = () => {}
 
-/** What happens when stdout takes nothing any more. Without it the process ends. */
-export function onLostOutput(act: () => void): void {
+/** What happens when stdout takes nothing any more. @param act given an exit code: 0 where a reader has read enough */
+export function onLostOutput(act: (exitCode: number) => void): void {
   whenLost = act
 }
 

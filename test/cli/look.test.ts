@@ -1,5 +1,5 @@
 /** `triage-queue requests`, `top` and `doctor`: a look at what runs, and a hand on it. */
-import { writeFileSync } from 'node:fs'
+import { existsSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { freePort } from '../support/free-port.ts'
@@ -116,6 +116,10 @@ test('doctor: a machine, a file and a service', async () => {
     { what: 'requests', says: '3 requests will run at the next start' },
     { what: 'dead letters', says: 'none' },
   ])
+  const empty = join(scratch(), 'empty.db')
+  writeFileSync(empty, '')
+  expect(await run(['doctor', empty])).toMatchObject({ code: 0, out: expect.stringMatching(/^note .*it is empty/) })
+  expect([statSync(empty).size, existsSync(`${empty}.lock`)]).toEqual([0, false])
   const torn = join(scratch(), 'torn.db')
   writeFileSync(torn, 'this is no database at all')
   expect(await run(['doctor', torn])).toMatchObject({ code: 3, out: expect.stringMatching(/^BAD .*was not opened/) })

@@ -211,7 +211,11 @@ test.skipIf(!existsSync('/dev/full'))('a stdout that can not be written is one l
   expect(endsOf(join(folder, 'log'))).toEqual([])
   // Nothing was to be written there.
   expect(await shell('$TQ size --rate x > /dev/full')).toMatchObject({ code: 2 })
-  expect((await shell('$TQ size --rate 10 --run 1s | true')).err).toBe('')
+  // Who has read enough still learns how it ended.
+  const piped = '($TQ size --rate 10 --run 1s --memory 1kB; echo $? > code) | true'
+  expect(await shell(piped, { cwd: folder })).toMatchObject({ out: '', err: '' })
+  await until(() => linesOf(join(folder, 'code')).length === 1)
+  expect(linesOf(join(folder, 'code'))).toEqual(['99'])
 })
 
 test('a job log is written by one run at a time; a SIGKILL leaves nothing that has to be tidied up', async () => {

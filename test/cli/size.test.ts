@@ -51,6 +51,11 @@ test('what does not suffice ends with 99; nonsense is told in a sentence', async
   })
   const small = await run(['size', '--rate', '9', '--run', '100ms', '--memory', '64MB'])
   expect(small).toMatchObject({ code: 99, out: expect.stringContaining('does not fit') })
+  const busy = await run(['size', '--rate', '10', '--run', '9s', '--cpu', '5s', '--cores', '2', '--memory', '2GB'])
+  expect(busy).toMatchObject({
+    code: 99,
+    out: expect.stringContaining('The runs take 50 processors, and there are 2: more machines, or less to compute.\n'),
+  })
   for (const [args, says] of [
     [[], 'How many requests come in a second? --rate 1143'],
     [['--rate', '90'], 'How long does a run take? --run 3.5s'],

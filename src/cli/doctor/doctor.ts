@@ -108,6 +108,10 @@ function notSeen(why: Finding): Findings {
 
 async function ofFile(file: string): Promise<Findings> {
   if (!statSync(file).isFile()) return notSeen(bad(file, 'it is no file'))
+  if (statSync(file).size === 0 && ['.mark', '-wal'].every((end) => !existsSync(file + end))) {
+    // To open it would make a store in it.
+    return { all: [note(file, 'it is empty: nothing has been kept in it')] }
+  }
   const { openStore } = await import('../../sqlite/index.ts')
   let store: SqliteStore
   try {

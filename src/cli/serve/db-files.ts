@@ -36,8 +36,8 @@ function howToGoOn(count: number): string {
 function shardsOf(db: string): number {
   const start = `${basename(db)}.`
   const names = existsSync(dirname(db)) ? readdirSync(dirname(db)) : []
-  const numbers = names
+  return names
     .filter((name) => name.startsWith(start))
     .map((name) => /^(0|[1-9]\d{0,3})(\.mark)?$/.exec(name.slice(start.length))?.[1])
-  return Math.max(...numbers.map((number) => (number === undefined ? 0 : Number(number) + 1)), 0)
+    .reduce((count, number) => Math.max(count, number === undefined ? 0 : Number(number) + 1), 0)
 }
