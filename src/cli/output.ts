@@ -55,20 +55,59 @@ export function isOutputLost(): boolean {
  */
 export function watchPipes(end: (exitCode: number) => void): void {
   whenLost = end
-  process.stdout.on('error', lost)
-  process.stderr.on('error', () => {})
+  process.stdout.on('error', lost).on('drain', wakeWriters)
+  process.stderr.on('error', wakeWriters).on('drain', wakeWriters)
 }
 
-/** Resolves when all that was written has gone out, or never will. */
-export async function flushed(): Promise<void> {
-  const { stdout } = process
-  const error = stdout.writableLength === 0 ? undefined : await new Promise((resolve) => stdout.write('', resolve))
-  if (stdout.errored !== null || error != null) lost(stdout.errored ?? (error as Error))
+const writers = new Set<() => void>()
+let isGivenUp = false
+
+/** Who reads may be slower than who writes: resolves when there is room again, when stdout is lost, or when all are woken. */
+export async function roomToWrite(): Promise<void> {
+  const { stdout, stderr } = process
+  if (isOutputLost() || !(stdout.writableNeedDrain || stderr.writableNeedDrain)) return
+  await new Promise<void>((resolve) => writers.add(resolve))
+}
+
+export function wakeWriters(): void {
+  for (const wake of writers) wake()
+  writers.clear()
+}
+
+/** Is something on its way to who reads? */
+export function isOutputBehind(): boolean {
+  return process.stdout.writableLength > 0
+}
+
+/** Who reads may stand still for ever: nobody waits for that any more. */
+export function giveUpOutput(): void {
+  isGivenUp = true
+  for (const leave of waiting) leave()
+  wakeWriters()
+}
+
+const waiting = new Set<() => void>()
+
+/** Resolves when all that was written has gone out: true; or never will. */
+export async function flushed(): Promise<boolean> {
+  if (isOutputBehind() && !isGivenUp) {
+    await new Promise<void>((resolve) => {
+      waiting.add(resolve)
+      process.stdout.write('', (error) => {
+        waiting.delete(resolve)
+        if (error != null) lost(process.stdout.errored ?? error)
+        resolve()
+      })
+    })
+  }
+  if (process.stdout.errored !== null) lost(process.stdout.errored)
+  return !isLost && !isGivenUp
 }
 
 function lost(error: Error): void {
   if (isLost) return
   isLost = true
+  wakeWriters()
   const isClosed = codeOf(error) === 'EPIPE'
   if (!isClosed) say(`triage-queue: stdout can't be written: ${whyNoWrite(error)}`)
   whenLost(isClosed ? Exit.OK : Exit.FAILED)

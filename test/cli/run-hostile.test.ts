@@ -218,6 +218,32 @@ test.skipIf(!existsSync('/dev/full'))('a stdout that can not be written is one l
   expect(linesOf(join(folder, 'code'))).toEqual(['99'])
 })
 
+test('a reader that stands still: no more is done than it takes, what is logged has reached it, and a signal ends it', async () => {
+  const folder = scratch()
+  moduleOf(
+    `import { appendFileSync } from 'node:fs'
+    export default async (n) => {
+      appendFileSync('begun', n + '\\n')
+      return 'x'.repeat(10_000)
+    }`,
+    folder,
+  )
+  writeFileSync(join(folder, 'list'), Array.from({ length: 20_000 }, (_, i) => `${i}\n`).join(''))
+  const program = `sh -c 'echo $$ > pid; exec $TQ run work.mjs -q -j 2 -a list --joblog log --grace 1ms'; echo $? > code`
+  const ended = shell(`{ ${program}; } | { until [ -e go ]; do sleep 0.01; done; cat > out; }`, { cwd: folder })
+  const [begun, code] = [join(folder, 'begun'), join(folder, 'code')]
+  await until(() => linesOf(begun).length > 3)
+  const pid = Number(linesOf(join(folder, 'pid'))[0])
+  process.kill(pid, 'SIGTERM')
+  await until(() => linesOf(code).length === 1 || linesOf(begun).length > 1_000)
+  writeFileSync(join(folder, 'go'), '')
+  await ended
+  expect(linesOf(code)).toEqual(['143'])
+  // A pipe holds six of them.
+  expect(linesOf(begun).length).toBeLessThan(20)
+  expect(endsOf(join(folder, 'log')).length).toBeLessThanOrEqual(linesOf(join(folder, 'out')).length)
+})
+
 test('a job log is written by one run at a time; a SIGKILL leaves nothing that has to be tidied up', async () => {
   const folder = scratch()
   const script = 'echo $1 >> begun; until [ -e go ]; do sleep 0.01; done'

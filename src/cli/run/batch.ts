@@ -10,18 +10,31 @@ import type { Call } from '../command.ts'
 import { onCut } from '../end.ts'
 import { Exit, usage } from '../fault.ts'
 import { loadModule } from '../module.ts'
-import { flushed, isOutputLost, onLostOutput, printJson, say } from '../output.ts'
+import {
+  flushed,
+  giveUpOutput,
+  isOutputBehind,
+  isOutputLost,
+  onLostOutput,
+  printJson,
+  roomToWrite,
+  say,
+  wakeWriters,
+} from '../output.ts'
 import { exitCodeOf, onSignals, type Signal } from '../signals.ts'
 import { duration, plural } from '../words.ts'
 import { Children, requireCommand } from './children.ts'
 import type { Chosen } from './flags.ts'
 import { isReached } from './halt.ts'
 import { commandWorker, failure, type Job, moduleWorker, type Outcome, type Work, type Worker } from './job.ts'
-import { JobLog } from './job-log.ts'
+import { JobLog, type Logged } from './job-log.ts'
 import { Progress } from './progress.ts'
 import { Results } from './results.ts'
 import { type Line, Source } from './source.ts'
 import { oneLine, Template } from './template.ts'
+
+/** How long whoever reads is waited for when all is cut short. */
+const READER_MS = 500
 
 /** The run of a job has failed; what there is to say of it. */
 class JobFailed extends Error {
@@ -37,6 +50,8 @@ export class Batch {
   readonly #chosen: Chosen
   readonly #children = new Children()
   readonly #runs = new Set<Promise<unknown>>()
+  /** What is logged when its output has gone out. */
+  readonly #telling = new Set<Promise<unknown>>()
   readonly #results: Results<Job & { readonly outcome: Outcome }>
   #source!: Source
   #worker!: Worker
@@ -73,6 +88,7 @@ export class Batch {
         if (this.#isStopped) break
         if (line.text.trim() === '') continue
         await this.#results.room()
+        await roomToWrite()
         // It may have been stopped meanwhile.
         if (this.#isStopped) break
         this.#submit(line)
@@ -80,6 +96,7 @@ export class Batch {
       await this.#executor.close()
       await Promise.allSettled(this.#runs)
       await flushed()
+      await Promise.all(this.#telling)
     } catch (error) {
       this.#children.killAll()
       throw error
@@ -164,6 +181,9 @@ export class Batch {
 
   /** One attempt. */
   async #do(job: Job, context: RunContext): Promise<void> {
+    // Whoever reads what they write is waited for: so memory stays flat, too.
+    await roomToWrite()
+    if (this.#isStopped) return this.#notDone(job)
     job.isRunning = true
     job.startedAt = Date.now()
     const began = performance.now()
@@ -208,15 +228,37 @@ export class Batch {
     const { exitCode, signal, out } = outcome
     const received = Buffer.byteLength(out)
     try {
-      // Printed first: what stands in the log is not run again.
+      // Printed first, as far as who reads: what stands in the log is not run again.
       this.#results.settle(job.place, Object.assign(job, { outcome }))
-      if (!isOutputLost()) this.#log?.write({ seq, startedAt, runMs, sent: 0, received, exitCode, signal, command })
+      this.#record({ seq, startedAt, runMs, sent: 0, received, exitCode, signal, command })
     } catch (error) {
-      // What can't be shown or logged would be lost, or done again.
-      this.#fault ??= error
-      this.#stop(true)
+      this.#breaksOff(error)
     }
     this.#look()
+  }
+
+  #record(logged: Logged): void {
+    const log = this.#log
+    if (log === undefined || isOutputLost()) return
+    if (!isOutputBehind()) {
+      log.write(logged)
+      return
+    }
+    const told = flushed().then((isOut) => {
+      this.#telling.delete(told)
+      try {
+        if (isOut) log.write(logged)
+      } catch (error) {
+        this.#breaksOff(error)
+      }
+    })
+    this.#telling.add(told)
+  }
+
+  /** What can't be shown or logged would be lost, or done again. */
+  #breaksOff(error: unknown): void {
+    this.#fault ??= error
+    this.#stop(true)
   }
 
   #print({ seq, command, runMs, outcome }: Job & { readonly outcome: Outcome }): void {
@@ -250,6 +292,7 @@ export class Batch {
   #stop(now: boolean): void {
     this.#isStopped = true
     this.#source.stop()
+    wakeWriters()
     void this.#executor.close(now ? { drain: false, graceMs: 0 } : { drain: false })
   }
 
@@ -272,10 +315,14 @@ export class Batch {
       process.kill(process.pid, 'SIGQUIT')
     }
     process.once('SIGQUIT', quits)
+    const cut = (): void => {
+      this.#stop(true)
+      setTimeout(giveUpOutput, READER_MS).unref()
+    }
     const letGo = onSignals({
       first: (signal) => {
         this.#by = signal
-        grace = setTimeout(() => this.#stop(true), this.#chosen.grace)
+        grace = setTimeout(cut, this.#chosen.grace)
         const { running } = this.#counts()
         const within = duration(this.#chosen.grace)
         if (running > 0)
@@ -284,7 +331,7 @@ export class Batch {
           )
         this.#stop(false)
       },
-      second: () => this.#stop(true),
+      second: cut,
       third: () => this.#children.killAll(),
     })
     return () => {
