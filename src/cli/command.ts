@@ -1,7 +1,7 @@
 /**
  * What is a command? Plain data: from it come the parser, `--help`, `docs/cli.md` and the completion of shells.
  */
-import { duration, type Parse } from './parse.ts'
+import { type Parse, times } from './parse.ts'
 
 /** An option with a value, or a switch without one. */
 export interface Flag<T> {
@@ -77,7 +77,7 @@ export function variableOf(flag: Flag<unknown>): string {
 
 /** The default, as one would write it. */
 export function defaultOf({ parse, default: value }: Flag<unknown>): string | undefined {
-  if (typeof value === 'number' && parse === duration) return value % 1_000 === 0 ? `${value / 1_000}s` : `${value}ms`
+  if (typeof value === 'number' && times.has(parse)) return value % 1_000 === 0 ? `${value / 1_000}s` : `${value}ms`
   return typeof value === 'number' || typeof value === 'string' ? `${value}` : undefined
 }
 

@@ -37,7 +37,12 @@ export function cannot(message: string): Fault {
 /** The message of whatever was thrown, in one line. */
 export function messageOf(error: unknown): string {
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown }
-  const text = typeof message === 'string' && message !== '' ? message : String(code ?? error)
+  let text = typeof message === 'string' ? message : ''
+  try {
+    text ||= String(code ?? error)
+  } catch {
+    text = 'something was thrown that has no text'
+  }
   return text.replaceAll(/\s*\n\s*/g, ' ')
 }
 
@@ -45,4 +50,9 @@ export function messageOf(error: unknown): string {
 export function codeOf(error: unknown): string | undefined {
   const { code } = (error ?? {}) as { code?: unknown }
   return typeof code === 'string' ? code : undefined
+}
+
+/** Why a file takes nothing more. */
+export function whyNoWrite(error: unknown): string {
+  return codeOf(error) === 'ENOSPC' ? 'the disk is full' : messageOf(error)
 }

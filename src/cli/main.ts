@@ -2,11 +2,13 @@
 /**
  * `triage-queue`: the program. What it can do is in `commands.ts`, and each command is a file of its own.
  */
+import { endProcess, watchEnd } from './end.ts'
 import { Exit, Fault, messageOf } from './fault.ts'
-import { say, watchPipes } from './output.ts'
+import { flushed, onLostOutput, say, watchPipes } from './output.ts'
 import { runProgram } from './program.ts'
 
-watchPipes()
+watchPipes(endProcess)
+watchEnd()
 let exitCode: number
 try {
   exitCode = await runProgram(process.argv.slice(2))
@@ -14,8 +16,10 @@ try {
   say(`triage-queue: ${messageOf(error)}`)
   exitCode = error instanceof Fault ? error.exitCode : codeFor(error)
 }
-// All that was written has gone out before it ends; what still runs does not keep it.
-process.stdout.write('', () => process.exit(exitCode))
+// All that was written has gone out before it ends; what still runs does not keep it. Whoever has read enough still learns how it ended.
+onLostOutput((otherwise) => endProcess(exitCode || otherwise))
+await flushed()
+endProcess(exitCode)
 
 function codeFor(error: unknown): number {
   const { code } = (error ?? {}) as { code?: unknown }

@@ -3,6 +3,7 @@
  */
 import { styleText } from 'node:util'
 import { environment } from '../core/environment.ts'
+import { codeOf, Exit, whyNoWrite } from './fault.ts'
 
 type Style = Parameters<typeof styleText>[0]
 
@@ -35,18 +36,79 @@ export function columnsOf(stream: NodeJS.WriteStream): number {
   return stream.columns > 0 ? stream.columns : 80
 }
 
-let whenBroken: () => void = () => void process.exit(0)
+let isLost = false
+let whenLost: (exitCode: number) => void = () => {}
 
-/** What happens when nobody reads any more: `… | head`. Without it the process ends, quietly. */
-export function onBrokenPipe(act: () => void): void {
-  whenBroken = act
+/** What happens when stdout takes nothing any more. @param act given an exit code: 0 where a reader has read enough */
+export function onLostOutput(act: (exitCode: number) => void): void {
+  whenLost = act
 }
 
-/** A pipe that is closed is nobody's error. */
-export function watchPipes(): void {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') whenBroken()
-    else throw error
-  })
-  process.stderr.on('error', () => {})
+/** Is it known already? An error of the last write is told as an event only later. */
+export function isOutputLost(): boolean {
+  return isLost || process.stdout.errored !== null
+}
+
+/**
+ * A pipe that is closed (`… | head`) is nobody's error, and quiet. A full disk is one: it is said once.
+ * @param end the process, where nobody wants anything else
+ */
+export function watchPipes(end: (exitCode: number) => void): void {
+  whenLost = end
+  process.stdout.on('error', lost).on('drain', wakeWriters)
+  process.stderr.on('error', wakeWriters).on('drain', wakeWriters)
+}
+
+const writers = new Set<() => void>()
+let isGivenUp = false
+
+/** Who reads may be slower than who writes: resolves when there is room again, when stdout is lost, or when all are woken. */
+export async function roomToWrite(): Promise<void> {
+  const { stdout, stderr } = process
+  if (isOutputLost() || !(stdout.writableNeedDrain || stderr.writableNeedDrain)) return
+  await new Promise<void>((resolve) => writers.add(resolve))
+}
+
+export function wakeWriters(): void {
+  for (const wake of writers) wake()
+  writers.clear()
+}
+
+/** Is something on its way to who reads? */
+export function isOutputBehind(): boolean {
+  return process.stdout.writableLength > 0
+}
+
+/** Who reads may stand still for ever: nobody waits for that any more. */
+export function giveUpOutput(): void {
+  isGivenUp = true
+  for (const leave of waiting) leave()
+  wakeWriters()
+}
+
+const waiting = new Set<() => void>()
+
+/** Resolves when all that was written has gone out: true; or never will. */
+export async function flushed(): Promise<boolean> {
+  if (isOutputBehind() && !isGivenUp) {
+    await new Promise<void>((resolve) => {
+      waiting.add(resolve)
+      process.stdout.write('', (error) => {
+        waiting.delete(resolve)
+        if (error != null) lost(process.stdout.errored ?? error)
+        resolve()
+      })
+    })
+  }
+  if (process.stdout.errored !== null) lost(process.stdout.errored)
+  return !isLost && !isGivenUp
+}
+
+function lost(error: Error): void {
+  if (isLost) return
+  isLost = true
+  wakeWriters()
+  const isClosed = codeOf(error) === 'EPIPE'
+  if (!isClosed) say(`triage-queue: stdout can't be written: ${whyNoWrite(error)}`)
+  whenLost(isClosed ? Exit.OK : Exit.FAILED)
 }

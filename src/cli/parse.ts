@@ -59,6 +59,26 @@ export const duration: Parse<number> = (given) => {
   throw new Misread("a time with its unit: '250ms', '3.5s', '2m'")
 }
 
+/** What a timer can wait for: 2^31 - 1 ms. Beyond it Node would not wait at all. */
+const MAX_WAIT_MS = 2_147_483_647
+
+/** A time that is waited for. */
+export const waitTime: Parse<number> = (given) => {
+  const ms = duration(given)
+  if (ms <= MAX_WAIT_MS) return ms
+  throw new Misread('at most 596h')
+}
+
+/** One after which something is ended. */
+export const timeLimit: Parse<number> = (given) => {
+  const ms = waitTime(given)
+  if (ms > 0) return ms
+  throw new Misread('a time greater than 0')
+}
+
+/** The values of these are times. */
+export const times: ReadonlySet<unknown> = new Set([duration, waitTime, timeLimit])
+
 const unitBytes: { readonly [unit: string]: number } = { b: 1, kb: 1024, mb: 1024 ** 2, gb: 1024 ** 3 }
 
 /** A size, in bytes: `'512MB'`; 1 kB is 1,024 bytes. */

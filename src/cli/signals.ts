@@ -1,6 +1,7 @@
 /**
  * What happens when somebody wants it to end? The first signal asks, the second insists, the third ends the process at once.
  */
+import { endProcess } from './end.ts'
 
 const numbers = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const
 
@@ -28,7 +29,7 @@ export function onSignals({ first, second, third }: OnSignal): () => void {
     else if (count === 2) second(signal)
     else {
       third?.()
-      process.exit(exitCodeOf(signal))
+      endProcess(exitCodeOf(signal))
     }
   }
   for (const signal of Object.keys(numbers)) process.on(signal, heard)

@@ -1,5 +1,5 @@
 /** `triage-queue requests`, `top` and `doctor`: a look at what runs, and a hand on it. */
-import { writeFileSync } from 'node:fs'
+import { existsSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { freePort } from '../support/free-port.ts'
@@ -99,6 +99,7 @@ test('doctor: a machine, a file and a service', async () => {
   expect(service.out).toMatch(/^ok {3}you: cli, admin$/m)
   expect(service.out).toMatch(/^ok {3}gated: open, 2 waiting/m)
   const locked = await run(['doctor', db])
+  expect(locked.code).toBe(3)
   expect(locked.out).toMatch(/^note .* is open already, by process .*: ask its service instead/m)
   process.child.kill('SIGTERM')
   await process.ended
@@ -115,11 +116,15 @@ test('doctor: a machine, a file and a service', async () => {
     { what: 'requests', says: '3 requests will run at the next start' },
     { what: 'dead letters', says: 'none' },
   ])
+  const empty = join(scratch(), 'empty.db')
+  writeFileSync(empty, '')
+  expect(await run(['doctor', empty])).toMatchObject({ code: 0, out: expect.stringMatching(/^note .*it is empty/) })
+  expect([statSync(empty).size, existsSync(`${empty}.lock`)]).toEqual([0, false])
   const torn = join(scratch(), 'torn.db')
   writeFileSync(torn, 'this is no database at all')
-  expect(await run(['doctor', torn])).toMatchObject({ code: 1, out: expect.stringMatching(/^BAD .*was not opened/) })
+  expect(await run(['doctor', torn])).toMatchObject({ code: 3, out: expect.stringMatching(/^BAD .*was not opened/) })
   expect(await run(['doctor', join(root, 'gone.db')])).toMatchObject({
-    code: 1,
+    code: 3,
     out: expect.stringContaining('there is no such file'),
   })
 })

@@ -100,6 +100,21 @@ test('100,000 lines take no more memory than a thousand', async () => {
   expect([(await ended)[0], sum]).toEqual([0, (100_000 * 99_999) / 2])
 })
 
+test('to go on from the log of a million jobs takes a few bytes for each', async () => {
+  const folder = scratch()
+  const module = join(folder, 'same.mjs')
+  writeFileSync(module, 'export default async (n) => n')
+  const all = Array.from({ length: 1_000_000 }, (_, i) => i + 1)
+  const row = (n: number): string => `${n}\t:\t1.000\t     0.000\t0\t2\t0\t0\t${n}\n`
+  writeFileSync(join(folder, 'log'), `Seq\tHost\n${all.map(row).join('')}`)
+  writeFileSync(join(folder, 'list'), all.join('\n'))
+  const args = ['--max-old-space-size=30', main, 'run', module, '-a', 'list', '--joblog', 'log', '--resume']
+  const child = spawn(process.execPath, args, { cwd: folder })
+  let err = ''
+  child.stderr.on('data', (chunk) => (err += chunk))
+  expect([(await once(child, 'close'))[0], err]).toEqual([0, expect.stringMatching(/1,000,000 were done before/)])
+})
+
 test('a job that fails is tried again, one that takes too long is ended, and both stand in the log', async () => {
   const folder = scratch()
   const flaky = 'echo x >> "tries-$1"; [ "$(wc -l < "tries-$1")" -ge "$1" ]'
@@ -214,7 +229,7 @@ test('Ctrl-C: the first lets the running jobs end; the second ends them, with al
   )
   await until(() => linesOf(join(folder, 'begun')).length === 2)
   gentle.child.kill('SIGINT')
-  await gentle.says(/SIGINT: 2 jobs may end; once more to end them/, 'err')
+  await gentle.says(/SIGINT: 2 jobs may end within 10\.0 s; once more to end them/, 'err')
   writeFileSync(join(folder, 'go'), '')
   expect(await gentle.ended).toMatchObject({
     code: 130,

@@ -1,7 +1,7 @@
 /** `triage-queue serve`: a service from the shell, its signals, and what is wrong with a command line. */
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -189,6 +189,23 @@ test('--threads: calls run in worker threads; --shards: several queues, each wit
   sharded.process.child.kill('SIGTERM')
   expect(await sharded.process.ended).toMatchObject({ code: 0, err: '' })
   expect((await run(['doctor', `${db}.1`])).out).toContain('has closed it')
+  // Which shard has a request goes by how many there are.
+  const one = join(folder, 'one.db')
+  writeFileSync(one, '')
+  const before = readdirSync(folder)
+  for (const [args, says] of [
+    [['--shards', '3', '--db', db], `${db} is of 2 shards (${db}.0 …), and not of 3: start it with --shards 2`],
+    [['--shards', '1', '--db', db], 'and not of 1: start it with --shards 2'],
+    [['--db', db], `${db} is of 2 shards (${db}.0 …): start it with --shards 2`],
+    [['--shards', '2', '--db', one], 'one.db is of a queue without shards: start it without --shards'],
+  ] as const) {
+    const refused = await run(['serve', which, '--port', '0', ...args])
+    expect(refused).toMatchObject({ code: 3, out: '', err: expect.stringMatching(oneLine) })
+    expect(refused.err).toContain(says)
+  }
+  expect(readdirSync(folder)).toEqual(before)
+  rmSync(`${db}.1`)
+  expect((await run(['serve', which, '--port', '0', '--shards', '2', '--db', db])).err).toContain(`${db}.1 is gone`)
 })
 
 test('what is wrong is said in one line with what to do, with its exit code, and nothing is half done', async () => {

@@ -43,16 +43,23 @@ test('what does not suffice ends with 99; nonsense is told in a sentence', async
     code: 99,
     out: expect.stringContaining('It does not keep'),
   })
+  // Where it can never keep up, the sentence is all that there is.
+  expect(await run(['size', '--rate', '90', '--run', '100ms', '--slots', '8', '--json'])).toMatchObject({
+    code: 99,
+    out: '',
+    err: 'triage-queue: 8 slots can do 80 requests a second of 100 ms, and 90 come: it takes 10 at least\n',
+  })
   const small = await run(['size', '--rate', '9', '--run', '100ms', '--memory', '64MB'])
   expect(small).toMatchObject({ code: 99, out: expect.stringContaining('does not fit') })
+  const busy = await run(['size', '--rate', '10', '--run', '9s', '--cpu', '5s', '--cores', '2', '--memory', '2GB'])
+  expect(busy).toMatchObject({
+    code: 99,
+    out: expect.stringContaining('The runs take 50 processors, and there are 2: more machines, or less to compute.\n'),
+  })
   for (const [args, says] of [
     [[], 'How many requests come in a second? --rate 1143'],
     [['--rate', '90'], 'How long does a run take? --run 3.5s'],
     [['--rate', '-3', '--run', '1s'], '--rate: expected a number greater than 0, got "-3"'],
-    [
-      ['--rate', '90', '--run', '100ms', '--slots', '8'],
-      '8 slots can do 80 requests a second of 100 ms, and 90 come: it takes 10 at least',
-    ],
     [['--rate', '90', '--run', '100ms', '--goal', 'fast'], "expected goals as 'p99wait < 200ms'"],
     [['--rate', '90', '--run', '100ms', '--mix', 'hgih=3'], '--mix: expected shares of urgent, high, normal, low'],
   ] as const) {

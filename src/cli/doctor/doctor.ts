@@ -3,6 +3,7 @@
  */
 import { existsSync, statSync } from 'node:fs'
 import { availableParallelism, totalmem } from 'node:os'
+import type { SqliteStore } from '../../sqlite/index.ts'
 import { Client, clientFlags, serviceOf } from '../client.ts'
 import { type Call, defineCommand, toggle, type Values } from '../command.ts'
 import { codeOf, Exit, messageOf } from '../fault.ts'
@@ -20,10 +21,19 @@ interface Finding {
   readonly says: string
 }
 
+/** What was found, and the exit code where it is not theirs: of what could not be looked at. */
+interface Findings {
+  readonly all: readonly Finding[]
+  readonly exitCode?: number
+}
+
 export const doctor = defineCommand({
   name: 'doctor',
   summary: 'Looks whether all is as it should be: this machine, a file with requests, or a service.',
-  about: 'A file is opened as serve opens it, so no other process may have it. It ends with 1 when something is wrong.',
+  about: [
+    'A file is opened as serve opens it, so no other process may have it. It ends with 1 when something is wrong, and with 3 when the file or',
+    'the service could not be looked at: it is not there, is no such file, is in use, or does not answer.',
+  ].join(' '),
   args: [{ name: '[target]', what: 'the SQLite file, or the address of a service; without it this machine' }],
   flags,
   examples: [
@@ -36,10 +46,10 @@ export const doctor = defineCommand({
 
 async function run(chosen: Values<typeof flags>, { args }: Call): Promise<number> {
   const [target] = args
-  const findings = target === undefined ? ofMachine() : await ofTarget(target, chosen)
+  const findings: Findings = target === undefined ? { all: ofMachine() } : await ofTarget(target, chosen)
   const paint = painter(process.stdout)
   const marks = { well: paint('green', 'ok  '), note: paint('yellow', 'note'), bad: paint('red', 'BAD ') }
-  for (const finding of findings) {
+  for (const finding of findings.all) {
     if (chosen.json) printJson(finding)
     else {
       const [first = '', ...rest] = wrapped(`${finding.what}: ${finding.says}`, columnsOf(process.stdout) - 5)
@@ -47,7 +57,7 @@ async function run(chosen: Values<typeof flags>, { args }: Call): Promise<number
       for (const line of rest) print(`     ${line}`)
     }
   }
-  return findings.some(({ is }) => is === 'bad') ? Exit.FAILED : Exit.OK
+  return findings.exitCode ?? (findings.all.some(({ is }) => is === 'bad') ? Exit.FAILED : Exit.OK)
 }
 
 const well = (what: string, says: string): Finding => ({ is: 'well', what, says })
@@ -84,21 +94,38 @@ function filesLimit(): number | undefined {
   return typeof soft === 'number' || /^\d+$/.test(`${soft}`) ? Number(soft) : undefined
 }
 
-async function ofTarget(target: string, { tokenFile: file }: Values<typeof flags>): Promise<Finding[]> {
+async function ofTarget(target: string, { tokenFile: file }: Values<typeof flags>): Promise<Findings> {
   if (existsSync(target)) return ofFile(target)
-  if (/^https?:\/\//.test(target) || /:\d+$/.test(target)) return ofService(new Client(serviceOf(target), file))
-  return [bad(target, 'there is no such file; an address begins with http://')]
+  if (/^https?:\/\//.test(target) || /:\d+$/.test(target)) {
+    return { all: await ofService(new Client(serviceOf(target), file)) }
+  }
+  return notSeen(bad(target, 'there is no such file; an address begins with http://'))
 }
 
-async function ofFile(file: string): Promise<Finding[]> {
-  if (!statSync(file).isFile()) return [bad(file, 'it is no file')]
+function notSeen(why: Finding): Findings {
+  return { all: [why], exitCode: Exit.CANNOT_OPEN }
+}
+
+async function ofFile(file: string): Promise<Findings> {
+  if (!statSync(file).isFile()) return notSeen(bad(file, 'it is no file'))
+  if (statSync(file).size === 0 && ['.mark', '-wal'].every((end) => !existsSync(file + end))) {
+    // To open it would make a store in it.
+    return { all: [note(file, 'it is empty: nothing has been kept in it')] }
+  }
   const { openStore } = await import('../../sqlite/index.ts')
+  let store: SqliteStore
   try {
     // What is damaged is in the report as well.
-    const store = await openStore(file, { onDamage: () => {} })
-    const { damage, warnings, wasClosed, live, dead, tookMs } = store.report
-    await store.close()
-    return [
+    store = await openStore(file, { onDamage: () => {} })
+  } catch (error) {
+    const isLocked = codeOf(error) === 'TRIAGE_STORE_LOCKED'
+    const more = isLocked ? ': ask its service instead, triage-queue doctor URL' : ''
+    return notSeen((isLocked ? note : bad)(file, `${messageOf(error)}${more}`))
+  }
+  const { damage, warnings, wasClosed, live, dead, tookMs } = store.report
+  await store.close()
+  return {
+    all: [
       well(file, `${size(statSync(file).size)}, opened in ${duration(tookMs)}`),
       wasClosed
         ? well('last process', 'has closed it')
@@ -109,15 +136,7 @@ async function ofFile(file: string): Promise<Finding[]> {
         : well('dead letters', 'none'),
       ...warnings.map((text) => note('warning', text)),
       ...damage.map(({ message }) => bad('damage', message)),
-    ]
-  } catch (error) {
-    const isLocked = codeOf(error) === 'TRIAGE_STORE_LOCKED'
-    return [
-      (isLocked ? note : bad)(
-        file,
-        `${messageOf(error)}${isLocked ? ': ask its service instead, triage-queue doctor URL' : ''}`,
-      ),
-    ]
+    ],
   }
 }
 

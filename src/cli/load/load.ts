@@ -9,6 +9,7 @@ import { type Priority, priorities } from '../../core/priority.ts'
 import { type Goal, readGoal } from '../../simulation/goal.ts'
 import { Client, clientFlags, serviceOf } from '../client.ts'
 import { type Call, defineCommand, option, optional, toggle, type Values } from '../command.ts'
+import { endProcess } from '../end.ts'
 import { cannot, Exit, messageOf, usage } from '../fault.ts'
 import { columnsOf, printJson, say } from '../output.ts'
 import { duration, integer, json, Misread, mix, positive, text } from '../parse.ts'
@@ -268,7 +269,7 @@ class Run {
         say(`triage-queue: ${signal}: sends no more, and waits for ${count(this.#inFlight)} answers; once more to end`)
         this.#stop()
       },
-      second: (signal) => process.exit(exitCodeOf(signal)),
+      second: (signal) => endProcess(exitCodeOf(signal)),
     })
   }
 

@@ -7,7 +7,7 @@ import { accessSync, constants, statSync } from 'node:fs'
 import { constants as system } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { environment } from '../../core/environment.ts'
-import { cannot, messageOf } from '../fault.ts'
+import { cannot, codeOf, messageOf } from '../fault.ts'
 
 /** How one has ended. */
 export interface ChildEnd {
@@ -28,16 +28,26 @@ export interface ChildLimits {
 
 /** From the request to end until it has to. */
 const KILL_MS = 2_000
+/** From its end, when it was ended, until its pipes are closed. */
+const PIPES_MS = 500
+
+/** The exit code of what was ended by us, and says that all was well: that of timeout(1). */
+const CUT = 124
+
+/** The exit code of what can't be executed, as shells have it. */
+export const NOT_EXECUTABLE = 126
+
+const NOTHING = Buffer.alloc(0)
 
 export class Children {
   readonly #live = new Set<ChildProcess>()
 
   /** Runs a command to its end. Aborted, it is ended, with all that it has started. */
   run(words: readonly string[], limits: ChildLimits, signal: AbortSignal): Promise<ChildEnd> {
-    const [command = '', ...args] = words
     return new Promise((resolve) => {
-      // detached: a group of its own.
-      const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+      const begun = started(words)
+      if (begun instanceof Error) return resolve(notStarted(begun))
+      const child = begun
       this.#live.add(child)
       const out: Buffer[] = []
       const err: Buffer[] = []
@@ -46,6 +56,8 @@ export class Children {
       const end = (reason: string): void => {
         why ??= reason
         this.#end(child)
+        // It is gone itself, and something that it has started holds its pipes.
+        if (child.exitCode !== null || child.signalCode !== null) cutOff(child)
       }
       const keeps = (chunks: Buffer[]) => (chunk: Buffer) => {
         bytes += chunk.length
@@ -57,31 +69,27 @@ export class Children {
         limits.timeoutMs === Number.POSITIVE_INFINITY
           ? undefined
           : setTimeout(end, limits.timeoutMs, 'it took longer than --timeout')
-      const settle = (exitCode: number, name: NodeJS.Signals | null): void => {
+      const settle = (ended: ChildEnd): void => {
         clearTimeout(timer)
         signal.removeEventListener('abort', aborted)
         this.#live.delete(child)
-        resolve({
-          exitCode,
-          signal: name === null ? 0 : system.signals[name],
-          out: Buffer.concat(out),
-          err: Buffer.concat(err),
-          why,
-        })
+        resolve(ended)
       }
-      child.stdout.on('data', keeps(out))
-      child.stderr.on('data', keeps(err))
+      // There are no pipes where there were no descriptors left for them.
+      child.stdout?.on('data', keeps(out))
+      child.stderr?.on('data', keeps(err))
       child.on('error', (error) => {
-        if (child.pid !== undefined) return
-        why = messageOf(error)
-        settle(127, null)
+        if (child.pid === undefined) settle(notStarted(error))
       })
-      // What it has started may have its own idea of when to end.
       child.on('exit', () => {
-        if (why !== undefined) kill(child, 'SIGKILL')
+        if (why !== undefined) cutOff(child)
       })
       child.on('close', (code, name) => {
-        if (child.pid !== undefined) settle(code ?? 0, name)
+        if (child.pid === undefined) return
+        const killedBy = name === null ? 0 : system.signals[name]
+        // It may have taken the SIGTERM for a wish to end well.
+        const exitCode = why !== undefined && code === 0 ? CUT : (code ?? 0)
+        settle({ exitCode, signal: killedBy, out: Buffer.concat(out), err: Buffer.concat(err), why })
       })
       if (signal.aborted) aborted()
       else signal.addEventListener('abort', aborted, { once: true })
@@ -97,6 +105,32 @@ export class Children {
     kill(child, 'SIGTERM')
     setTimeout(() => kill(child, 'SIGKILL'), KILL_MS).unref()
   }
+}
+
+function started(words: readonly string[]): ChildProcess | Error {
+  const [command = '', ...args] = words
+  try {
+    // detached: a group of its own.
+    return spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+  } catch (error) {
+    return error as Error
+  }
+}
+
+/** 127 stands for what is not there. */
+function notStarted(error: Error): ChildEnd {
+  const code = codeOf(error)
+  const why = code === 'E2BIG' ? 'it is too long for a command line (E2BIG)' : messageOf(error)
+  return { exitCode: code === 'ENOENT' ? 127 : NOT_EXECUTABLE, signal: 0, out: NOTHING, err: NOTHING, why }
+}
+
+/** What it has started may have its own idea of when to end; and what has left its group may hold its pipes for ever. */
+function cutOff(child: ChildProcess): void {
+  kill(child, 'SIGKILL')
+  setTimeout(() => {
+    child.stdout?.destroy()
+    child.stderr?.destroy()
+  }, PIPES_MS).unref()
 }
 
 function kill({ pid }: ChildProcess, signal: NodeJS.Signals): void {

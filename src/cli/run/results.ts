@@ -34,6 +34,11 @@ export class Results<T> {
     }
   }
 
+  /** How many places have no end yet. */
+  get unsettled(): number {
+    return this.#taken - this.#settled
+  }
+
   get #open(): number {
     return this.#taken - (this.#isOrdered ? this.#next : this.#settled)
   }
@@ -54,5 +59,12 @@ export class Results<T> {
     }
     this.#wake?.()
     this.#wake = undefined
+  }
+
+  /** Prints what is held back now, whatever is before it: nothing more comes. */
+  flush(): void {
+    const held = [...this.#held].sort(([a], [b]) => a - b)
+    this.#held.clear()
+    for (const [, result] of held) if (result !== undefined) this.#print(result)
   }
 }

@@ -1,18 +1,23 @@
 /**
  * Where do the lines come from? A stream, read only as fast as they are taken: so a file of any length takes the same memory.
  */
+import { isUtf8 } from 'node:buffer'
 import { createReadStream, existsSync, fstatSync, statSync } from 'node:fs'
-import { StringDecoder } from 'node:string_decoder'
 import { cannot, codeOf, messageOf } from '../fault.ts'
 
 /** A line, and its number, from 1. */
 export interface Line {
   readonly seq: number
+  /** Without its end, LF or CRLF. */
   readonly text: string
+  /** Otherwise some bytes are none of UTF-8, and U+FFFD stands for them. */
+  readonly isUtf8: boolean
 }
 
-/** The longest line, in characters: beyond it what comes is no list of jobs. */
+/** The longest line, in bytes: beyond it what comes is no list of jobs. */
 const MAX_LINE = 64 * 1024 * 1024
+
+const [LF, CR] = [10, 13]
 
 export class Source {
   readonly #stream: NodeJS.ReadableStream & { destroy(): void }
@@ -27,6 +32,8 @@ export class Source {
   constructor(file: string | undefined) {
     this.#name = file ?? 'stdin'
     if (file === undefined) {
+      // Node would find it empty.
+      if (fstatSync(0).isDirectory()) throw cannot('stdin is a directory: there are no lines in it')
       this.#stream = process.stdin
       this.#bytes = sizeOf(0)
       return
@@ -55,15 +62,23 @@ export class Source {
 
   /** @throws {Fault} through the iterator, when it can't be read */
   async *lines(): AsyncGenerator<Line, void, undefined> {
-    const decoder = new StringDecoder('utf8')
-    let rest = ''
+    // Of a line whose end has not come yet.
+    let parts: Buffer[] = []
+    let bytes = 0
     try {
       for await (const chunk of this.#stream as AsyncIterable<Buffer>) {
         this.#readBytes += chunk.length
-        const texts = (rest + decoder.write(chunk)).split('\n')
-        rest = texts.pop() as string
-        for (const text of texts) yield this.#line(text)
-        if (rest.length > MAX_LINE) throw cannot(`${this.#name}, line ${this.#lines + 1}: it is longer than 64 MB`)
+        let from = 0
+        for (let at = chunk.indexOf(LF); at >= 0; at = chunk.indexOf(LF, from)) {
+          parts.push(chunk.subarray(from, at))
+          yield this.#line(parts)
+          parts = []
+          bytes = 0
+          from = at + 1
+        }
+        parts.push(chunk.subarray(from))
+        bytes += chunk.length - from
+        if (bytes > MAX_LINE) throw cannot(`${this.#name}, line ${this.#lines + 1}: it is longer than 64 MB`)
       }
     } catch (error) {
       if (this.#isStopped) return
@@ -71,13 +86,15 @@ export class Source {
       throw cannot(`${this.#name} can't be read: ${messageOf(error)}`)
     }
     if (this.#isStopped) return
-    rest += decoder.end()
-    if (rest !== '') yield this.#line(rest)
+    if (bytes > 0) yield this.#line(parts)
     this.#isOver = true
   }
 
-  #line(text: string): Line {
-    return { seq: ++this.#lines, text: text.endsWith('\r') ? text.slice(0, -1) : text }
+  #line(parts: readonly Buffer[]): Line {
+    const [first] = parts
+    const line = parts.length === 1 ? (first as Buffer) : Buffer.concat(parts)
+    const whole = line.at(-1) === CR ? line.subarray(0, -1) : line
+    return { seq: ++this.#lines, text: whole.toString(), isUtf8: isUtf8(whole) }
   }
 }
 

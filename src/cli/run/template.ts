@@ -38,5 +38,15 @@ export class Template {
 
 /** As it would be typed, in one line. */
 export function shown(words: readonly string[]): string {
-  return words.map(shellWord).join(' ').replaceAll('\n', '\\n')
+  return oneLine(words.map(shellWord).join(' '))
 }
+
+/** As it stands in the job log and in what is said: in one line, and without what a terminal would obey. */
+export function oneLine(text: string): string {
+  return text.replaceAll(
+    /\p{Cc}/gu,
+    (char) => escapes[char] ?? `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  )
+}
+
+const escapes: { readonly [char: string]: string } = { '\n': '\\n', '\t': '\\t', '\r': '\\r' }

@@ -10,6 +10,7 @@ import type { Call } from '../command.ts'
 import { cannot, codeOf, messageOf, usage } from '../fault.ts'
 import { type Loaded, splitSpec } from '../module.ts'
 import { say } from '../output.ts'
+import { requireFiles } from './db-files.ts'
 import type { ShardData } from './shard.ts'
 
 export interface ServeChoice {
@@ -55,6 +56,7 @@ export function requireTogether(loaded: Loaded, chosen: ServeChoice, { isGiven }
 export async function makeExecutor(spec: string, loaded: Loaded, chosen: ServeChoice, call: Call): Promise<Made> {
   if (loaded.kind === 'executor') return ofExecutor(loaded.made, async () => {})
   const { said, otherwise } = optionsOf(loaded, chosen, call)
+  if (chosen.db !== undefined) requireFiles(chosen.db, chosen.shards)
   if (chosen.shards !== undefined) return inShards(spec, chosen.shards, { said, otherwise, db: chosen.db })
   const { QueuedExecutor } = await import('../../index.ts')
   const threaded = chosen.threads === undefined ? undefined : await inThreads(spec, loaded, chosen.threads)

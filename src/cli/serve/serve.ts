@@ -7,7 +7,7 @@ import type { CloseOptions } from '../../index.ts'
 import { type Call, defineCommand, option, optional, toggle, type Values } from '../command.ts'
 import { loadModule } from '../module.ts'
 import { painter, print, printJson, say } from '../output.ts'
-import { choice, duration, integer, names, text } from '../parse.ts'
+import { choice, duration, integer, names, text, waitTime } from '../parse.ts'
 import { exitCodeOf, onSignals, type Signal } from '../signals.ts'
 import { version } from '../version.ts'
 import { count, plural, shellWord, duration as shownDuration } from '../words.ts'
@@ -39,7 +39,7 @@ const flags = {
   ),
   name: optional('--name <name>', 'what the queue is called (default: the name of the file)', text),
   timeout: optional('--timeout <time>', 'how long one run may take', duration),
-  grace: option('--grace <time>', 'how long a signal lets it finish what it has', duration, 10_000),
+  grace: option('--grace <time>', 'how long a signal lets it finish what it has', waitTime, 10_000),
   threads: optional(
     '--threads <n>',
     'runs the function in so many worker threads, for what computes; needs piscina (npm install piscina)',
@@ -47,7 +47,7 @@ const flags = {
   ),
   shards: optional(
     '--shards <n>',
-    'so many queues side by side, each in a thread of its own: --workers and --max-queue-size are for each, and so are files of --db',
+    'so many queues side by side, each in a thread of its own: --workers and --max-queue-size are for each, and so are files of --db, which are for this number',
     integer(1),
   ),
   json: toggle('--json', 'says where it listens as JSON'),

@@ -2,10 +2,11 @@
  * `size`: what a load needs, on this machine. The formulas are those of `size()`.
  */
 import { availableParallelism, totalmem } from 'node:os'
+import { OptionsError } from '../../core/errors.ts'
 import type { Priority } from '../../core/priority.ts'
 import type { Sizing, WaitEstimate } from '../../simulation/index.ts'
 import { defineCommand, option, optional, toggle, type Values } from '../command.ts'
-import { Exit, messageOf, usage } from '../fault.ts'
+import { Exit, Fault, messageOf, usage } from '../fault.ts'
 import { columnsOf, painter, print, printJson } from '../output.ts'
 import { bytes, duration, fromZero, integer, mix, positive, text } from '../parse.ts'
 import { tableLines, wrapped } from '../table.ts'
@@ -50,7 +51,7 @@ export const size = defineCommand({
   summary: 'Says how many slots, how long a queue and how much memory a load needs.',
   about: [
     'By the formulas of Little, Erlang, Allen and Cunneen, and Cobham for priorities: docs/sizing.md has them in words. Without a goal 99 %',
-    'wait at most a quarter of the run, and 0.1 % are refused. It ends with 99 when --slots or --memory do not suffice.',
+    'wait at most a quarter of the run, and 0.1 % are refused. It ends with 99 when --slots, --memory or --cores do not suffice.',
   ].join(' '),
   args: [],
   flags,
@@ -83,7 +84,8 @@ async function run(chosen: Chosen): Promise<number> {
       ...(confirmed && { confirmed: { ...confirmed, byPriority: Object.fromEntries(confirmed.byPriority) } }),
     })
   else show(sizing, chosen, confirmed)
-  return sizing.isEnough && sizing.memory.fits !== false ? Exit.OK : Exit.GATE
+  const isEnough = sizing.isEnough && sizing.memory.fits !== false && coresNeeded(chosen) <= coresOf(chosen)
+  return isEnough ? Exit.OK : Exit.GATE
 }
 
 async function sized(chosen: Chosen, ratePerSecond: number, runMs: number): Promise<Sizing> {
@@ -93,13 +95,24 @@ async function sized(chosen: Chosen, ratePerSecond: number, runMs: number): Prom
     return sizeOf({
       ...{ ratePerSecond, runMs, cv: chosen.cv, arrivalCv: chosen.arrivalCv, slots, maxQueueSize, cpuMs: chosen.cpu },
       ...{ goals: goal, payloadBytes: payload, runBytes: runMemory, overHttp: !chosen.library },
-      cores: chosen.cores ?? availableParallelism(),
+      cores: coresOf(chosen),
       memoryBytes: chosen.memory ?? memoryHere(),
       ...(shares !== undefined && { mix: Object.fromEntries(shares) }),
     })
   } catch (error) {
-    throw usage(messageOf(error))
+    // They can't do it at all: that is an answer, and no mistake in the question.
+    const isTooFew = error instanceof OptionsError && error.path === 'slots'
+    throw isTooFew ? new Fault(Exit.GATE, messageOf(error)) : usage(messageOf(error))
   }
+}
+
+function coresOf({ cores }: Chosen): number {
+  return cores ?? availableParallelism()
+}
+
+/** What the runs compute in a second. */
+function coresNeeded({ rate = 0, cpu = 0 }: Chosen): number {
+  return (rate * cpu) / 1_000
 }
 
 /** A container may have less than the machine. */
@@ -135,6 +148,11 @@ function show(sizing: Sizing, chosen: Chosen, confirmed: Confirmed | undefined):
   const kept = chosen.goal === undefined ? 'what is usual' : chosen.goal.join(', ')
   if (!sizing.isEnough)
     print(paint('red', wrapped(`It does not keep ${kept}: more slots, or a longer queue.`, columns).join('\n')))
+  const [needed, cores] = [coresNeeded(chosen), coresOf(chosen)]
+  if (needed > cores) {
+    const short = `The runs take ${plural(Math.ceil(needed), 'processor')}, and there ${cores === 1 ? 'is' : 'are'} ${count(cores)}: more machines, or less to compute.`
+    print(paint('red', wrapped(short, columns).join('\n')))
+  }
   const notes = [...sizing.assumptions]
   if (confirmed !== undefined) {
     notes.push(`Simulated: ${plural(confirmed.requests, 'request')}, Poisson arrivals, on virtual time.`)

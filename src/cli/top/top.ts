@@ -4,9 +4,10 @@
 import type { ExecutorStatus } from '../../index.ts'
 import { Client, clientFlags, serviceOf } from '../client.ts'
 import { type Call, defineCommand, option, toggle, type Values } from '../command.ts'
+import { endProcess } from '../end.ts'
 import { cannot, Exit } from '../fault.ts'
 import { printJson } from '../output.ts'
-import { duration } from '../parse.ts'
+import { timeLimit } from '../parse.ts'
 import { exitCodeOf, onSignals } from '../signals.ts'
 
 const { tokenFile, queue } = clientFlags
@@ -14,7 +15,7 @@ const { tokenFile, queue } = clientFlags
 const flags = {
   tokenFile,
   queue,
-  interval: option('--interval <time>', 'how often it is asked', duration, 1_000),
+  interval: option('--interval <time>', 'how often it is asked', timeLimit, 1_000),
   once: toggle('--once', 'only once'),
   json: toggle('--json', 'a line of JSON each time'),
 }
@@ -75,7 +76,7 @@ async function run(chosen: Values<typeof flags>, { args }: Call): Promise<number
         // To look on is no work that was left undone.
         resolve(signal === 'SIGINT' ? Exit.OK : exitCodeOf(signal))
       },
-      second: (signal) => process.exit(exitCodeOf(signal)),
+      second: (signal) => endProcess(exitCodeOf(signal)),
     })
   })
 }

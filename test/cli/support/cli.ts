@@ -37,7 +37,7 @@ export interface Started {
 }
 
 export interface StartOptions {
-  readonly input?: string | undefined
+  readonly input?: string | Buffer | undefined
   /** Its stdin stays open, for whoever writes to `child.stdin`. */
   readonly open?: boolean | undefined
   readonly env?: Record<string, string> | undefined
@@ -100,6 +100,19 @@ export function start(args: readonly string[], { input, open, env, cwd = root }:
 /** Runs it to its end. */
 export function run(args: readonly string[], options?: StartOptions): Promise<Ended> {
   return start(args, options).ended
+}
+
+/** A line for `sh`, in which `$TQ` is the program. */
+export async function shell(line: string, { cwd = root, env }: StartOptions = {}): Promise<Ended> {
+  const TQ = `${process.execPath} --import ${fromSource} ${main}`
+  const child = spawn('sh', ['-c', line], { cwd, env: { ...process.env, ...cache, TQ, ...env }, stdio: 'pipe' })
+  onTestFinished(() => void child.kill('SIGKILL'))
+  const told = { out: '', err: '' }
+  child.stdout.on('data', (chunk) => (told.out += chunk))
+  child.stderr.on('data', (chunk) => (told.err += chunk))
+  child.stdin.end()
+  const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null]
+  return { code, signal, ...told }
 }
 
 /** What is wrong with a command line, without a process of its own: what it would say, and end with. */
