@@ -42,6 +42,8 @@ const rules: { readonly [K in keyof MoveOptions]-?: OptionRule } = {
 }
 
 const REPORTED = 1_000
+/** So many may be in Redis, and not have ended in the file yet: they share a sync of its disk. */
+const ENDING = 64
 
 /**
  * Moves all that waits for an executor of this name from a store to Redis. No executor may have that part of the store open.
@@ -67,13 +69,14 @@ export async function moveRequests(
   const from = store.queue(to.name)
   const left: { id: string; why: string }[] = []
   const soFar = { moved: 0, expired: 0, left, leftCount: 0 }
+  const endings = new Endings(from)
   try {
     let after: number | undefined
     do {
       const page = await from.recover(after)
       for (const record of page.records) {
         signal?.throwIfAborted()
-        const outcome = dryRun ? look(from, record) : await move(from, record, to)
+        const outcome = dryRun ? look(from, record) : await move(endings, record, to)
         if (typeof outcome === 'string') soFar[outcome]++
         else {
           soFar.leftCount++
@@ -83,34 +86,54 @@ export async function moveRequests(
       }
       after = page.next
     } while (after !== undefined)
-    await store.flushed()
+    await endings.written()
   } finally {
+    await endings.written().catch(() => {})
     from.release()
   }
   return soFar
 }
 
+/** What has ended in the file, and is being written. */
+class Endings {
+  readonly from: QueueStore
+  #writing: Promise<void>[] = []
+
+  constructor(from: QueueStore) {
+    this.from = from
+  }
+
+  /** @throws {StoreUnavailableError} that one before could not be written */
+  async add(record: LiveRecord, outcome: 'cancelled' | 'expired', error: unknown): Promise<void> {
+    const { seq, attempts } = record
+    const writing = this.from.ended(seq, { outcome, endedAt: Date.now(), attempts, error })
+    // Whoever asks for all of them is told.
+    writing.catch(() => {})
+    this.#writing.push(writing)
+    if (this.#writing.length >= ENDING) await this.written()
+  }
+
+  async written(): Promise<void> {
+    const all = this.#writing
+    this.#writing = []
+    await Promise.all(all)
+  }
+}
+
 type Outcome = 'moved' | 'expired' | { readonly why: string }
 
-async function move(from: QueueStore, record: LiveRecord, to: RemoteExecutor<never, unknown>): Promise<Outcome> {
-  const { seq, attempts } = record
+async function move(endings: Endings, record: LiveRecord, to: RemoteExecutor<never, unknown>): Promise<Outcome> {
+  const { from } = endings
   try {
     const request = from.decode(record.payload) as never
     const handle = await to.submit(request, optionsOf(from, record))
     // Nobody here waits for its answer.
     handle.result.catch(() => {})
     RemoteExecutor.letGo(to, record.id)
-    await from.ended(seq, {
-      outcome: 'cancelled',
-      endedAt: Date.now(),
-      attempts,
-      error: new Error('It was moved to Redis'),
-    })
-    return 'moved'
   } catch (error) {
     const code = isBranded(error) ? error.code : undefined
     if (code === 'TRIAGE_WAIT_TIMEOUT') {
-      await from.ended(seq, { outcome: 'expired', endedAt: Date.now(), attempts, error })
+      await endings.add(record, 'expired', error)
       return 'expired'
     }
     // The rest would find the same.
@@ -118,6 +141,8 @@ async function move(from: QueueStore, record: LiveRecord, to: RemoteExecutor<nev
       throw error
     return { why: whyOf(error) }
   }
+  await endings.add(record, 'cancelled', new Error('It was moved to Redis'))
+  return 'moved'
 }
 
 /** What would become of it? What only Redis knows is not: another request may have its id there. */
