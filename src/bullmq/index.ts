@@ -3,7 +3,7 @@
  */
 
 export type { RemoteRequest } from './handle.ts'
-export { type Moved, moveRequests } from './move.ts'
+export { type Moved, type MoveOptions, moveRequests } from './move.ts'
 export type { RedisConnection, RemoteExecutorOptions, RemoteKind, RemoteWorkerOptions } from './options.ts'
 export type { RemoteRecords } from './records.ts'
 export { type ObservedRemote, type ObservedRequest, RemoteExecutor, remoteExecutor } from './remote-executor.ts'

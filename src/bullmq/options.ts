@@ -102,7 +102,11 @@ export interface RemoteWorkerOptions {
   readonly connection: RedisConnection
   /** What the keys in Redis begin with. @default 'bull' */
   readonly prefix?: string | undefined
-  /** How many requests this worker runs at once. @default that of the executor that it is given; 10 for a function */
+  /**
+   * How many requests this worker takes at once, beside what others take: two workers with 8 run 16. Over all of them it is bounded by
+   * `setConcurrency()` of an executor. More than the executor that it is given has slots for wait in this process.
+   * @default that of the executor that it is given; 10 for a function
+   */
   readonly concurrency?: number | undefined
   /** For a function: as a `QueuedExecutor` has it. @default 300_000 */
   readonly runTimeoutMs?: PerPriority<number> | undefined

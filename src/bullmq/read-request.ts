@@ -59,3 +59,16 @@ export function readRequest(options: RequestOptions, defaults: Defaults): Asked 
     runTimeoutMs: limit('runTimeoutMs'),
   }
 }
+
+const none: Defaults = {
+  onDuplicate: 'join',
+  kinds: undefined,
+  waitTimeoutMs: [],
+  timeoutMs: [],
+  runTimeoutMs: undefined,
+}
+
+/** Can Redis do it at all, whatever the defaults of an executor are? @throws {OptionsError} */
+export function requireRequest(options: RequestOptions): Asked {
+  return readRequest(options, none)
+}

@@ -289,7 +289,10 @@ export class RemoteExecutor<Req = unknown, Res = unknown> implements QueuedExecu
     events.tell(undefined, 'resumed', { at: performance.now() })
   }
 
-  /** How many may run at once, over all machines. A worker runs no more than it was made for in any case. */
+  /**
+   * How many may run at once, over all machines. A worker runs no more than it was made for in any case. It is kept in Redis until it is
+   * set again. Without it, there is no bound but the `concurrency` of each worker.
+   */
   async setConcurrency(concurrency: number): Promise<void> {
     const to = requireConcurrency(concurrency)
     const { link, keys, events } = this.#parts
@@ -382,6 +385,12 @@ export class RemoteExecutor<Req = unknown, Res = unknown> implements QueuedExecu
     const timer = graceMs < MAX_DELAY_MS ? setTimeout(() => letGo(true), graceMs) : undefined
     this.#closing ??= this.#close()
     return this.#closing.finally(() => clearTimeout(timer))
+  }
+
+  /** @internal For `moveRequests()`: that it was submitted here is no reason to wait for it. */
+  static letGo(executor: RemoteExecutor<never, unknown>, id: string): void {
+    const one = #parts in executor ? executor.#parts.outstanding.get(jobIdOf(id)) : undefined
+    if (one?.callers === 1) executor.#park(one)
   }
 
   #park(one: Awaited): void {

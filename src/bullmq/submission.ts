@@ -120,7 +120,9 @@ export class Submission {
   #mayJoin(one: Awaited, asked: Asked, payload: string, other: string, state: 'live' | 'completed'): void {
     const subject = { queue: this.#parts.name, requestId: one.id, priority: priorityOf(asked.tier) }
     if (asked.onDuplicate === 'reject') throw new DuplicateRequestError(subject, state)
-    if (asked.onDuplicate === 'join' && payload !== other) throw new DuplicateRequestError(subject, 'payload')
+    if (asked.onDuplicate === 'join' && payload !== other) {
+      throw new DuplicateRequestError(subject, 'payload', state === 'completed')
+    }
   }
 
   async #add(one: Awaited, asked: Asked): Promise<void> {

@@ -61,7 +61,7 @@ function programOf(all: readonly Command[], run: Run): Program {
 }
 
 const groupSummaries: { readonly [name: string]: string } = {
-  requests: 'Shows the requests of a service, cancels them, or gives dead ones another life.',
+  requests: 'Shows the requests of a service, cancels them, or gives dead ones another life; or moves those in a file.',
 }
 
 function groupOf(program: Program, groups: Map<string, Program>, name: string): Program {

@@ -246,6 +246,15 @@ export interface StoreMinute {
   readonly waitP99Ms: number | undefined
   /** The greatest number that waited at a time. */
   readonly mostWaiting: number
+  /**
+   * How many slots were busy with requests of this priority, on average: slot-ms / 60,000. Undefined where the store does not count
+   * them, as `memoryStore()`, or did not yet.
+   */
+  readonly slotsBusy?: number | undefined
+  /** The greatest number of slots that were busy at a time, of the whole queue. */
+  readonly mostSlotsBusy?: number | undefined
+  /** The shard that the store belongs to. */
+  readonly shard?: number | undefined
 }
 
 /** A part of a store: that of the queue of one name. Its executor alone writes here. */

@@ -4,6 +4,7 @@
  */
 import type { Minutes } from '../core/keep/minutes.ts'
 import type { Admission, LiveRecord, StoredLimits } from '../core/store.ts'
+import type { BusySlots } from './busy-slots.ts'
 import type { Database, Row, Statement, Value } from './database.ts'
 import { addLive, countsOf, type Meta } from './meta.ts'
 import { liveRecordOf } from './records.ts'
@@ -37,11 +38,13 @@ const DEAD = [...DEAD_COLUMNS, 'checksum']
 export class Changes {
   readonly #meta: Meta
   readonly #minutes: Minutes
+  readonly #slots: BusySlots
   readonly #sql: { readonly [name: string]: Statement }
 
-  constructor(database: Database, meta: Meta, minutes: Minutes) {
+  constructor(database: Database, meta: Meta, minutes: Minutes, slots: BusySlots) {
     this.#meta = meta
     this.#minutes = minutes
+    this.#slots = slots
     const state = STATE_COLUMNS.join(', ')
     const statements = {
       stateOf: `SELECT queue, ${state} FROM live WHERE seq = ?`,
@@ -101,6 +104,7 @@ export class Changes {
     })
     if (!isStored) return this.#live(queue, id, payload)
     this.#minutes.submitted(queue, tier, attempts === 0)
+    if (started_at !== null) this.#slots.began(seq, queue, tier, started_at)
     return undefined
   }
 
@@ -128,6 +132,7 @@ export class Changes {
     const state = this.#state(seq)
     if (state === undefined) return
     if (state.is_running === 0) this.#minutes.waits(state.queue, state.tier, -1)
+    this.#slots.began(seq, state.queue, state.tier, startedAt)
     const attempts = Math.max(state.attempts, attempt)
     this.#update({ ...state, attempts, is_running: 1, start_at: null, started_at: startedAt })
   }
@@ -136,6 +141,7 @@ export class Changes {
     const state = this.#state(seq)
     if (state === undefined || state.attempts > attempt) return
     if (state.is_running === 1) this.#minutes.waits(state.queue, state.tier, 1)
+    this.#slots.ended(seq, Date.now())
     const attempts = Math.max(state.attempts, attempt)
     this.#update({ ...state, attempts, is_running: 0, start_at: retryAt, error: error ?? state.error })
   }
@@ -143,6 +149,8 @@ export class Changes {
   #end(operation: wire.End): undefined {
     const [, seq, outcome, isDead, ended_at, attempts, started_at, wait_ms, run_ms, slot] = operation
     const [, , , , , , , , , , result, result_omitted, error, error_code] = operation
+    // Also where its end can't be written: its slot is free.
+    this.#slots.ended(seq, ended_at)
     const live = this.#get<LiveRow>('liveOf', seq)
     // It was never stored, or this has been said before.
     if (live === undefined) return
@@ -183,9 +191,11 @@ export class Changes {
       const state = this.#state(seq)
       if (state === undefined || state.attempts !== attempt || state.is_running === 0) return
       this.#minutes.waits(state.queue, state.tier, 1)
+      this.#slots.ended(seq, undefined)
       this.#update({ ...state, attempts: attempt - 1, is_running: 0 })
       return
     }
+    this.#slots.ended(seq, undefined)
     const live = this.#get<LiveRow>('liveOf', seq)
     if (live === undefined) return
     this.#removeLive(live)

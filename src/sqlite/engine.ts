@@ -9,7 +9,8 @@
  * on the disk. The engine is closed, and another one opens the files anew.
  */
 import { describe } from '../core/any-value.ts'
-import { Minutes } from '../core/keep/minutes.ts'
+import { type MinuteOfQueue, Minutes } from '../core/keep/minutes.ts'
+import { type BusyMinute, BusySlots } from './busy-slots.ts'
 import { Changes } from './changes.ts'
 import { type Database, nodeDatabase, type OpenDatabase } from './database.ts'
 import { Fault, type FaultReport, faultOf, isOfOne } from './fault.ts'
@@ -55,22 +56,35 @@ export class Engine {
   readonly #witness: Witness
   readonly #meta: Meta
   readonly #minutes = new Minutes()
+  readonly #slots: BusySlots
+  readonly #shard: number | null
   readonly #changes: Changes
   readonly #retention: Retention
   readonly #reader: Reader
   readonly #writeMeta: (meta: Meta) => void
   #committedSinceCheckpoint = false
 
-  /** @throws {Fault} */
-  constructor(files: Files, settings: Settings, open: OpenDatabase = nodeDatabase, tables: Schema = schema) {
+  /**
+   * @param slots what was counted by an engine before this one
+   * @throws {Fault}
+   */
+  constructor(
+    files: Files,
+    settings: Settings,
+    open: OpenDatabase = nodeDatabase,
+    tables: Schema = schema,
+    slots = new BusySlots(),
+  ) {
     const { database, meta, witness, report }: Opened = openFiles(files, settings, tables, open)
     this.#files = files
     this.#database = database
     this.#witness = witness
     this.#meta = meta
     this.report = report
+    this.#slots = slots
+    this.#shard = settings.shard
     try {
-      this.#changes = new Changes(database, meta, this.#minutes)
+      this.#changes = new Changes(database, meta, this.#minutes, slots)
       this.#retention = new Retention(database, meta, settings.keep)
       this.#reader = new Reader(database, meta)
       this.#writeMeta = writerOf(database)
@@ -116,7 +130,12 @@ export class Engine {
     return { answers, failures }
   }
 
+  #writeMinutes(rows: readonly MinuteOfQueue[], busy: readonly BusyMinute[]): void {
+    writeMinutes(this.#database, rows, busy, this.#shard)
+  }
+
   #begin(): void {
+    this.#slots.turn(Date.now())
     try {
       this.#database.exec('BEGIN IMMEDIATE')
     } catch (error) {
@@ -128,7 +147,7 @@ export class Engine {
     try {
       this.#retention.expire(ends)
       const now = Date.now()
-      if (this.#minutes.isDue(now)) writeMinutes(this.#database, this.#minutes.take(now))
+      if (this.#minutes.isDue(now)) this.#writeMinutes(this.#minutes.take(now), this.#slots.take(now))
       this.#writeMeta(this.#meta)
       this.#database.exec('COMMIT')
     } catch (error) {
@@ -239,7 +258,8 @@ export class Engine {
     try {
       this.#meta.isClean = true
       this.#database.exec('BEGIN IMMEDIATE')
-      writeMinutes(this.#database, this.#minutes.take(Date.now()))
+      const now = Date.now()
+      this.#writeMinutes(this.#minutes.take(now), this.#slots.takeLast(now))
       this.#writeMeta(this.#meta)
       this.#database.exec('COMMIT')
       this.#witness.write(this.#meta)

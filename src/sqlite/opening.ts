@@ -5,10 +5,11 @@
  *
  * What is damaged beyond that is left as it is: a connection that may write would bring the `-wal` file into it when it closes.
  */
-import { existsSync } from 'node:fs'
+import { existsSync, renameSync, rmSync } from 'node:fs'
 import { describe } from '../core/any-value.ts'
 import { Minutes } from '../core/keep/minutes.ts'
 import type { StoreDamage } from '../core/store.ts'
+import { BusySlots } from './busy-slots.ts'
 import { Changes } from './changes.ts'
 import { type Database, type OpenDatabase, oneValue } from './database.ts'
 import { corrupt, Fault, faultOf, isCorrupt, isOfOne, isOfReading, unavailable } from './fault.ts'
@@ -29,7 +30,7 @@ export interface Opened {
 }
 
 interface Looked {
-  /** Undefined: its tables are older, or there are none. */
+  /** Undefined: there are no tables yet. */
   readonly findings: Findings | undefined
   readonly version: number
 }
@@ -59,11 +60,12 @@ function look(files: Files, settings: Settings, schema: Schema, open: OpenDataba
       const mark = readMark(files.mark)
       if (typeof mark === 'object' && mark.commits > 0)
         throw corrupt(`it has no tables, but had ${mark.commits} commits`)
+      return { findings: undefined, version }
     }
-    if (version < schema.version) return { findings: undefined, version }
+    // Also of an older one: what is damaged as a whole must not be written to.
     const findings = inspect(database, readMark(files.mark), settings.codec, isSmall(files, settings))
     // What can't even be prepared is damaged in a way that no check looks for.
-    new Changes(database, findings.meta, new Minutes())
+    new Changes(database, findings.meta, new Minutes(), new BusySlots())
     return { findings: withCodec(findings, settings), version }
   } catch (error) {
     // Whatever can't be read in a file that is open is damaged, unless the disk says no.
@@ -183,11 +185,19 @@ function bringUpToDate(
     return undefined
   }
   if (looked.version === schema.version) return undefined
-  const backup = freeName(`${files.main}.v${looked.version}.bak`)
-  make(backup)
-  database.prepare('VACUUM INTO ?').run(backup)
+  const backup = backUp(database, files, looked.version)
   migrate(database, looked.version, schema)
-  versionOf(database, schema)
+  return backup
+}
+
+/** It has its name when it is whole: a process that dies meanwhile leaves no half of one behind that name. */
+function backUp(database: Database, files: Files, version: number): string {
+  const backup = freeName(`${files.main}.v${version}.bak`)
+  const part = `${backup}.part`
+  rmSync(part, { force: true })
+  make(part)
+  database.prepare('VACUUM INTO ?').run(part)
+  renameSync(part, backup)
   return backup
 }
 

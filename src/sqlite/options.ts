@@ -44,6 +44,12 @@ export interface SqliteOptions {
    */
   readonly checkUpToBytes?: number | undefined
   /**
+   * Which of several `shards()` has this file, counted from 0. It stands in `queue_metrics`, so that the minutes of several files can be told
+   * apart when they are put together.
+   * @default none
+   */
+  readonly shard?: number | undefined
+  /**
    * Told what is lost or damaged, when the store is opened and later.
    * @default a warning of the process, `TRIAGE_STORE_DAMAGE`
    */
@@ -72,6 +78,7 @@ const rules: { readonly [K in keyof SqliteOptions]-?: OptionRule } = {
   maxPayloadBytes: aSize,
   maxPending: aSize,
   checkUpToBytes: numberThat('a number of bytes of at least 0', (value) => value >= 0),
+  shard: numberThat('an integer of at least 0', (value) => isCount(value, 0)),
   onDamage: { expected: 'a function', fits: (value) => typeof value === 'function' },
 }
 
@@ -83,9 +90,9 @@ export function readSqliteOptions(path: unknown, options: SqliteOptions = {}): S
   }
   const given = readGiven<SqliteOptions>('', options, rules)
   const { codec = jsonCodec, synchronous = 'full', checkUpToBytes = 32 * 1024 * 1024, keep } = given
-  const { maxPayloadBytes = 1024 * 1024, maxPending = 10_000, onDamage = warn } = given
+  const { maxPayloadBytes = 1024 * 1024, maxPending = 10_000, onDamage = warn, shard = null } = given
   const settings: Settings = {
-    ...{ path, codec: codec.name, synchronous, checkUpToBytes, pageBytes: 4_096 },
+    ...{ path, codec: codec.name, synchronous, checkUpToBytes, pageBytes: 4_096, shard },
     keep: { ...wholeKeep(keep), metrics: { ageMs: 7 * DAY_MS } },
   }
   return { settings, codec, maxPayloadBytes, maxPending, onDamage }

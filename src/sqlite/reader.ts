@@ -216,5 +216,6 @@ function minuteOf(row: Row): StoreStats['minutes'][number] {
     ...{ at, submitted, completed, failed, expired, cancelled, shed },
     ...{ priority: priorityOf(tier as number), mostWaiting: most_waiting },
     ...{ waitP50Ms: number(row.wait_p50_ms), waitP95Ms: number(row.wait_p95_ms), waitP99Ms: number(row.wait_p99_ms) },
+    ...{ slotsBusy: number(row.slots_busy), mostSlotsBusy: number(row.most_slots_busy), shard: number(row.shard) },
   } as StoreStats['minutes'][number]
 }

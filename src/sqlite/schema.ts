@@ -10,7 +10,7 @@ import { corrupt, Fault } from './fault.ts'
 
 /** 'TrQ1': which program a file belongs to. */
 const APPLICATION_ID = 0x54725131
-export const VERSION = 1
+export const VERSION = 2
 
 /** SQLite's own table, for numbers that are never used twice. */
 const SEQUENCE = 'CREATE TABLE sqlite_sequence(name,seq)'
@@ -35,6 +35,44 @@ const ENDED_COLUMNS = `
   error TEXT,
   error_code TEXT,
   metadata ANY,`
+
+/** `slots_busy` is a mean: slot-ms with requests of this tier, by 60,000. `most_slots_busy` is of the whole queue, in each row of the minute. */
+const METRICS = `CREATE TABLE queue_metrics (
+  at INTEGER NOT NULL,
+  queue TEXT NOT NULL,
+  tier INTEGER NOT NULL,
+  submitted INTEGER NOT NULL,
+  completed INTEGER NOT NULL,
+  failed INTEGER NOT NULL,
+  expired INTEGER NOT NULL,
+  cancelled INTEGER NOT NULL,
+  shed INTEGER NOT NULL,
+  wait_p50_ms REAL,
+  wait_p95_ms REAL,
+  wait_p99_ms REAL,
+  most_waiting INTEGER NOT NULL,
+  slots_busy REAL,
+  most_slots_busy INTEGER,
+  shard INTEGER,
+  PRIMARY KEY (at, queue, tier)
+) STRICT, WITHOUT ROWID`
+
+const METRICS_1 = `CREATE TABLE queue_metrics (
+  at INTEGER NOT NULL,
+  queue TEXT NOT NULL,
+  tier INTEGER NOT NULL,
+  submitted INTEGER NOT NULL,
+  completed INTEGER NOT NULL,
+  failed INTEGER NOT NULL,
+  expired INTEGER NOT NULL,
+  cancelled INTEGER NOT NULL,
+  shed INTEGER NOT NULL,
+  wait_p50_ms REAL,
+  wait_p95_ms REAL,
+  wait_p99_ms REAL,
+  most_waiting INTEGER NOT NULL,
+  PRIMARY KEY (at, queue, tier)
+) STRICT, WITHOUT ROWID`
 
 const statements: readonly string[] = [
   `CREATE TABLE meta (
@@ -89,22 +127,7 @@ const statements: readonly string[] = [
   'CREATE INDEX dead_id ON dead (queue, id, seq)',
   'CREATE INDEX dead_time ON dead (queue, ended_at)',
   'CREATE INDEX dead_error ON dead (queue, error_code, seq) WHERE error_code IS NOT NULL',
-  `CREATE TABLE queue_metrics (
-  at INTEGER NOT NULL,
-  queue TEXT NOT NULL,
-  tier INTEGER NOT NULL,
-  submitted INTEGER NOT NULL,
-  completed INTEGER NOT NULL,
-  failed INTEGER NOT NULL,
-  expired INTEGER NOT NULL,
-  cancelled INTEGER NOT NULL,
-  shed INTEGER NOT NULL,
-  wait_p50_ms REAL,
-  wait_p95_ms REAL,
-  wait_p99_ms REAL,
-  most_waiting INTEGER NOT NULL,
-  PRIMARY KEY (at, queue, tier)
-) STRICT, WITHOUT ROWID`,
+  METRICS,
   `CREATE VIEW requests AS
 SELECT queue, id, CASE is_running WHEN 1 THEN 'running' ELSE 'waiting' END AS status,
   CASE tier WHEN 0 THEN 'urgent' WHEN 1 THEN 'high' WHEN 2 THEN 'normal' ELSE 'low' END AS priority,
@@ -122,6 +145,8 @@ SELECT queue, id, 'dead',
 /** What brings a file from its version to the next one. */
 interface Migration {
   readonly from: number
+  /** The tables of that version. Those that a store is inspected by are the same in all of them. */
+  readonly statements: readonly string[]
   migrate(database: Database): void
 }
 
@@ -132,7 +157,21 @@ export interface Schema {
   readonly migrations: readonly Migration[]
 }
 
-export const schema: Schema = { version: VERSION, statements, migrations: [] }
+const migrations: readonly Migration[] = [
+  {
+    from: 1,
+    statements: statements.map((statement) => (statement === METRICS ? METRICS_1 : statement)),
+    // How many slots were busy is not known of minutes that were written before. (ALTER TABLE would leave a text that is not that of a new file.)
+    migrate: (database) =>
+      database.exec(`CREATE TABLE minutes AS SELECT * FROM queue_metrics;
+DROP TABLE queue_metrics;
+${METRICS};
+INSERT INTO queue_metrics SELECT *, NULL, NULL, NULL FROM minutes;
+DROP TABLE minutes`),
+  },
+]
+
+export const schema: Schema = { version: VERSION, statements, migrations }
 
 /** Inside a transaction, on an empty database. */
 export function create(database: Database, { version, statements }: Schema): void {
@@ -144,7 +183,7 @@ export function create(database: Database, { version, statements }: Schema): voi
  * Which version are its tables of? 0: it has none yet.
  * @throws {Fault} when it is another program's, is of a later version, or has other tables than those of its version
  */
-export function versionOf(database: Database, { version, statements }: Schema): number {
+export function versionOf(database: Database, { version, statements, migrations }: Schema): number {
   const found = oneValue(database, 'PRAGMA user_version') as number
   const application = oneValue(database, 'PRAGMA application_id')
   const tables = database.prepare('SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL').all()
@@ -153,22 +192,20 @@ export function versionOf(database: Database, { version, statements }: Schema): 
   if (application !== APPLICATION_ID) throw corrupt('it is the database of another program')
   if (found > version) throw new Fault({ kind: 'too-new', why: 'it is too new', version: found, known: version })
   if (found < 1) throw corrupt(`it has tables of version ${found}, which never was`)
-  if (found === version) {
-    const expected = new Set([...statements, SEQUENCE])
-    const isSame = tables.length === expected.size && tables.every(({ sql }) => expected.has(sql as string))
-    if (!isSame) throw corrupt('its tables are not those of its version')
-  }
+  const known = found === version ? statements : migrations.find(({ from }) => from === found)?.statements
+  if (known === undefined) throw corrupt(`nothing is known of tables of version ${found}`)
+  const expected = new Set([...known, SEQUENCE])
+  const isSame = tables.length === expected.size && tables.every(({ sql }) => expected.has(sql as string))
+  if (!isSame) throw corrupt('its tables are not those of its version')
   return found
 }
 
 /** From an older version to that of today, in one transaction. The caller has made a backup. */
-export function migrate(database: Database, from: number, { version, migrations }: Schema): void {
+export function migrate(database: Database, from: number, schema: Schema): void {
   database.exec('BEGIN IMMEDIATE')
-  for (let at = from; at < version; at++) {
-    const migration = migrations.find((each) => each.from === at)
-    if (migration === undefined) throw corrupt(`nothing is known of tables of version ${at}`)
-    migration.migrate(database)
-    database.exec(`PRAGMA user_version = ${at + 1}`)
-  }
+  // That each step is there was looked at when its version was read.
+  for (const migration of schema.migrations) if (migration.from >= from) migration.migrate(database)
+  database.exec(`PRAGMA user_version = ${schema.version}`)
+  versionOf(database, schema)
   database.exec('COMMIT')
 }

@@ -11,6 +11,8 @@ export interface Settings {
   readonly keep: { readonly completed: Keep; readonly dead: Keep; readonly metrics: { readonly ageMs: number } }
   /** Files up to this size are checked as a whole when they are opened; larger ones, only what lives. */
   readonly checkUpToBytes: number
+  /** Which of several shards it belongs to. */
+  readonly shard: number | null
   /** Only for a new file. */
   readonly pageBytes: number
 }

@@ -6,11 +6,13 @@
  */
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
 import { describe } from '../core/any-value.ts'
+import { BusySlots } from './busy-slots.ts'
 import type { OpenDatabase } from './database.ts'
 import { Engine, EngineFault } from './engine.ts'
 import { Fault, type FaultReport } from './fault.ts'
 import { type Files, filesOf, requireLocal } from './files.ts'
 import { Lock } from './lock.ts'
+import { schema } from './schema.ts'
 import type { Settings } from './settings.ts'
 import { type FromThread, MAX_BATCH, type Operation, type ToThread } from './wire.ts'
 
@@ -29,6 +31,7 @@ export interface ThreadParts {
 export class Thread {
   readonly #parts: ThreadParts
   readonly #inbox: ToThread[] = []
+  readonly #slots = new BusySlots()
   #lock: Lock | undefined
   #engine: Engine | undefined
   #epoch = 0
@@ -55,7 +58,7 @@ export class Thread {
     try {
       const files = filesOf(settings.path)
       this.#takeLock(files)
-      const engine = new Engine(files, settings, open)
+      const engine = new Engine(files, settings, open, schema, this.#slots)
       this.#engine = engine
       this.#retryMs = FIRST_RETRY_MS
       const { report, seq, standing } = engine

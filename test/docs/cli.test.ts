@@ -49,7 +49,8 @@ test('bash completes commands, sub-commands and options from the script', async 
   }
   expect(complete('s')).toEqual(['serve', 'size'])
   expect(complete('serve', '--max')).toEqual(['--max-queue-size'])
-  expect(complete('requests', '')).toEqual(['ls', 'show', 'cancel', 'requeue'])
+  expect(complete('requests', '')).toEqual(['ls', 'show', 'cancel', 'requeue', 'move'])
+  expect(complete('requests', 'move', '--d')).toEqual(['--dry-run'])
   expect(complete('requests', 'ls', '--st')).toEqual(['--state'])
   expect(complete('run', '--', '--st')).toEqual([])
   for (const shell of ['zsh', 'fish']) expect((await run(['completion', shell])).out).toContain('triage-queue')

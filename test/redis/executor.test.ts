@@ -290,11 +290,23 @@ describe('an id', () => {
     const all = Array.from({ length: 6 }, () => executorFor(name, url))
     expect(await Promise.all(all.map((executor) => executor.execute('same', { id: 'x' })))).toEqual([1, 1, 1, 1, 1, 1])
     const other = executorFor(name, url)
-    await expect(other.execute('other', { id: 'x' })).rejects.toMatchObject({ reason: 'payload' })
+    await expect(other.execute('other', { id: 'x' })).rejects.toMatchObject({
+      ...{ reason: 'payload', message: "A request with the id 'x' has completed already, with another payload" },
+    })
     await expect(other.execute('same', { id: 'x', onDuplicate: 'reject' })).rejects.toMatchObject({
       reason: 'completed',
     })
     expect(await other.execute('other', { id: 'x', onDuplicate: 'join-by-id' })).toBe(1)
+  })
+
+  test('that waits is said to be live, to who comes with another payload; here, and from another machine', async () => {
+    const name = freshName()
+    const executor = executorFor(name, url)
+    await executor.submit('a', { id: 'a' })
+    const message = "A request with the id 'a' is live already, with another payload"
+    for (const each of [executor, executorFor(name, url)]) {
+      await expect(each.submit('b', { id: 'a' })).rejects.toMatchObject({ reason: 'payload', message })
+    }
   })
 
   test('whose request has failed runs again, in another generation', async () => {

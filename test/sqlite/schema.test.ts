@@ -27,7 +27,14 @@ function change(path: string, sql: string): void {
 const next: Schema = {
   version: VERSION + 1,
   statements: [...schema.statements, 'CREATE TABLE notes (text TEXT) STRICT'],
-  migrations: [{ from: VERSION, migrate: (database) => database.exec('CREATE TABLE notes (text TEXT) STRICT') }],
+  migrations: [
+    ...schema.migrations,
+    {
+      from: VERSION,
+      statements: schema.statements,
+      migrate: (database) => database.exec('CREATE TABLE notes (text TEXT) STRICT'),
+    },
+  ],
 }
 
 test('an older file is brought up to date, after a copy was made of it', () => {
@@ -35,7 +42,7 @@ test('an older file is brought up to date, after a copy was made of it', () => {
   const old = openEngine(path)
   old.commit([admit(1), admit(2)])
   old.close()
-  for (const [i, name] of ['a.db.v1.bak', 'a.db.v1.bak.2'].entries()) {
+  for (const [i, name] of [`a.db.v${VERSION}.bak`, `a.db.v${VERSION}.bak.2`].entries()) {
     const engine = new Engine(filesOf(path), settingsFor(path), undefined, next)
     const { migratedFrom, backup, live, damage, wasClosed } = engine.report
     expect({ migratedFrom, backup: basename(backup ?? ''), live, damage, wasClosed }).toEqual({
@@ -57,7 +64,13 @@ test('a migration that fails leaves the file as it was', () => {
   old.close()
   const broken: Schema = {
     ...next,
-    migrations: [{ from: VERSION, migrate: (database) => database.exec('CREATE TABLE notes (x); no SQL') }],
+    migrations: [
+      {
+        from: VERSION,
+        statements: schema.statements,
+        migrate: (database) => database.exec('CREATE TABLE notes (x); no SQL'),
+      },
+    ],
   }
   expect(() => new Engine(filesOf(path), settingsFor(path), undefined, broken)).toThrow(/syntax error/)
   expect(() => new Engine(filesOf(path), settingsFor(path), undefined, { ...next, migrations: [] })).toThrow(

@@ -110,8 +110,11 @@ test('each minute has a row for each priority in which something happened', () =
       mostWaiting: 2,
     },
     { at: minute, priority: 'low', submitted: 1, completed: 0, waitP50Ms: undefined, mostWaiting: 1 },
-    // It waited in this minute, too, in which nothing else had happened.
+    // In these minutes nothing else had happened, but one ran, and the other waited.
+    { at: minute + 60_000, priority: 'urgent', submitted: 0, slotsBusy: 1 },
     { at: minute + 60_000, priority: 'low', submitted: 0, completed: 1, mostWaiting: 1 },
+    { at: minute + 120_000, priority: 'urgent', slotsBusy: 1 },
+    { at: minute + 180_000, priority: 'urgent', slotsBusy: 0 },
   ])
   again.close()
 })

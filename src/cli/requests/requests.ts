@@ -9,6 +9,7 @@ import { columnsOf, painter, print, printJson, say } from '../output.ts'
 import { choice, integer, text } from '../parse.ts'
 import { tableLines } from '../table.ts'
 import { duration, shellWord } from '../words.ts'
+import { move } from './move.ts'
 
 const MAX_PER_PAGE = 200
 const states = [
@@ -195,4 +196,5 @@ export const requests: readonly Command[] = [
     'triage-queue requests ls --state dead --json | jq -r .id | triage-queue requests requeue -',
     'all that have failed for good',
   ]),
+  move,
 ]

@@ -20,7 +20,7 @@ export async function makeShard(index: number, { module, said, otherwise, db }: 
   const loaded = await loadModule(module)
   if (loaded.kind === 'executor') throw usage('--shards needs a function: each shard has a queue of its own')
   const { openStore } = await import('../../sqlite/index.ts')
-  const store = db === undefined ? undefined : await openStore(`${db}.${index}`)
+  const store = db === undefined ? undefined : await openStore(`${db}.${index}`, { shard: index })
   const executor = new QueuedExecutor(loaded.executor, {
     ...otherwise,
     ...loaded.options,

@@ -1,5 +1,6 @@
 /** The program as a process of its own, from the sources; its lines are waited for, never the time. */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

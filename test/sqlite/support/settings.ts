@@ -7,7 +7,7 @@ import type { Settings } from '../../../src/sqlite/settings.ts'
 export function settingsFor(path: string, more: Partial<Settings> = {}): Settings {
   const keep = { count: 1_000, ageMs: Number.POSITIVE_INFINITY }
   return {
-    ...{ path, codec: 'json', synchronous: 'off', checkUpToBytes: 1e9, pageBytes: 512 },
+    ...{ path, codec: 'json', synchronous: 'off', checkUpToBytes: 1e9, pageBytes: 512, shard: null },
     ...{ keep: { completed: keep, dead: keep, metrics: keep } },
     ...more,
   }
