@@ -9,7 +9,7 @@ import { closeBrowser, look } from '../test/browser/support/browser.ts'
 import { NOW, type Scene, sceneOf } from '../test/browser/support/scenes.ts'
 import { Scripted } from '../test/browser/support/scripted.ts'
 
-interface Picture {
+export interface Picture {
   readonly name: string
   readonly scenes: () => readonly Scene[]
   readonly hash: string

@@ -11,7 +11,7 @@ import 'uplot/dist/uPlot.min.css'
 import { type ChartProps, decorate, hatch, styles, type Trace } from './chart-paint.ts'
 import { SPAN_MS } from './model.ts'
 import { isStale, link, now, share, theme } from './state.ts'
-import { clockTime } from './units.ts'
+import { clockTime, shortCount } from './units.ts'
 import type { Point } from './wire.ts'
 
 /** Gaps are gaps: where a point is missing, nothing is drawn. */
@@ -207,10 +207,7 @@ export function ownAt(points: readonly Point[], at: number, of: (point: Point) =
 }
 
 export function axisCount(value: number): string {
-  return value.toLocaleString('en-US', {
-    maximumFractionDigits: 2,
-    notation: value >= 100_000 ? 'compact' : 'standard',
-  })
+  return value < 10_000 ? value.toLocaleString('en-US', { maximumFractionDigits: 2 }) : shortCount(value)
 }
 
 /** 100 ms, 10 s, 100 s: a decade is no minute. */

@@ -5,7 +5,7 @@ import { type QueueModel, type Share, waitAt } from './model.ts'
 import { Panel } from './parts.tsx'
 import { decadesOf, topOf } from './scale.ts'
 import { share } from './state.ts'
-import { count, duration, shortRate } from './units.ts'
+import { count, duration, shortCount, shortRate, shortTime } from './units.ts'
 import { type Point, tiers } from './wire.ts'
 
 const PLOT = 190
@@ -19,7 +19,8 @@ export function QueueChart({ model }: { readonly model: QueueModel }) {
   const traces = lowestFirst.map((tier): Trace => {
     const from = tiers.slice(0, tiers.indexOf(tier) + 1)
     const values = points.map(({ waitingByPriority }) => from.reduce((sum, each) => sum + waitingByPriority[each], 0))
-    const label = (at: number): string | undefined => count(ownAt(points, at, (point) => point.waitingByPriority[tier]))
+    const label = (at: number): string | undefined =>
+      shortCount(ownAt(points, at, (point) => point.waitingByPriority[tier]))
     return {
       name: tier.toUpperCase(),
       color: `--${tier}`,
@@ -40,7 +41,9 @@ export function QueueChart({ model }: { readonly model: QueueModel }) {
         {...{ points, traces, height: PLOT, margin: 62, format: axisCount }}
         range={[0, most === 0 ? 10 : top]}
         bound={
-          maxQueueSize === null || most === 0 ? undefined : { at: maxQueueSize, text: `bound ${count(maxQueueSize)}` }
+          maxQueueSize === null || most === 0
+            ? undefined
+            : { at: maxQueueSize, text: `bound ${shortCount(maxQueueSize)}` }
         }
         nothing={most === 0 ? 'Nothing has waited in the last 15 min.' : undefined}
         sentence={`Waiting now: ${tiers.map((tier) => `${tier} ${count(status.waitingByPriority[tier])}`).join(', ')}. At most ${count(most)} in the last 15 minutes.`}
@@ -55,7 +58,7 @@ export function WaitChart({ model }: { readonly model: QueueModel }) {
   const chosen = share.signal.value
   const traces = tiers.map((tier): Trace => {
     const values = points.map((point) => waitAt(point, tier, chosen))
-    const label = (at: number): string => duration(ownAt(points, at, (point) => waitAt(point, tier, chosen) ?? 0))
+    const label = (at: number): string => shortTime(ownAt(points, at, (point) => waitAt(point, tier, chosen) ?? 0))
     return { name: tier.toUpperCase(), color: `--${tier}`, values, mark: 'dash', label }
   })
   const all = traces.flatMap(({ values }) => values)
@@ -120,7 +123,7 @@ export function RatesChart({ model }: { readonly model: QueueModel }) {
   return (
     <Panel title="Is it keeping up?" note="requests a second" class="chart">
       <Chart
-        {...{ points, traces, height: PLOT, margin: 92, format: axisCount }}
+        {...{ points, traces, height: PLOT, margin: 104, format: axisCount }}
         range={[0, topOf(most)]}
         nothing={most === 0 ? 'Nothing was asked for in the last 15 min.' : undefined}
         sentence={`A second: ${shortRate(done.at(-1) ?? 0)} done, ${shortRate(points.at(-1)?.refusedPerSecond ?? 0)} refused, ${shortRate(failed.at(-1) ?? 0)} ${hasExpired ? 'failed or expired' : 'failed'}.`}
@@ -132,7 +135,7 @@ export function RatesChart({ model }: { readonly model: QueueModel }) {
 /** Busy as steps, the limit as a line, stuck in red. */
 export function SlotsChart({ model }: { readonly model: QueueModel }) {
   const { points } = model
-  const at = (of: (point: Point) => number) => (index: number) => count(ownAt(points, index, of))
+  const at = (of: (point: Point) => number) => (index: number) => shortCount(ownAt(points, index, of))
   const limit = at(({ slots }) => slots)
   const busy = at((point) => point.busy)
   const stuck = at((point) => point.stuck)

@@ -7,7 +7,7 @@ import { Empty, Failed, IdLink, names, Row, Table, useRows } from './list-parts.
 import type { QueueModel } from './model.ts'
 import { TierName } from './parts.tsx'
 import { findText, isStale, now, type Tab, tierFilter } from './state.ts'
-import { count, preciseTime, seconds } from './units.ts'
+import { count, preciseTime, shortSeconds } from './units.ts'
 import type { Page, Request } from './wire.ts'
 
 const PER_PAGE = 50
@@ -214,14 +214,14 @@ function AskedRow({ queue, row, tab, hasKey, chosen }: AskedRowProps) {
       {hasKey && <td class="narrow-off cut">{key ?? '–'}</td>}
       {tab === 'waiting' && (
         <>
-          <td class="num">{seconds(Math.max(now.value - Date.parse(submittedAt), 0))}</td>
-          <td class="num narrow-off">{estimateMs === undefined ? '–' : seconds(estimateMs)}</td>
+          <td class="num">{shortSeconds(Math.max(now.value - Date.parse(submittedAt), 0))}</td>
+          <td class="num narrow-off">{estimateMs === undefined ? '–' : shortSeconds(estimateMs)}</td>
         </>
       )}
       {tab === 'retrying' && (
         <>
           <td class="num">
-            {nextAttemptAt === undefined ? '–' : seconds(Math.max(Date.parse(nextAttemptAt) - now.value, 0))}
+            {nextAttemptAt === undefined ? '–' : shortSeconds(Math.max(Date.parse(nextAttemptAt) - now.value, 0))}
           </td>
           <td class="num narrow-off">{attempts}</td>
           <td class="cut narrow-off" title={errorText}>
@@ -232,7 +232,7 @@ function AskedRow({ queue, row, tab, hasKey, chosen }: AskedRowProps) {
       {tab === 'delayed' && (
         <>
           <td class="num">
-            {startAt === undefined ? 'after others' : seconds(Math.max(Date.parse(startAt) - now.value, 0))}
+            {startAt === undefined ? 'after others' : shortSeconds(Math.max(Date.parse(startAt) - now.value, 0))}
           </td>
           <td class="num narrow-off">{time(submittedAt)}</td>
         </>
@@ -246,8 +246,8 @@ function AskedRow({ queue, row, tab, hasKey, chosen }: AskedRowProps) {
             {tab === 'ended' && error !== undefined && <span class="quiet"> {errorText}</span>}
           </td>
           <td class="num narrow-off mid-off">{attempts}</td>
-          <td class="num narrow-off">{waitMs === undefined ? '–' : seconds(waitMs)}</td>
-          <td class="num narrow-off">{runMs === undefined ? '–' : seconds(runMs)}</td>
+          <td class="num narrow-off">{waitMs === undefined ? '–' : shortSeconds(waitMs)}</td>
+          <td class="num narrow-off">{runMs === undefined ? '–' : shortSeconds(runMs)}</td>
         </>
       )}
     </Row>

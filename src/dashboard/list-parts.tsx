@@ -4,7 +4,7 @@ import type { ComponentChildren } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 import { type Problem, pathOf } from './api.ts'
 import { changes } from './dialogs.tsx'
-import { findText, goTo, isNarrow, link, type Tab, tierFilter, urlOf } from './state.ts'
+import { findText, goTo, idLength, link, type Tab, tierFilter, urlOf } from './state.ts'
 import { middle } from './units.ts'
 
 const LOOK_MS = 2_000
@@ -36,7 +36,7 @@ export const fits = (id: string | null, priority: string | null): boolean =>
 export function IdLink({ queue, id }: { readonly queue: string; readonly id: string }) {
   return (
     <a class="id" href={urlOf({ at: 'request', queue, id })} title={id}>
-      {middle(id, isNarrow.value ? 12 : 28)}
+      {middle(id, idLength.value)}
     </a>
   )
 }

@@ -4,8 +4,8 @@ import { ask, pathOf } from './api.ts'
 import { Empty, Failed, Row, Table, useRows } from './list-parts.tsx'
 import type { QueueModel } from './model.ts'
 import { TierName } from './parts.tsx'
-import { findText, isNarrow, isStale, now, tierFilter } from './state.ts'
-import { count, middle, preciseTime, seconds } from './units.ts'
+import { findText, idLength, isStale, now, tierFilter } from './state.ts'
+import { count, middle, preciseTime, shortSeconds } from './units.ts'
 import { type Refusal, type Tier, tiers } from './wire.ts'
 
 /** One that was not admitted: with what explains it. */
@@ -89,7 +89,7 @@ export function Refused({ model }: { readonly model: QueueModel }) {
           <Row key={`${at} ${id} ${index}`} queue={name} id={null}>
             <td class="narrow-off">{preciseTime(at, now.value)}</td>
             <td class="id" title={id ?? undefined}>
-              {id === null ? '–' : middle(id, isNarrow.value ? 12 : 28)}
+              {id === null ? '–' : middle(id, idLength.value)}
             </td>
             <td>
               <TierName tier={priority as Tier} />
@@ -100,7 +100,7 @@ export function Refused({ model }: { readonly model: QueueModel }) {
             <td class="wide-only cut expl" title={explanationOf(explain)}>
               {explanationOf(explain)}
             </td>
-            <td class="num narrow-off">{retryAfterMs === undefined ? '–' : seconds(retryAfterMs)}</td>
+            <td class="num narrow-off">{retryAfterMs === undefined ? '–' : shortSeconds(retryAfterMs)}</td>
           </Row>
         ))}
       </Table>

@@ -2,7 +2,7 @@
 import { Empty, fits, IdLink, Row, Table } from './list-parts.tsx'
 import type { QueueModel } from './model.ts'
 import { Share, TierName } from './parts.tsx'
-import { count, duration, seconds } from './units.ts'
+import { count, duration, shortSeconds } from './units.ts'
 import type { Tier } from './wire.ts'
 
 const PER_PAGE = 50
@@ -66,10 +66,10 @@ export function Running({ model }: { readonly model: QueueModel }) {
             <IdLink queue={name} id={currentRequest as string} />
           </td>
           <td>{priority === null ? '–' : <TierName tier={priority as Tier} />}</td>
-          <td class="num">{waitMs === null ? '–' : seconds(waitMs)}</td>
+          <td class="num">{waitMs === null ? '–' : shortSeconds(waitMs)}</td>
           <td class="bar-cell narrow-off">
             <span class={healthy ? 'runs' : 'runs bad'}>
-              <b>{runMs === null ? '–' : seconds(runMs)}</b>
+              <b>{runMs === null ? '–' : shortSeconds(runMs)}</b>
               <span class="track">
                 <Share of={(runMs ?? 0) / scale} tier={(priority as Tier | null) ?? undefined} wide />
                 {p95 !== null && <i style={{ left: `${Math.min(p95 / scale, 1) * 100}%` }} />}

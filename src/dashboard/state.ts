@@ -95,12 +95,21 @@ export const model = computed<QueueModel | undefined>(() => {
   return here.at === 'all' ? undefined : queues.value.get(here.queue)
 })
 
-const narrow = matchMedia('(max-width: 560px)')
+/** Is the window at most so wide? */
+function upTo(px: number) {
+  const media = matchMedia(`(max-width: ${px}px)`)
+  const is = signal(media.matches)
+  media.addEventListener('change', () => {
+    is.value = media.matches
+  })
+  return is
+}
+
 /** Is there room for no more than half a line of a table? */
-export const isNarrow = signal(narrow.matches)
-narrow.addEventListener('change', () => {
-  isNarrow.value = narrow.matches
-})
+export const isNarrow = upTo(560)
+const isMiddling = upTo(1_023)
+/** So many characters of an id are shown in a list. */
+export const idLength = computed(() => (isNarrow.value ? 10 : isMiddling.value ? 20 : 28))
 
 /** What one has chosen for the lists. */
 export const tierFilter = signal<(typeof tiers)[number] | ''>('')
