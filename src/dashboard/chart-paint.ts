@@ -96,8 +96,16 @@ function drawBound(
   const ratio = devicePixelRatio
   ctx.fillStyle = color('--ink-2')
   ctx.textAlign = 'left'
+  // It stands on whatever is drawn there.
+  const write = (words: string, y: number): void => {
+    ctx.strokeStyle = color('--surface')
+    ctx.lineWidth = 3 * ratio
+    ctx.lineJoin = 'round'
+    ctx.strokeText(words, bbox.left + 6 * ratio, y)
+    ctx.fillText(words, bbox.left + 6 * ratio, y)
+  }
   if (at > top) {
-    ctx.fillText(`${text}: above the scale`, bbox.left + 6 * ratio, bbox.top + 7 * ratio)
+    write(`${text} is above`, bbox.top + 7 * ratio)
     return
   }
   const y = u.valToPos(at, 'y', true)
@@ -109,7 +117,7 @@ function drawBound(
   ctx.lineTo(bbox.left + bbox.width, y)
   ctx.stroke()
   ctx.setLineDash([])
-  ctx.fillText(text, bbox.left + 6 * ratio, y + (y - bbox.top < 16 * ratio ? 9 : -8) * ratio)
+  write(text, y + (y - bbox.top < 16 * ratio ? 9 : -8) * ratio)
 }
 
 function drawLabels(u: uPlot, traces: readonly Trace[], color: (name: string) => string): void {

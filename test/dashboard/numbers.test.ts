@@ -12,7 +12,10 @@ import {
   preciseTime,
   rate,
   seconds,
+  shortCount,
   shortRate,
+  shortSeconds,
+  shortTime,
 } from '../../src/dashboard/units.ts'
 
 test('numbers of tables', () => {
@@ -24,6 +27,17 @@ test('numbers of tables', () => {
     '0.00',
   ])
   expect([rate(0), rate(31.24), rate(9_999.9), rate(39_999.6)]).toEqual(['0', '31.2', '9,999.9', '40,000'])
+})
+
+test('where there is little room no number has more than seven digits, and none of them is rounded up to more', () => {
+  expect([27_600, 999_994, 999_995, 604_923_456, 999_999_499, 999_999_500].map(shortSeconds)).toEqual([
+    ...['27.60', '999.99', '1,000', '604,923', '999,999', '11 d'],
+  ])
+  expect([9_999, 10_000, 123_456, 1_234_567].map(shortCount)).toEqual(['9,999', '10K', '123.5K', '1.2M'])
+  expect([420, 9_949, 9_950, 72_000, 999_499, 1_200_000, 50_400_000, 604_800_000].map(shortTime)).toEqual([
+    ...['420 ms', '9.9 s', '10 s', '72 s', '999 s', '20 min', '14 h', '7 d'],
+  ])
+  expect([rate(999_999.4), rate(1_234_567), shortRate(217_287.6)]).toEqual(['999,999', '1.2M', '217.3K'])
 })
 
 test('numbers of sentences', () => {

@@ -53,6 +53,12 @@ export const misplaced = `(() => {
     }
     return left
   }
+  // What is in a panel keeps its distance from its edge.
+  const roomOf = (home) => {
+    const { left, right, top, bottom } = home.getBoundingClientRect()
+    const style = getComputedStyle(home)
+    return { left: left + parseFloat(style.paddingLeft), right: right - parseFloat(style.paddingRight), top, bottom }
+  }
   const things = []
   const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT)
   for (let node = walker.nextNode(); node !== null; node = walker.nextNode()) {
@@ -65,7 +71,7 @@ export const misplaced = `(() => {
       const box = seen(rect, element, node)
       if (box.right - box.left < 1 || box.bottom - box.top < 1) continue
       const home = element.closest('dialog, .panel, .head, .verdict, .page-foot, .subject, .refusal, .crumbs, .door')
-      if (home !== null && !within(box, home.getBoundingClientRect())) say('outside of its panel', node)
+      if (home !== null && !within(box, roomOf(home))) say('outside of its panel', node)
       things.push({ node, element, box, isControl: false })
     }
   }
@@ -74,7 +80,7 @@ export const misplaced = `(() => {
     const rect = element.getBoundingClientRect()
     if (rect.width === 0) continue
     const home = element.parentElement.closest('dialog, .panel, .head, .verdict, .page-foot, .subject, .door')
-    if (home !== null && !within(seen(rect, element.parentElement, element), home.getBoundingClientRect())) say('outside of its panel', element)
+    if (home !== null && !within(seen(rect, element.parentElement, element), roomOf(home))) say('outside of its panel', element)
     // What a list or a field shows of itself is drawn by the browser, with an ellipsis.
     things.push({ node: element, element, box: boxOf(rect), isControl: true })
   }
