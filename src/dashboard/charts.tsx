@@ -1,7 +1,7 @@
 /** Is the queue growing, do they wait longer, is it keeping up, are the slots taken? Four charts, each with a sentence that says it. */
 import { axisCount, axisDuration, Chart, ownAt } from './chart.tsx'
 import type { Trace } from './chart-paint.ts'
-import { type QueueModel, type Share, waitAt } from './model.ts'
+import { least, type QueueModel, type Share, waitAt } from './model.ts'
 import { Panel } from './parts.tsx'
 import { decadesOf, topOf } from './scale.ts'
 import { share } from './state.ts'
@@ -81,11 +81,18 @@ export function WaitChart({ model }: { readonly model: QueueModel }) {
       <Chart
         {...{ points, traces, isLog: true, height: PLOT, margin: 70, format: axisDuration }}
         range={decadesOf(all)}
-        nothing={isEmpty ? 'No waits to measure in the last 15 min.' : undefined}
+        nothing={isEmpty ? noWaits(points, chosen) : undefined}
         sentence={`${chosen.slice(0, 3)} of the waits of the last 60 seconds, on a log scale: ${last.join(', ')}.`}
       />
     </Panel>
   )
+}
+
+/** Why is there no line: nothing has waited, or too few for what was chosen? */
+function noWaits(points: readonly Point[], chosen: Share): string {
+  const some = tiers.some((tier) => points.some((point) => waitAt(point, tier, 'p50Ms') !== null))
+  if (!some) return 'No waits to measure in the last 15 min.'
+  return `Too few waits for a ${chosen.slice(0, 3)}: it needs ${least[chosen]} of a tier in a minute. The p50 is there.`
 }
 
 /** Done filled, refused on top of it, so that their sum is what was asked; failed as a line. */

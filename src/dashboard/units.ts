@@ -26,13 +26,15 @@ export function shortCount(n: number): string {
 /** Of a table: a second, 31.2; none and very many without a decimal. */
 export function rate(perSecond: number): string {
   if (perSecond >= 999_999.5) return shortCount(perSecond)
+  // Something is not nothing.
+  if (perSecond > 0 && perSecond < 0.05) return '<0.1'
   if (perSecond === 0 || perSecond >= 10_000) return count(perSecond)
   return perSecond.toLocaleString('en-US', { minimumFractionDigits: 1, maximumFractionDigits: 1 })
 }
 
-/** Of a sentence: 31, 2.4, 0.3. */
+/** Of a sentence: 31, 2.4, 0.3, <0.1. */
 export function shortRate(perSecond: number): string {
-  return perSecond >= 10 ? shortCount(perSecond) : rate(Math.round(perSecond * 10) / 10)
+  return perSecond >= 10 ? shortCount(perSecond) : rate(perSecond < 0.05 ? perSecond : Math.round(perSecond * 10) / 10)
 }
 
 /** Of a sentence: 420 ms, 2.3 s, 28 s, 1 min 12 s, 2 h 14 min. */
@@ -80,6 +82,16 @@ export function middle(text: string, most: number): string {
   if (chars.length <= most) return text
   const head = Math.ceil((most - 1) / 2)
   return `${chars.slice(0, head).join('')}…${chars.slice(chars.length - (most - 1 - head)).join('')}`
+}
+
+/** A sentence, with what stands out in it. */
+export type Words = readonly (string | { readonly strong: string })[]
+
+export const strong = (text: string): { readonly strong: string } => ({ strong: text })
+
+/** `1 waits`, `12 wait` */
+export function waits(n: number): string {
+  return n === 1 ? 'waits' : 'wait'
 }
 
 /** `1 slot`, `12 slots` */

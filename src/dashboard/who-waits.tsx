@@ -178,7 +178,7 @@ function Change({ by, ms }: { readonly by: number | null; readonly ms: number | 
 
 /** From 0, each with its own top. */
 function Spark({ points, tier }: { readonly points: readonly Point[]; readonly tier: Tier }) {
-  const values = points.map((point) => waitAt(point, tier, 'p99Ms') ?? waitAt(point, tier, 'p50Ms'))
+  const values = points.map((point) => waitAt(point, tier, 'p99Ms'))
   const most = Math.max(...values.map((value) => value ?? 0), 1e-9)
   const step = 100 / 180
   const from = 100 - values.length * step
