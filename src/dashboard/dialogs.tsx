@@ -38,6 +38,11 @@ function shut(): void {
   asked.value = undefined
 }
 
+// What was refused is no news on another page.
+addEventListener('hashchange', () => {
+  refusal.value = undefined
+})
+
 export interface Change {
   readonly queue: string
   /** After that of the queue. */

@@ -158,7 +158,7 @@ export function VerdictLine() {
           Try now
         </button>
       )}
-      {here !== undefined && <Controls model={here} />}
+      {here !== undefined && <Controls key={here.name} model={here} />}
     </div>
   )
 }

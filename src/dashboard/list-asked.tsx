@@ -3,7 +3,7 @@ import { useSignal } from '@preact/signals'
 import type { ComponentChildren } from 'preact'
 import { ask, pathOf } from './api.ts'
 import { DeadActions } from './dead.tsx'
-import { Empty, Failed, IdLink, names, Row, Table, useRows } from './list-parts.tsx'
+import { Empty, Failed, Held, IdLink, names, Row, Table, useRows } from './list-parts.tsx'
 import type { QueueModel } from './model.ts'
 import { TierName } from './parts.tsx'
 import { findText, isStale, now, type Tab, tierFilter } from './state.ts'
@@ -58,14 +58,7 @@ export function Asked({ model, tab }: { readonly model: QueueModel; readonly tab
         }}
         foot={
           <>
-            {newer > 0 && (
-              <span>
-                Held while you read: {count(newer)} newer{' '}
-                <button type="button" class="link" onClick={showNew}>
-                  Show them
-                </button>
-              </span>
-            )}
+            <Held newer={newer} showNew={showNew} />
             <span>{notes[tab] ?? 'the youngest first'}</span>
             {shown.value?.incomplete === true && (
               <span class="bad">There may be more: too many wait to look for all.</span>

@@ -1,7 +1,7 @@
 /** What was refused lately: with the reason, and what explains it. */
 import { useSignal } from '@preact/signals'
 import { ask, pathOf } from './api.ts'
-import { Empty, Failed, Row, Table, useRows } from './list-parts.tsx'
+import { Empty, Failed, Held, Row, Table, useRows } from './list-parts.tsx'
 import type { QueueModel } from './model.ts'
 import { TierName } from './parts.tsx'
 import { findText, idLength, isStale, now, tierFilter } from './state.ts'
@@ -24,7 +24,11 @@ export function Refused({ model }: { readonly model: QueueModel }) {
   }
   const all = [...sums.values()].reduce((sum, n) => sum + n, 0)
   if (problem.value !== undefined && !isStale.value) return <Failed problem={problem.value} tryAgain={tryAgain} />
-  if (all === 0) return <Empty tab="refused" queue={name} isAll />
+  const displaced = tiers.reduce((sum, tier) => sum + status.totalsByPriority[tier].shed, 0)
+  if (all === 0) {
+    const why = displaced > 0 ? `None was refused; ${displacedIn(displaced)}.` : undefined
+    return <Empty tab="refused" queue={name} isAll why={why} />
+  }
   const rows = (shown.value?.refusals ?? []).filter(
     ({ id }) => findText.value === '' || id?.startsWith(findText.value.trim()),
   )
@@ -72,15 +76,13 @@ export function Refused({ model }: { readonly model: QueueModel }) {
         }
         foot={
           <>
-            {newer > 0 && (
-              <span>
-                Held while you read: {count(newer)} newer{' '}
-                <button type="button" class="link" onClick={showNew}>
-                  Show them
-                </button>
-              </span>
-            )}
-            <span>the last 1,000 are kept</span>
+            <Held newer={newer} showNew={showNew} />
+            <span>
+              {rows.length === 0 && shown.value !== undefined
+                ? 'none that fits, of those that are kept: the last 1,000 since this service began to listen'
+                : 'the last 1,000 are kept'}
+            </span>
+            {displaced > 0 && <span>{displacedIn(displaced)}</span>}
             <span class="right">{count(rows.length)} shown</span>
           </>
         }
@@ -106,6 +108,10 @@ export function Refused({ model }: { readonly model: QueueModel }) {
       </Table>
     </>
   )
+}
+
+function displacedIn(n: number): string {
+  return `${count(n)} displaced by others ${n === 1 ? 'is' : 'are'} in Ended, as shed`
 }
 
 /** What the service says of it, as it says it: the rule, what was compared, and what would be admitted. */

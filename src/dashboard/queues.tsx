@@ -84,9 +84,13 @@ function Line({ model, verdict }: { readonly model: QueueModel; readonly verdict
         </a>
       </th>
       <td>
-        <span class={`state ${verdict.kind}`}>
-          <Icon name={icons[verdict.kind]} /> {verdict.headline}
-        </span>
+        {isStale.value ? (
+          <span class="state idle">was: {verdict.headline}</span>
+        ) : (
+          <span class={`state ${verdict.kind}`}>
+            <Icon name={icons[verdict.kind]} /> {verdict.headline}
+          </span>
+        )}
       </td>
       <td class="num">
         <b>{count(status.waiting)}</b>

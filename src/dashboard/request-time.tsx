@@ -31,16 +31,16 @@ function spanOf({ from, to }: Step, end: number): number {
   return Math.max((to === null ? end : Date.parse(to)) - Date.parse(from), 0)
 }
 
-/** On one axis, from its submission on. */
-export function WhereTimeWent({
-  steps,
-  request,
-  end,
-}: {
+/** What has become of one request so far. */
+interface Life {
   readonly steps: readonly Step[]
   readonly request: Request
+  /** When it ended, or now, in ms since 1970. */
   readonly end: number
-}) {
+}
+
+/** On one axis, from its submission on. */
+export function WhereTimeWent({ steps, request, end }: Life) {
   const start = Date.parse(request.submittedAt)
   const whole = Math.max(end - start, 1)
   const sums = lanes.map(
@@ -99,15 +99,7 @@ export function WhereTimeWent({
 
 const whats: { readonly [P in Step['phase']]: string } = { queue: 'Waiting', run: 'Run', backoff: 'Backing off' }
 
-export function TimeLine({
-  steps,
-  request,
-  end,
-}: {
-  readonly steps: readonly Step[]
-  readonly request: Request
-  readonly end: number
-}) {
+export function TimeLine({ steps, request, end }: Life) {
   const start = Date.parse(request.submittedAt)
   return (
     <Panel class="table" title="Time line" note="UTC, and since submission">

@@ -43,9 +43,11 @@ export function RequestPage({ model, id }: { readonly model: QueueModel; readonl
       {problem.value !== undefined && link.value.state === 'live' && (
         <p class="refusal" role="alert">
           <b>
-            {problem.value.status === 404
-              ? `No request “${id}”: never here, or no longer kept.`
-              : problem.value.message}
+            {problem.value.status !== 404
+              ? problem.value.message
+              : found === undefined
+                ? `No request “${id}”: never here, or no longer kept.`
+                : 'It has ended and is kept no longer: this is what was known of it last.'}
           </b>
         </p>
       )}

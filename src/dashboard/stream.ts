@@ -114,9 +114,8 @@ function draw(): void {
   for (const frame of frames) {
     if (frame.event === 'snapshot') {
       const { queues: all } = frame as unknown as { queues: readonly QueueSnapshot[] }
-      models = new Map(
-        all.map((one) => [one.name, { ...modelOf(one), pausedAt: models.get(one.name)?.pausedAt ?? null }]),
-      )
+      // When it was paused was told once, and may be another time by now.
+      models = new Map(all.map((one) => [one.name, modelOf(one)]))
       continue
     }
     const model = frame.queue === undefined ? undefined : models.get(frame.queue)
