@@ -1,5 +1,6 @@
 /** What is said where nothing is found to look at? Never that all is well beside a headline that says otherwise. */
 import type { QueueModel } from './model.ts'
+import { inSentence } from './units.ts'
 import type { Verdict } from './verdict.ts'
 
 export interface Calm {
@@ -22,7 +23,7 @@ export function calmOf({ status, points, name }: QueueModel, verdict: Verdict): 
     return { kind: 'idle', what: 'Nothing waits, nothing runs', why }
   }
   if (verdict.kind !== 'good') {
-    const why = `${verdict.headline}, and none of the usual causes is seen. Look at the charts, and at what ${name} calls.`
+    const why = `${verdict.headline}, and none of the usual causes is seen. Look at the charts, and at what ${inSentence(name)} calls.`
     return { kind: 'warn', what: 'No cause is known', why }
   }
   if (points.length < MINUTE_POINTS) {

@@ -56,12 +56,13 @@ export function Chart(props: ChartProps) {
     plot.current = made
     const observer = new ResizeObserver(() => made.setSize({ width: host.clientWidth, height: latest.current.height }))
     observer.observe(host)
-    const scheme = matchMedia('(prefers-color-scheme: dark)')
+    // A canvas keeps its colours; on paper they are others.
+    const schemes = ['(prefers-color-scheme: dark)', 'print'].map((media) => matchMedia(media))
     const repaint = (): void => made.redraw(true)
-    scheme.addEventListener('change', repaint)
+    for (const scheme of schemes) scheme.addEventListener('change', repaint)
     return () => {
       observer.disconnect()
-      scheme.removeEventListener('change', repaint)
+      for (const scheme of schemes) scheme.removeEventListener('change', repaint)
       made.destroy()
     }
   }, [props.traces.length, props.isLog])
@@ -153,7 +154,7 @@ function optionsOf(latest: Latest, until: { readonly current: number }, width: n
       },
       {
         ...axis,
-        ...{ size: 46, gap: 6 },
+        ...{ size: 50, gap: 6 },
         splits: () => splitsOf(latest.current),
         values: (_, at) => at.map((value) => (value === null ? '' : latest.current.format(value))),
         ...(isLog && { filter: (_: uPlot, at: number[]) => at }),

@@ -11,7 +11,7 @@ import {
   ratesOf,
   reachesBack,
 } from './model.ts'
-import { count, duration, many, shortRate, strong, type Words, waits } from './units.ts'
+import { count, duration, inSentence, many, shortRate, strong, type Words, waits } from './units.ts'
 import { type Point, type Tier, tiers } from './wire.ts'
 
 export interface Finding {
@@ -95,7 +95,7 @@ function slower(model: QueueModel): Finding | undefined {
       : ''
   return {
     kind: 'bad',
-    what: `What ${name} calls has become slower`,
+    what: `What ${inSentence(name)} calls has become slower`,
     evidence: [`Half of the runs take `, strong(duration(now)), ` or longer; it was ${duration(now / change)}${took}.`],
     turn: 'Look there first: more slots may slow it further.',
   }
@@ -111,7 +111,9 @@ function stuck({ workers, status }: QueueModel): Finding[] {
     {
       kind: 'bad',
       what: slots.length === 1 ? `Slot ${first.slot + 1} is stuck${since}` : `${many(slots.length, 'slot')} are stuck`,
-      evidence: [`${first.currentRequest ?? 'A run'} is over its time and has not settled; ${lost}.`],
+      evidence: [
+        `${first.currentRequest === null ? 'A run' : inSentence(first.currentRequest)} is over its time and has not settled; ${lost}.`,
+      ],
       turn: "Pass run.signal on to what it calls; onStuck: 'replace' lends a slot.",
     },
   ]
@@ -145,7 +147,7 @@ function standstill(model: QueueModel): Finding | undefined {
       `${count(status.activeWorkers)} of ${many(status.maxWorkers, 'slot')} are taken`,
       ...(longest > 0 ? ['; the longest run has taken ', strong(duration(longest)), ' so far.'] : ['.']),
     ],
-    turn: `Look at what ${name} calls: it may hang.`,
+    turn: `Look at what ${inSentence(name)} calls: it may hang.`,
   }
 }
 

@@ -95,6 +95,8 @@ function Door() {
   )
 }
 
+let lastPage: string | undefined
+
 effect(() => {
   const chosen = theme.signal.value
   if (chosen === 'system') delete document.documentElement.dataset.theme
@@ -103,6 +105,18 @@ effect(() => {
 effect(() => {
   const here = place.value
   document.title = here.at === 'all' ? 'triage-queue' : `${here.queue} · triage-queue`
+})
+/** Another page is read from its beginning, when what had the focus is gone with the one before. */
+effect(() => {
+  const here = place.value
+  const page = here.at === 'queue' ? here.at : JSON.stringify(here)
+  if (page === lastPage) return
+  const isFirst = lastPage === undefined
+  lastPage = page
+  if (isFirst) return
+  requestAnimationFrame(() => {
+    if (document.activeElement === document.body) document.getElementById('main')?.focus()
+  })
 })
 listenToKeys()
 start()

@@ -2,7 +2,7 @@
  * What does the page know? Signals: the queues, the session, the connection, the time at the service, and where one is. `stream.ts`
  * writes the first ones.
  */
-import { computed, signal } from '@preact/signals'
+import { computed, effect, signal } from '@preact/signals'
 import type { QueueModel } from './model.ts'
 import type { Level, Session, tiers } from './wire.ts'
 
@@ -68,6 +68,13 @@ export const place = computed<Place>(() => {
   if (second === 'request') return { at: 'request', queue, id: rest.join('/') }
   const tab = tabs.find((each) => each === second) ?? 'running'
   return { at: 'queue', queue, tab }
+})
+
+/** The list that was open last, to come back to. */
+export const lastTab = signal<Tab>('running')
+effect(() => {
+  const here = place.value
+  if (here.at === 'queue') lastTab.value = here.tab
 })
 
 export function urlOf(to: Place): string {

@@ -89,6 +89,14 @@ export type Words = readonly (string | { readonly strong: string })[]
 
 export const strong = (text: string): { readonly strong: string } => ({ strong: text })
 
+const rightToLeft = /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufefc]/
+
+/** A name in a sentence: one that is written from right to left, or says so, turns nothing around but itself. */
+export function inSentence(name: string, most = 60): string {
+  const short = middle(name, most)
+  return rightToLeft.test(short) ? `\u2068${short}\u2069` : short
+}
+
 /** `1 waits`, `12 wait` */
 export function waits(n: number): string {
   return n === 1 ? 'waits' : 'wait'
