@@ -94,15 +94,14 @@ function drawBound(
 ): void {
   const { ctx, bbox } = u
   const ratio = devicePixelRatio
-  ctx.fillStyle = color('--ink-2')
   ctx.textAlign = 'left'
   // It stands on whatever is drawn there.
   const write = (words: string, y: number): void => {
-    ctx.strokeStyle = color('--surface')
-    ctx.lineWidth = 3 * ratio
-    ctx.lineJoin = 'round'
-    ctx.strokeText(words, bbox.left + 6 * ratio, y)
-    ctx.fillText(words, bbox.left + 6 * ratio, y)
+    const left = bbox.left + 6 * ratio
+    ctx.fillStyle = color('--surface')
+    ctx.fillRect(left - 2 * ratio, y - 7 * ratio, ctx.measureText(words).width + 4 * ratio, 13 * ratio)
+    ctx.fillStyle = color('--ink-2')
+    ctx.fillText(words, left, y)
   }
   if (at > top) {
     write(`${text} is above`, bbox.top + 7 * ratio)

@@ -3,7 +3,7 @@ import { axisCount, axisDuration, Chart, ownAt } from './chart.tsx'
 import type { Trace } from './chart-paint.ts'
 import { least, type QueueModel, type Share, waitAt } from './model.ts'
 import { Panel } from './parts.tsx'
-import { decadesOf, topOf } from './scale.ts'
+import { countTopOf, decadesOf, topOf } from './scale.ts'
 import { share } from './state.ts'
 import { count, duration, shortCount, shortRate, shortTime } from './units.ts'
 import { type Point, tiers } from './wire.ts'
@@ -34,7 +34,7 @@ export function QueueChart({ model }: { readonly model: QueueModel }) {
   })
   const most = Math.max(0, ...(traces[0]?.values ?? []).map((value) => value ?? 0))
   const { maxQueueSize } = status
-  const top = topOf(Math.max(most, maxQueueSize !== null && maxQueueSize < most * 2 ? maxQueueSize : 0))
+  const top = countTopOf(Math.max(most, maxQueueSize !== null && maxQueueSize < most * 2 ? maxQueueSize : 0))
   return (
     <Panel title="Is the queue growing?" note="waiting, by tier" class="chart">
       <Chart
@@ -92,7 +92,7 @@ export function WaitChart({ model }: { readonly model: QueueModel }) {
 function noWaits(points: readonly Point[], chosen: Share): string {
   const some = tiers.some((tier) => points.some((point) => waitAt(point, tier, 'p50Ms') !== null))
   if (!some) return 'No waits to measure in the last 15 min.'
-  return `Too few waits for a ${chosen.slice(0, 3)}: it needs ${least[chosen]} of a tier in a minute. The p50 is there.`
+  return `Too few waits for a ${chosen.slice(0, 3)}, which needs ${least[chosen]} of a tier in a minute: look at the p50.`
 }
 
 /** Done filled, refused on top of it, so that their sum is what was asked; failed as a line. */
@@ -182,7 +182,7 @@ export function SlotsChart({ model }: { readonly model: QueueModel }) {
   return (
     <Chart
       {...{ points, traces, height: 84, margin: 74, format: axisCount }}
-      range={[0, topOf(most * 1.05)]}
+      range={[0, countTopOf(most * 1.05)]}
       sentence={`Slots: limit ${points.at(-1)?.slots ?? 0}, ${points.at(-1)?.busy ?? 0} busy, ${points.at(-1)?.stuck ?? 0} stuck.`}
     />
   )

@@ -174,11 +174,13 @@ function failing({ points }: QueueModel): Finding | undefined {
   const done = last.reduce((sum, point) => sum + point.donePerSecond, 0)
   const failed = last.reduce((sum, point) => sum + point.failedPerSecond, 0)
   if (failed === 0 || failed < 0.05 * (done + failed)) return undefined
-  const share = Math.round((100 * failed) / (done + failed))
+  // The share is that of what is counted beside it.
+  const lost = Math.max(Math.round(failed * EVERY), 1)
+  const all = Math.max(Math.round((done + failed) * EVERY), lost)
   return {
     kind: 'bad',
-    what: `${share} % of what ends has failed`,
-    evidence: [`${count(failed * EVERY)} of the ${count((done + failed) * EVERY)} of the last minute.`],
+    what: `${Math.round((100 * lost) / all)} % of what ends has failed`,
+    evidence: [`${count(lost)} of the ${count(all)} of the last minute.`],
     turn: 'Their errors are in Dead.',
   }
 }

@@ -32,7 +32,7 @@ function Page() {
         <p>
           {isStale.value
             ? 'Changes are off until the connection is back. Ages and run times stand still; they are not counted on.'
-            : 'Waits and runs are of the last 60 s, at most 6 % too high; counts are exact. A second is the mean of the last 15 s. Change: p99 now, over the ten minutes before.'}
+            : 'Waits and runs are of the last 60 s, at most 6 % too high; counts are exact, but for those with a K or an M. A second is the mean of the last 15 s. Change: p99 now, over the ten minutes before.'}
         </p>
         <p class="hints" aria-hidden="true">
           <kbd>/</kbd> find <kbd>j</kbd> <kbd>k</kbd> row <kbd>Enter</kbd> open <kbd>1</kbd>–<kbd>7</kbd> list{' '}

@@ -86,7 +86,7 @@ export function verdictOf(model: QueueModel): Verdict {
   if (fallsBehind(model)) return fallingBehind(model)
   const finding = findingsOf(model).find(({ kind }) => kind === 'bad')
   if (finding !== undefined) {
-    return { kind: 'warn', headline: 'Needs a look', words: [strong(finding.what), '. ', ...flowOf(model)] }
+    return { kind: 'warn', headline: 'Needs a look', words: [strong(finding.what), '. ', ...sizeOf(model)] }
   }
   if (waiting + running + retrying + checking + blocked === 0) {
     const free = Math.max(maxWorkers - activeWorkers, 0)
@@ -129,28 +129,29 @@ function fallingBehind(model: QueueModel): Verdict {
   return { kind: 'warn', headline: 'Falling behind', words }
 }
 
-/** `80 wait, LOW longest: 8.6 s. 38 a second are asked for, 38 done, none refused.` */
-function flowOf(model: QueueModel): Words {
-  const { waiting, waitingByPriority, oldestWaitMsByPriority } = model.status
+/** `80 wait, LOW longest: 8.6 s. ` */
+function sizeOf({ status: { waiting, waitingByPriority, oldestWaitMsByPriority } }: QueueModel): Words {
   const some = tiers.filter((tier) => waitingByPriority[tier] > 0)
   const oldest = some.reduce<Tier | undefined>(
     (most, tier) => (most === undefined || oldestWaitMsByPriority[tier] > oldestWaitMsByPriority[most] ? tier : most),
     undefined,
   )
+  if (waiting === 0 || oldest === undefined) return ['Nothing waits. ']
+  return [
+    strong(count(waiting)),
+    ` ${waits(waiting)}, ${oldest.toUpperCase()}${some.length > 1 ? ' longest' : ''}: `,
+    strong(duration(oldestWaitMsByPriority[oldest])),
+    '. ',
+  ]
+}
+
+/** `80 wait, LOW longest: 8.6 s. 38 a second are asked for, 38 done, none refused.` */
+function flowOf(model: QueueModel): Words {
   const rates = allRates(model)
-  const size: Words =
-    waiting === 0 || oldest === undefined
-      ? ['Nothing waits. ']
-      : [
-          strong(count(waiting)),
-          ` ${waits(waiting)}, ${oldest.toUpperCase()}${some.length > 1 ? ' longest' : ''}: `,
-          strong(duration(oldestWaitMsByPriority[oldest])),
-          '. ',
-        ]
-  if (rates === null) return size
+  if (rates === null) return sizeOf(model)
   const refused = rates.refused === 0 ? ', none refused.' : `, ${shortRate(rates.refused)} refused.`
   return [
-    ...size,
+    ...sizeOf(model),
     strong(shortRate(rates.asked)),
     ' a second are asked for, ',
     strong(shortRate(rates.done)),

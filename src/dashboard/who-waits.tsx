@@ -16,7 +16,7 @@ export function WhoWaits({ model }: { readonly model: QueueModel }) {
   return (
     <Panel
       title="Who waits, and how long?"
-      note={status.waiting === 0 ? 'nobody' : (orders[status.order] ?? `order: ${status.order}`)}
+      note={status.waiting === 0 ? 'nothing waits' : (orders[status.order] ?? `order: ${status.order}`)}
       class="who"
     >
       <table class="who">
@@ -172,7 +172,7 @@ function Quantile({ of, ...rest }: { readonly of: number | null; readonly class:
 function Change({ by, ms }: { readonly by: number | null; readonly ms: number | null }) {
   if (by === null) return <>–</>
   if (by > 0.9 && by < 1.1) return <span class="quiet">steady</span>
-  const text = by >= 99.5 ? '▲ >×99' : `${by > 1 ? '▲' : '▼'} ×${by >= 10 ? Math.round(by) : by.toFixed(1)}`
+  const text = by >= 99.5 ? '>×99' : `${by > 1 ? '▲' : '▼'} ×${by >= 10 ? Math.round(by) : by.toFixed(1)}`
   return <span class={by >= 1.5 && (ms ?? 0) >= 50 ? 'bad' : 'quiet'}>{text}</span>
 }
 

@@ -1,7 +1,7 @@
 /** How numbers are written, where axes end, and which colours tiers have. */
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { decadesOf, spread, topOf } from '../../src/dashboard/scale.ts'
+import { countTopOf, decadesOf, spread, topOf } from '../../src/dashboard/scale.ts'
 import {
   clockMinute,
   clockTime,
@@ -65,6 +65,10 @@ test('an axis ends at 1, 1.2, 1.5, 2, 3, 4, 6, 8 × 10ⁿ', () => {
   expect([0, 0.9, 1, 1.1, 47, 78, 81, 144, 1_000, 9_999].map(topOf)).toEqual([
     1, 1, 1, 1.2, 60, 80, 100, 150, 1_000, 10_000,
   ])
+})
+
+test('an axis of what is counted has whole numbers', () => {
+  expect([0, 1, 2, 3, 12.6, 77, 144].map(countTopOf)).toEqual([2, 2, 2, 4, 16, 80, 150])
 })
 
 test('a scale of waits has whole decades around what there is', () => {

@@ -235,8 +235,8 @@ describe('words and numbers agree', () => {
 
   test('few that failed are counted, not rounded to none a second', () => {
     const rare = failing(withStatus(busy(), { waiting: 0, activeWorkers: 1 }), 0.02, 0.2)
-    expect(whats(rare)).toContain('9 % of what ends has failed')
-    expect(evidenceOf(rare, '9 %')).toContain('1 of the 13 of the last minute.')
+    expect(whats(rare)).toContain('8 % of what ends has failed')
+    expect(evidenceOf(rare, '8 %')).toContain('1 of the 13 of the last minute.')
   })
 
   test('a rate that is no zero is not written as one', () => {
