@@ -18,6 +18,11 @@ export interface Picture {
 
 const settle = (page: Page): Promise<void> => page.waitForTimeout(400)
 
+const withStatus = (scene: Scene, status: object): Scene => ({
+  ...scene,
+  snapshot: { ...scene.snapshot, status: { ...scene.snapshot.status, ...status } },
+})
+
 export const pictures: readonly Picture[] = [
   { name: 'busy', scenes: () => [sceneOf('busy')], hash: '#/llm/running' },
   { name: 'overload', scenes: () => [sceneOf('overload')], hash: '#/llm/refused' },
@@ -71,6 +76,13 @@ export const pictures: readonly Picture[] = [
       await page.getByText('Try again').waitFor()
     },
   },
+  {
+    name: 'needs-a-look',
+    scenes: () => [withStatus(sceneOf('busy'), { store: { state: 'faulty', pending: 3 } })],
+    hash: '#/llm/running',
+  },
+  { name: 'paused', scenes: () => [withStatus(sceneOf('idle'), { state: 'paused' })], hash: '#/llm/running' },
+  { name: 'gone', scenes: () => [sceneOf('busy'), sceneOf('idle', 'ocr')], hash: '#/mail/running' },
   {
     name: 'log-in',
     scenes: () => [sceneOf('busy')],

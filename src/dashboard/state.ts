@@ -102,9 +102,9 @@ export const model = computed<QueueModel | undefined>(() => {
   return here.at === 'all' ? undefined : queues.value.get(here.queue)
 })
 
-/** Is the window at most so wide? */
+/** Is the window at most so wide, at the usual size of letters? */
 function upTo(px: number) {
-  const media = matchMedia(`(max-width: ${px}px)`)
+  const media = matchMedia(`(max-width: ${px / 16}em)`)
   const is = signal(media.matches)
   media.addEventListener('change', () => {
     is.value = media.matches

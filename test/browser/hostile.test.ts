@@ -312,6 +312,20 @@ test('at 200 % everything has its place', async () => {
   await expect.poll(() => page.evaluate(misplaced)).toEqual([])
 })
 
+test('with letters half as large again as usual, everything has its place', async () => {
+  const { page } = await open([sceneOf('overload')], '#/llm/refused')
+  const devtools = await page.context().newCDPSession(page)
+  await devtools.send('Page.setFontSizes', { fontSizes: { standard: 24, fixed: 20 } })
+  await page.reload()
+  await page.locator('.live.is-live').waitFor()
+  expect(await page.evaluate('getComputedStyle(document.documentElement).fontSize')).toBe('24px')
+  for (const width of [1_440, 1_280, 1_200, 900, 768, 600, 480]) {
+    await page.setViewportSize({ width, height: 900 })
+    await page.evaluate(drawn)
+    await expect.poll(async () => [width, await page.evaluate(misplaced)]).toEqual([width, []])
+  }
+})
+
 test('as many rows as it says, with a slot that is stuck', async () => {
   const { page } = await open([sceneOf('overload')])
   const rows = await page.locator('table.list tbody tr').count()

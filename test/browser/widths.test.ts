@@ -2,6 +2,7 @@
  * Does the page fit every window? At every 40 px from 320 to 1,920, with usual and with extreme values: no text and no control overlaps
  * another, leaves its panel or is cut without an ellipsis, and nothing is scrolled sideways.
  */
+import type { Page } from 'playwright-core'
 import { afterAll, expect, onTestFinished, test } from 'vitest'
 import { type Picture, pictures } from '../../tools/draw-dashboard.ts'
 import { closeBrowser, look } from './support/browser.ts'
@@ -52,7 +53,17 @@ test.each(pictures)('$name: everything has its place, at every width', async (pi
 })
 
 const queue = encodeURIComponent(longName)
-const views = ['running', 'waiting', 'retrying', 'ended', 'dead', 'refused', 'settings', `request/${longId(7)}`]
+const views = [
+  'running',
+  'waiting',
+  'retrying',
+  'delayed',
+  'ended',
+  'dead',
+  'refused',
+  'settings',
+  `request/${longId(7)}`,
+]
 
 test.each(views)('extreme values: everything has its place, at every width: %s', async (view) => {
   const scenes = () => [extremeOf(sceneOf(view === 'refused' ? 'overload' : 'busy')), sceneOf('idle')]
@@ -62,4 +73,24 @@ test.each(views)('extreme values: everything has its place, at every width: %s',
 test('extreme values: everything has its place, at every width: several queues', async () => {
   const scenes = () => [extremeOf(sceneOf('busy')), extremeOf(sceneOf('overload'), 'ocr'), sceneOf('idle', 'mail')]
   expect(await misplacedIn({ name: 'queues', scenes, hash: '#/' })).toEqual([])
+})
+
+const click = (name: string) => async (page: Page) => {
+  await page.getByRole('button', { name }).click()
+  await page.getByRole('dialog').waitFor()
+}
+
+test.each<[string, string, Picture['prepare']]>([
+  ['all keys', 'running', async (page) => page.keyboard.press('?')],
+  ['who one is', 'running', click('operator')],
+  ['another tier', `request/${longId(7)}`, click('Change tier')],
+  ['before it is cancelled', `request/${longId(7)}`, click('Cancel')],
+  [
+    'charts as tables',
+    'running',
+    (page) => page.evaluate('for (const each of document.querySelectorAll("details")) each.open = true'),
+  ],
+])('extreme values: everything has its place, at every width: %s', async (_, view, prepare) => {
+  const scenes = () => [extremeOf(sceneOf('busy')), sceneOf('idle')]
+  expect(await misplacedIn({ name: view, scenes, hash: `#/${queue}/${view}`, ...(prepare && { prepare }) })).toEqual([])
 })

@@ -59,13 +59,14 @@ export function extremeOf(base: Scene, name = longName): Scene {
     ...(row.waitMs !== undefined && { waitMs: 6 * DAY_MS }),
     ...(row.position !== undefined && { position: 1_234_567 + n, estimateMs: 5 * DAY_MS }),
     ...(row.error !== undefined && { error: longError }),
+    startAt: new Date(NOW + 6 * DAY_MS).toISOString(),
     ...(row.nextAttemptAt !== undefined && { nextAttemptAt: new Date(NOW + 2 * DAY_MS).toISOString() }),
   })
   return {
     name,
     snapshot: { ...snapshot, name, status, workers, settings, kept, history: { ...snapshot.history, points } },
     list: (state) => {
-      const page = base.list(state)
+      const page = base.list(state === 'held' ? 'retrying' : state)
       return { ...page, requests: page.requests.map(longer), cursor: 'bmV4dDozLjQ' }
     },
     refusals: () => {
