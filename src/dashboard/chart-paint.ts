@@ -29,6 +29,8 @@ export interface ChartProps {
   readonly height: number
   readonly margin: number
   readonly format: (value: number) => string
+  /** In the table, if it is another way. */
+  readonly inTable?: (value: number) => string
   /** A line across, where a bound is. */
   readonly bound?: { readonly at: number; readonly text: string } | undefined
   /** In place of lines, when there is nothing to show. */

@@ -88,7 +88,7 @@ export function Chart(props: ChartProps) {
 }
 
 /** One minute a row. */
-function AsTable({ points, traces, format }: ChartProps) {
+function AsTable({ points, traces, format, inTable = format }: ChartProps) {
   const rows = points.map((point, at) => ({ point, at })).filter(({ at }) => (points.length - 1 - at) % 12 === 0)
   return (
     <table>
@@ -107,7 +107,9 @@ function AsTable({ points, traces, format }: ChartProps) {
           <tr key={point.at}>
             <th scope="row">{clockTime(Date.parse(point.at))}</th>
             {traces.map(({ name, values }) => (
-              <td key={name}>{values[at] === null || values[at] === undefined ? '–' : format(values[at] as number)}</td>
+              <td key={name}>
+                {values[at] === null || values[at] === undefined ? '–' : inTable(values[at] as number)}
+              </td>
             ))}
           </tr>
         ))}

@@ -79,7 +79,7 @@ export function WaitChart({ model }: { readonly model: QueueModel }) {
   return (
     <Panel title="Do they wait longer?" side={choice} class="chart">
       <Chart
-        {...{ points, traces, isLog: true, height: PLOT, margin: 70, format: axisDuration }}
+        {...{ points, traces, isLog: true, height: PLOT, margin: 70, format: axisDuration, inTable: shortTime }}
         range={decadesOf(all)}
         nothing={isEmpty ? noWaits(points, chosen) : undefined}
         sentence={`${chosen.slice(0, 3)} of the waits of the last 60 seconds, on a log scale: ${last.join(', ')}.`}

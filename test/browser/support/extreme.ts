@@ -95,7 +95,16 @@ export function extremeRequest(): Json {
   }))
   return {
     ...requestOf(longId(7)),
-    ...{ queue: longName, key: longName, kind: longName, attempts: 1_234_567, submittedAt: at(0) },
+    ...{
+      queue: longName,
+      state: 'waiting',
+      position: 1_234_567,
+      estimateMs: 5 * DAY_MS,
+      key: longName,
+      kind: longName,
+      attempts: 1_234_567,
+      submittedAt: at(0),
+    },
     metadata: { tenant: 'w'.repeat(300) },
     timeline: steps,
   }
