@@ -11,6 +11,10 @@ export interface Trace {
   /** The custom property of its colour. */
   readonly color: string
   readonly values: readonly (number | null)[]
+  /** What stands in the table, where it is stacked upon others. */
+  readonly own?: readonly number[]
+  /** Its name there. */
+  readonly ownName?: string
   readonly fill?: 'solid' | 'hatch'
   /** The line itself, if it is another than the fill. */
   readonly stroke?: string

@@ -95,9 +95,9 @@ function AsTable({ points, traces, format, inTable = format }: ChartProps) {
       <thead>
         <tr>
           <th scope="col">UTC</th>
-          {traces.map(({ name }) => (
+          {traces.map(({ name, ownName = name }) => (
             <th key={name} scope="col">
-              {name}
+              {ownName}
             </th>
           ))}
         </tr>
@@ -106,7 +106,7 @@ function AsTable({ points, traces, format, inTable = format }: ChartProps) {
         {rows.map(({ point, at }) => (
           <tr key={point.at}>
             <th scope="row">{clockTime(Date.parse(point.at))}</th>
-            {traces.map(({ name, values }) => (
+            {traces.map(({ name, values: drawn, own: values = drawn }) => (
               <td key={name}>
                 {values[at] === null || values[at] === undefined ? '–' : inTable(values[at] as number)}
               </td>

@@ -25,6 +25,7 @@ export function QueueChart({ model }: { readonly model: QueueModel }) {
       name: tier.toUpperCase(),
       color: `--${tier}`,
       values,
+      own: points.map(({ waitingByPriority }) => waitingByPriority[tier]),
       fill: 'solid',
       stroke: '--surface',
       width: 1,
@@ -107,6 +108,8 @@ export function RatesChart({ model }: { readonly model: QueueModel }) {
     {
       ...{
         name: 'done and refused',
+        ownName: 'refused',
+        own: points.map((point) => point.refusedPerSecond),
         color: `--${refusing}`,
         values: both,
         fill: 'hatch',
@@ -152,6 +155,7 @@ export function SlotsChart({ model }: { readonly model: QueueModel }) {
       name: 'busy',
       color: '--done',
       values: points.map((point) => point.busy + point.stuck),
+      own: points.map((point) => point.busy),
       fill: 'solid',
       stroke: '--done-line',
       width: 1,

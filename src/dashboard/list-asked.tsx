@@ -216,7 +216,7 @@ function AskedRow({ queue, row, tab, hasKey, chosen }: AskedRowProps) {
           <td class="num">
             {nextAttemptAt === undefined ? '–' : shortSeconds(Math.max(Date.parse(nextAttemptAt) - now.value, 0))}
           </td>
-          <td class="num narrow-off">{attempts}</td>
+          <td class="num narrow-off">{count(attempts)}</td>
           <td class="cut narrow-off" title={errorText}>
             {errorText}
           </td>
@@ -238,7 +238,7 @@ function AskedRow({ queue, row, tab, hasKey, chosen }: AskedRowProps) {
             {tab === 'dead' ? errorText : state}
             {tab === 'ended' && error !== undefined && <span class="quiet"> {errorText}</span>}
           </td>
-          <td class="num narrow-off mid-off">{attempts}</td>
+          <td class="num narrow-off mid-off">{count(attempts)}</td>
           <td class="num narrow-off">{waitMs === undefined ? '–' : shortSeconds(waitMs)}</td>
           <td class="num narrow-off">{runMs === undefined ? '–' : shortSeconds(runMs)}</td>
         </>

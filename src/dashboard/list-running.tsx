@@ -89,7 +89,7 @@ export function Running({ model }: { readonly model: QueueModel }) {
             </span>
           </td>
           {hasProgress && <td class="num narrow-off">{progress === null ? '–' : `${Math.floor(progress * 100)} %`}</td>}
-          <td class="num narrow-off">{attempt ?? '–'}</td>
+          <td class="num narrow-off">{attempt === null ? '–' : count(attempt)}</td>
         </Row>
       ))}
     </Table>

@@ -326,6 +326,23 @@ test('with letters half as large again as usual, everything has its place', asyn
   }
 })
 
+test('the table of a chart has what each tier has, not what is drawn on top of others', async () => {
+  const { page } = await open([sceneOf('overload')])
+  await page.evaluate('for (const each of document.querySelectorAll("details")) each.open = true')
+  const lastOf = async (panel: string): Promise<Record<string, string>> => {
+    const table = page.getByRole('region', { name: panel }).locator('.as-table table')
+    const heads = await table.locator('thead th').allTextContents()
+    const cells = await table.locator('tbody tr').last().locator('th, td').allTextContents()
+    return Object.fromEntries(heads.map((head, at) => [head, cells[at] as string]))
+  }
+  const { waitingByPriority, busy, stuck } = sceneOf('overload').snapshot.history.points.at(-1)
+  expect(await lastOf('Is the queue growing?')).toMatchObject({
+    ...{ URGENT: `${waitingByPriority.urgent}`, LOW: `${waitingByPriority.low}` },
+  })
+  expect(await lastOf('Slots')).toMatchObject({ busy: `${busy}`, stuck: `${stuck}` })
+  expect(Object.keys(await lastOf('Is it keeping up?'))).toEqual(['UTC', 'refused', 'done', 'failed'])
+})
+
 test('as many rows as it says, with a slot that is stuck', async () => {
   const { page } = await open([sceneOf('overload')])
   const rows = await page.locator('table.list tbody tr').count()
