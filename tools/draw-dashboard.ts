@@ -9,7 +9,7 @@ import { closeBrowser, look } from '../test/browser/support/browser.ts'
 import { NOW, type Scene, sceneOf } from '../test/browser/support/scenes.ts'
 import { Scripted } from '../test/browser/support/scripted.ts'
 
-interface Picture {
+export interface Picture {
   readonly name: string
   readonly scenes: () => readonly Scene[]
   readonly hash: string
@@ -17,6 +17,11 @@ interface Picture {
 }
 
 const settle = (page: Page): Promise<void> => page.waitForTimeout(400)
+
+const withStatus = (scene: Scene, status: object): Scene => ({
+  ...scene,
+  snapshot: { ...scene.snapshot, status: { ...scene.snapshot.status, ...status } },
+})
 
 export const pictures: readonly Picture[] = [
   { name: 'busy', scenes: () => [sceneOf('busy')], hash: '#/llm/running' },
@@ -71,6 +76,13 @@ export const pictures: readonly Picture[] = [
       await page.getByText('Try again').waitFor()
     },
   },
+  {
+    name: 'needs-a-look',
+    scenes: () => [withStatus(sceneOf('busy'), { store: { state: 'faulty', pending: 3 } })],
+    hash: '#/llm/running',
+  },
+  { name: 'paused', scenes: () => [withStatus(sceneOf('idle'), { state: 'paused' })], hash: '#/llm/running' },
+  { name: 'gone', scenes: () => [sceneOf('busy'), sceneOf('idle', 'ocr')], hash: '#/mail/running' },
   {
     name: 'log-in',
     scenes: () => [sceneOf('busy')],

@@ -26,6 +26,13 @@ export interface Ask {
   readonly signal?: AbortSignal
 }
 
+/** Told when one is not known any more: a session is over, or the service has begun anew. */
+let whenUnknown = (): void => {}
+
+export function onUnknown(told: () => void): void {
+  whenUnknown = told
+}
+
 /** @throws {Problem} */
 export async function ask<T>(path: string, { method = 'GET', body, seen, signal }: Ask = {}): Promise<T> {
   const headers: Record<string, string> = {
@@ -50,6 +57,7 @@ export async function ask<T>(path: string, { method = 'GET', body, seen, signal 
     title = response.statusText,
     detail,
   } = answer as { code?: string; title?: string; detail?: string }
+  if (response.status === 401 && !path.startsWith('/v1/session')) whenUnknown()
   throw new Problem(response.status, code, wordsOf(code) ?? detail ?? title)
 }
 
@@ -64,6 +72,8 @@ function wordsOf(code: string): string | undefined {
       return 'It waits no more, or that tier has a bound that is reached.'
     case 'NOT_FOUND':
       return 'It was never here, or is not kept any more.'
+    case 'UNAUTHORIZED':
+      return 'Your session is over: log in again.'
     case 'FORBIDDEN':
       return 'Your level does not allow it.'
     default:

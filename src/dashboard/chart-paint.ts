@@ -11,6 +11,10 @@ export interface Trace {
   /** The custom property of its colour. */
   readonly color: string
   readonly values: readonly (number | null)[]
+  /** What stands in the table, where it is stacked upon others. */
+  readonly own?: readonly number[]
+  /** Its name there. */
+  readonly ownName?: string
   readonly fill?: 'solid' | 'hatch'
   /** The line itself, if it is another than the fill. */
   readonly stroke?: string
@@ -29,6 +33,8 @@ export interface ChartProps {
   readonly height: number
   readonly margin: number
   readonly format: (value: number) => string
+  /** In the table, if it is another way. */
+  readonly inTable?: (value: number) => string
   /** A line across, where a bound is. */
   readonly bound?: { readonly at: number; readonly text: string } | undefined
   /** In place of lines, when there is nothing to show. */
@@ -94,10 +100,17 @@ function drawBound(
 ): void {
   const { ctx, bbox } = u
   const ratio = devicePixelRatio
-  ctx.fillStyle = color('--ink-2')
   ctx.textAlign = 'left'
+  // It stands on whatever is drawn there.
+  const write = (words: string, y: number): void => {
+    const left = bbox.left + 6 * ratio
+    ctx.fillStyle = color('--surface')
+    ctx.fillRect(left - 2 * ratio, y - 7 * ratio, ctx.measureText(words).width + 4 * ratio, 13 * ratio)
+    ctx.fillStyle = color('--ink-2')
+    ctx.fillText(words, left, y)
+  }
   if (at > top) {
-    ctx.fillText(`${text}: above the scale`, bbox.left + 6 * ratio, bbox.top + 7 * ratio)
+    write(`${text} is above`, bbox.top + 7 * ratio)
     return
   }
   const y = u.valToPos(at, 'y', true)
@@ -109,7 +122,7 @@ function drawBound(
   ctx.lineTo(bbox.left + bbox.width, y)
   ctx.stroke()
   ctx.setLineDash([])
-  ctx.fillText(text, bbox.left + 6 * ratio, y + (y - bbox.top < 16 * ratio ? 9 : -8) * ratio)
+  write(text, y + (y - bbox.top < 16 * ratio ? 9 : -8) * ratio)
 }
 
 function drawLabels(u: uPlot, traces: readonly Trace[], color: (name: string) => string): void {

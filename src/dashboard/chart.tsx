@@ -11,7 +11,7 @@ import 'uplot/dist/uPlot.min.css'
 import { type ChartProps, decorate, hatch, styles, type Trace } from './chart-paint.ts'
 import { SPAN_MS } from './model.ts'
 import { isStale, link, now, share, theme } from './state.ts'
-import { clockTime } from './units.ts'
+import { clockTime, shortCount } from './units.ts'
 import type { Point } from './wire.ts'
 
 /** Gaps are gaps: where a point is missing, nothing is drawn. */
@@ -56,12 +56,13 @@ export function Chart(props: ChartProps) {
     plot.current = made
     const observer = new ResizeObserver(() => made.setSize({ width: host.clientWidth, height: latest.current.height }))
     observer.observe(host)
-    const scheme = matchMedia('(prefers-color-scheme: dark)')
+    // A canvas keeps its colours; on paper they are others.
+    const schemes = ['(prefers-color-scheme: dark)', 'print'].map((media) => matchMedia(media))
     const repaint = (): void => made.redraw(true)
-    scheme.addEventListener('change', repaint)
+    for (const scheme of schemes) scheme.addEventListener('change', repaint)
     return () => {
       observer.disconnect()
-      scheme.removeEventListener('change', repaint)
+      for (const scheme of schemes) scheme.removeEventListener('change', repaint)
       made.destroy()
     }
   }, [props.traces.length, props.isLog])
@@ -87,16 +88,16 @@ export function Chart(props: ChartProps) {
 }
 
 /** One minute a row. */
-function AsTable({ points, traces, format }: ChartProps) {
+function AsTable({ points, traces, format, inTable = format }: ChartProps) {
   const rows = points.map((point, at) => ({ point, at })).filter(({ at }) => (points.length - 1 - at) % 12 === 0)
   return (
     <table>
       <thead>
         <tr>
           <th scope="col">UTC</th>
-          {traces.map(({ name }) => (
+          {traces.map(({ name, ownName = name }) => (
             <th key={name} scope="col">
-              {name}
+              {ownName}
             </th>
           ))}
         </tr>
@@ -105,8 +106,10 @@ function AsTable({ points, traces, format }: ChartProps) {
         {rows.map(({ point, at }) => (
           <tr key={point.at}>
             <th scope="row">{clockTime(Date.parse(point.at))}</th>
-            {traces.map(({ name, values }) => (
-              <td key={name}>{values[at] === null || values[at] === undefined ? '–' : format(values[at] as number)}</td>
+            {traces.map(({ name, values: drawn, own: values = drawn }) => (
+              <td key={name}>
+                {values[at] === null || values[at] === undefined ? '–' : inTable(values[at] as number)}
+              </td>
             ))}
           </tr>
         ))}
@@ -153,7 +156,7 @@ function optionsOf(latest: Latest, until: { readonly current: number }, width: n
       },
       {
         ...axis,
-        ...{ size: 46, gap: 6 },
+        ...{ size: 50, gap: 6 },
         splits: () => splitsOf(latest.current),
         values: (_, at) => at.map((value) => (value === null ? '' : latest.current.format(value))),
         ...(isLog && { filter: (_: uPlot, at: number[]) => at }),
@@ -207,10 +210,7 @@ export function ownAt(points: readonly Point[], at: number, of: (point: Point) =
 }
 
 export function axisCount(value: number): string {
-  return value.toLocaleString('en-US', {
-    maximumFractionDigits: 2,
-    notation: value >= 100_000 ? 'compact' : 'standard',
-  })
+  return value < 10_000 ? value.toLocaleString('en-US', { maximumFractionDigits: 2 }) : shortCount(value)
 }
 
 /** 100 ms, 10 s, 100 s: a decade is no minute. */

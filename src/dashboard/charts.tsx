@@ -1,11 +1,11 @@
 /** Is the queue growing, do they wait longer, is it keeping up, are the slots taken? Four charts, each with a sentence that says it. */
 import { axisCount, axisDuration, Chart, ownAt } from './chart.tsx'
 import type { Trace } from './chart-paint.ts'
-import { type QueueModel, type Share, waitAt } from './model.ts'
+import { least, type QueueModel, type Share, waitAt } from './model.ts'
 import { Panel } from './parts.tsx'
-import { decadesOf, topOf } from './scale.ts'
+import { countTopOf, decadesOf, topOf } from './scale.ts'
 import { share } from './state.ts'
-import { count, duration, shortRate } from './units.ts'
+import { count, duration, shortCount, shortRate, shortTime } from './units.ts'
 import { type Point, tiers } from './wire.ts'
 
 const PLOT = 190
@@ -19,11 +19,13 @@ export function QueueChart({ model }: { readonly model: QueueModel }) {
   const traces = lowestFirst.map((tier): Trace => {
     const from = tiers.slice(0, tiers.indexOf(tier) + 1)
     const values = points.map(({ waitingByPriority }) => from.reduce((sum, each) => sum + waitingByPriority[each], 0))
-    const label = (at: number): string | undefined => count(ownAt(points, at, (point) => point.waitingByPriority[tier]))
+    const label = (at: number): string | undefined =>
+      shortCount(ownAt(points, at, (point) => point.waitingByPriority[tier]))
     return {
       name: tier.toUpperCase(),
       color: `--${tier}`,
       values,
+      own: points.map(({ waitingByPriority }) => waitingByPriority[tier]),
       fill: 'solid',
       stroke: '--surface',
       width: 1,
@@ -33,14 +35,16 @@ export function QueueChart({ model }: { readonly model: QueueModel }) {
   })
   const most = Math.max(0, ...(traces[0]?.values ?? []).map((value) => value ?? 0))
   const { maxQueueSize } = status
-  const top = topOf(Math.max(most, maxQueueSize !== null && maxQueueSize < most * 2 ? maxQueueSize : 0))
+  const top = countTopOf(Math.max(most, maxQueueSize !== null && maxQueueSize < most * 2 ? maxQueueSize : 0))
   return (
     <Panel title="Is the queue growing?" note="waiting, by tier" class="chart">
       <Chart
         {...{ points, traces, height: PLOT, margin: 62, format: axisCount }}
         range={[0, most === 0 ? 10 : top]}
         bound={
-          maxQueueSize === null || most === 0 ? undefined : { at: maxQueueSize, text: `bound ${count(maxQueueSize)}` }
+          maxQueueSize === null || most === 0
+            ? undefined
+            : { at: maxQueueSize, text: `bound ${shortCount(maxQueueSize)}` }
         }
         nothing={most === 0 ? 'Nothing has waited in the last 15 min.' : undefined}
         sentence={`Waiting now: ${tiers.map((tier) => `${tier} ${count(status.waitingByPriority[tier])}`).join(', ')}. At most ${count(most)} in the last 15 minutes.`}
@@ -55,7 +59,7 @@ export function WaitChart({ model }: { readonly model: QueueModel }) {
   const chosen = share.signal.value
   const traces = tiers.map((tier): Trace => {
     const values = points.map((point) => waitAt(point, tier, chosen))
-    const label = (at: number): string => duration(ownAt(points, at, (point) => waitAt(point, tier, chosen) ?? 0))
+    const label = (at: number): string => shortTime(ownAt(points, at, (point) => waitAt(point, tier, chosen) ?? 0))
     return { name: tier.toUpperCase(), color: `--${tier}`, values, mark: 'dash', label }
   })
   const all = traces.flatMap(({ values }) => values)
@@ -76,13 +80,20 @@ export function WaitChart({ model }: { readonly model: QueueModel }) {
   return (
     <Panel title="Do they wait longer?" side={choice} class="chart">
       <Chart
-        {...{ points, traces, isLog: true, height: PLOT, margin: 70, format: axisDuration }}
+        {...{ points, traces, isLog: true, height: PLOT, margin: 70, format: axisDuration, inTable: shortTime }}
         range={decadesOf(all)}
-        nothing={isEmpty ? 'No waits to measure in the last 15 min.' : undefined}
+        nothing={isEmpty ? noWaits(points, chosen) : undefined}
         sentence={`${chosen.slice(0, 3)} of the waits of the last 60 seconds, on a log scale: ${last.join(', ')}.`}
       />
     </Panel>
   )
+}
+
+/** Why is there no line: nothing has waited, or too few for what was chosen? */
+function noWaits(points: readonly Point[], chosen: Share): string {
+  const some = tiers.some((tier) => points.some((point) => waitAt(point, tier, 'p50Ms') !== null))
+  if (!some) return 'No waits to measure in the last 15 min.'
+  return `Too few waits for a ${chosen.slice(0, 3)}, which needs ${least[chosen]} of a tier in a minute: look at the p50.`
 }
 
 /** Done filled, refused on top of it, so that their sum is what was asked; failed as a line. */
@@ -97,6 +108,8 @@ export function RatesChart({ model }: { readonly model: QueueModel }) {
     {
       ...{
         name: 'done and refused',
+        ownName: 'refused',
+        own: points.map((point) => point.refusedPerSecond),
         color: `--${refusing}`,
         values: both,
         fill: 'hatch',
@@ -120,7 +133,7 @@ export function RatesChart({ model }: { readonly model: QueueModel }) {
   return (
     <Panel title="Is it keeping up?" note="requests a second" class="chart">
       <Chart
-        {...{ points, traces, height: PLOT, margin: 92, format: axisCount }}
+        {...{ points, traces, height: PLOT, margin: 104, format: axisCount }}
         range={[0, topOf(most)]}
         nothing={most === 0 ? 'Nothing was asked for in the last 15 min.' : undefined}
         sentence={`A second: ${shortRate(done.at(-1) ?? 0)} done, ${shortRate(points.at(-1)?.refusedPerSecond ?? 0)} refused, ${shortRate(failed.at(-1) ?? 0)} ${hasExpired ? 'failed or expired' : 'failed'}.`}
@@ -132,7 +145,7 @@ export function RatesChart({ model }: { readonly model: QueueModel }) {
 /** Busy as steps, the limit as a line, stuck in red. */
 export function SlotsChart({ model }: { readonly model: QueueModel }) {
   const { points } = model
-  const at = (of: (point: Point) => number) => (index: number) => count(ownAt(points, index, of))
+  const at = (of: (point: Point) => number) => (index: number) => shortCount(ownAt(points, index, of))
   const limit = at(({ slots }) => slots)
   const busy = at((point) => point.busy)
   const stuck = at((point) => point.stuck)
@@ -142,6 +155,7 @@ export function SlotsChart({ model }: { readonly model: QueueModel }) {
       name: 'busy',
       color: '--done',
       values: points.map((point) => point.busy + point.stuck),
+      own: points.map((point) => point.busy),
       fill: 'solid',
       stroke: '--done-line',
       width: 1,
@@ -172,7 +186,7 @@ export function SlotsChart({ model }: { readonly model: QueueModel }) {
   return (
     <Chart
       {...{ points, traces, height: 84, margin: 74, format: axisCount }}
-      range={[0, topOf(most * 1.05)]}
+      range={[0, countTopOf(most * 1.05)]}
       sentence={`Slots: limit ${points.at(-1)?.slots ?? 0}, ${points.at(-1)?.busy ?? 0} busy, ${points.at(-1)?.stuck ?? 0} stuck.`}
     />
   )

@@ -1,6 +1,6 @@
 /** Dead letters that are chosen: once more, or away. A dry run says first how it would go. */
 import { ask, pathOf } from './api.ts'
-import { act, open } from './dialogs.tsx'
+import { act, open, refused } from './dialogs.tsx'
 import { TierName } from './parts.tsx'
 import { canChange, isAdmin, whyNot } from './state.ts'
 import { count, many } from './units.ts'
@@ -60,7 +60,7 @@ export function DeadActions({ queue, rows, chosen }: DeadProps) {
         class="control primary"
         disabled={isOff}
         title={whyNot.value}
-        onClick={() => void go('requeue').catch(() => {})}
+        onClick={() => void go('requeue').catch(refused)}
       >
         Requeue {count(some.length)}
       </button>
@@ -69,7 +69,7 @@ export function DeadActions({ queue, rows, chosen }: DeadProps) {
         class="control"
         disabled={isOff || !isAdmin.value}
         title={isAdmin.value ? whyNot.value : 'Needs admin'}
-        onClick={() => void go('delete').catch(() => {})}
+        onClick={() => void go('delete').catch(refused)}
       >
         Delete {count(some.length)}
       </button>

@@ -6,6 +6,7 @@ import { ask, ofRequest, Problem, pathOf } from './api.ts'
 import { Bars } from './parts.tsx'
 import { keysAre, session, theme } from './state.ts'
 import { tryNow } from './stream.ts'
+import { inSentence } from './units.ts'
 import { type Request, type Session, type Tier, tiers } from './wire.ts'
 
 export type Asked =
@@ -38,6 +39,11 @@ function shut(): void {
   asked.value = undefined
 }
 
+// What was refused is no news on another page.
+addEventListener('hashchange', () => {
+  refusal.value = undefined
+})
+
 export interface Change {
   readonly queue: string
   /** After that of the queue. */
@@ -53,11 +59,16 @@ export async function act({ queue, path, method = 'POST', body, seen }: Change):
   try {
     await ask(`${pathOf(queue)}${path}`, { method, body, seen })
   } catch (error) {
-    refusal.value = error instanceof Problem ? error : new Problem(0, 'NO_ANSWER', String(error))
+    refused(error)
     throw error
   } finally {
     changes.value++
   }
+}
+
+/** Says what was refused before there was anything to confirm. */
+export function refused(error: unknown): void {
+  refusal.value = error instanceof Problem ? error : new Problem(0, 'NO_ANSWER', String(error))
 }
 
 export function RefusalLine() {
@@ -153,7 +164,7 @@ function TierDialog({ queue, request, done }: Extract<Asked, { kind: 'tier' }>) 
     }
   }
   return (
-    <Dialog title={`Change the tier of ${request.id}`}>
+    <Dialog title={`Change the tier of ${inSentence(request.id)}`}>
       <div class="text">It moves to its place in the tier that you choose.</div>
       <div class="tiers">
         {tiers.map((tier) => (

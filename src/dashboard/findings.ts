@@ -1,9 +1,17 @@
 /**
  * What is there to look at, and what to turn? At most three, causes before symptoms, each with its evidence.
  */
-import { changeOf, type QueueModel, ratesOf } from './model.ts'
-import { count, duration, many, shortRate } from './units.ts'
-import { nothingDoneFor, type Words } from './verdict.ts'
+import {
+  asksMore,
+  changeOf,
+  isFull,
+  lastMinute,
+  nothingDoneFor,
+  type QueueModel,
+  ratesOf,
+  reachesBack,
+} from './model.ts'
+import { count, duration, inSentence, many, shortRate, strong, type Words, waits } from './units.ts'
 import { type Point, type Tier, tiers } from './wire.ts'
 
 export interface Finding {
@@ -15,16 +23,18 @@ export interface Finding {
 }
 
 const SLOWER = 1.25
-const MINUTE = 12
-const strong = (text: string): { readonly strong: string } => ({ strong: text })
+/** Seconds of a point. */
+const EVERY = 5
 
 export function findingsOf(model: QueueModel): readonly Finding[] {
   const found = [
     store(model),
+    recovering(model),
     paused(model),
     slower(model),
     ...stuck(model),
     idleSlots(model),
+    standstill(model),
     moreAsked(model),
     failing(model),
     refused(model),
@@ -38,8 +48,21 @@ function store({ status: { store: kept } }: QueueModel): Finding | undefined {
   return {
     kind: 'bad',
     what: `The store is ${kept.state}`,
-    evidence: [`${many(kept.pending, 'record')} wait for it. What is not recorded is not acknowledged.`],
+    evidence: [
+      kept.pending === 0 ? '' : `${many(kept.pending, 'record')} ${waits(kept.pending)} for it. `,
+      'What is not recorded is not acknowledged.',
+    ],
     turn: 'Look at its disk first.',
+  }
+}
+
+function recovering({ status: { store: kept } }: QueueModel): Finding | undefined {
+  if (kept === null || kept.state !== 'open' || kept.recovering !== true) return undefined
+  return {
+    kind: 'warn',
+    what: 'What the store has kept is coming back',
+    evidence: [`${many(kept.recovered, 'request')} so far; nothing starts before all of them are here.`],
+    turn: 'It goes on by itself.',
   }
 }
 
@@ -48,18 +71,15 @@ function paused({ status }: QueueModel): Finding | undefined {
   return {
     kind: 'warn',
     what: 'It is paused: nothing is started',
-    evidence: [`${many(status.waiting, 'request')} wait${status.waiting === 1 ? 's' : ''}.`],
-    turn: 'Resume starts them.',
+    evidence: [
+      status.waiting === 0 ? 'Nothing waits yet.' : `${many(status.waiting, 'request')} ${waits(status.waiting)}.`,
+    ],
+    turn: status.waiting === 0 ? 'Resume lets newcomers start.' : 'Resume starts what waits.',
   }
 }
 
 function runOf(point: Point): number | null {
   return point.run === null || point.run.count < 20 ? null : point.run.p50Ms
-}
-
-/** Under pressure: every slot is taken and something waits. */
-function isFull({ status }: QueueModel): boolean {
-  return status.waiting > 0 && status.activeWorkers >= status.maxWorkers
 }
 
 function slower(model: QueueModel): Finding | undefined {
@@ -75,7 +95,7 @@ function slower(model: QueueModel): Finding | undefined {
       : ''
   return {
     kind: 'bad',
-    what: `What ${name} calls has become slower`,
+    what: `What ${inSentence(name)} calls has become slower`,
     evidence: [`Half of the runs take `, strong(duration(now)), ` or longer; it was ${duration(now / change)}${took}.`],
     turn: 'Look there first: more slots may slow it further.',
   }
@@ -91,7 +111,9 @@ function stuck({ workers, status }: QueueModel): Finding[] {
     {
       kind: 'bad',
       what: slots.length === 1 ? `Slot ${first.slot + 1} is stuck${since}` : `${many(slots.length, 'slot')} are stuck`,
-      evidence: [`${first.currentRequest ?? 'A run'} is over its time and has not settled; ${lost}.`],
+      evidence: [
+        `${first.currentRequest === null ? 'A run' : inSentence(first.currentRequest)} is over its time and has not settled; ${lost}.`,
+      ],
       turn: "Pass run.signal on to what it calls; onStuck: 'replace' lends a slot.",
     },
   ]
@@ -103,23 +125,37 @@ function idleSlots(model: QueueModel): Finding | undefined {
   return {
     kind: 'bad',
     what: 'Nothing runs, although slots are free',
-    evidence: [`${many(status.waiting, 'request')} wait, for tokens of a rate, a time or another request.`],
+    evidence: [
+      `${many(status.waiting, 'request')} ${waits(status.waiting)}, for tokens of a rate, a time or another request.`,
+    ],
     turn: 'Look at rates and delays in Settings.',
   }
 }
 
-function moreAsked(model: QueueModel): Finding | undefined {
-  const { points } = model
-  if (points.length < MINUTE || !isFull(model)) return undefined
-  const mean = (of: (point: Point) => number): number =>
-    points.slice(-MINUTE).reduce((sum, point) => sum + of(point), 0) / MINUTE
-  const rates = {
-    asked: mean(({ askedByPriority }) => tiers.reduce((sum, tier) => sum + askedByPriority[tier], 0)),
-    done: mean(({ donePerSecond }) => donePerSecond),
+/** Runs go on, and none of them ends well. */
+function standstill(model: QueueModel): Finding | undefined {
+  const { status, workers, points, name } = model
+  const ms = nothingDoneFor(model)
+  // Others say why.
+  if (ms === null || status.state !== 'open' || status.activeWorkers === 0 || status.stuckWorkers > 0) return undefined
+  if (points.slice(-12).some(({ failedPerSecond }) => failedPerSecond > 0)) return undefined
+  const longest = Math.max(...workers.map(({ runMs }) => runMs ?? 0))
+  return {
+    kind: 'bad',
+    what: `No run has ended for ${duration(ms)}${ms >= 60_000 && reachesBack(model) && points.every(({ donePerSecond }) => donePerSecond === 0) ? ' or more' : ''}`,
+    evidence: [
+      `${count(status.activeWorkers)} of ${many(status.maxWorkers, 'slot')} are taken`,
+      ...(longest > 0 ? ['; the longest run has taken ', strong(duration(longest)), ' so far.'] : ['.']),
+    ],
+    turn: `Look at what ${inSentence(name)} calls: it may hang.`,
   }
-  const lost = mean(({ failedPerSecond, expiredPerSecond }) => failedPerSecond + expiredPerSecond)
-  if (rates.asked < (rates.done + lost) * 1.05 + 0.2) return undefined
-  if ((changeOf(model.points, runOf) ?? 1) >= SLOWER) return undefined
+}
+
+function moreAsked(model: QueueModel): Finding | undefined {
+  const rates = lastMinute(model)
+  if (!asksMore(model, true) || nothingDoneFor(model) !== null) return undefined
+  const change = changeOf(model.points, runOf)
+  if (change !== null && change >= SLOWER) return undefined
   return {
     kind: 'warn',
     what: `More is asked for than ${many(model.status.maxWorkers, 'slot')} get done`,
@@ -127,7 +163,7 @@ function moreAsked(model: QueueModel): Finding | undefined {
       strong(shortRate(rates.asked)),
       ' a second are asked for, ',
       strong(shortRate(rates.done)),
-      ' done; runs are no slower than before.',
+      change === null ? ' done.' : ' done; runs are no slower than before.',
     ],
     turn: 'More slots help, if what it calls can take it.',
   }
@@ -138,11 +174,13 @@ function failing({ points }: QueueModel): Finding | undefined {
   const done = last.reduce((sum, point) => sum + point.donePerSecond, 0)
   const failed = last.reduce((sum, point) => sum + point.failedPerSecond, 0)
   if (failed === 0 || failed < 0.05 * (done + failed)) return undefined
-  const share = Math.round((100 * failed) / (done + failed))
+  // The share is that of what is counted beside it.
+  const lost = Math.max(Math.round(failed * EVERY), 1)
+  const all = Math.max(Math.round((done + failed) * EVERY), lost)
   return {
     kind: 'bad',
-    what: `${share} % of what ends has failed`,
-    evidence: [`${shortRate(failed / last.length)} a second, in the last minute.`],
+    what: `${Math.round((100 * lost) / all)} % of what ends has failed`,
+    evidence: [`${count(lost)} of the ${count(all)} of the last minute.`],
     turn: 'Their errors are in Dead.',
   }
 }
@@ -155,30 +193,38 @@ function refused(model: QueueModel): Finding | undefined {
   const all = by.reduce((sum, { perSecond }) => sum + perSecond, 0)
   const names = by.map(({ tier }) => tier.toUpperCase()).join(', ')
   const isLowAlone = by.length === 1 && by[0]?.tier === 'low'
+  const reasons = reasonsOf(model)
+  const isDisplaced = reasons.length === 0
   return {
     kind: isLowAlone ? 'warn' : 'bad',
-    what: `${names} ${by.length === 1 ? 'is' : 'are'} being refused, ${shortRate(all)} a second`,
-    evidence: reasonsOf(model, isLowAlone),
+    what: `${names} ${by.length === 1 ? 'is' : 'are'} being ${isDisplaced ? 'displaced' : 'refused'}, ${shortRate(all)} a second`,
+    evidence: whyOf(model, reasons, isLowAlone),
     turn: isLowAlone
       ? 'As designed, if LOW can come back.'
-      : 'Callers are told when to come again; Refused says why for each.',
+      : isDisplaced
+        ? 'They are in Ended, as shed.'
+        : 'Callers are told when to come again; Refused says why for each.',
   }
 }
 
-function reasonsOf({ points, status, settings }: QueueModel, isLowAlone: boolean): Words {
+/** The most frequent first. */
+function reasonsOf({ points }: QueueModel): readonly string[] {
   const sums = new Map<string, number>()
   for (const { refusedByReason } of points.slice(-3)) {
     for (const [reason, byTier] of Object.entries(refusedByReason)) {
       sums.set(reason, (sums.get(reason) ?? 0) + tiers.reduce((sum, tier) => sum + byTier[tier], 0))
     }
   }
-  const reasons = [...sums].sort(([, a], [, b]) => b - a).map(([reason]) => reason)
+  return [...sums].sort(([, a], [, b]) => b - a).map(([reason]) => reason)
+}
+
+function whyOf({ status, settings }: QueueModel, reasons: readonly string[], isLowAlone: boolean): Words {
   const named =
     reasons.length === 0 ? 'Displaced by what goes before it. ' : `Reason: ${reasons.slice(0, 3).join(', ')}. `
   const bound = settings?.maxQueueSizeByPriority.low ?? null
-  const waits =
+  const places =
     bound === null || !isLowAlone ? '' : `${count(status.waitingByPriority.low)} of at most ${count(bound)} LOW wait. `
-  return [`${named}${waits}${isLowAlone ? 'All other tiers are admitted.' : ''}`]
+  return [`${named}${places}${isLowAlone ? 'All other tiers are admitted.' : ''}`]
 }
 
 function retrying({ status: { retrying: now, maxRetrying } }: QueueModel): Finding | undefined {
@@ -186,7 +232,7 @@ function retrying({ status: { retrying: now, maxRetrying } }: QueueModel): Findi
   return {
     kind: 'warn',
     what: 'Retries are near their bound',
-    evidence: [`${count(now)} of at most ${count(maxRetrying)} back off; beyond it a failure is final.`],
+    evidence: [`${count(now)} of at most ${count(maxRetrying)} back off; beyond that a failure is final.`],
     turn: 'Look at what fails.',
   }
 }

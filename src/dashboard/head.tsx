@@ -18,7 +18,7 @@ import {
   whyNot,
 } from './state.ts'
 import { tryNow } from './stream.ts'
-import { clockTime, count, duration } from './units.ts'
+import { clockTime, count, duration, inSentence } from './units.ts'
 import { type Verdict, verdictOf } from './verdict.ts'
 
 export function Head() {
@@ -47,6 +47,11 @@ export function Head() {
           }
         >
           {(names.length > 1 || queue === undefined) && <option value="">All queues</option>}
+          {queue !== undefined && !names.includes(queue) && (
+            <option value={queue} disabled>
+              {queue}, not here
+            </option>
+          )}
           {names.map((name) => (
             <option key={name} value={name}>
               {name}
@@ -158,7 +163,7 @@ export function VerdictLine() {
           Try now
         </button>
       )}
-      {here !== undefined && <Controls model={here} />}
+      {here !== undefined && <Controls key={here.name} model={here} />}
     </div>
   )
 }
@@ -171,11 +176,12 @@ function Controls({ model: { name, status } }: { readonly model: QueueModel }) {
   const title = whyNot.value
   const wanted = Math.max(maxWorkers + steps.value, 1)
   const pause = (): void => {
-    if (isPaused) void act({ queue: name, path: '/resume' })
+    // What refuses it is shown.
+    if (isPaused) void act({ queue: name, path: '/resume' }).catch(() => {})
     else
       open({
         kind: 'confirm',
-        title: `Pause ${name}?`,
+        title: `Pause ${inSentence(name)}?`,
         text: `${count(running)} running go on, ${count(waiting)} wait, newcomers are admitted${maxQueueSize === null ? '' : ` until ${count(maxQueueSize)} wait`}.`,
         ...{ yes: 'Pause', no: 'Keep running', run: () => act({ queue: name, path: '/pause' }) },
       })

@@ -1,6 +1,6 @@
 /** Single keys: where one goes, never what changes. They can be switched off. */
 import { asked, open } from './dialogs.tsx'
-import { findText, goTo, keysAre, place, tabs } from './state.ts'
+import { findText, goTo, keysAre, lastTab, place, tabs } from './state.ts'
 
 export function listenToKeys(): void {
   document.addEventListener('keydown', (event) => {
@@ -22,7 +22,7 @@ function goBack(input: HTMLInputElement | undefined): void {
     findText.value = ''
     input.blur()
   } else if (document.activeElement instanceof HTMLTableRowElement) document.activeElement.blur()
-  else if (here.at === 'request' || here.at === 'settings') goTo({ at: 'queue', queue: here.queue, tab: 'running' })
+  else if (here.at === 'request' || here.at === 'settings') goTo({ at: 'queue', queue: here.queue, tab: lastTab.value })
 }
 
 /** @returns whether it meant something */

@@ -3,11 +3,11 @@ import { useSignal } from '@preact/signals'
 import type { ComponentChildren } from 'preact'
 import { ask, pathOf } from './api.ts'
 import { DeadActions } from './dead.tsx'
-import { Empty, Failed, IdLink, names, Row, Table, useRows } from './list-parts.tsx'
+import { Empty, Failed, Held, IdLink, names, Row, Table, useRows } from './list-parts.tsx'
 import type { QueueModel } from './model.ts'
 import { TierName } from './parts.tsx'
 import { findText, isStale, now, type Tab, tierFilter } from './state.ts'
-import { count, preciseTime, seconds } from './units.ts'
+import { count, preciseTime, shortSeconds } from './units.ts'
 import type { Page, Request } from './wire.ts'
 
 const PER_PAGE = 50
@@ -58,14 +58,7 @@ export function Asked({ model, tab }: { readonly model: QueueModel; readonly tab
         }}
         foot={
           <>
-            {newer > 0 && (
-              <span>
-                Held while you read: {count(newer)} newer{' '}
-                <button type="button" class="link" onClick={showNew}>
-                  Show them
-                </button>
-              </span>
-            )}
+            <Held newer={newer} showNew={showNew} />
             <span>{notes[tab] ?? 'the youngest first'}</span>
             {shown.value?.incomplete === true && (
               <span class="bad">There may be more: too many wait to look for all.</span>
@@ -214,16 +207,16 @@ function AskedRow({ queue, row, tab, hasKey, chosen }: AskedRowProps) {
       {hasKey && <td class="narrow-off cut">{key ?? '–'}</td>}
       {tab === 'waiting' && (
         <>
-          <td class="num">{seconds(Math.max(now.value - Date.parse(submittedAt), 0))}</td>
-          <td class="num narrow-off">{estimateMs === undefined ? '–' : seconds(estimateMs)}</td>
+          <td class="num">{shortSeconds(Math.max(now.value - Date.parse(submittedAt), 0))}</td>
+          <td class="num narrow-off">{estimateMs === undefined ? '–' : shortSeconds(estimateMs)}</td>
         </>
       )}
       {tab === 'retrying' && (
         <>
           <td class="num">
-            {nextAttemptAt === undefined ? '–' : seconds(Math.max(Date.parse(nextAttemptAt) - now.value, 0))}
+            {nextAttemptAt === undefined ? '–' : shortSeconds(Math.max(Date.parse(nextAttemptAt) - now.value, 0))}
           </td>
-          <td class="num narrow-off">{attempts}</td>
+          <td class="num narrow-off">{count(attempts)}</td>
           <td class="cut narrow-off" title={errorText}>
             {errorText}
           </td>
@@ -232,7 +225,7 @@ function AskedRow({ queue, row, tab, hasKey, chosen }: AskedRowProps) {
       {tab === 'delayed' && (
         <>
           <td class="num">
-            {startAt === undefined ? 'after others' : seconds(Math.max(Date.parse(startAt) - now.value, 0))}
+            {startAt === undefined ? 'after others' : shortSeconds(Math.max(Date.parse(startAt) - now.value, 0))}
           </td>
           <td class="num narrow-off">{time(submittedAt)}</td>
         </>
@@ -245,9 +238,9 @@ function AskedRow({ queue, row, tab, hasKey, chosen }: AskedRowProps) {
             {tab === 'dead' ? errorText : state}
             {tab === 'ended' && error !== undefined && <span class="quiet"> {errorText}</span>}
           </td>
-          <td class="num narrow-off mid-off">{attempts}</td>
-          <td class="num narrow-off">{waitMs === undefined ? '–' : seconds(waitMs)}</td>
-          <td class="num narrow-off">{runMs === undefined ? '–' : seconds(runMs)}</td>
+          <td class="num narrow-off mid-off">{count(attempts)}</td>
+          <td class="num narrow-off">{waitMs === undefined ? '–' : shortSeconds(waitMs)}</td>
+          <td class="num narrow-off">{runMs === undefined ? '–' : shortSeconds(runMs)}</td>
         </>
       )}
     </Row>

@@ -2,10 +2,10 @@
 import { useSignal } from '@preact/signals'
 import type { ComponentChildren } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
-import { type Problem, pathOf } from './api.ts'
+import { base, type Problem, pathOf } from './api.ts'
 import { changes } from './dialogs.tsx'
-import { findText, goTo, isNarrow, link, type Tab, tierFilter, urlOf } from './state.ts'
-import { middle } from './units.ts'
+import { findText, goTo, idLength, link, session, type Tab, tierFilter, urlOf } from './state.ts'
+import { count, middle } from './units.ts'
 
 const LOOK_MS = 2_000
 
@@ -20,8 +20,8 @@ export const names: { readonly [T in Tab]: string } = {
 }
 
 const nothing: { readonly [T in Tab]: string } = {
-  running: 'Running, waiting and delayed requests appear here as soon as one is admitted.',
-  waiting: 'Nobody waits.',
+  running: 'What is started stands here, slot by slot.',
+  waiting: 'Nothing waits.',
   retrying: 'Nothing backs off.',
   delayed: 'Nothing is put off.',
   ended: 'Nothing has ended that is still kept.',
@@ -36,7 +36,7 @@ export const fits = (id: string | null, priority: string | null): boolean =>
 export function IdLink({ queue, id }: { readonly queue: string; readonly id: string }) {
   return (
     <a class="id" href={urlOf({ at: 'request', queue, id })} title={id}>
-      {middle(id, isNarrow.value ? 12 : 28)}
+      {middle(id, idLength.value)}
     </a>
   )
 }
@@ -156,24 +156,58 @@ export function Row(props: {
   )
 }
 
-export function Empty({ tab, queue, isAll }: { readonly tab: Tab; readonly queue: string; readonly isAll: boolean }) {
-  const curl = `curl -X POST ${location.origin}${pathOf(queue)}/requests \\\n  -H 'Triage-Priority: low' -H 'Content-Type: application/json' \\\n  -d '{"prompt": "Hello"}'`
+/** Where newer ones wait until they are asked for. */
+export function Held({ newer, showNew }: { readonly newer: number; showNew(): void }) {
+  if (newer <= 0) return null
+  return (
+    <span>
+      Held while you read: {count(newer)} newer{' '}
+      <button type="button" class="link" onClick={showNew}>
+        Show them
+      </button>
+    </span>
+  )
+}
+
+/** A line for a shell that submits one: with a token where the service wants one, which the shell knows and the page does not. */
+function curlLine(queue: string, needsToken: boolean): string {
+  const url = `${location.origin}${base}${pathOf(queue)}/requests`.replaceAll("'", '%27')
+  return [
+    'curl -sS',
+    ...(needsToken ? [`-H "authorization: Bearer $TRIAGE_CLI_TOKEN"`] : []),
+    "-H 'content-type: application/json' -H 'triage-priority: low' -H 'prefer: wait=10'",
+    `-d '{"prompt": "Hello"}' '${url}'`,
+  ].join(' \\\n  ')
+}
+
+export function Empty(props: {
+  readonly tab: Tab
+  readonly queue: string
+  readonly isAll: boolean
+  /** In place of what is usually said of an empty list. */
+  readonly why?: string | undefined
+  /** Would the queue take one? */
+  readonly isOpen?: boolean
+}) {
+  const { tab, queue, isAll, why, isOpen = false } = props
+  const { name, level } = session.value ?? { name: 'anonymous', level: 'viewer' }
+  const needsToken = name !== 'anonymous' || level === 'viewer'
   return (
     <div class="empty">
       <div>
-        <h3>{isAll ? (tab === 'running' ? 'No requests to show' : names[tab]) : 'None that fits'}</h3>
+        <h3>{isAll ? (tab === 'running' ? 'Nothing runs' : names[tab]) : 'None that fits'}</h3>
         <p>
           {isAll
-            ? nothing[tab]
+            ? (why ?? nothing[tab])
             : findText.value === ''
               ? 'None of this tier is in this list.'
               : `None in this list begins with “${middle(findText.value, 60)}”. Enter looks for the very id.`}
         </p>
       </div>
-      {isAll && tab === 'running' && (
+      {isAll && isOpen && (
         <div>
-          <h3>Send one to see it here</h3>
-          <pre>{curl}</pre>
+          <h3>Send one to see it here{needsToken && ', with your token in TRIAGE_CLI_TOKEN'}</h3>
+          <pre>{curlLine(queue, needsToken)}</pre>
         </div>
       )}
     </div>

@@ -1,11 +1,11 @@
 /** What was refused lately: with the reason, and what explains it. */
 import { useSignal } from '@preact/signals'
 import { ask, pathOf } from './api.ts'
-import { Empty, Failed, Row, Table, useRows } from './list-parts.tsx'
+import { Empty, Failed, Held, Row, Table, useRows } from './list-parts.tsx'
 import type { QueueModel } from './model.ts'
 import { TierName } from './parts.tsx'
-import { findText, isNarrow, isStale, now, tierFilter } from './state.ts'
-import { count, middle, preciseTime, seconds } from './units.ts'
+import { findText, idLength, isStale, now, tierFilter } from './state.ts'
+import { count, middle, preciseTime, shortSeconds } from './units.ts'
 import { type Refusal, type Tier, tiers } from './wire.ts'
 
 /** One that was not admitted: with what explains it. */
@@ -24,7 +24,11 @@ export function Refused({ model }: { readonly model: QueueModel }) {
   }
   const all = [...sums.values()].reduce((sum, n) => sum + n, 0)
   if (problem.value !== undefined && !isStale.value) return <Failed problem={problem.value} tryAgain={tryAgain} />
-  if (all === 0) return <Empty tab="refused" queue={name} isAll />
+  const displaced = tiers.reduce((sum, tier) => sum + status.totalsByPriority[tier].shed, 0)
+  if (all === 0) {
+    const why = displaced > 0 ? `None was refused; ${displacedIn(displaced)}.` : undefined
+    return <Empty tab="refused" queue={name} isAll why={why} />
+  }
   const rows = (shown.value?.refusals ?? []).filter(
     ({ id }) => findText.value === '' || id?.startsWith(findText.value.trim()),
   )
@@ -72,15 +76,13 @@ export function Refused({ model }: { readonly model: QueueModel }) {
         }
         foot={
           <>
-            {newer > 0 && (
-              <span>
-                Held while you read: {count(newer)} newer{' '}
-                <button type="button" class="link" onClick={showNew}>
-                  Show them
-                </button>
-              </span>
-            )}
-            <span>the last 1,000 are kept</span>
+            <Held newer={newer} showNew={showNew} />
+            <span>
+              {rows.length === 0 && shown.value !== undefined
+                ? 'none that fits, of those that are kept: the last 1,000 since this service began to listen'
+                : 'the last 1,000 are kept'}
+            </span>
+            {displaced > 0 && <span>{displacedIn(displaced)}</span>}
             <span class="right">{count(rows.length)} shown</span>
           </>
         }
@@ -89,7 +91,7 @@ export function Refused({ model }: { readonly model: QueueModel }) {
           <Row key={`${at} ${id} ${index}`} queue={name} id={null}>
             <td class="narrow-off">{preciseTime(at, now.value)}</td>
             <td class="id" title={id ?? undefined}>
-              {id === null ? '–' : middle(id, isNarrow.value ? 12 : 28)}
+              {id === null ? '–' : middle(id, idLength.value)}
             </td>
             <td>
               <TierName tier={priority as Tier} />
@@ -100,12 +102,16 @@ export function Refused({ model }: { readonly model: QueueModel }) {
             <td class="wide-only cut expl" title={explanationOf(explain)}>
               {explanationOf(explain)}
             </td>
-            <td class="num narrow-off">{retryAfterMs === undefined ? '–' : seconds(retryAfterMs)}</td>
+            <td class="num narrow-off">{retryAfterMs === undefined ? '–' : shortSeconds(retryAfterMs)}</td>
           </Row>
         ))}
       </Table>
     </>
   )
+}
+
+function displacedIn(n: number): string {
+  return `${count(n)} displaced by others ${n === 1 ? 'is' : 'are'} in Ended, as shed`
 }
 
 /** What the service says of it, as it says it: the rule, what was compared, and what would be admitted. */

@@ -2,7 +2,7 @@
 import { Empty, fits, IdLink, Row, Table } from './list-parts.tsx'
 import type { QueueModel } from './model.ts'
 import { Share, TierName } from './parts.tsx'
-import { count, duration, seconds } from './units.ts'
+import { count, duration, shortSeconds, waits } from './units.ts'
 import type { Tier } from './wire.ts'
 
 const PER_PAGE = 50
@@ -17,7 +17,17 @@ export function Running({ model }: { readonly model: QueueModel }) {
   const p95 = run === null || run === undefined || run.count < 20 ? null : run.p95Ms
   const longest = Math.max(1_000, ...shown.map(({ runMs }) => runMs ?? 0))
   const scale = p95 === null ? longest : Math.max(p95 * 1.6, Math.min(longest, p95 * 8))
-  if (found.length === 0) return <Empty tab="running" queue={name} isAll={busy.length === 0} />
+  if (found.length === 0) {
+    const { state, waiting } = status
+    const why = waiting === 0 ? undefined : `${count(waiting)} ${waits(waiting)}: they are in Waiting.`
+    return (
+      <Empty
+        {...{ tab: 'running', queue: name, isAll: busy.length === 0, why }}
+        isOpen={waiting === 0 && (state === 'open' || state === 'paused')}
+      />
+    )
+  }
+  const stuck = busy.filter(({ healthy }) => !healthy).length
   const hasProgress = shown.some(({ progress }) => progress !== null)
   return (
     <Table
@@ -25,7 +35,8 @@ export function Running({ model }: { readonly model: QueueModel }) {
       foot={
         <>
           <span>
-            {count(shown.length)} of {count(status.running)}
+            {count(shown.length)} of {count(busy.length)}
+            {stuck > 0 && `, ${count(stuck)} stuck`}
           </span>
           <span>sorted by slot, so that rows stay where they are</span>
           {settings === null || settings.runTimeoutMsByPriority.normal === null ? undefined : (
@@ -66,10 +77,10 @@ export function Running({ model }: { readonly model: QueueModel }) {
             <IdLink queue={name} id={currentRequest as string} />
           </td>
           <td>{priority === null ? '–' : <TierName tier={priority as Tier} />}</td>
-          <td class="num">{waitMs === null ? '–' : seconds(waitMs)}</td>
+          <td class="num">{waitMs === null ? '–' : shortSeconds(waitMs)}</td>
           <td class="bar-cell narrow-off">
             <span class={healthy ? 'runs' : 'runs bad'}>
-              <b>{runMs === null ? '–' : seconds(runMs)}</b>
+              <b>{runMs === null ? '–' : shortSeconds(runMs)}</b>
               <span class="track">
                 <Share of={(runMs ?? 0) / scale} tier={(priority as Tier | null) ?? undefined} wide />
                 {p95 !== null && <i style={{ left: `${Math.min(p95 / scale, 1) * 100}%` }} />}
@@ -78,7 +89,7 @@ export function Running({ model }: { readonly model: QueueModel }) {
             </span>
           </td>
           {hasProgress && <td class="num narrow-off">{progress === null ? '–' : `${Math.floor(progress * 100)} %`}</td>}
-          <td class="num narrow-off">{attempt ?? '–'}</td>
+          <td class="num narrow-off">{attempt === null ? '–' : count(attempt)}</td>
         </Row>
       ))}
     </Table>

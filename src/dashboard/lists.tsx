@@ -6,7 +6,7 @@ import { Running } from './list-running.tsx'
 import type { QueueModel } from './model.ts'
 import { Icon } from './parts.tsx'
 import { findText, goTo, isStale, link, type Tab, tabs, tierFilter, urlOf } from './state.ts'
-import { clockTime, count, shortRate } from './units.ts'
+import { clockTime, shortCount, shortRate } from './units.ts'
 import { type Tier, tiers } from './wire.ts'
 
 export function Lists({ model, tab }: { readonly model: QueueModel; readonly tab: Tab }) {
@@ -93,14 +93,14 @@ function stepTab(queue: string, tab: Tab, key: string): void {
   document.getElementById(`tab-${next}`)?.focus()
 }
 
-/** Counts are exact; what is not counted has none. */
+/** Exact up to 9,999, like those above; what is not counted has none. */
 function countsOf({ status, kept, points }: QueueModel): { readonly [T in Tab]?: string } {
   const refused = points.at(-1)?.refusedPerSecond
   return {
-    running: count(status.running),
-    waiting: count(status.waiting),
-    retrying: count(status.retrying),
-    ...(kept.dead !== undefined && { dead: count(kept.dead) }),
+    running: shortCount(status.running),
+    waiting: shortCount(status.waiting),
+    retrying: shortCount(status.retrying),
+    ...(kept.dead !== undefined && { dead: shortCount(kept.dead) }),
     ...(refused !== undefined && refused > 0 && { refused: `${shortRate(refused)}/s` }),
   }
 }

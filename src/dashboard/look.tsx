@@ -1,9 +1,13 @@
 /** What to look at: causes first, each with what to turn; and when nothing is wrong, what is nearest to a limit. */
+import { calmOf } from './calm.ts'
 import { findingsOf, nearestOf } from './findings.ts'
 import type { QueueModel } from './model.ts'
 import { Icon, Panel, Sentence, Share } from './parts.tsx'
 import { isStale, link } from './state.ts'
 import { clockTime, count } from './units.ts'
+import { verdictOf } from './verdict.ts'
+
+const icons = { good: 'check', warn: 'warn', idle: 'ring' } as const
 
 export function WhatToLookAt({ model }: { readonly model: QueueModel }) {
   const findings = findingsOf(model)
@@ -31,23 +35,16 @@ export function WhatToLookAt({ model }: { readonly model: QueueModel }) {
 }
 
 function Calm({ model }: { readonly model: QueueModel }) {
-  const { waiting, running, retrying, activeWorkers, maxWorkers } = model.status
-  const isIdle = waiting + running + retrying === 0
-  const nothing = isIdle ? 'Nothing waits, nothing runs' : 'Nothing needs you'
-  const why = isIdle
-    ? 'If you expect requests, look at who sends them: this queue is open.'
-    : activeWorkers >= maxWorkers
-      ? 'All slots are busy, and what is asked for gets done.'
-      : 'Slots are free, and what is asked for gets done.'
+  const { kind, what, why } = calmOf(model, verdictOf(model))
   return (
     <Panel title="What to look at" class="look">
       <ul class="findings">
-        <li class={isIdle ? 'idle' : 'good'}>
+        <li class={kind}>
           <span class="mark">
-            <Icon name={isIdle ? 'ring' : 'check'} />
+            <Icon name={icons[kind]} />
           </span>
           <div>
-            <h3>{nothing}</h3>
+            <h3>{what}</h3>
             <p>{why}</p>
           </div>
         </li>
@@ -81,8 +78,10 @@ function Cut({ hadFindings }: { readonly hadFindings: boolean }) {
           <div>
             <h3>The event stream was cut at {at}</h3>
             <p>
-              {tries === 1 ? 'A try' : `${tries} tries`} failed without an answer: the process is gone, or the way to
-              it. <strong>Look whether it lives, then at the network.</strong>
+              {tries <= 1
+                ? 'The process is gone, or the way to it.'
+                : `${tries === 2 ? 'A try' : `${tries - 1} tries`} failed since: the process is gone, or the way to it.`}{' '}
+              <strong>Look whether it lives, then at the network.</strong>
             </p>
           </div>
         </li>

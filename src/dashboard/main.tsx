@@ -32,7 +32,7 @@ function Page() {
         <p>
           {isStale.value
             ? 'Changes are off until the connection is back. Ages and run times stand still; they are not counted on.'
-            : 'Waits and runs are of the last 60 s, at most 6 % too high; counts are exact. A second is the mean of the last 15 s. Change: p99 now, over the ten minutes before.'}
+            : 'Waits and runs are of the last 60 s, at most 6 % too high; counts are exact, but for those with a K or an M. A second is the mean of the last 15 s. Change: p99 now, over the ten minutes before.'}
         </p>
         <p class="hints" aria-hidden="true">
           <kbd>/</kbd> find <kbd>j</kbd> <kbd>k</kbd> row <kbd>Enter</kbd> open <kbd>1</kbd>–<kbd>7</kbd> list{' '}
@@ -95,6 +95,8 @@ function Door() {
   )
 }
 
+let lastPage: string | undefined
+
 effect(() => {
   const chosen = theme.signal.value
   if (chosen === 'system') delete document.documentElement.dataset.theme
@@ -103,6 +105,18 @@ effect(() => {
 effect(() => {
   const here = place.value
   document.title = here.at === 'all' ? 'triage-queue' : `${here.queue} · triage-queue`
+})
+/** Another page is read from its beginning, when what had the focus is gone with the one before. */
+effect(() => {
+  const here = place.value
+  const page = here.at === 'queue' ? here.at : JSON.stringify(here)
+  if (page === lastPage) return
+  const isFirst = lastPage === undefined
+  lastPage = page
+  if (isFirst) return
+  requestAnimationFrame(() => {
+    if (document.activeElement === document.body) document.getElementById('main')?.focus()
+  })
 })
 listenToKeys()
 start()

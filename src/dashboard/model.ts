@@ -92,7 +92,7 @@ export function allRates(model: QueueModel): Rates | null {
 
 export type Share = 'p50Ms' | 'p95Ms' | 'p99Ms'
 /** Fewer than so many waits can't tell. */
-const least: { readonly [S in Share]: number } = { p50Ms: 1, p95Ms: 20, p99Ms: 100 }
+export const least: { readonly [S in Share]: number } = { p50Ms: 1, p95Ms: 20, p99Ms: 100 }
 
 /** A quantile of a tier's waits, of the sixty seconds before a point; null: too few to tell. */
 export function waitAt(point: Point | undefined, tier: Tier, share: Share): number | null {
@@ -140,4 +140,54 @@ export function overloadedSince(points: readonly Point[]): number | null {
     if (since !== null && low >= MINUTE_POINTS) since = null
   }
   return since
+}
+
+/** Are the points all that the service keeps? What began with the first of them may have begun before. */
+export function reachesBack({ points }: QueueModel): boolean {
+  return points.length >= POINTS
+}
+
+/** For how long something has waited and nothing was done, when that is a minute or more, and longer than runs take. */
+export function nothingDoneFor({ points, status }: QueueModel): number | null {
+  if (status.waiting === 0) return null
+  const first = points.findLastIndex(
+    ({ waitingByPriority, donePerSecond }) => donePerSecond > 0 || tiers.every((tier) => waitingByPriority[tier] === 0),
+  )
+  const [since, last] = [points[first + 1], points.at(-1)]
+  if (since === undefined || last === undefined) return null
+  const ms = Date.parse(last.at) - Date.parse(since.at) + 5_000
+  const usual = points.reduce((most, { run }) => Math.max(most, run === null || run.count === 0 ? 0 : run.p99Ms), 0)
+  return ms >= Math.max(60_000, 3 * usual) ? ms : null
+}
+
+/** Under pressure: every slot is taken and something waits. */
+export function isFull({ status }: QueueModel): boolean {
+  return status.waiting > 0 && status.activeWorkers >= status.maxWorkers
+}
+
+/** What a second of the last minute brought, refused and done. */
+export function lastMinute({ points }: QueueModel) {
+  const last = points.slice(-MINUTE_POINTS)
+  const mean = (of: (point: Point) => number): number =>
+    last.length === 0 ? 0 : last.reduce((sum, point) => sum + of(point), 0) / last.length
+  return { asked: mean(askedIn), refused: mean((point) => point.refusedPerSecond), done: mean(doneIn) }
+}
+
+const askedIn = ({ askedByPriority }: Point): number => tiers.reduce((sum, tier) => sum + askedByPriority[tier], 0)
+const doneIn = ({ donePerSecond }: Point): number => donePerSecond
+
+/** With every slot taken, was more asked for than got done, in nearly each five seconds of the last minute? */
+export function asksMore(model: QueueModel, countsRefused: boolean): boolean {
+  const last = model.points.slice(-MINUTE_POINTS)
+  if (last.length < MINUTE_POINTS || !isFull(model)) return false
+  const more = last.filter((point) => {
+    const asked = askedIn(point) - (countsRefused ? 0 : point.refusedPerSecond)
+    return asked >= (doneIn(point) + point.failedPerSecond + point.expiredPerSecond) * 1.05 + 0.2
+  })
+  return more.length >= MINUTE_POINTS - 2
+}
+
+/** Is more admitted than gets done? */
+export function fallsBehind(model: QueueModel): boolean {
+  return asksMore(model, false)
 }

@@ -1,8 +1,7 @@
 /** What stands everywhere: a tier with its bars, a bar, words with what stands out in them, a time since which nothing is known. */
 import type { ComponentChildren } from 'preact'
 import { isStale, link } from './state.ts'
-import { clockTime } from './units.ts'
-import type { Words } from './verdict.ts'
+import { clockTime, type Words } from './units.ts'
 import { type Tier, tiers } from './wire.ts'
 
 /** Four bars, of which as many are filled as the tier is urgent. */

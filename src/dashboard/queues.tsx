@@ -2,7 +2,7 @@
 import { allRates, type QueueModel, waitNow } from './model.ts'
 import { Icon, Panel } from './parts.tsx'
 import { isStale, queues, urlOf } from './state.ts'
-import { count, middle, rate, seconds } from './units.ts'
+import { count, middle, rate, shortSeconds } from './units.ts'
 import { type Verdict, verdictOf } from './verdict.ts'
 import { tiers } from './wire.ts'
 
@@ -30,7 +30,7 @@ export function AllQueues() {
         </p>
         <h1>{headline}</h1>
       </div>
-      <Panel title="Queues" note="those that need a look first">
+      <Panel class="table" title="Queues" note="those that need a look first">
         <table class="list queues">
           <caption class="hidden">Each queue: how it is, what waits, how long, and what a second brings</caption>
           <thead>
@@ -40,7 +40,7 @@ export function AllQueues() {
               <th scope="col" class="num">
                 Waiting
               </th>
-              <th scope="col" class="num">
+              <th scope="col" class="num tiny-off">
                 Oldest, s
               </th>
               <th scope="col" class="num narrow-off">
@@ -49,13 +49,13 @@ export function AllQueues() {
               <th scope="col" class="num narrow-off">
                 Slots
               </th>
-              <th scope="col" class="num narrow-off">
+              <th scope="col" class="num narrow-off mid-off">
                 asked/s
               </th>
-              <th scope="col" class="num narrow-off">
+              <th scope="col" class="num narrow-off mid-off">
                 done/s
               </th>
-              <th scope="col" class="num narrow-off">
+              <th scope="col" class="num narrow-off mid-off">
                 refused/s
               </th>
             </tr>
@@ -78,27 +78,31 @@ function Line({ model, verdict }: { readonly model: QueueModel; readonly verdict
   const oldest = Math.max(...tiers.map((tier) => status.oldestWaitMsByPriority[tier]))
   return (
     <tr tabIndex={-1}>
-      <th scope="row">
+      <th scope="row" class="name">
         <a href={urlOf({ at: 'queue', queue: name, tab: 'running' })} title={name}>
-          {middle(name, 40)}
+          {middle(name, 60)}
         </a>
       </th>
       <td>
-        <span class={`state ${verdict.kind}`}>
-          <Icon name={icons[verdict.kind]} /> {verdict.headline}
-        </span>
+        {isStale.value ? (
+          <span class="state idle">was: {verdict.headline}</span>
+        ) : (
+          <span class={`state ${verdict.kind}`}>
+            <Icon name={icons[verdict.kind]} /> {verdict.headline}
+          </span>
+        )}
       </td>
       <td class="num">
         <b>{count(status.waiting)}</b>
       </td>
-      <td class="num">{status.waiting === 0 ? '–' : seconds(oldest)}</td>
-      <td class="num narrow-off">{p99 === null ? '–' : seconds(p99)}</td>
+      <td class="num tiny-off">{status.waiting === 0 ? '–' : shortSeconds(oldest)}</td>
+      <td class="num narrow-off">{p99 === null ? '–' : shortSeconds(p99)}</td>
       <td class="num narrow-off">
         {count(status.activeWorkers)} of {count(status.maxWorkers)}
       </td>
-      <td class="num narrow-off">{rates === null ? '–' : rate(rates.asked)}</td>
-      <td class="num narrow-off">{rates === null ? '–' : rate(rates.done)}</td>
-      <td class="num narrow-off">
+      <td class="num narrow-off mid-off">{rates === null ? '–' : rate(rates.asked)}</td>
+      <td class="num narrow-off mid-off">{rates === null ? '–' : rate(rates.done)}</td>
+      <td class="num narrow-off mid-off">
         {rates === null ? '–' : <span class={rates.refused >= 0.05 ? 'hot' : ''}>{rate(rates.refused)}</span>}
       </td>
     </tr>

@@ -1,7 +1,7 @@
 /** Where a request's time went: on one axis, and step by step. */
 import { Panel } from './parts.tsx'
 import { isNarrow, now } from './state.ts'
-import { preciseTime, seconds } from './units.ts'
+import { preciseTime, shortSeconds } from './units.ts'
 import type { Request, Step } from './wire.ts'
 
 export const live: readonly string[] = [
@@ -31,29 +31,29 @@ function spanOf({ from, to }: Step, end: number): number {
   return Math.max((to === null ? end : Date.parse(to)) - Date.parse(from), 0)
 }
 
-/** On one axis, from its submission on. */
-export function WhereTimeWent({
-  steps,
-  request,
-  end,
-}: {
+/** What has become of one request so far. */
+interface Life {
   readonly steps: readonly Step[]
   readonly request: Request
+  /** When it ended, or now, in ms since 1970. */
   readonly end: number
-}) {
+}
+
+/** On one axis, from its submission on. */
+export function WhereTimeWent({ steps, request, end }: Life) {
   const start = Date.parse(request.submittedAt)
   const whole = Math.max(end - start, 1)
   const sums = lanes.map(
     ([phase, name]) =>
       [name, steps.filter((step) => step.phase === phase).reduce((sum, step) => sum + spanOf(step, end), 0)] as const,
   )
-  const words = sums.filter(([, ms]) => ms > 0).map(([name, ms]) => `${seconds(ms)} ${name.toLowerCase()}`)
+  const words = sums.filter(([, ms]) => ms > 0).map(([name, ms]) => `${shortSeconds(ms)} ${name.toLowerCase()}`)
   const isLive = live.includes(request.state)
   return (
     <Panel
       title="Where its time went"
       note={`seconds since it was submitted, ${preciseTime(request.submittedAt, now.value)} UTC`}
-      side={<span class="quiet">{`${seconds(whole)} s${isLive ? ' so far' : ''}: ${words.join(' · ')}`}</span>}
+      side={<span class="quiet">{`${shortSeconds(whole)} s${isLive ? ' so far' : ''}: ${words.join(' · ')}`}</span>}
       class="spans"
     >
       <div class="lanes" role="img" aria-label={`In seconds: ${words.join(', ')}`}>
@@ -67,7 +67,7 @@ export function WhereTimeWent({
                   const left = ((Date.parse(step.from) - start) / whole) * 100
                   const width = (spanOf(step, end) / whole) * 100
                   const isBad = step.phase === 'run' && step.error !== undefined
-                  const text = `${step.phase === 'run' ? `run ${step.attempt}${isBad ? ' failed' : ''} · ` : ''}${seconds(spanOf(step, end))}${step.to === null ? ' …' : ''}`
+                  const text = `${step.phase === 'run' ? `run ${step.attempt}${isBad ? ' failed' : ''} · ` : ''}${shortSeconds(spanOf(step, end))}${step.to === null ? ' …' : ''}`
                   return (
                     <i
                       key={`${step.from} ${step.phase}`}
@@ -85,9 +85,9 @@ export function WhereTimeWent({
         <div class="lane axis">
           <span />
           <div>
-            {[0, 0.25, 0.5, 0.75, 1].map((at) => (
+            {(isNarrow.value ? [0, 0.5, 1] : [0, 0.25, 0.5, 0.75, 1]).map((at) => (
               <em key={at} style={{ left: `${at * 100}%` }}>
-                {seconds(whole * at)}
+                {shortSeconds(whole * at)}
               </em>
             ))}
           </div>
@@ -99,18 +99,10 @@ export function WhereTimeWent({
 
 const whats: { readonly [P in Step['phase']]: string } = { queue: 'Waiting', run: 'Run', backoff: 'Backing off' }
 
-export function TimeLine({
-  steps,
-  request,
-  end,
-}: {
-  readonly steps: readonly Step[]
-  readonly request: Request
-  readonly end: number
-}) {
+export function TimeLine({ steps, request, end }: Life) {
   const start = Date.parse(request.submittedAt)
   return (
-    <Panel title="Time line" note="UTC, and since submission">
+    <Panel class="table" title="Time line" note="UTC, and since submission">
       <table class="list">
         <caption class="hidden">What happened to it, in order</caption>
         <thead>
@@ -134,7 +126,7 @@ export function TimeLine({
             return (
               <tr key={`${from} ${phase}`}>
                 <td class="narrow-off quiet">{preciseTime(from, now.value)}</td>
-                <td class="num">{seconds(Date.parse(from) - start)}</td>
+                <td class="num">{shortSeconds(Date.parse(from) - start)}</td>
                 <td>
                   <span class={`dot ${error !== undefined ? 'bad' : to === null ? 'open' : ''}`} />
                   {phase === 'run'
@@ -146,7 +138,7 @@ export function TimeLine({
                     <b class={error === undefined ? '' : 'bad'}> {outcome === 'dead' ? 'failed' : outcome}</b>
                   )}
                 </td>
-                <td class="num">{seconds(spanOf(step, end))}</td>
+                <td class="num">{shortSeconds(spanOf(step, end))}</td>
                 <td class="cut">
                   {error === undefined
                     ? to === null
@@ -160,7 +152,7 @@ export function TimeLine({
           {request.endedAt !== undefined && (
             <tr>
               <td class="narrow-off quiet">{preciseTime(request.endedAt, now.value)}</td>
-              <td class="num">{seconds(Date.parse(request.endedAt) - start)}</td>
+              <td class="num">{shortSeconds(Date.parse(request.endedAt) - start)}</td>
               <td>
                 <span class={`dot ${request.error === undefined ? '' : 'bad'}`} />
                 <b>{inWords[request.state] ?? request.state}</b>

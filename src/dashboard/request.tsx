@@ -7,8 +7,8 @@ import type { QueueModel } from './model.ts'
 import { Icon, TierName } from './parts.tsx'
 import { About } from './request-about.tsx'
 import { inWords, live, TimeLine, WhereTimeWent } from './request-time.tsx'
-import { canChange, goTo, link, now, urlOf, whyNot } from './state.ts'
-import { count, duration } from './units.ts'
+import { canChange, goTo, lastTab, link, now, urlOf, whyNot } from './state.ts'
+import { count, duration, inSentence } from './units.ts'
 import type { Request } from './wire.ts'
 
 export function RequestPage({ model, id }: { readonly model: QueueModel; readonly id: string }) {
@@ -22,6 +22,8 @@ export function RequestPage({ model, id }: { readonly model: QueueModel; readonl
     ask<Request>(`${pathOf(name)}${ofRequest(id)}`)
       .then((found) => {
         if (isOver) return
+        // A path with dots in it leads elsewhere.
+        if (found.id !== id) throw new Problem(404, 'NOT_FOUND', '')
         request.value = found
         problem.value = undefined
       })
@@ -33,21 +35,23 @@ export function RequestPage({ model, id }: { readonly model: QueueModel; readonl
     }
   }, [name, id, tick, changes.value])
   const found = request.value
+  const words =
+    problem.value?.status !== 404
+      ? problem.value?.message
+      : found === undefined
+        ? `No request “${inSentence(id, 200)}”: never here, or no longer kept.`
+        : 'It has ended and is kept no longer: this is what was known of it last.'
   return (
     <>
       <nav class="crumbs" aria-label="Where this is">
-        <a href={urlOf({ at: 'queue', queue: name, tab: 'running' })}>{name}</a>
+        <a href={urlOf({ at: 'queue', queue: name, tab: lastTab.value })}>{name}</a>
         <span aria-hidden="true">›</span>
         <span class="cut">{id}</span>
       </nav>
       {problem.value !== undefined && link.value.state === 'live' && (
-        <p class="refusal" role="alert">
-          <b>
-            {problem.value.status === 404
-              ? `No request “${id}”: never here, or no longer kept.`
-              : problem.value.message}
-          </b>
-        </p>
+        <div class="refusal" role="alert">
+          {found === undefined ? <h1>{words}</h1> : <b>{words}</b>}
+        </div>
       )}
       {found !== undefined && <Found model={model} request={found} look={() => changes.value++} />}
     </>
@@ -110,7 +114,7 @@ function Actions({
         onClick={() =>
           open({
             kind: 'confirm',
-            title: `Requeue ${id}?`,
+            title: `Requeue ${inSentence(id)}?`,
             text: 'It comes in as if sent now, at the end of its tier, with fresh attempts. Its caller is gone. What the first attempts have done may be done again.',
             ...{
               yes: 'Requeue 1',
@@ -143,7 +147,7 @@ function Actions({
         onClick={() =>
           open({
             kind: 'confirm',
-            title: `Cancel ${id}?`,
+            title: `Cancel ${inSentence(id)}?`,
             text: `Its caller gets TRIAGE_CANCELLED.${state === 'running' ? ' Its run is told to stop and may go on.' : ''}`,
             ...{ yes: 'Cancel it', no: state === 'running' ? 'Let it run' : 'Let it wait' },
             run: () => act({ queue, path: `${ofRequest(id)}/cancel`, ...seen }),
@@ -158,11 +162,11 @@ function Actions({
 
 export function NoSuchQueue({ name }: { readonly name: string }) {
   return (
-    <p class="refusal" role="alert">
-      <Icon name="warn" /> <b>There is no queue “{name}” here.</b>{' '}
+    <div class="refusal" role="alert">
+      <Icon name="warn" /> <h1>There is no queue “{inSentence(name)}” here.</h1>{' '}
       <button type="button" class="link" onClick={() => goTo({ at: 'all' })}>
         All queues
       </button>
-    </p>
+    </div>
   )
 }

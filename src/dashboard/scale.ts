@@ -12,6 +12,11 @@ export function topOf(most: number): number {
   return Number((step * power).toPrecision(3))
 }
 
+/** The same of what is counted: even, so that there is something whole half-way. */
+export function countTopOf(most: number): number {
+  return 2 * Math.ceil(topOf(most) / 2)
+}
+
 /** Whole decades around what is shown, in ms; from 10 ms to 1 s where there is nothing. */
 export function decadesOf(values: readonly (number | null)[]): readonly [number, number] {
   let least = Number.POSITIVE_INFINITY

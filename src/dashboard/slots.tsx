@@ -2,7 +2,7 @@
 import { SlotsChart } from './charts.tsx'
 import type { QueueModel } from './model.ts'
 import { Bars, Panel } from './parts.tsx'
-import { count, middle } from './units.ts'
+import { count, middle, seconds, shortTime } from './units.ts'
 import type { Slot, Tier } from './wire.ts'
 
 const MOST_CELLS = 24
@@ -38,15 +38,9 @@ export function Slots({ model }: { readonly model: QueueModel }) {
   )
 }
 
-/** That fits into a cell: 0.21 s, 72 s, 20 min. */
-function shortTime(ms: number): string {
-  if (ms < 10_000) return `${(ms / 1_000).toFixed(2)} s`
-  return ms < 1_000_000 ? `${Math.round(ms / 1_000)} s` : `${Math.round(ms / 60_000)} min`
-}
-
 function Cell({ slot, isOver }: { readonly slot: Slot; readonly isOver: boolean }) {
   const { currentRequest, runMs, priority, healthy, slot: index } = slot
-  const time = runMs === null ? '' : shortTime(runMs)
+  const time = runMs === null ? '' : runMs < 9_995 ? `${seconds(runMs)} s` : shortTime(runMs)
   if (!healthy) {
     return (
       <li class="cell stuck" title={currentRequest === null ? undefined : middle(currentRequest, 80)}>

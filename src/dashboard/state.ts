@@ -2,7 +2,7 @@
  * What does the page know? Signals: the queues, the session, the connection, the time at the service, and where one is. `stream.ts`
  * writes the first ones.
  */
-import { computed, signal } from '@preact/signals'
+import { computed, effect, signal } from '@preact/signals'
 import type { QueueModel } from './model.ts'
 import type { Level, Session, tiers } from './wire.ts'
 
@@ -70,6 +70,13 @@ export const place = computed<Place>(() => {
   return { at: 'queue', queue, tab }
 })
 
+/** The list that was open last, to come back to. */
+export const lastTab = signal<Tab>('running')
+effect(() => {
+  const here = place.value
+  if (here.at === 'queue') lastTab.value = here.tab
+})
+
 export function urlOf(to: Place): string {
   if (to.at === 'all') return '#/'
   const queue = encodeURIComponent(to.queue)
@@ -95,12 +102,21 @@ export const model = computed<QueueModel | undefined>(() => {
   return here.at === 'all' ? undefined : queues.value.get(here.queue)
 })
 
-const narrow = matchMedia('(max-width: 560px)')
+/** Is the window at most so wide, at the usual size of letters? */
+function upTo(px: number) {
+  const media = matchMedia(`(max-width: ${px / 16}em)`)
+  const is = signal(media.matches)
+  media.addEventListener('change', () => {
+    is.value = media.matches
+  })
+  return is
+}
+
 /** Is there room for no more than half a line of a table? */
-export const isNarrow = signal(narrow.matches)
-narrow.addEventListener('change', () => {
-  isNarrow.value = narrow.matches
-})
+export const isNarrow = upTo(560)
+const isMiddling = upTo(1_023)
+/** So many characters of an id are shown in a list. */
+export const idLength = computed(() => (isNarrow.value ? 10 : isMiddling.value ? 20 : 28))
 
 /** What one has chosen for the lists. */
 export const tierFilter = signal<(typeof tiers)[number] | ''>('')

@@ -5,7 +5,7 @@
  * snapshot, which has the last fifteen minutes in it, so that nothing is missing after a cut.
  */
 import { batch } from '@preact/signals'
-import { ask, base, Problem } from './api.ts'
+import { ask, base, onUnknown, Problem } from './api.ts'
 import { afterFrame, modelOf, type QueueModel } from './model.ts'
 import { link, now, queues, session } from './state.ts'
 import type { Frame, QueueSnapshot, Session } from './wire.ts'
@@ -26,24 +26,28 @@ let asOf: number | null = null
 /** Frames that came since the last picture. */
 let pending: Frame[] = []
 let drawing = 0
+/** Who one is was asked since `at`, and not answered yet. Given up, it takes up none of the browser's few connections. */
+let asking: { readonly at: number; readonly controller: AbortController } | undefined
 
 export function start(): void {
   setInterval(tick, 1_000)
+  onUnknown(tryNow)
   document.addEventListener('visibilitychange', () => (document.hidden ? rest() : tryNow()))
   if (document.hidden) rest()
   else void open()
 }
 
-/** Asks who one is, and begins again: after a log-in or a log-out. */
-async function whoAmI(): Promise<void> {
+/** Who is one, after a log-in, a log-out or a cut? Null: nobody that is known. */
+async function whoAmI(signal: AbortSignal): Promise<Session | null> {
   try {
-    session.value = await ask<Session>('/v1/session')
+    return await ask<Session>('/v1/session', { signal })
   } catch (error) {
-    if (error instanceof Problem && error.status === 401) session.value = null
-    else throw error
+    if (error instanceof Problem && error.status === 401) return null
+    throw error
   }
 }
 
+/** Begins again. */
 export function tryNow(): void {
   clearTimeout(retry)
   void open()
@@ -60,6 +64,8 @@ function rest(): void {
 }
 
 function close(): void {
+  asking?.controller.abort()
+  asking = undefined
   source?.close()
   source = undefined
 }
@@ -67,13 +73,21 @@ function close(): void {
 async function open(): Promise<void> {
   close()
   if (link.value.state === 'resting') show('connecting')
+  clearTimeout(retry)
+  const begun = { at: performance.now(), controller: new AbortController() }
+  asking = begun
+  let who: Session | null
   try {
-    await whoAmI()
+    who = await whoAmI(begun.controller.signal)
   } catch {
-    failed()
+    // Unless it was given up: it took too long, another one was begun, or nobody looks any more.
+    if (asking === begun) failed()
     return
   }
-  if (session.value === null || document.hidden) return
+  if (asking !== begun) return
+  asking = undefined
+  session.value = who
+  if (who === null || document.hidden) return
   const opened = new EventSource(`${base}/v1/events?event=${EVENTS}`)
   source = opened
   heardAt = performance.now()
@@ -114,9 +128,8 @@ function draw(): void {
   for (const frame of frames) {
     if (frame.event === 'snapshot') {
       const { queues: all } = frame as unknown as { queues: readonly QueueSnapshot[] }
-      models = new Map(
-        all.map((one) => [one.name, { ...modelOf(one), pausedAt: models.get(one.name)?.pausedAt ?? null }]),
-      )
+      // When it was paused was told once, and may be another time by now.
+      models = new Map(all.map((one) => [one.name, modelOf(one)]))
       continue
     }
     const model = frame.queue === undefined ? undefined : models.get(frame.queue)
@@ -142,7 +155,8 @@ function failed(): void {
 
 function tick(): void {
   if (document.hidden || session.value === null) return
-  if (source !== undefined && performance.now() - heardAt > SILENCE_MS) failed()
+  const at = performance.now()
+  if (at - (source === undefined ? (asking?.at ?? at) : heardAt) > SILENCE_MS) failed()
   else if (link.value.state === 'cut' || link.value.state === 'connecting') show(link.value.state)
 }
 

@@ -1,13 +1,23 @@
 /**
- * How is it, in one sentence? The first of these that holds: not connected, closed or paused, nothing completes, overloaded, waiting
- * longer, busy, keeping up, idle.
+ * How is it, in one sentence? The first of these that holds: not connected, closed or paused, recovering, nothing completes,
+ * overloaded, waiting longer, falling behind, in need of a look, idle, busy, keeping up.
  */
-import { allRates, changeOf, overloadedSince, type QueueModel, waitAt, waitChange, waitNow } from './model.ts'
-import { clockMinute, count, duration, many, shortRate } from './units.ts'
+import { findingsOf } from './findings.ts'
+import {
+  allRates,
+  changeOf,
+  fallsBehind,
+  lastMinute,
+  nothingDoneFor,
+  overloadedSince,
+  type QueueModel,
+  reachesBack,
+  waitAt,
+  waitChange,
+  waitNow,
+} from './model.ts'
+import { clockMinute, count, duration, many, shortRate, strong, type Words, waits } from './units.ts'
 import { type Tier, tiers } from './wire.ts'
-
-/** A sentence, with what stands out in it. */
-export type Words = readonly (string | { readonly strong: string })[]
 
 export interface Verdict {
   readonly kind: 'good' | 'bad' | 'warn' | 'idle'
@@ -15,14 +25,13 @@ export interface Verdict {
   readonly words: Words
 }
 
-const strong = (text: string): { readonly strong: string } => ({ strong: text })
 const MINUTE_POINTS = 12
 /** A wait below this may double and nobody minds. */
 const NOTABLE_MS = 50
 
 export function verdictOf(model: QueueModel): Verdict {
   const { status, points } = model
-  const { state, waiting, running, retrying, maxWorkers, activeWorkers } = status
+  const { state, waiting, running, retrying, checking, blocked, maxWorkers, activeWorkers, store } = status
   if (state === 'closing') return { kind: 'warn', headline: 'Closing', words: leftOf(model) }
   if (state === 'closed') return { kind: 'warn', headline: 'Closed', words: ['Nothing more is admitted or started.'] }
   if (state === 'paused') {
@@ -30,15 +39,30 @@ export function verdictOf(model: QueueModel): Verdict {
     return {
       kind: 'warn',
       headline,
-      words: [strong(count(waiting)), ' wait, and none is started. ', strong(count(running)), ' running go on.'],
+      words: [
+        ...(waiting === 0
+          ? ['Nothing waits, and no newcomer is started. ']
+          : [strong(count(waiting)), ` ${waits(waiting)}, and nothing is started. `]),
+        ...(running === 0
+          ? ['Nothing runs.']
+          : [strong(count(running)), ` running ${running === 1 ? 'goes' : 'go'} on.`]),
+      ],
     }
+  }
+  if (store?.recovering === true) {
+    const words = [
+      'Nothing starts before all that the store has kept is back: ',
+      strong(count(store.recovered)),
+      ' so far.',
+    ]
+    return { kind: 'warn', headline: 'Recovering', words }
   }
   const stalledMs = nothingDoneFor(model)
   if (stalledMs !== null) {
     const words = [
       strong(count(waiting)),
-      ' wait, and nothing was done for ',
-      strong(duration(stalledMs)),
+      ` ${waits(waiting)}, and nothing was done for `,
+      strong(`${duration(stalledMs)}${isWhole(model, stalledMs) ? ' or more' : ''}`),
       '. ',
       strong(count(activeWorkers)),
       ` of ${many(maxWorkers, 'slot')} are taken.`,
@@ -59,11 +83,17 @@ export function verdictOf(model: QueueModel): Verdict {
     ]
     return { kind: 'warn', headline: 'Waiting longer', words }
   }
-  if (waiting + running + retrying === 0) {
+  if (fallsBehind(model)) return fallingBehind(model)
+  const finding = findingsOf(model).find(({ kind }) => kind === 'bad')
+  if (finding !== undefined) {
+    return { kind: 'warn', headline: 'Needs a look', words: [strong(finding.what), '. ', ...sizeOf(model)] }
+  }
+  if (waiting + running + retrying + checking + blocked === 0) {
+    const free = Math.max(maxWorkers - activeWorkers, 0)
     const words = [
-      'Open, and nothing to do. ',
-      strong(count(maxWorkers)),
-      ` ${maxWorkers === 1 ? 'slot is' : 'slots are'} free.`,
+      'Open, and nothing to start. ',
+      strong(count(free)),
+      ` ${free === 1 ? 'slot is' : 'slots are'} free.`,
       ...lastDone(model),
     ]
     return { kind: 'idle', headline: 'Idle', words }
@@ -76,29 +106,52 @@ export function verdictOf(model: QueueModel): Verdict {
 }
 
 function leftOf({ status: { waiting, running } }: QueueModel): Words {
-  return [strong(count(running)), ' run and ', strong(count(waiting)), ' wait. Newcomers are refused.']
+  if (running + waiting === 0) return ['Nothing runs and nothing waits. Newcomers are refused.']
+  const [run, wait] = [running === 1 ? 'runs' : 'run', waits(waiting)]
+  return [strong(count(running)), ` ${run} and `, strong(count(waiting)), ` ${wait}. Newcomers are refused.`]
+}
+
+/** For as long as anything is known here. */
+function isWhole(model: QueueModel, ms: number): boolean {
+  return reachesBack(model) && ms >= 899_000
+}
+
+function fallingBehind(model: QueueModel): Verdict {
+  const { asked, refused, done } = lastMinute(model)
+  const words = [
+    strong(shortRate(asked - refused)),
+    ' a second are admitted, ',
+    strong(shortRate(done)),
+    ' done: ',
+    strong(count(model.status.waiting)),
+    ` ${waits(model.status.waiting)}, and that grows.`,
+  ]
+  return { kind: 'warn', headline: 'Falling behind', words }
+}
+
+/** `80 wait, LOW longest: 8.6 s. ` */
+function sizeOf({ status: { waiting, waitingByPriority, oldestWaitMsByPriority } }: QueueModel): Words {
+  const some = tiers.filter((tier) => waitingByPriority[tier] > 0)
+  const oldest = some.reduce<Tier | undefined>(
+    (most, tier) => (most === undefined || oldestWaitMsByPriority[tier] > oldestWaitMsByPriority[most] ? tier : most),
+    undefined,
+  )
+  if (waiting === 0 || oldest === undefined) return ['Nothing waits. ']
+  return [
+    strong(count(waiting)),
+    ` ${waits(waiting)}, ${oldest.toUpperCase()}${some.length > 1 ? ' longest' : ''}: `,
+    strong(duration(oldestWaitMsByPriority[oldest])),
+    '. ',
+  ]
 }
 
 /** `80 wait, LOW longest: 8.6 s. 38 a second are asked for, 38 done, none refused.` */
 function flowOf(model: QueueModel): Words {
-  const { waiting, oldestWaitMsByPriority } = model.status
-  const oldest = tiers.reduce((most, tier) =>
-    oldestWaitMsByPriority[tier] > oldestWaitMsByPriority[most] ? tier : most,
-  )
   const rates = allRates(model)
-  const waits: Words =
-    waiting === 0
-      ? ['Nobody waits. ']
-      : [
-          strong(count(waiting)),
-          ` ${waiting === 1 ? 'waits' : 'wait'}, ${oldest.toUpperCase()} longest: `,
-          strong(duration(oldestWaitMsByPriority[oldest])),
-          '. ',
-        ]
-  if (rates === null) return waits
+  if (rates === null) return sizeOf(model)
   const refused = rates.refused === 0 ? ', none refused.' : `, ${shortRate(rates.refused)} refused.`
   return [
-    ...waits,
+    ...sizeOf(model),
     strong(shortRate(rates.asked)),
     ' a second are asked for, ',
     strong(shortRate(rates.done)),
@@ -106,25 +159,15 @@ function flowOf(model: QueueModel): Words {
   ]
 }
 
-function lastDone({ points }: QueueModel): Words {
-  const last = points.findLast(({ donePerSecond }) => donePerSecond > 0)
+function lastDone(model: QueueModel): Words {
+  const { points } = model
+  const last = points.findLast(
+    ({ donePerSecond, failedPerSecond, expiredPerSecond }) => donePerSecond + failedPerSecond + expiredPerSecond > 0,
+  )
   const end = points.at(-1)
   if (last === undefined || end === undefined)
-    return points.length < 180 ? [] : [' Nothing has ended in the last 15 min.']
+    return reachesBack(model) ? [' Nothing has ended in the last 15 min.'] : []
   return [` The last request ended ${duration(Math.max(Date.parse(end.at) - Date.parse(last.at), 5_000))} ago.`]
-}
-
-/** For how long something has waited and nothing was done, when that is a minute or more, and longer than runs take. */
-export function nothingDoneFor({ points, status }: QueueModel): number | null {
-  if (status.waiting === 0) return null
-  const first = points.findLastIndex(
-    ({ waitingByPriority, donePerSecond }) => donePerSecond > 0 || tiers.every((tier) => waitingByPriority[tier] === 0),
-  )
-  const [since, last] = [points[first + 1], points.at(-1)]
-  if (since === undefined || last === undefined) return null
-  const ms = Date.parse(last.at) - Date.parse(since.at) + 5_000
-  const usual = points.reduce((most, { run }) => Math.max(most, run === null || run.count === 0 ? 0 : run.p99Ms), 0)
-  return ms >= Math.max(60_000, 3 * usual) ? ms : null
 }
 
 /** Its p99 was half as long again as before, for a minute. */
@@ -144,19 +187,20 @@ function overloaded(model: QueueModel, since: number): Verdict {
     .map((tier) => ({ tier, perSecond: model.points.at(-1)?.refusedByPriority[tier] ?? 0 }))
     .filter(({ perSecond }) => perSecond > 0)
   const urgent = waitNow(model, 'urgent', 'p99Ms')
-  const words: (string | { strong: string })[] = [
-    strong(shortRate(done)),
-    ' of ',
-    strong(shortRate(asked)),
-    ` a second get done, ${trendOf(model)}. `,
-  ]
+  const words: (string | { readonly strong: string })[] =
+    asked === 0
+      ? ['Nothing was asked for in the last 15 s. ']
+      : [strong(shortRate(done)), ' of ', strong(shortRate(asked)), ` a second get done, ${trendOf(model)}. `]
   if (refusing.length > 0) {
     const all = refusing.reduce((sum, { perSecond }) => sum + perSecond, 0)
     const names = refusing.map(({ tier }) => tier.toUpperCase()).join(', ')
     words.push(`${names} ${refusing.length === 1 ? 'is' : 'are'} refused: `, strong(`${shortRate(all)}/s`), '. ')
   }
   if (urgent !== null) words.push('URGENT waits ', strong(duration(urgent)), ' (p99).')
-  return { kind: 'bad', headline: `Overloaded since ${clockMinute(since)}`, words }
+  const isLonger = reachesBack(model) && since === Date.parse(model.points[0]?.at ?? '')
+  // It would be another minute each minute.
+  const headline = isLonger ? 'Overloaded for 15 min or more' : `Overloaded since ${clockMinute(since)}`
+  return { kind: 'bad', headline, words }
 }
 
 /** Against the two minutes before this half minute. */

@@ -1,7 +1,7 @@
 /** Who waits, how long, and is it getting worse? A line for each tier. */
 import { allRates, type QueueModel, ratesOf, waitAt, waitChange, waitNow } from './model.ts'
 import { Panel, Share, TierName } from './parts.tsx'
-import { count, rate, seconds } from './units.ts'
+import { count, rate, shortSeconds } from './units.ts'
 import { type Point, type Tier, tiers } from './wire.ts'
 
 const orders: { readonly [name: string]: string } = {
@@ -16,7 +16,7 @@ export function WhoWaits({ model }: { readonly model: QueueModel }) {
   return (
     <Panel
       title="Who waits, and how long?"
-      note={status.waiting === 0 ? 'nobody' : (orders[status.order] ?? `order: ${status.order}`)}
+      note={status.waiting === 0 ? 'nothing waits' : (orders[status.order] ?? `order: ${status.order}`)}
       class="who"
     >
       <table class="who">
@@ -102,7 +102,7 @@ export function WhoWaits({ model }: { readonly model: QueueModel }) {
             <td class="bound">
               {status.maxQueueSize !== null && <Bound now={status.waiting} most={status.maxQueueSize} />}
             </td>
-            <td>{status.waiting === 0 ? '–' : seconds(oldest)}</td>
+            <td>{status.waiting === 0 ? '–' : shortSeconds(oldest)}</td>
             <td class="q">–</td>
             <td class="q">–</td>
             <td>–</td>
@@ -133,7 +133,7 @@ function Row({ model, tier }: { readonly model: QueueModel; readonly tier: Tier 
       </th>
       <td class={isFull ? 'size bad' : 'size'}>{count(waiting)}</td>
       <td class="bound">{bound !== null && <Bound now={waiting} most={bound} tier={tier} />}</td>
-      <td>{waiting === 0 ? '–' : seconds(status.oldestWaitMsByPriority[tier])}</td>
+      <td>{waiting === 0 ? '–' : shortSeconds(status.oldestWaitMsByPriority[tier])}</td>
       <Quantile of={waitNow(model, tier, 'p50Ms')} class="q" />
       <Quantile of={waitNow(model, tier, 'p95Ms')} class="q" />
       <Quantile of={p99} class="strong" />
@@ -163,7 +163,7 @@ function Bound({ now, most, tier }: { readonly now: number; readonly most: numbe
 function Quantile({ of, ...rest }: { readonly of: number | null; readonly class: string }) {
   return (
     <td class={rest.class} title={of === null ? 'too few to tell' : undefined}>
-      {of === null ? '–' : seconds(of)}
+      {of === null ? '–' : shortSeconds(of)}
     </td>
   )
 }
@@ -172,13 +172,13 @@ function Quantile({ of, ...rest }: { readonly of: number | null; readonly class:
 function Change({ by, ms }: { readonly by: number | null; readonly ms: number | null }) {
   if (by === null) return <>–</>
   if (by > 0.9 && by < 1.1) return <span class="quiet">steady</span>
-  const text = by >= 99.5 ? '▲ >×99' : `${by > 1 ? '▲' : '▼'} ×${by >= 10 ? Math.round(by) : by.toFixed(1)}`
+  const text = by >= 99.5 ? '>×99' : `${by > 1 ? '▲' : '▼'} ×${by >= 10 ? Math.round(by) : by.toFixed(1)}`
   return <span class={by >= 1.5 && (ms ?? 0) >= 50 ? 'bad' : 'quiet'}>{text}</span>
 }
 
 /** From 0, each with its own top. */
 function Spark({ points, tier }: { readonly points: readonly Point[]; readonly tier: Tier }) {
-  const values = points.map((point) => waitAt(point, tier, 'p99Ms') ?? waitAt(point, tier, 'p50Ms'))
+  const values = points.map((point) => waitAt(point, tier, 'p99Ms'))
   const most = Math.max(...values.map((value) => value ?? 0), 1e-9)
   const step = 100 / 180
   const from = 100 - values.length * step
@@ -190,7 +190,14 @@ function Spark({ points, tier }: { readonly points: readonly Point[]; readonly t
     isDown = value !== null
   }
   return (
-    <svg class={`line ${tier}`} width="100" height="24" viewBox="0 0 100 24" aria-hidden="true">
+    <svg
+      class={`line ${tier}`}
+      width="100"
+      height="24"
+      viewBox="0 0 100 24"
+      preserveAspectRatio="none"
+      aria-hidden="true"
+    >
       <path class="floor" d="M0 22.5h100" />
       <path d={path} />
     </svg>

@@ -24,7 +24,9 @@ const places = `(() => {
   const boxes = {}
   for (const box of document.querySelectorAll('.panel, .verdict .control, table.who th, table.who td, .tabs a, .verdict h1, .bar .control')) {
     const { x, y, width, height } = box.getBoundingClientRect()
-    boxes[[...document.querySelectorAll(box.tagName)].indexOf(box) + box.tagName] = [x, y, width, height].map(Math.round).join(' ')
+    // Another headline is as wide as it is.
+    const its = box.localName === 'h1' ? [x, y, height] : [x, y, width, height]
+    boxes[[...document.querySelectorAll(box.tagName)].indexOf(box) + box.tagName] = its.map(Math.round).join(' ')
   }
   const cut = [...document.querySelectorAll('table.who td, table.list td.num, .cell .end, .nearest b')]
     .filter((cell) => cell.getClientRects().length > 0 && cell.scrollWidth > Math.ceil(cell.getBoundingClientRect().width) + 1)

@@ -1,19 +1,12 @@
 /**
  * `npm run test:browser`: the dashboard in a real browser, which needs chromium (Debian's package of that name).
  */
-import { fileURLToPath } from 'node:url'
 import { configDefaults, defineConfig } from 'vitest/config'
-
-const src = fileURLToPath(new URL('../../src', import.meta.url))
+import base from '../../vitest.config.ts'
 
 // biome-ignore lint/style/noDefaultExport: Vitest wants it so.
 export default defineConfig({
-  resolve: {
-    alias: [
-      { find: /^triage-queue$/, replacement: `${src}/index.ts` },
-      { find: /^triage-queue\/([^/]+)$/, replacement: `${src}/$1/index.ts` },
-    ],
-  },
+  ...(base.resolve && { resolve: base.resolve }),
   test: {
     include: ['test/browser/*.test.ts'],
     exclude: configDefaults.exclude,

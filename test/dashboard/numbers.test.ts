@@ -1,7 +1,7 @@
 /** How numbers are written, where axes end, and which colours tiers have. */
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { decadesOf, spread, topOf } from '../../src/dashboard/scale.ts'
+import { countTopOf, decadesOf, spread, topOf } from '../../src/dashboard/scale.ts'
 import {
   clockMinute,
   clockTime,
@@ -12,7 +12,10 @@ import {
   preciseTime,
   rate,
   seconds,
+  shortCount,
   shortRate,
+  shortSeconds,
+  shortTime,
 } from '../../src/dashboard/units.ts'
 
 test('numbers of tables', () => {
@@ -24,6 +27,17 @@ test('numbers of tables', () => {
     '0.00',
   ])
   expect([rate(0), rate(31.24), rate(9_999.9), rate(39_999.6)]).toEqual(['0', '31.2', '9,999.9', '40,000'])
+})
+
+test('where there is little room no number has more than seven digits, and none of them is rounded up to more', () => {
+  expect([27_600, 999_994, 999_995, 604_923_456, 999_999_499, 999_999_500].map(shortSeconds)).toEqual([
+    ...['27.60', '999.99', '1,000', '604,923', '999,999', '11 d'],
+  ])
+  expect([9_999, 10_000, 123_456, 1_234_567].map(shortCount)).toEqual(['9,999', '10K', '123.5K', '1.2M'])
+  expect([420, 9_949, 9_950, 72_000, 999_499, 1_200_000, 50_400_000, 604_800_000].map(shortTime)).toEqual([
+    ...['420 ms', '9.9 s', '10 s', '72 s', '999 s', '20 min', '14 h', '7 d'],
+  ])
+  expect([rate(999_999.4), rate(1_234_567), shortRate(217_287.6)]).toEqual(['999,999', '1.2M', '217.3K'])
 })
 
 test('numbers of sentences', () => {
@@ -51,6 +65,10 @@ test('an axis ends at 1, 1.2, 1.5, 2, 3, 4, 6, 8 × 10ⁿ', () => {
   expect([0, 0.9, 1, 1.1, 47, 78, 81, 144, 1_000, 9_999].map(topOf)).toEqual([
     1, 1, 1, 1.2, 60, 80, 100, 150, 1_000, 10_000,
   ])
+})
+
+test('an axis of what is counted has whole numbers', () => {
+  expect([0, 1, 2, 3, 12.6, 77, 144].map(countTopOf)).toEqual([2, 2, 2, 4, 16, 80, 150])
 })
 
 test('a scale of waits has whole decades around what there is', () => {

@@ -1,5 +1,6 @@
 /** How is it, and what is to be looked at? Each headline and each finding, from numbers alone. */
 import { describe, expect, test } from 'vitest'
+import { calmOf } from '../../src/dashboard/calm.ts'
 import { findingsOf, nearestOf } from '../../src/dashboard/findings.ts'
 import {
   afterFrame,
@@ -71,7 +72,7 @@ describe('the headline', () => {
     expect(text(verdictOf(overload()))).toMatch(
       /^25 of 68 a second get done, .*LOW is refused: 31\/s\. URGENT waits 297 ms \(p99\)\.$/,
     )
-    expect(text(verdictOf(withStatus(busy(), { waiting: 0 })))).toMatch(/^Nobody waits\. /)
+    expect(text(verdictOf(withStatus(busy(), { waiting: 0 })))).toMatch(/^Nothing waits\. /)
   })
 
   test('two points of silence are no standstill, and long runs are given their time', () => {
@@ -81,7 +82,7 @@ describe('the headline', () => {
       run: { ...run, p99Ms: 120_000 },
       ...(at > 160 && { donePerSecond: 0 }),
     }))
-    expect(verdictOf(long).headline).toBe('Busy, keeping up')
+    expect(verdictOf(long).headline).toBe('Falling behind')
   })
 })
 
@@ -144,7 +145,24 @@ describe('what to look at', () => {
     ],
     [
       'HIGH is being refused, 5.0 a second',
+      () =>
+        withPoints(busy(), () => ({
+          refusedByPriority: { ...zero, high: 5 },
+          refusedByReason: { queue_full: { ...zero, high: 5 } },
+        })),
+    ],
+    [
+      'HIGH is being displaced, 5.0 a second',
       () => withPoints(busy(), () => ({ refusedByPriority: { ...zero, high: 5 } })),
+    ],
+    [
+      'No run has ended for 1 min 35 s',
+      () => withPoints(busy(), (_, at) => (at > 160 ? { donePerSecond: 0, failedPerSecond: 0 } : {})),
+    ],
+    ['No run has ended for 15 min or more', () => withPoints(busy(), () => ({ donePerSecond: 0, failedPerSecond: 0 }))],
+    [
+      'What the store has kept is coming back',
+      () => withStatus(busy(), { store: { state: 'open', recovering: true, recovered: 1_234 } }),
     ],
     ['Retries are near their bound', () => withStatus(busy(), { retrying: 85 })],
   ])('%s', (what, make) => {
@@ -201,5 +219,142 @@ describe('what is known', () => {
     expect(afterFrame(afterFrame(model, told('paused')), told('resumed')).pausedAt).toBe(null)
     expect(afterFrame(model, told('resized', { from: 12, to: 9 })).limits.at(-1)).toMatchObject({ from: 12, to: 9 })
     expect(afterFrame(model, told('something new'))).toBe(model)
+  })
+})
+
+describe('words and numbers agree', () => {
+  const idle = (): QueueModel => modelOf(sceneOf('idle').snapshot)
+  const quiet = { waiting: 0, waitingByPriority: zero, running: 0, retrying: 0, activeWorkers: 0 }
+  const wordsOf = (model: QueueModel): string => text(verdictOf(model))
+  const evidenceOf = (model: QueueModel, what: string): string => {
+    const found = findingsOf(model).find((each) => each.what.includes(what))
+    return found === undefined ? '' : `${text({ words: found.evidence })} ${found.turn}`
+  }
+  const failing = (model: QueueModel, failed: number, done: number): QueueModel =>
+    withPoints(model, () => ({ failedPerSecond: failed, donePerSecond: done }))
+
+  test('few that failed are counted, not rounded to none a second', () => {
+    const rare = failing(withStatus(busy(), { waiting: 0, activeWorkers: 1 }), 0.02, 0.2)
+    expect(whats(rare)).toContain('8 % of what ends has failed')
+    expect(evidenceOf(rare, '8 %')).toContain('1 of the 13 of the last minute.')
+  })
+
+  test('a rate that is no zero is not written as one', () => {
+    const rare = withPoints(busy(), () => ({
+      askedByPriority: { ...zero, low: 0.03 },
+      doneByPriority: { ...zero, low: 0.03 },
+      refusedByPriority: { ...zero, low: 0.01 },
+    }))
+    expect(wordsOf(rare)).toMatch(/<0\.1 a second are asked for, <0\.1 done, <0\.1 refused\.$/)
+  })
+
+  test.each<[string, () => QueueModel, string]>([
+    ['most that ends fails', () => failing(busy(), 30, 8), 'Needs a look'],
+    ['HIGH is refused', () => withPoints(busy(), () => ({ refusedByPriority: { ...zero, high: 1 } })), 'Needs a look'],
+    [
+      'its store is faulty, and it is idle',
+      () => withStatus(idle(), { store: { state: 'faulty', pending: 0 } }),
+      'Needs a look',
+    ],
+    ['more is admitted than gets done', () => withPoints(busy(), () => ({ donePerSecond: 20 })), 'Falling behind'],
+    [
+      'what was kept is still coming back',
+      () => withStatus(idle(), { store: { state: 'open', recovering: true, recovered: 12 } }),
+      'Recovering',
+    ],
+  ])('no headline says that it keeps up or is idle when %s', (_, make, headline) => {
+    expect(verdictOf(make())).toMatchObject({ kind: 'warn', headline })
+  })
+
+  test('of all models that follow: nothing is called well beside what is not, and no sentence speaks of none', () => {
+    const models: Record<string, QueueModel> = {}
+    const scenes = { busy: busy(), idle: idle(), overload: overload(), quiet: withStatus(busy(), quiet) }
+    for (const [scene, model] of Object.entries(scenes)) {
+      for (const state of ['open', 'paused', 'closing', 'closed']) {
+        for (const points of [0, 3, 180]) {
+          for (const [flow, change] of Object.entries({
+            asItIs: {},
+            standstill: { donePerSecond: 0, failedPerSecond: 0 },
+            allFails: { donePerSecond: 0, failedPerSecond: 3 },
+            silence: {
+              ...{ donePerSecond: 0, failedPerSecond: 0, refusedPerSecond: 0 },
+              ...{ askedByPriority: zero, doneByPriority: zero, refusedByPriority: zero, refusedByReason: {} },
+            },
+          })) {
+            const changed = withPoints(
+              withStatus(
+                { ...model, points: model.points.slice(-points || 180, points === 0 ? 0 : undefined) },
+                { state },
+              ),
+              () => change,
+            )
+            models[`${scene}, ${state}, ${points} points, ${flow}`] = changed
+          }
+        }
+      }
+    }
+    for (const [name, model] of Object.entries(models)) {
+      const verdict = verdictOf(model)
+      const findings = findingsOf(model)
+      const calm = calmOf(model, verdict)
+      const all = [
+        ...[verdict.headline, text(verdict)],
+        ...findings.flatMap(({ what, evidence, turn }) => [what, text({ words: evidence }), turn]),
+        ...(findings.length === 0 ? [calm.what, calm.why] : []),
+      ].join(' | ')
+      const said = (words: RegExp): [string, string] | undefined => (words.test(all) ? [name, all] : undefined)
+      if (verdict.kind === 'good' || verdict.kind === 'idle') {
+        expect([name, findings.filter(({ kind }) => kind === 'bad')]).toEqual([name, []])
+      } else expect(findings.length === 0 ? said(/Nothing needs you|gets done\./) : undefined).toBeUndefined()
+      if (model.status.state !== 'open') expect(said(/this queue is open|keeping up|Idle/i)).toBeUndefined()
+      if (model.status.waiting > 0) expect(said(/Nothing waits|nothing to start/)).toBeUndefined()
+      expect(said(/(^| )0 (wait|running|run|of 0|records?|requests?) /)).toBeUndefined()
+      expect(said(/\b1 (wait|run|records|requests|slots)\b(?! at)/)).toBeUndefined()
+      expect(said(/NaN|undefined|Infinity|null/)).toBeUndefined()
+    }
+  })
+
+  test('paused and empty: nothing is said to go on, or to be started by Resume', () => {
+    const empty = withStatus(idle(), { state: 'paused' })
+    expect(wordsOf(empty)).toBe('Nothing waits, and no newcomer is started. Nothing runs.')
+    expect(evidenceOf(empty, 'paused')).toBe('Nothing waits yet. Resume lets newcomers start.')
+    const one = withStatus(busy(), { state: 'paused', waiting: 1, running: 1 })
+    expect(wordsOf(one)).toBe('1 waits, and nothing is started. 1 running goes on.')
+  })
+
+  test('a slot that is stuck is not counted as free', () => {
+    const stuck = withStatus(idle(), { activeWorkers: 1, maxWorkers: 12 })
+    expect(wordsOf(stuck)).toContain('11 slots are free.')
+  })
+
+  test('which tier waits longest is one that waits', () => {
+    const status = { waiting: 3, waitingByPriority: { ...zero, low: 3 }, oldestWaitMsByPriority: zero }
+    expect(wordsOf(withStatus(busy(), status))).toMatch(/^3 wait, LOW: 0 ms\. /)
+  })
+
+  test('what began before all that is known is not given a time that moves', () => {
+    const all = withPoints(overload(), () => ({ refusedPerSecond: 30, askedByPriority: { ...zero, low: 60 } }))
+    expect(verdictOf(all).headline).toBe('Overloaded for 15 min or more')
+  })
+
+  test('an overload that has ended is not called calm before its headline has gone', () => {
+    const over = withPoints(overload(), (_, at) =>
+      at < 174
+        ? {}
+        : {
+            ...{ refusedPerSecond: 0, askedByPriority: zero, doneByPriority: zero, run: null, donePerSecond: 0 },
+            ...{ refusedByPriority: zero, refusedByReason: {} },
+          },
+    )
+    const model = { ...withStatus(over, { ...quiet, stuckWorkers: 0 }), workers: [] }
+    expect(verdictOf(model).headline).toMatch(/^Overloaded since/)
+    expect(wordsOf(model)).toMatch(/^Nothing was asked for in the last 15 s\. /)
+    expect(calmOf(model, verdictOf(model))).toMatchObject({ kind: 'warn', what: 'No cause is known' })
+  })
+
+  test('closing: whoever looks is not told that the queue is open', () => {
+    const closing = withStatus(idle(), { state: 'closing' })
+    expect(wordsOf(closing)).toBe('Nothing runs and nothing waits. Newcomers are refused.')
+    expect(calmOf(closing, verdictOf(closing)).what).toBe('It is about to be closed')
   })
 })

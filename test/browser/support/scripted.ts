@@ -21,6 +21,8 @@ export class Scripted {
     undefined
   /** Nobody answers any more. */
   isGone = false
+  /** It takes what is asked, and says nothing. */
+  isMute = false
 
   private constructor(server: ReturnType<typeof createServer>, scenes: readonly Scene[]) {
     this.#server = server
@@ -38,6 +40,7 @@ export class Scripted {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { pathname, searchParams } = new URL(request.url ?? '/', this.url)
     if (this.isGone) return void request.socket.destroy()
+    if (this.isMute) return
     const asset = await assetAt(pathname, '')
     if (asset !== undefined) {
       response.writeHead(200, { 'content-type': asset.type, 'content-security-policy': policy })
