@@ -139,7 +139,7 @@ function standstill(model: QueueModel): Finding | undefined {
   // Others say why.
   if (ms === null || status.state !== 'open' || status.activeWorkers === 0 || status.stuckWorkers > 0) return undefined
   if (points.slice(-12).some(({ failedPerSecond }) => failedPerSecond > 0)) return undefined
-  const longest = Math.max(...workers.map(({ runMs }) => runMs ?? 0))
+  const longest = workers.reduce((longest, { runMs }) => Math.max(longest, runMs ?? 0), 0)
   return {
     kind: 'bad',
     what: `No run has ended for ${duration(ms)}${ms >= 60_000 && reachesBack(model) && points.every(({ donePerSecond }) => donePerSecond === 0) ? ' or more' : ''}`,
