@@ -24,14 +24,13 @@ import type {
   HandleLike,
   Listener,
   RequestOptions,
-  RequestStateLike,
   RequestView,
   WorkerHealth,
 } from '../index.ts'
 import { type BackHandle, CameBack } from './came-back.ts'
 import { arrived, crossing } from './crossing.ts'
 import { Listeners } from './listeners.ts'
-import { type Live, LivesThere } from './lives-there.ts'
+import { type Ends, type Live, LivesThere } from './lives-there.ts'
 import { notSent } from './not-sent.ts'
 import { emptyReading, readingOf } from './readings.ts'
 import type { ObservedShard, Shard } from './shard.ts'
@@ -71,7 +70,7 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
   readonly #settings: ThreadShardSettings
   readonly #scope = withoutContext(new AsyncResource('TriageShard'))
   readonly #startUps = new StartUps()
-  readonly #live = new LivesThere<Res>()
+  readonly #live = new LivesThere<Res>((question, over) => this.#askOpen(question, over))
   readonly #back = new CameBack<Res>({
     cancel: async (id, reason) => this.cancel(id, reason),
     setPriority: (id, priority) => this.#askOpen({ what: 'priority', id, number: undefined, priority }, false),
@@ -157,16 +156,11 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
       const result = Promise.withResolvers<Res>()
       const { resolve, reject } = result
       const live = this.#submit(request, options, true, { resolve, reject, admitted, refused })
-      if (live !== undefined) live.handle = this.#handle(live, result.promise)
+      if (live !== undefined) this.#live.giveHandle(live, result.promise)
     })
   }
 
-  #submit(
-    request: Req,
-    options: RequestOptions | undefined,
-    isKept: boolean,
-    ends: Pick<Live<Res>, 'resolve' | 'reject' | 'admitted' | 'refused'>,
-  ): Live<Res> | undefined {
+  #submit(request: Req, options: RequestOptions | undefined, isKept: boolean, ends: Ends<Res>): Live<Res> | undefined {
     const refuse = ends.refused ?? ends.reject
     const { signal, after, ...sent } = options ?? {}
     const { id = `${this.#prefix}-${this.#numbers + 1}`, priority = 'normal' } = sent
@@ -177,13 +171,11 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
       return undefined
     }
     const number = ++this.#numbers
-    const live: Live<Res> = {
-      ...{ number, id, priority, state: 'waiting', hasLeft: false, handle: undefined },
-      ...{ leave: undefined, older: undefined, younger: undefined, ...ends },
-      about: this.#hearsOfLost() ? aboutOf(request, sent) : undefined,
+    const about = this.#hearsOfLost() ? aboutOf(request, sent) : undefined
+    const live = this.#live.add({ number, id, priority, about, ...ends })
+    if (signal !== undefined) {
+      this.#live.follow(live, signal, () => this.#order({ is: 'leave', number, reason: crossing(signal.reason) }))
     }
-    if (signal !== undefined) this.#followed(live, signal)
-    this.#live.add(live)
     this.#keepAlive()
     this.#order({ is: 'submit', number, request, options: { ...sent, id }, isKept, mayLeave: signal !== undefined })
     return live
@@ -201,55 +193,8 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
     return new OptionsError('after', "nothing, since a promise can't be sent to a thread", after)
   }
 
-  /** Its caller is told at once; there it is left as soon as that is heard. */
-  #followed(live: Live<Res>, signal: AbortSignal): void {
-    const leave = (): void => {
-      this.#order({ is: 'leave', number: live.number, reason: crossing(signal.reason) })
-      live.hasLeft = true
-      live.state = 'cancelled'
-      const end = live.refused ?? live.reject
-      end(signal.reason)
-    }
-    signal.addEventListener('abort', leave, { once: true })
-    live.leave = () => signal.removeEventListener('abort', leave)
-  }
-
-  #handle(live: Live<Res>, result: Promise<Res>): HandleLike<Res> {
-    // Whoever never reads the result is not told of its rejection by Node.
-    result.catch(() => {})
-    const { id, number } = live
-    // Its own share in the run, and never a later life of the id.
-    const ask = <T>(question: Question, over: T): Promise<T> =>
-      this.#live.get(number) === live ? this.#askOpen(question, over) : Promise.resolve(over)
-    return {
-      id,
-      get state() {
-        return live.state
-      },
-      result,
-      cancel: (reason) => ask({ what: 'cancel', id, number, reason: crossing(reason) }, false),
-      setPriority: (priority) => ask({ what: 'priority', id, number, priority }, false),
-      position: () => ask<number | undefined>({ what: 'position', id, number }, undefined),
-    }
-  }
-
   get(id: string): HandleLike<Res> | undefined {
-    const live = this.#live.of(id)
-    if (live === undefined) return this.#back.get(id)
-    if (live.handle !== undefined) return live.handle
-    // Of one that was executed: whoever asks for its result has a promise of their own.
-    const { resolve, reject } = live
-    const result = Promise.withResolvers<Res>()
-    live.resolve = (value) => {
-      resolve(value)
-      result.resolve(value)
-    }
-    live.reject = (error) => {
-      reject(error)
-      result.reject(error)
-    }
-    live.handle = this.#handle(live, result.promise)
-    return live.handle
+    return this.#live.handleOf(id) ?? this.#back.get(id)
   }
 
   find(id: string): Promise<RequestView | undefined> {
@@ -400,7 +345,7 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
   #settleAll(): void {
     for (const number of this.#live.numbers()) {
       const { id, priority } = this.#live.get(number) as Live<Res>
-      this.#ended(number, new QueueClosedError({ queue: this.name, requestId: id, priority }))
+      this.#live.ended(number, new QueueClosedError({ queue: this.name, requestId: id, priority }))
     }
     for (const { reject } of this.#asked.values()) reject(new QueueClosedError({ queue: this.name }))
     this.#asked.clear()
@@ -465,7 +410,7 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
 
   #notSent(order: Order, error: unknown): void {
     if (order.is === 'submit')
-      this.#ended(order.number, notSent(error, { queue: this.name, requestId: order.options.id }))
+      this.#live.ended(order.number, notSent(error, { queue: this.name, requestId: order.options.id }))
     else if (order.is === 'ask') {
       this.#asked.get(order.number)?.reject(error)
       this.#asked.delete(order.number)
@@ -520,7 +465,7 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
     const error = isThere
       ? new InvalidRequestError([{ message: why }], subject, "The request can't be read in its thread")
       : new ResultLostError(`it can't be read: ${why}`, { ...subject, started: true })
-    if (live !== undefined) this.#ended(number, error)
+    if (live !== undefined) this.#live.ended(number, error)
     this.#asked.get(number)?.reject(error)
     this.#asked.delete(number)
   }
@@ -538,7 +483,7 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
     const told = new Map<string, Lost>()
     for (const { id, priority, state } of this.#back.values()) told.set(id, { id, priority, state, about: undefined })
     for (const { id, priority, state, about } of all) told.set(id, { id, priority, state, about })
-    for (const { number, state } of all) this.#ended(number, this.#lost(state === 'running' ? true : 'unknown'))
+    for (const { number, state } of all) this.#live.ended(number, this.#lost(state === 'running' ? true : 'unknown'))
     for (const { reject } of this.#asked.values()) reject(this.#lost('unknown'))
     this.#asked.clear()
     this.#back.clear()
@@ -590,13 +535,11 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
         this.#failure = arrived(word.error)
         break
       case 'admitted':
-        this.#admitted(word.number)
+        this.#live.admitted(word.number)
         break
-      case 'state': {
-        const live = this.#live.get(word.number)
-        if (live !== undefined && !live.hasLeft) live.state = word.state
+      case 'state':
+        this.#live.moved(word.number, word.state)
         break
-      }
       case 'unread':
         this.#unread(true, word.why)
         break
@@ -604,10 +547,10 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
         this.#isLost(word)
         break
       case 'answer':
-        this.#answered(word.number, word.value as Res)
+        this.#live.answered(word.number, word.value as Res)
         break
       case 'error':
-        this.#ended(word.number, arrived(word.error))
+        this.#live.ended(word.number, arrived(word.error))
         break
       case 'reply':
       case 'refusal': {
@@ -628,35 +571,6 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
         this.#tell(word)
         break
     }
-  }
-
-  #admitted(number: number): void {
-    const live = this.#live.get(number)
-    if (live?.handle === undefined) return
-    live.admitted?.(live.handle)
-    live.admitted = undefined
-    live.refused = undefined
-  }
-
-  #answered(number: number, value: Res): void {
-    const live = this.#forget(number)
-    if (live === undefined) return
-    if (!live.hasLeft) live.state = 'completed'
-    live.resolve(value)
-  }
-
-  #ended(number: number, error: unknown): void {
-    const live = this.#forget(number)
-    if (live === undefined) return
-    if (!live.hasLeft) live.state = stateBy(error)
-    live.refused?.(error)
-    live.reject(error)
-  }
-
-  #forget(number: number): Live<Res> | undefined {
-    const live = this.#live.delete(number)
-    live?.leave?.()
-    return live
   }
 
   #tell({ event, about, error, errors }: Told): void {
@@ -682,12 +596,4 @@ function aboutOf(
   { id: _, priority: __, metadata, ...options }: RequestOptions,
 ): Live<never>['about'] {
   return { request, metadata, options }
-}
-
-/** How it has ended, by its error. */
-function stateBy(error: unknown): RequestStateLike {
-  const { code } = (error ?? {}) as { readonly code?: unknown }
-  if (code === 'TRIAGE_CANCELLED') return 'cancelled'
-  if (/TIMEOUT$/.test(`${code}`)) return 'expired'
-  return code === 'TRIAGE_SHED' ? 'shed' : 'failed'
 }
