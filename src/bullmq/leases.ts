@@ -24,6 +24,7 @@ export class Leases {
   /** Ids that were told to be cancelled, and when. */
   readonly #told = new Map<string, number>()
   #isListening = false
+  #isParking = false
   /** Fulfils when it was first told of cancellations. */
   readonly listening: Promise<void>
   #listens: () => void = () => {}
@@ -50,16 +51,19 @@ export class Leases {
     return this.#all.size
   }
 
-  values(): Iterable<Lease> {
-    return this.#all.values()
-  }
-
   get(jobId: string): Lease | undefined {
     return this.#all.get(jobId)
   }
 
   add(lease: Lease): void {
     this.#all.set(lease.jobId, lease)
+    if (this.#isParking) lease.park()
+  }
+
+  /** The worker closes: all go back to where they waited, and so does what is still on its way from Redis. */
+  park(): void {
+    this.#isParking = true
+    for (const lease of this.#all.values()) lease.park()
   }
 
   delete(lease: Lease): void {

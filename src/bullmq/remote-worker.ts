@@ -205,9 +205,7 @@ export class RemoteWorker<Req = unknown, Res = unknown> {
    */
   close(options?: CloseOptions): Promise<void> {
     const { drain, graceMs } = readCloseOptions(options)
-    const park = (): void => {
-      for (const lease of this.#leases.values()) lease.park()
-    }
+    const park = (): void => this.#leases.park()
     if (!drain) park()
     const timer = graceMs < MAX_DELAY_MS ? setTimeout(park, graceMs) : undefined
     this.#closing ??= this.#close()

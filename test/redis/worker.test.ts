@@ -167,6 +167,26 @@ describe('the end of a worker', () => {
     expect(await handle.result).toBe(2)
   })
 
+  test('gives back what was on its way from Redis in that moment, too', async () => {
+    const name = freshName()
+    const executor = executorFor(name, url)
+    for (let moment = 0; moment < 40; moment++) {
+      const { starts, work } = held()
+      const worker = workerFor(name, url, work, { concurrency: 1 })
+      const [first, second] = [await executor.submit('first'), await executor.submit('second')]
+      await until(() => starts.length).toBe(1)
+      // With its end BullMQ fetches the next one.
+      starts[0]?.end('done')
+      for (let i = 0; i < moment; i++) await new Promise((resolve) => setImmediate(resolve))
+      await worker.close({ drain: false })
+      for (const { request, signal } of starts.slice(1)) {
+        expect({ moment, request, reason: signal.reason }).toMatchObject({ reason: { code: 'TRIAGE_PARKED' } })
+      }
+      for (const { id } of [first, second]) await executor.cancel(id)
+      await Promise.allSettled([first.result, second.result])
+    }
+  })
+
   test('three deploys make no dead letter', async () => {
     const name = freshName()
     const executor = executorFor(name, url)
