@@ -421,7 +421,11 @@ test('its progress is told and shown', async () => {
 test('the status is of all machines, with their workers', async () => {
   const name = freshName()
   const executor = executorFor(name, url)
-  const workers = [2, 3].map((concurrency) => workerFor(name, url, () => sleep(200), { concurrency }))
+  let end = () => {}
+  const isOver = new Promise<void>((resolve) => {
+    end = resolve
+  })
+  const workers = [2, 3].map((concurrency) => workerFor(name, url, () => isOver, { concurrency }))
   await Promise.all(workers.map((worker) => worker.ready()))
   const all = Array.from({ length: 8 }, (_, i) => executor.execute('x', { priority: i > 5 ? 'low' : 'normal' }))
   await until(async () => (await executor.getStatus()).running).toBe(5)
@@ -437,6 +441,7 @@ test('the status is of all machines, with their workers', async () => {
   expect(status.waitingByPriority).toEqual({ urgent: 0, high: 0, normal: 1, low: 2 })
   expect(status.oldestWaitMsByPriority.normal).toBeGreaterThan(0)
   expect((await executor.getWorkerHealth()).length).toBe(5)
+  end()
   await Promise.all(all)
   expect((await executor.getStatus()).run.count).toBe(8)
 })
