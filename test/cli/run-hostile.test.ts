@@ -85,7 +85,7 @@ test('a command that can not be started has failed, also when there are no descr
   const ended = await run(['run', '--joblog', 'log', '--', './{}'], { input: 'gone\ndata\n', cwd: folder })
   expect(ended).toMatchObject({ code: 1, err: expect.stringContaining('line 1: spawn ./gone ENOENT: ./gone') })
   expect(endsOf(join(folder, 'log')).sort()).toEqual(['1 127 0 ./gone', '2 126 0 ./data'])
-  const line = 'seq 40 | (ulimit -n 40; $TQ run -k -j 40 --joblog many -- sh -c "sleep 0.1")'
+  const line = 'seq 40 | (ulimit -n 40; $TQ run -k -j 40 --joblog many -- sh -c "sleep 1")'
   const many = await shell(line, { cwd: folder })
   expect(many.code).toBe(1)
   expect(many.err).toMatch(/EMFILE.*\n40 done in/s)
@@ -168,22 +168,26 @@ test('a command that hears of no signal is ended after --grace', async () => {
 test('what is ended by --timeout has failed, also when it says that all was well, or leaves its pipes to others', async () => {
   const folder = scratch()
   const polite = `trap 'exit 0' TERM; while :; do sleep 0.05; done`
-  const args = ['run', '--timeout', '100ms', '--joblog', 'log', '--', 'sh', '-c']
+  const args = ['run', '--timeout', '1s', '--joblog', 'log', '--', 'sh', '-c']
   const ended = await run([...args, polite, '{}'], { input: '1\n', cwd: folder })
   expect(ended).toMatchObject({ code: 1, err: expect.stringContaining('line 1: it took longer than --timeout') })
   expect(endsOf(join(folder, 'log'))[0]).toMatch(/^1 124 0 /)
   // A process in a session of its own is not in the group.
   const script = `setsid sh -c 'echo $$ > pid; exec sleep 1000' & until [ -s pid ]; do sleep 0.01; done`
-  const left = await run(['run', '--timeout', '300ms', '--', 'sh', '-c', script, '{}'], { input: '1\n', cwd: folder })
+  const left = await run(['run', '--timeout', '1500ms', '--', 'sh', '-c', script, '{}'], { input: '1\n', cwd: folder })
   process.kill(Number(linesOf(join(folder, 'pid'))[0]), 'SIGKILL')
   expect(left).toMatchObject({ code: 1, err: expect.stringContaining('1 done in') })
 })
 
 test('process.exit() of a module is no end of a batch: it is said, and the log has what was done', async () => {
   const folder = scratch()
-  const source = `export default async (n) => {
-    if (n === 2) { await new Promise((resolve) => setTimeout(resolve, 300)); process.exit(0) }
-    return n
+  // The second one ends it when the third has been logged.
+  const source = `import { readFileSync } from 'node:fs'
+  const isLogged = (n) => readFileSync('log', 'utf8').includes('\\n' + n + '\\t')
+  export default async (n) => {
+    if (n !== 2) return n
+    while (!isLogged(3)) await new Promise((resolve) => setTimeout(resolve, 5))
+    process.exit(0)
   }`
   const args = ['run', moduleOf(source, folder), '-j', '2', '-k', '--joblog', 'log']
   const ended = await run(args, { input: '1\n2\n3\n', cwd: folder })

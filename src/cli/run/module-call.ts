@@ -2,7 +2,7 @@
  * How long is a call of the function waited for? Until it has answered, its time is over, or all is ended. A call can't be ended from
  * outside: it is told by its signal, and where it does not heed that, it goes on, and its answer is nobody's.
  */
-import type { RunContext } from '../../index.ts'
+import type { CloseOptions, RunContext } from '../../index.ts'
 
 /** The call took longer than `--timeout`. */
 export class TookTooLong extends Error {
@@ -17,12 +17,12 @@ export class TookTooLong extends Error {
  * @throws the reason of the run's signal, or what the call throws
  */
 export function callWithin<T>(call: (run: RunContext) => Promise<T>, run: RunContext, timeoutMs: number): Promise<T> {
-  const own = new AbortController()
   return new Promise((resolve, reject) => {
+    const own = new OwnRun(run, performance.now() + timeoutMs)
     const leave = (reason: unknown): void => {
       over()
       reject(reason)
-      own.abort(reason)
+      OwnRun.abort(own, reason)
     }
     const ended = (): void => leave(run.signal.reason)
     const timer =
@@ -32,30 +32,102 @@ export function callWithin<T>(call: (run: RunContext) => Promise<T>, run: RunCon
       run.signal.removeEventListener('abort', ended)
     }
     if (run.signal.aborted) return ended()
-    run.signal.addEventListener('abort', ended, { once: true })
-    const { context, held } = contextOf(run, own.signal, performance.now() + timeoutMs)
-    call(context)
-      .then(async (answer) => {
-        await Promise.all(held)
-        return answer
-      })
-      .finally(over)
-      .then(resolve, reject)
+    run.signal.addEventListener('abort', ended)
+    call(own)
+      .then((answer) => OwnRun.held(own, answer))
+      .then(
+        (answer) => {
+          over()
+          resolve(answer)
+        },
+        (error: unknown) => {
+          over()
+          reject(error)
+        },
+      )
   })
 }
 
-/** What it may know of its run: the same as in a queue, but for when its time is over. */
-function contextOf(run: RunContext, signal: AbortSignal, deadline: number) {
-  const held: PromiseLike<unknown>[] = []
-  const { id, priority, kind, attempt, enqueuedAt, waitMs, delayMs, metadata } = run
-  const context: RunContext = {
-    ...{ id, priority, kind, attempt, enqueuedAt, waitMs, delayMs, metadata, deadline, signal },
-    get remainingMs() {
-      return Math.max(deadline - performance.now(), 0)
-    },
-    holdUntil: (promise) => void held.push(promise),
-    progress: (fraction, message) => run.progress(fraction, message),
-    close: (options) => run.close(options),
+/** What a call may know of its run: the same as in a queue, but for the signal and for when its time is over. */
+class OwnRun implements RunContext {
+  readonly #run: RunContext
+  readonly deadline: number
+  #controller: AbortController | undefined
+  #aborted: { readonly reason: unknown } | undefined
+  #held: PromiseLike<unknown>[] | undefined
+
+  constructor(run: RunContext, deadline: number) {
+    this.#run = run
+    this.deadline = deadline
   }
-  return { context, held }
+
+  get id() {
+    return this.#run.id
+  }
+
+  get priority() {
+    return this.#run.priority
+  }
+
+  get kind() {
+    return this.#run.kind
+  }
+
+  get attempt() {
+    return this.#run.attempt
+  }
+
+  get enqueuedAt() {
+    return this.#run.enqueuedAt
+  }
+
+  get waitMs() {
+    return this.#run.waitMs
+  }
+
+  get delayMs() {
+    return this.#run.delayMs
+  }
+
+  get metadata() {
+    return this.#run.metadata
+  }
+
+  get remainingMs() {
+    return Math.max(this.deadline - performance.now(), 0)
+  }
+
+  /** Made when it is first read. */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.#aborted !== undefined) this.#controller.abort(this.#aborted.reason)
+    }
+    return this.#controller.signal
+  }
+
+  holdUntil(promise: PromiseLike<unknown>): void {
+    this.#held ??= []
+    this.#held.push(promise)
+  }
+
+  progress(fraction: number, message?: string): void {
+    this.#run.progress(fraction, message)
+  }
+
+  close(options?: CloseOptions): Promise<void> {
+    return this.#run.close(options)
+  }
+
+  // What follows is not for the call.
+
+  static abort(own: OwnRun, reason: unknown): void {
+    own.#aborted = { reason }
+    own.#controller?.abort(reason)
+  }
+
+  /** The answer, when all has settled that the call still holds its slot for. */
+  static held<T>(own: OwnRun, answer: T): T | Promise<T> {
+    return own.#held === undefined ? answer : Promise.all(own.#held).then(() => answer)
+  }
 }
