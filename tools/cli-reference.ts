@@ -27,11 +27,11 @@ ${commands.map(({ name, summary }) => `| [\`${name}\`](#${anchorOf(name)}) | ${s
 | exit code | it means |
 |---|---|
 | 0 | all is done |
-| 1 | some of the work has failed, or was left undone |
+| 1 | some of the work has failed, or was left undone; stdout could not be written |
 | 2 | the command line, or what it names, can't be understood |
 | 3 | something can't be opened, loaded or connected to |
 | 99 | a gate of \`load\` does not hold or has no samples; what \`size\` was asked about does not suffice |
-| 130, 143 | SIGINT or SIGTERM has cut it short |
+| 130, 143, 129 | SIGINT, SIGTERM or SIGHUP has cut it short |
 `
 
 /** The page as it should be. */
