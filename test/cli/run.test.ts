@@ -45,6 +45,8 @@ test('--keep-order prints in the order of the lines; the most urgent lines go fi
   const input = 'low,a\nnormal,b\nurgent,c\n,d\nhigh,e\n'
   const args = ['run', '-j', '1', '--colsep', ',', '--priority', '1', '--', 'echo', '{2}']
   expect((await run(args, { input })).out).toBe('c\ne\nb\nd\na\n')
+  // Also where the first line is no job.
+  expect((await run(args, { input: 'hgih,x\nlow,a\nurgent,b\n' })).out).toBe('b\na\n')
 })
 
 test('a function for each line of JSON: results, failures and priorities', async () => {

@@ -62,6 +62,7 @@ export class Batch {
   #failed = 0
   #before = 0
   #left = 0
+  #hasBegun = false
   #isStopped = false
   #isOutputLost = false
   #by: Signal | undefined
@@ -171,7 +172,8 @@ export class Batch {
       this.#over(job, refused)
       return
     }
-    if (job.place === 0) {
+    if (!this.#hasBegun) {
+      this.#hasBegun = true
       // What comes in one piece competes by priority from the first job on.
       this.#executor.pause()
       setImmediate(() => this.#executor.resume())
