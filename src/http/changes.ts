@@ -17,6 +17,8 @@ interface ChangesParts {
   readonly live: LiveRequests
   /** Of the life that is here, or of the last one. */
   generationOf(id: string): Promise<number | undefined>
+  /** Of the life that is here; undefined: nothing was told of it yet. */
+  liveGenerationOf(id: string): Promise<number | undefined>
   stateOf(id: string): Promise<string | undefined>
 }
 
@@ -60,7 +62,7 @@ export class Changes {
       const got = executor.get(id) as Maybe<LocalHandle | undefined>
       const handle = await got
       if (handle === undefined) return this.#ofNoneLive(id, generation)
-      const here = generation === undefined ? undefined : ((await this.#parts.generationOf(id)) ?? 0)
+      const here = generation === undefined ? undefined : ((await this.#parts.liveGenerationOf(id)) ?? 0)
       // The same handle before and after: it lived all the while, and its generation is the one that was read.
       const isSure = got instanceof Promise || looks === MAX_LOOKS || executor.get(id) === handle
       if (isSure) return here === generation ? act(handle) : 'stale'

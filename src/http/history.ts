@@ -88,7 +88,9 @@ class QueueHistory {
     this.#readings.push({ rows })
     if (this.#readings.length > READINGS) this.#readings.shift()
     const oldest = this.#readings[0] as Reading
-    return rows.map((row, index) => quantilesOf(row.map((count, step) => count - (oldest.rows[index]?.[step] ?? 0))))
+    return rows.map((row, index) =>
+      quantilesOf(row.map((count, step) => Math.max(count - (oldest.rows[index]?.[step] ?? 0), 0))),
+    )
   }
 }
 
@@ -138,7 +140,8 @@ function pointOf(
   seconds: number,
   quantiles: Quantiles[] | undefined,
 ): HistoryPoint {
-  const perSecond = (count: number): number => Math.round((count / seconds) * 10) / 10
+  // The totals of a shard begin anew when its thread has died.
+  const perSecond = (count: number): number => Math.round((Math.max(count, 0) / seconds) * 10) / 10
   const total = (...names: Counter[]): number => perSecond(sumOf(now.totals, names) - sumOf(before.totals, names))
   const each = (...names: Counter[]): ByPriority<number> =>
     byPriority((tier) => {

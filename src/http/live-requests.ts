@@ -159,6 +159,8 @@ export class LiveRequests {
   }
 
   add(live: Live): void {
+    // An end of an earlier life was not told: it must not stay.
+    this.delete(live.id)
     this.#byId.set(live.id, live)
     this.#put(live)
   }

@@ -211,6 +211,11 @@ export class ServedQueue {
     return view && { generation: view.generation, attempts: view.attempts, submittedAt: view.submittedAt }
   }
 
+  /** Of the life that is here, and never of the last one: of one that was just submitted elsewhere nothing may be known yet. */
+  async liveGenerationOf(id: string): Promise<number | undefined> {
+    return this.hasStore ? this.generationOf(id) : this.numberOf(id)
+  }
+
   /** Without a store: of one that lives, admitted or not. */
   numberOf(id: string): number | undefined {
     return this.live.get(id)?.generation ?? this.#blocked.get(id)

@@ -20,6 +20,8 @@ export interface TimelineStep {
 }
 
 interface Attempt {
+  /** 1 is the first one; those before it may not be known any more, or were begun before a restart. */
+  readonly attempt: number
   readonly startedAt: number
   readonly failedAt: number
   readonly delayMs: number
@@ -28,17 +30,27 @@ interface Attempt {
 
 /** So many requests are remembered with attempts that have failed. */
 const MAX_REMEMBERED = 2_000
+/** … and so many of each, the last ones: a retry policy may try for ever. */
+const MAX_ATTEMPTS = 100
 
 /** The attempts of requests that were tried again, by id, the first one first. */
 export class FailedAttempts {
   readonly #byId = new Map<string, Attempt[]>()
 
-  add({ id, error, delayMs }: ExecutorEvents['retrying'], startedAt: number | undefined): void {
+  add({ id, error, delayMs, attempt: number }: ExecutorEvents['retrying'], startedAt: number | undefined): void {
     const failedAt = Date.now()
-    const attempt = { startedAt: startedAt ?? failedAt, failedAt, delayMs, error: errorViewOf(error, false) }
+    const attempt = {
+      attempt: number,
+      startedAt: startedAt ?? failedAt,
+      failedAt,
+      delayMs,
+      error: errorViewOf(error, false),
+    }
     const before = this.#byId.get(id)
-    if (before !== undefined) before.push(attempt)
-    else {
+    if (before !== undefined) {
+      before.push(attempt)
+      if (before.length > MAX_ATTEMPTS) before.shift()
+    } else {
       for (const oldest of this.#byId.keys()) {
         if (this.#byId.size < MAX_REMEMBERED) break
         this.#byId.delete(oldest)
@@ -74,19 +86,19 @@ export function timelineOf(view: RequestView, failed: readonly Attempt[], now = 
   const outcome = isLive ? undefined : view.state
   const endedAt = view.endedAt === undefined ? null : Date.parse(view.endedAt)
   // By the count: two attempts may have begun in one millisecond.
-  const isBegun = view.startedAt !== undefined && view.attempts > failed.length
+  const isBegun = view.startedAt !== undefined && view.attempts > (failed.at(-1)?.attempt ?? 0)
   const lastStart = isBegun ? Date.parse(view.startedAt as string) : undefined
   const steps: TimelineStep[] = []
-  let attempt = 1
+  let attempt = failed[0]?.attempt ?? 1
   let cursor = Date.parse(view.submittedAt)
   const queued = (to: number | null, ended?: string): void => {
     const end = to === null ? null : iso(to)
     steps.push({ phase: 'queue', from: iso(cursor), to: end, attempt, ...(ended !== undefined && { outcome: ended }) })
   }
-  for (const [index, { startedAt, failedAt, delayMs, error }] of failed.entries()) {
+  for (const [index, { startedAt, failedAt, delayMs, error, attempt: number }] of failed.entries()) {
     queued(startedAt)
     steps.push({ phase: 'run', from: iso(startedAt), to: iso(failedAt), attempt, outcome: 'failed', error })
-    attempt++
+    attempt = failed[index + 1]?.attempt ?? number + 1
     // Clocks of whole milliseconds: it may have begun before its time was over by them.
     const next = failed[index + 1]?.startedAt ?? lastStart ?? Number.POSITIVE_INFINITY
     cursor = Math.min(failedAt + delayMs, next, endedAt ?? next)

@@ -1,7 +1,7 @@
 /** What the dashboard asks of a service: history by tier, slots, refusals, a time line, what starts next, what is put off, settings. */
 import { backoff } from 'triage-queue'
 import { expect, test, vi } from 'vitest'
-import { timelineOf } from '../../src/http/timeline.ts'
+import { FailedAttempts, timelineOf } from '../../src/http/timeline.ts'
 import { bySse, type Frame, numbered } from './support/events.ts'
 import { held, serve, until } from './support/service.ts'
 
@@ -152,7 +152,7 @@ test('a record has a time line: waits, runs and pauses between attempts, each wi
 test('a time line of one that waits, backs off, or has ended without a run', () => {
   const submittedAt = new Date(1_000).toISOString()
   const view = { id: 'a', queue: 'llm', priority: 'low', generation: 1, attempts: 0, submittedAt } as const
-  const failed = [{ startedAt: 2_000, failedAt: 3_000, delayMs: 5_000, error: { name: 'E' } }]
+  const failed = [{ attempt: 1, startedAt: 2_000, failedAt: 3_000, delayMs: 5_000, error: { name: 'E' } }]
   const phases = (...args: Parameters<typeof timelineOf>): unknown =>
     timelineOf(...args).map(({ phase, from, to, outcome }) => [
       phase,
@@ -186,6 +186,28 @@ test('a time line of one that waits, backs off, or has ended without a run', () 
     ['queue', 3_000, 3_000, undefined],
     ['run', 3_000, null, undefined],
   ])
+})
+
+test('a time line of one that is tried for ever: the last hundred attempts, by their numbers', () => {
+  const attempts = new FailedAttempts()
+  for (let attempt = 1; attempt <= 1_000; attempt++) {
+    attempts.add({ id: 'a', attempt, delayMs: 0, error: new Error('mine') } as never, attempt)
+  }
+  const failed = attempts.of('a')
+  const view = { id: 'a', queue: 'llm', priority: 'low', generation: 1, attempts: 1_000 } as const
+  const submittedAt = new Date(0).toISOString()
+  const startedAt = new Date(1_000).toISOString()
+  const steps = timelineOf({ ...view, state: 'retrying', submittedAt, startedAt }, failed)
+  expect([failed.length, steps[0]?.attempt, steps.at(-1)]).toEqual([
+    100,
+    901,
+    expect.objectContaining({ phase: 'queue', attempt: 1_001 }),
+  ])
+  const runs = timelineOf(
+    { ...view, state: 'running', attempts: 1_001, submittedAt, startedAt: new Date().toISOString() },
+    failed,
+  )
+  expect(runs.at(-1)).toMatchObject({ phase: 'run', attempt: 1_001, to: null })
 })
 
 test('what starts next: tier by tier, the oldest first, page by page, while others come and go', async () => {

@@ -15,9 +15,10 @@ const token = 'token-of-the-shards'
 function served(all: Shards<never, unknown>) {
   const app: HttpApp = httpApp({ queues: all, auth: { tokens: [{ name: 'one', level: 'admin', token }] } })
   onTestFinished(() => app.close())
-  return async (path: string, init: { method?: string; body?: string } = {}) => {
+  return async (path: string, init: { method?: string; body?: string; headers?: object } = {}) => {
     const headers = {
       ...{ authorization: `Bearer ${token}`, host: 'localhost' },
+      ...init.headers,
       ...(init.body !== undefined && { 'content-type': 'application/json' }),
     }
     const response = await app.fetch(new Request(`http://localhost${path}`, { ...init, headers }))
@@ -82,6 +83,20 @@ test('a service shows the totals, each shard, its slots and its metrics, and say
   expect(metrics).toMatch(/triage_queue_size\{queue="llm",shard="[01]",priority="normal"\} 7/)
   expect((await ask('/v1/queues/llm/requests?state=waiting')).json().requests.length).toBe(7)
   expect((await ask('/v1/queues/llm/pause', { method: 'POST' })).json().state).toBe('paused')
+})
+
+test('If-Match with the generation of the last life does not hit one of which nothing was told yet', async () => {
+  const all = shards<never, unknown>(1, fixture('shard-work'), { name: 'llm', executor: { concurrency: 2 } })
+  onTestFinished(() => all.close({ drain: false, graceMs: 0 }))
+  const ask = served(all)
+  const path = '/v1/queues/llm/requests/a'
+  await watch(all.execute('fail' as never, { id: 'one~a' })).done
+  const { generation, state } = (await ask(path)).json()
+  expect(state).toBe('dead')
+  const later = all.submit('hold' as never, { id: 'one~a' })
+  const cancelled = await ask(`${path}/cancel`, { method: 'POST', headers: { 'if-match': `"${generation}"` } })
+  expect([cancelled.status, (await later).state]).toEqual([412, expect.stringMatching(/waiting|running/)])
+  expect((await ask(path)).json().generation).toBeGreaterThan(generation)
 })
 
 test('one idle slot is not one too many', async () => {

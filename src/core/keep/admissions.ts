@@ -149,7 +149,7 @@ export class Admissions {
     const isEnded = admission.as === 'payload' && !admission.isLive
     if (isEnded && onDuplicate === 'join-by-id') {
       const view = await this.#queue.find(record.lastId)
-      if (record.ended) return
+      if (record.ended) return this.#cameForNothing(record, stored, admission)
       if (view?.state === 'completed') {
         const { generation: seq, result, resultOmitted } = view
         const omitted = resultOmitted === undefined ? {} : { omitted: resultOmitted }
@@ -159,7 +159,7 @@ export class Admissions {
     }
     // One that has come back meanwhile may be joined.
     await this.#recovered()
-    if (record.ended) return
+    if (record.ended) return this.#cameForNothing(record, stored, admission)
     const twin = this.#parts.parties.byId(record.lastId)
     if (twin === undefined || twin === record || admission.as !== 'live') {
       const reason = admission.as === 'payload' ? 'payload' : 'live'

@@ -1,7 +1,14 @@
 /**
  * What was kept comes back, and a close parks what it can't finish.
  */
-import { type LiveRecord, type RunContext, type StandardSchema, StoreUnavailableError, tokenBucket } from 'triage-queue'
+import {
+  type LiveRecord,
+  type QueuedRequest,
+  type RunContext,
+  type StandardSchema,
+  StoreUnavailableError,
+  tokenBucket,
+} from 'triage-queue'
 import { describe, expect, test } from 'vitest'
 import { turn, watch } from '../../failures/support.ts'
 import { HandStore, live, page } from './hand-store.ts'
@@ -420,6 +427,35 @@ describe('a close', () => {
     const codes = ['TRIAGE_PARKED', 'TRIAGE_DUPLICATE_REQUEST', 'TRIAGE_DUPLICATE_REQUEST']
     expect(all.map(({ outcome }) => outcome)).toEqual(codes)
   })
+
+  test.each([
+    ['the answer that is kept', 'find', { as: 'payload', seq: 8, isLive: false }, 'stored'],
+    ['what comes back', 'recover', { as: 'live', seq: 8 }, 'storing'],
+  ] as const)(
+    'while %s is looked at: it is told, whoever has joined it, too, and the close ends',
+    async (_, step, known, how) => {
+      const store = new HandStore()
+      let go: () => void = () => {}
+      store.before = {
+        [step]: new Promise<void>((resolve) => {
+          go = resolve
+        }),
+      }
+      store.known.set('a', known)
+      const { queue } = await (how === 'stored' ? stored : storing)({ onDuplicate: 'join-by-id' }, store)
+      queue.pause()
+      const first = queue.offer('a', { id: 'a' }) as QueuedRequest<string, unknown>
+      const [result, kept] = [watch(first.result), watch(first.stored)]
+      const second = watch(queue.submit('a', { id: 'a' }))
+      await turn()
+      await store.commit()
+      const closed = watch(queue.close({ drain: false }))
+      go()
+      await Promise.all([result.done, kept.done, second.done, closed.done])
+      const code = 'TRIAGE_DUPLICATE_REQUEST'
+      expect([result.outcome, kept.outcome, second.outcome, closed.state]).toEqual([code, code, code, 'fulfilled'])
+    },
+  )
 
   test('in the burst that it came in: it is handed over, and parked', async () => {
     const { queue, store } = await stored({ concurrency: 1 })

@@ -32,7 +32,7 @@ test('as many run as there are slots; one more is refused, for a pool has no que
   const { clock, pool } = timed()
   const runs = [pool.run(10), pool.run(20)]
   expect([pool.active, pool.free]).toEqual([2, 0])
-  await expect(pool.run(1)).rejects.toMatchObject({ code: 'TRIAGE_QUEUE_FULL', size: 2, maxSize: 2, bound: 'total' })
+  await expect(pool.run(1)).rejects.toMatchObject({ code: 'TRIAGE_QUEUE_FULL', size: 0, maxSize: 0, bound: 'total' })
   const available = pool.available().then(() => clock.now())
   const idle = pool.idle().then(() => clock.now())
   await clock.run()
