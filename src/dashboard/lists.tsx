@@ -50,7 +50,7 @@ export function Lists({ model, tab }: { readonly model: QueueModel; readonly tab
         {isStale.value && link.value.asOf !== null ? (
           <span class="chip warn">as of {clockTime(link.value.asOf)}</span>
         ) : (
-          <>
+          <div class="filters">
             <search>
               <Find queue={name} />
             </search>
@@ -69,7 +69,7 @@ export function Lists({ model, tab }: { readonly model: QueueModel; readonly tab
                 </option>
               ))}
             </select>
-          </>
+          </div>
         )}
       </div>
       <div id="list" role="tabpanel" aria-labelledby={`tab-${tab}`} tabIndex={-1}>
