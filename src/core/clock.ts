@@ -269,8 +269,8 @@ export class Timeline {
     this.#offset = 0
     this.#recognise()
     const at = this.#ask()
-    // A clock that does not know begins at 0.
-    this.#instant = { at: Number.isFinite(at) ? at : 0, owner: this.#owner }
+    // A clock that does not know begins where it was.
+    this.#instant = { at: Number.isFinite(at) ? at : this.#instant.at, owner: this.#owner }
   }
 
   #switch(at: number): void {

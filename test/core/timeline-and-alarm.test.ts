@@ -193,6 +193,16 @@ describe('the timeline', () => {
     clock.at = 401
     expect(timeline.now()).toBe(401)
   })
+
+  test('that does not know the time as the next request comes: it is what it was, and not 0', () => {
+    const { clock, timeline } = made(1_045)
+    expect(timeline.read()).toBe(1_045)
+    timeline.isOver = true
+    clock.at = Number.NaN
+    expect(timeline.read()).toBe(1_045)
+    clock.at = 1_050
+    expect(timeline.read()).toBe(1_050)
+  })
 })
 
 describe('the alarm', () => {

@@ -39,7 +39,8 @@ else await prove()
 async function replay(seed: number): Promise<void> {
   const schedule = scheduleOf(seed, largeEvery)
   const trace: string[] = []
-  const violation = await play(schedule, trace)
+  // Who keeps a trace listens to more than a proof does, and may look at the clock once more.
+  const violation = (await play(schedule, trace)) || (await play(schedule))
   console.log(report({ schedule, violation, trace }))
   if (violation === '') return
   console.log(`\nshrunk:\n${report(await shrink(schedule))}`)
