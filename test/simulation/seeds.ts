@@ -376,4 +376,13 @@ export const kept: readonly Kept[] = [
       arrive(normal, { cost: 3 }),
     ],
   },
+  {
+    seed: 901_902,
+    was: 'the clock answers NaN as a request comes to an idle executor, and its time is 0',
+    cure: 'it is what it was before',
+    commit: '2c5212a',
+    test: 'test/core/timeline-and-alarm.test.ts',
+    options: { concurrency: 1, debug: true },
+    commands: [arrive(normal, { work: sleeps(10), passMs: 1_045 }), arrive(normal, { passMs: 100 })],
+  },
 ]
