@@ -115,6 +115,8 @@ export interface OutstandingHost {
   readonly queue: string
   readonly client: Redis
   readonly isReady: boolean
+  /** Told of a run that has begun, in ms on the clock of Redis, where no event of it was heard. */
+  started(one: Awaited, at: number): void
   /** Told once of each end that Redis tells. */
   settled(one: Awaited, end: End): void
 }
@@ -191,6 +193,8 @@ export class Outstanding {
     if (one.hasEnded) return
     const end = this.#endOf(one, seen)
     if (end !== undefined) {
+      const startedAt = Number(seen[5] ?? 0)
+      if (one.startedAt === undefined && startedAt > 0) this.#host.started(one, startedAt)
       // Some may have been missed. Before its end they are counted as they are told.
       one.attempts = Math.max(one.attempts, Number(seen[4] ?? 0))
       this.#host.settled(one, end)

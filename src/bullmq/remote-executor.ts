@@ -98,6 +98,7 @@ export class RemoteExecutor<Req = unknown, Res = unknown> implements QueuedExecu
       get isReady() {
         return link.isReady
       },
+      started: (one, at) => this.#teller.started(one, at),
       settled: (one, end) => this.#teller.settled(one, end),
     })
     const stream = new Stream(connect(installed, choice.connection, 'listening'), keys.events, {

@@ -30,13 +30,13 @@ export class Teller {
     const one = jobId === undefined ? undefined : outstanding.get(jobId)
     if (one === undefined || one.hasEnded) return
     if (one.state === 'storing') {
-      if (event === 'active') this.#started(one)
+      if (event === 'active') this.started(one)
       else if (ends.has(event)) one.heardEarly = true
       return
     }
     switch (event) {
       case 'active':
-        this.#started(one)
+        this.started(one)
         return
       case 'waiting':
         if (fieldOf(fields, 'prev') === 'active') one.state = 'retrying'
@@ -81,12 +81,13 @@ export class Teller {
     events.tell(one.scope, 'queued', { ...aboutOf(one), waiting: 0 })
   }
 
-  #started(one: Awaited): void {
-    const { events, statistics, link } = this.#parts
+  /** It runs, since then: now, or, where its event was missed, as Redis has it. */
+  started(one: Awaited, at = this.#parts.link.time.now()): void {
+    const { events, statistics } = this.#parts
     const isEarly = one.state === 'storing'
     if (!isEarly) one.state = 'running'
     one.attempts++
-    one.startedAt = link.time.now()
+    one.startedAt = at
     const waitMs = Math.max(one.startedAt - one.submittedAt, 0)
     if (one.attempts === 1) statistics.waited(one.tier, waitMs)
     if (!events.listened.started) return
