@@ -32,6 +32,8 @@ export class Awaited {
   generation = 0
   /** This process has added it, and did not join what was there. */
   isOwn = false
+  /** A run of it was heard of before the answer that it was added: when, on the clock of Redis. */
+  begunEarlyAt: number | undefined
   /** Its end was heard of before the answer that it was added. */
   heardEarly = false
   /** The id is the caller's own: another life of it may be spoken of. */

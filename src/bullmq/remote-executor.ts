@@ -124,6 +124,7 @@ export class RemoteExecutor<Req = unknown, Res = unknown> implements QueuedExecu
         return executor.#state !== 'open'
       },
       watch: (one: Awaited, startBy: number) => this.#limits.watch(one, startBy),
+      started: (one: Awaited, at: number) => this.#teller.started(one, at),
       setPriority: (one: Awaited, tier: number) => this.#move(one.id, tier),
     }
     this.#submission = new Submission(this.#parts, host, defaults)

@@ -27,6 +27,8 @@ export interface SubmissionHost {
   readonly isClosed: boolean
   /** It has time limits from now on. */
   watch(one: Awaited, startBy: number): void
+  /** It runs, since then. */
+  started(one: Awaited, at: number): void
   setPriority(one: Awaited, tier: number): Promise<boolean>
 }
 
@@ -178,6 +180,7 @@ export class Submission {
       events.tell(scope, 'queued', { id, priority, request, metadata, at: performance.now(), waiting: waiting + 1 })
     }
     // It may have begun, or have ended, before the answer came that it was added.
+    if (one.begunEarlyAt !== undefined) this.#host.started(one, one.begunEarlyAt)
     if (one.heardEarly) {
       outstanding.lookAt(one)
       outstanding.look()

@@ -30,7 +30,8 @@ export class Teller {
     const one = jobId === undefined ? undefined : outstanding.get(jobId)
     if (one === undefined || one.hasEnded) return
     if (one.state === 'storing') {
-      if (event === 'active') this.started(one)
+      // It is told as queued first.
+      if (event === 'active') one.begunEarlyAt ??= this.#parts.link.time.now()
       else if (ends.has(event)) one.heardEarly = true
       return
     }
@@ -84,8 +85,7 @@ export class Teller {
   /** It runs, since then: now, or, where its event was missed, as Redis has it. */
   started(one: Awaited, at = this.#parts.link.time.now()): void {
     const { events, statistics } = this.#parts
-    const isEarly = one.state === 'storing'
-    if (!isEarly) one.state = 'running'
+    one.state = 'running'
     one.attempts++
     one.startedAt = at
     const waitMs = Math.max(one.startedAt - one.submittedAt, 0)
