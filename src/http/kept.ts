@@ -88,7 +88,9 @@ export class KeptHere implements Kept {
 
   async requeue(id: string, generation: number): Promise<Change> {
     const ended = this.#ends.find(id)
-    if (ended?.state !== 'dead') return 'not-dead'
+    // Of a store that can't be read as one, such as those of shards by a key.
+    if (ended === undefined) return (await this.#executor.requeue?.(id, generation)) === true ? 'done' : 'not-dead'
+    if (ended.state !== 'dead') return 'not-dead'
     if (ended.generation !== generation) return 'stale'
     const { priority, request, metadata, options, identity } = ended
     const { kind } = identity
@@ -109,7 +111,8 @@ export class KeptHere implements Kept {
 
   async discard(id: string, generation: number | undefined): Promise<Change> {
     const ended = this.#ends.find(id)
-    if (ended?.state !== 'dead') return 'not-dead'
+    if (ended === undefined) return (await this.#executor.discard?.(id, generation)) === true ? 'done' : 'not-dead'
+    if (ended.state !== 'dead') return 'not-dead'
     if (generation !== undefined && ended.generation !== generation) return 'stale'
     this.#ends.delete(id)
     return 'done'

@@ -178,6 +178,25 @@ describe('in threads', () => {
     expect([...all.cameBack()]).toEqual([])
   })
 
+  test('where the route is by a key, a dead letter of before is requeued or forgotten all the same', async () => {
+    const file = await left([])
+    const first = await back(file)
+    await first.resume()
+    for (const id of ['id-5', 'id-6']) await watch(first.execute('fail', { id })).done
+    await first.close()
+    const all = await back(file, { key: () => 'one' })
+    const ask = served(all)
+    await all.getStatus()
+    expect(all.records).toBeUndefined()
+    const { generation, state } = await ask('/id-5')
+    expect(state).toBe('dead')
+    const match = { 'if-match': `"${generation}"` }
+    expect((await ask('/id-5/requeue', 'POST', undefined, match)).status).toBe(200)
+    expect((await ask('/id-6', 'DELETE')).status).toBe(200)
+    expect((await ask('/id-6')).status).toBe(404)
+    await until(async () => expect((await all.find('id-5'))?.generation).toBeGreaterThan(generation))
+  })
+
   test('it keeps its place in the load that the route goes by', async () => {
     const all = await back(await left(), { route: 'leastLoaded' })
     await allBack(all)
