@@ -74,7 +74,7 @@ export interface HttpAppOptions {
   readonly eventRing?: number | undefined
   /** How often each principal may ask. @default none */
   readonly rateLimit?: Rate | undefined
-  /** How many ends are kept in memory, and for how long. @default { count: 10000, ageMs: 86400000 } */
+  /** How many dead letters are kept in memory, and as many of all other ends; and for how long. @default { count: 10000, ageMs: 86400000 } */
   readonly keep?: Partial<Keep> | undefined
   /** What an operator sees of a payload. @default without the values of members that are named as secrets are */
   readonly redact?: ((payload: unknown) => unknown) | undefined

@@ -58,6 +58,7 @@ interface EndedRecords {
 }
 
 export interface Keep {
+  /** Of dead letters, and as many of all others: so that these never push out what may be requeued. */
   readonly count: number
   readonly ageMs: number
 }
@@ -65,42 +66,107 @@ export interface Keep {
 /** So many are looked at for one page, at most. */
 const MAX_LOOKED_AT = 20_000
 
-export class RecentEnds implements EndedRecords {
+/** With its number: each has a greater one than those before it. A cursor is the number of the last one that was looked at. */
+interface Numbered {
+  readonly number: number
+  readonly ended: Ended
+}
+
+/** In the order of their ends: the oldest first, those that were taken out as holes. */
+class Ring {
   readonly #keep: Keep
-  /** In the order of their ends: the oldest first, those that were taken out as holes. */
-  #ends: (Ended | undefined)[] = []
+  #all: (Numbered | undefined)[] = []
+  /** Of the holes in front of all. */
   #from = 0
-  /** How many stood before the first of the array: a cursor counts them, too. */
-  #base = 0
-  readonly #byId = new Map<string, Ended>()
-  readonly #counts = { completed: 0, dead: 0, expired: 0, cancelled: 0, shed: 0 }
+  #numbers: number[] = []
+  #size = 0
 
   constructor(keep: Keep) {
     this.#keep = keep
   }
 
+  add(numbered: Numbered): void {
+    this.#all.push(numbered)
+    this.#numbers.push(numbered.number)
+    this.#size++
+  }
+
+  delete({ number }: Numbered): void {
+    this.#all[this.#placeOf(number) - 1] = undefined
+    this.#size--
+  }
+
+  /** Takes out what are too many, and what is too old. */
+  *dropped(now: number): Generator<Ended> {
+    while (this.#from < this.#all.length) {
+      const oldest = this.#all[this.#from]
+      const isTooMuch =
+        oldest !== undefined && (this.#size > this.#keep.count || oldest.ended.endedAt <= now - this.#keep.ageMs)
+      if (oldest !== undefined && !isTooMuch) break
+      this.#all[this.#from++] = undefined
+      if (oldest === undefined) continue
+      this.#size--
+      yield oldest.ended
+    }
+    if (this.#from < 1_024 || this.#from * 2 < this.#all.length) return
+    this.#all = this.#all.slice(this.#from)
+    this.#numbers = this.#numbers.slice(this.#from)
+    this.#from = 0
+  }
+
+  /** The youngest first, of those that are older than a number. */
+  *olderThan(number: number): Generator<Numbered> {
+    for (let at = this.#placeOf(number - 1) - 1; at >= this.#from; at--) {
+      const numbered = this.#all[at]
+      if (numbered !== undefined) yield numbered
+    }
+  }
+
+  /** Behind all that have this number or a smaller one. */
+  #placeOf(number: number): number {
+    let low = 0
+    let high = this.#numbers.length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if ((this.#numbers[middle] as number) <= number) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+}
+
+export class RecentEnds implements EndedRecords {
+  readonly #dead: Ring
+  readonly #others: Ring
+  #numbers = 0
+  readonly #byId = new Map<string, Numbered>()
+  readonly #counts = { completed: 0, dead: 0, expired: 0, cancelled: 0, shed: 0 }
+
+  constructor(keep: Keep) {
+    this.#dead = new Ring(keep)
+    this.#others = new Ring(keep)
+  }
+
   add(ended: Ended): void {
     this.delete(ended.id)
-    this.#ends.push(ended)
-    this.#byId.set(ended.id, ended)
+    const numbered = { number: ++this.#numbers, ended }
+    this.#ringOf(ended).add(numbered)
+    this.#byId.set(ended.id, numbered)
     this.#counts[ended.state]++
-    while (this.#byId.size > this.#keep.count || this.#isHole()) this.#dropOldest()
     this.#expire()
   }
 
   find(id: string): Ended | undefined {
     this.#expire()
-    return this.#byId.get(id)
+    return this.#byId.get(id)?.ended
   }
 
   /** Forgets one. */
   delete(id: string): boolean {
-    const ended = this.#byId.get(id)
-    if (ended === undefined) return false
-    const at = this.#ends.lastIndexOf(ended)
-    this.#ends[at] = undefined
-    this.#byId.delete(id)
-    this.#counts[ended.state]--
+    const numbered = this.#byId.get(id)
+    if (numbered === undefined) return false
+    this.#ringOf(numbered.ended).delete(numbered)
+    this.#forget(numbered.ended)
     return true
   }
 
@@ -108,10 +174,8 @@ export class RecentEnds implements EndedRecords {
     this.#expire()
     const found: Ended[] = []
     let looked = 0
-    for (let at = Math.min(this.#ends.length, before - this.#base) - 1; at >= this.#from; at--) {
-      const ended = this.#ends[at]
-      if (ended === undefined) continue
-      if (found.length >= limit || ++looked > MAX_LOOKED_AT) return { found, next: this.#base + at + 1 }
+    for (const { number, ended } of byAge(this.#dead.olderThan(before), this.#others.olderThan(before))) {
+      if (found.length >= limit || ++looked > MAX_LOOKED_AT) return { found, next: number + 1 }
       const fits =
         states.has(ended.state) &&
         (priority === undefined || ended.priority === priority) &&
@@ -127,30 +191,32 @@ export class RecentEnds implements EndedRecords {
     return { ...this.#counts }
   }
 
-  #isHole(): boolean {
-    return this.#from < this.#ends.length && this.#ends[this.#from] === undefined
-  }
-
-  #dropOldest(): void {
-    const oldest = this.#ends[this.#from]
-    this.#ends[this.#from++] = undefined
-    if (oldest !== undefined) {
-      this.#byId.delete(oldest.id)
-      this.#counts[oldest.state]--
-    }
+  #ringOf({ state }: Ended): Ring {
+    return state === 'dead' ? this.#dead : this.#others
   }
 
   #expire(): void {
-    const until = Date.now() - this.#keep.ageMs
-    while (this.#from < this.#ends.length) {
-      const oldest = this.#ends[this.#from]
-      if (oldest !== undefined && oldest.endedAt > until) return
-      this.#dropOldest()
+    const now = Date.now()
+    for (const ring of [this.#dead, this.#others]) for (const ended of ring.dropped(now)) this.#forget(ended)
+  }
+
+  #forget(ended: Ended): void {
+    this.#byId.delete(ended.id)
+    this.#counts[ended.state]--
+  }
+}
+
+/** Two lines, each the youngest first, as one. */
+function* byAge(one: Iterator<Numbered>, two: Iterator<Numbered>): Generator<Numbered> {
+  let [a, b] = [one.next(), two.next()]
+  while (a.done !== true || b.done !== true) {
+    if (b.done === true || (a.done !== true && a.value.number > b.value.number)) {
+      yield a.value as Numbered
+      a = one.next()
+    } else {
+      yield b.value
+      b = two.next()
     }
-    if (this.#from < 1_024 || this.#from * 2 < this.#ends.length) return
-    this.#ends = this.#ends.slice(this.#from)
-    this.#base += this.#from
-    this.#from = 0
   }
 }
 
