@@ -138,6 +138,12 @@ export function jsonSchemaOf(shape: Shape): { readonly [key: string]: unknown } 
   return schema
 }
 
+/** Their names, as far as they are words: those may be said again. */
+function unknownMembers(keys: readonly string[]): string {
+  const words = keys.filter((key) => /^\w{1,40}$/.test(key)).slice(0, 5)
+  return words.length === 0 ? 'unknown members' : `unknown members: ${words.join(', ')}`
+}
+
 /** In words, since the texts of zod would be 20 kB. Nothing of what was sent is said again. */
 function messageOf(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
@@ -150,7 +156,7 @@ function messageOf(issue: z.core.$ZodIssue): string {
     case 'too_big':
       return `expected at most ${issue.maximum}`
     case 'unrecognized_keys':
-      return 'unknown members'
+      return unknownMembers(issue.keys)
     case 'invalid_format':
       return `expected ${issue.format === 'regex' ? `to match ${issue.pattern}` : issue.format}`
     default:
