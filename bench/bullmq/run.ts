@@ -11,7 +11,7 @@ import { cpus } from 'node:os'
 import { Queue, QueueEvents, Worker } from 'bullmq'
 import { Redis } from 'ioredis'
 import { remoteExecutor, remoteWorker } from 'triage-queue/bullmq'
-import { startRedis } from '../../test/redis/support/redis-server.ts'
+import { startRedis } from '../../test/support/redis-server.ts'
 
 const [fsync = 'everysec', ...numbers] = process.argv.slice(2)
 const [rounds = 9, requests = 3_000, inFlight = 200] = numbers.map(Number)

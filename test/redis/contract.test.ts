@@ -1,8 +1,8 @@
 import { remoteExecutor, remoteWorker } from 'triage-queue/bullmq'
 import { afterAll, onTestFinished } from 'vitest'
 import { executorContract } from '../contract/executor.ts'
+import { startRedis } from '../support/redis-server.ts'
 import { freshName } from './support/pair.ts'
-import { startRedis } from './support/redis-server.ts'
 
 const redis = await startRedis()
 afterAll(() => redis.close())

@@ -5,8 +5,8 @@ import { backoff } from 'triage-queue'
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import { keysOf } from '../../src/bullmq/scripts.ts'
 import { watch } from '../failures/support.ts'
+import { startRedis } from '../support/redis-server.ts'
 import { executorFor, freshName, workerFor } from './support/pair.ts'
-import { startRedis } from './support/redis-server.ts'
 
 const redis = await startRedis()
 const client = new Redis(redis.url)

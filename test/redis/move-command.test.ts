@@ -6,8 +6,8 @@ import { QueuedExecutor } from 'triage-queue'
 import { openStore, type SqliteOptions, v8Codec } from 'triage-queue/sqlite'
 import { afterAll, expect, onTestFinished, test } from 'vitest'
 import { run, scratch, start } from '../cli/support/cli.ts'
+import { startRedis } from '../support/redis-server.ts'
 import { executorFor, freshName, workerFor } from './support/pair.ts'
-import { startRedis } from './support/redis-server.ts'
 
 const redis = await startRedis()
 afterAll(() => redis.close())

@@ -6,8 +6,8 @@ import { memoryStore, QueuedExecutor } from 'triage-queue'
 import { moveRequests } from 'triage-queue/bullmq'
 import { openStore, v8Codec } from 'triage-queue/sqlite'
 import { afterAll, expect, onTestFinished, test, vi } from 'vitest'
+import { startRedis } from '../support/redis-server.ts'
 import { executorFor, freshName, workerFor } from './support/pair.ts'
-import { startRedis } from './support/redis-server.ts'
 
 const redis = await startRedis()
 afterAll(() => redis.close())

@@ -3,7 +3,7 @@
  *
  * `-- KILLS CUTS SEED` for others; ends with 1 when something was not as promised.
  */
-import { startRedis } from './support/redis-server.ts'
+import { startRedis } from '../support/redis-server.ts'
 import { cutAndTrim, killRedis, lineOf, type Outcome } from './support/runs.ts'
 import { tiersOf } from './support/tiers.ts'
 

@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { afterAll, expect, test } from 'vitest'
-import { startRedis } from './support/redis-server.ts'
+import { startRedis } from '../support/redis-server.ts'
 
 const redis = await startRedis()
 afterAll(() => redis.close())

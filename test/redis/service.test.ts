@@ -5,8 +5,8 @@ import { HttpClient, httpApp, listen } from 'triage-queue/http'
 import { otel } from 'triage-queue/otel'
 import { prometheus } from 'triage-queue/prometheus'
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
+import { startRedis } from '../support/redis-server.ts'
 import { executorFor, freshName, workerFor } from './support/pair.ts'
-import { startRedis } from './support/redis-server.ts'
 
 const redis = await startRedis()
 afterAll(() => redis.close())

@@ -6,8 +6,8 @@ import { remoteExecutor, remoteWorker } from 'triage-queue/bullmq'
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import { keysOf } from '../../src/bullmq/scripts.ts'
 import { watch } from '../failures/support.ts'
+import { startRedis } from '../support/redis-server.ts'
 import { executorFor, freshName, workerFor } from './support/pair.ts'
-import { startRedis } from './support/redis-server.ts'
 
 const redis = await startRedis()
 const client = new Redis(redis.url)

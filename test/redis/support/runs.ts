@@ -5,8 +5,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { remoteExecutor, remoteWorker } from 'triage-queue/bullmq'
+import { startRedis } from '../../support/redis-server.ts'
 import { seeded } from '../../support/seeded.ts'
-import { startRedis } from './redis-server.ts'
 
 export interface Outcome {
   readonly seed: number
