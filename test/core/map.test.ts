@@ -212,4 +212,25 @@ describe('map, what was refused or displaced comes again', () => {
     expect(queue.getStatus().totals.rejected).toBeLessThan(5)
     expect(clock.now()).toBe(25)
   })
+
+  test('two that ask for the same room: whoever is too late is seen by the schema when it comes again', async () => {
+    const clock = new VirtualClock()
+    let looks = 0
+    const schema = sized(async (value) => {
+      looks++
+      await clock.sleep(5)
+      return { value: { made: value } }
+    })
+    const queue = new QueuedExecutor(async (request: unknown) => request, {
+      clock,
+      schema: schema as never,
+      maxChecking: 1,
+    })
+    const results: unknown[] = []
+    const both = [1, 4].map((first) => collect(queue.map([first, first + 1, first + 2] as never[]), results))
+    await clock.run({ until: Promise.all(both) })
+    expect(results.map((result) => (result as { made: number }).made).sort()).toEqual([1, 2, 3, 4, 5, 6])
+    expect(looks).toBe(6)
+    expect(queue.getStatus().totals.rejected).toBeGreaterThan(0)
+  })
 })
