@@ -82,7 +82,11 @@ which one waits at which place. \`npm test\` plays 100 of these, \`npm run prove
       ['expired', 'cancelled', 'shed'].map((how) => count(run.counts[`event ${how}`] ?? 0)).join(', '),
     ],
   ]
-  return `${what}\n\n${table(['', ''], rows)}`
+  const later =
+    run.failed === 0
+      ? ''
+      : '\n\nWhat has failed was cured after that run, and is told in [what was found](#what-was-found).'
+  return `${what}\n\n${table(['', ''], rows)}${later}`
 }
 
 const claims = {
