@@ -146,6 +146,52 @@ test('a function that hears of no signal keeps nothing from ending', async () =>
   expect((await process.ended).code).toBe(130)
 })
 
+test('each run that fails is a line on stderr, at most ten a second; --expose-errors tells it in the answer as well', async () => {
+  const folder = scratch()
+  const module = join(folder, 'bug.mjs')
+  writeFileSync(
+    module,
+    `import { backoff } from ${JSON.stringify(join(root, 'src/index.ts'))}
+    const executor = async (request) => {
+      if (request === 'again') throw Object.assign(new Error('busy'), { again: true })
+      if (request === 'long') throw new Error('\\x1b[31m\\u202e' + 'x'.repeat(1e5) + '\\nsecond line')
+      if (request === 'odd') throw null
+      return request.foo.bar
+    }
+    export default { executor, options: { retry: backoff({ attempts: 2, baseMs: 1, retryIf: (error) => error?.again }) } }`,
+  )
+  const headers = { prefer: 'wait=20' }
+  for (const [args, detail] of [
+    [[], undefined],
+    [['--expose-errors'], "TypeError: Cannot read properties of undefined (reading 'bar')"],
+    [['--shards', '1', '--expose-errors'], "TypeError: Cannot read properties of undefined (reading 'bar')"],
+  ] as const) {
+    const { process, submitUrl, token } = await serve(module, args)
+    const ask = (body: unknown) => call(submitUrl, { token, body, headers })
+    const answer = await ask({})
+    expect([answer.body.code, answer.body.detail]).toEqual(['TRIAGE_RUN_FAILED', detail])
+    await process.says(
+      /^triage-queue: bug \S+: TypeError: Cannot read properties of undefined \(reading 'bar'\) \(attempt 1\)$/m,
+      'err',
+    )
+    await ask('odd')
+    await process.says(/^triage-queue: bug \S+: null \(attempt 1\)$/m, 'err')
+    await ask('long')
+    const [line] = await process.says(/^triage-queue: bug \S+: Error: \\x1b\[31m\ufffdx+… \(attempt 1\)$/m, 'err')
+    expect(line.length).toBeLessThan(450)
+    await ask('again')
+    await process.says(
+      /^triage-queue: bug (\S+): Error: busy \(attempt 1, again in .* ms\)\n.*\1: Error: busy \(attempt 2\)$/m,
+      'err',
+    )
+    await Promise.all(Array.from({ length: 60 }, () => ask({})))
+    const [, held] = await process.says(/^triage-queue: bug: (\d+) more runs have failed$/m, 'err')
+    expect(Number(held)).toBeGreaterThan(10)
+    process.child.kill('SIGTERM')
+    expect((await process.ended).code).toBe(0)
+  }
+})
+
 test('with --db what was left runs after the next start; a second process is refused, and the first goes on', async () => {
   const db = join(scratch(), 'requests.db')
   const first = await serve(gated, ['--workers', '1', '--db', db, '--grace', '50ms'])

@@ -22,7 +22,7 @@ import {
   wakeWriters,
 } from '../output.ts'
 import { exitCodeOf, onSignals, type Signal } from '../signals.ts'
-import { duration, plural } from '../words.ts'
+import { duration, oneLine, plural } from '../words.ts'
 import { Children, requireCommand } from './children.ts'
 import type { Chosen } from './flags.ts'
 import { isReached } from './halt.ts'
@@ -31,7 +31,7 @@ import { JobLog, type Logged } from './job-log.ts'
 import { Progress } from './progress.ts'
 import { Results } from './results.ts'
 import { type Line, Source } from './source.ts'
-import { oneLine, Template } from './template.ts'
+import { Template } from './template.ts'
 
 /** How long whoever reads is waited for when all is cut short. */
 const READER_MS = 500

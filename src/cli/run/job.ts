@@ -7,9 +7,10 @@ import { isPriority, type Priority, priorities } from '../../core/priority.ts'
 import type { RunContext, StandardSchema } from '../../index.ts'
 import { codeOf, messageOf } from '../fault.ts'
 import type { Loaded } from '../module.ts'
+import { oneLine } from '../words.ts'
 import { type ChildLimits, type Children, NOT_EXECUTABLE } from './children.ts'
 import { callWithin, TookTooLong } from './module-call.ts'
-import { oneLine, shown, type Template } from './template.ts'
+import { shown, type Template } from './template.ts'
 
 export interface Job {
   readonly seq: number

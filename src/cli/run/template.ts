@@ -3,7 +3,7 @@
  * part, `{#}` the number, `{2}` a column. There is no shell in between: what a line has in it can't become another command.
  */
 import { basename, extname } from 'node:path'
-import { shellWord } from '../words.ts'
+import { oneLine, shellWord } from '../words.ts'
 
 const placeholder = /\{(\.|\/|#|\d+)?\}/g
 
@@ -40,13 +40,3 @@ export class Template {
 export function shown(words: readonly string[]): string {
   return oneLine(words.map(shellWord).join(' '))
 }
-
-/** As it stands in the job log and in what is said: in one line, and without what a terminal would obey. */
-export function oneLine(text: string): string {
-  return text.replaceAll(
-    /\p{Cc}/gu,
-    (char) => escapes[char] ?? `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`,
-  )
-}
-
-const escapes: { readonly [char: string]: string } = { '\n': '\\n', '\t': '\\t', '\r': '\\r' }

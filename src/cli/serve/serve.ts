@@ -11,6 +11,7 @@ import { choice, duration, integer, names, text, waitTime } from '../parse.ts'
 import { exitCodeOf, onSignals, type Signal } from '../signals.ts'
 import { version } from '../version.ts'
 import { count, plural, shellWord, duration as shownDuration } from '../words.ts'
+import { sayFailures } from './failures.ts'
 import { type Made, makeExecutor, requireTogether } from './make-executor.ts'
 import { listenForMetrics, portFault, requirePort } from './ports.ts'
 import { readTokens, type Tokens } from './tokens.ts'
@@ -50,6 +51,10 @@ const flags = {
     'so many queues side by side, each in a thread of its own: --workers and --max-queue-size are for each, and so are files of --db, which are for this number',
     integer(1),
   ),
+  exposeErrors: toggle(
+    '--expose-errors',
+    'tells the message of an error to whoever submitted the request, and to operators; otherwise it is on stderr alone',
+  ),
   json: toggle('--json', 'says where it listens as JSON'),
 }
 
@@ -61,7 +66,8 @@ export const serve = defineCommand({
   about: [
     'The module exports a function (request, run) => answer, { executor, options, schema }, or a QueuedExecutor. JavaScript, or TypeScript',
     'where Node strips types. The first SIGINT or SIGTERM lets it finish what it has for --grace; what is left is kept with --db, else',
-    'cancelled. The second cuts that short, the third ends it at once. It ends with 0 when all was finished, else with 130 or 143.',
+    'cancelled. The second cuts that short, the third ends it at once. It ends with 0 when all was finished, else with 130 or 143. Each run',
+    'that fails is a line on stderr, at most ten a second.',
   ].join(' '),
   args: [{ name: '<module>', what: 'the file; ./work.mjs#resize for an export other than the default' }],
   flags,
@@ -75,6 +81,7 @@ export const serve = defineCommand({
       'TRIAGE_CLI_TOKEN=$(openssl rand -hex 32) triage-queue serve ./hash.mjs --host 0.0.0.0',
       'for other machines, with a token of your own',
     ],
+    ['triage-queue serve ./hash.mjs --expose-errors', 'while you develop: an answer says what the function has thrown'],
   ],
   run,
 })
@@ -87,9 +94,11 @@ async function run(chosen: Chosen, call: Call): Promise<number> {
   await requirePort('--port', chosen.port, chosen.host)
   if (chosen.metricsPort !== undefined) await requirePort('--metrics-port', chosen.metricsPort, chosen.host)
   const made = await makeExecutor(spec, loaded, chosen, call)
+  const tellHeld = sayFailures(made.executor, (await made.getStatus()).name)
   const { app, service, metrics } = await listening(made, chosen, tokens)
   await announce({ made, chosen, tokens, service, example: loaded.example, metricsPort: metrics?.port })
   const exitCode = await untilEnded(made, chosen)
+  tellHeld()
   await Promise.all([service.close(), metrics?.close()])
   await app.close()
   await made.end()
@@ -104,9 +113,14 @@ interface Served {
 
 async function listening(made: Made, chosen: Chosen, { tokens }: Tokens): Promise<Served> {
   const { httpApp, listen } = await import('../../http/index.ts')
-  const { host, port, metricsPort, hosts } = chosen
+  const { host, port, metricsPort, hosts, exposeErrors } = chosen
   try {
-    const app = httpApp({ queues: made.executor, auth: { tokens }, ...(hosts !== undefined && { hosts }) })
+    const app = httpApp({
+      queues: made.executor,
+      auth: { tokens },
+      exposeErrors,
+      ...(hosts !== undefined && { hosts }),
+    })
     const service = await listen(app, { port, host }).catch((error: unknown) => {
       throw portFault(error, '--port', port, host)
     })
