@@ -4,7 +4,7 @@
 import { Argument, CommanderError, Option, Command as Program } from 'commander'
 import { type Command, defaultOf, type Flag, variableOf } from './command.ts'
 import { commands } from './commands.ts'
-import { usage } from './fault.ts'
+import { Exit, usage } from './fault.ts'
 import { readValues } from './values.ts'
 import { version } from './version.ts'
 
@@ -27,13 +27,15 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
   })
   if (own.length === 0) {
     program.outputHelp({ error: true })
-    return 2
+    return Exit.USAGE
   }
   try {
     await program.parseAsync(own, { from: 'user' })
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
     if (error.exitCode === 0) return 0
+    // The help of a group is shown where none of its commands was named.
+    if (error.code === 'commander.help') return Exit.USAGE
     throw usage(sentence(error, helpOf(own)))
   }
   return exitCode

@@ -34,7 +34,11 @@ test('requests: listed, shown, cancelled, by key or by id, and from stdin', asyn
     { v: 1, id: 'cli~c', state: 'waiting' },
     { v: 1, id: 'cli~b', state: 'waiting' },
   ])
-  expect((await run(['requests', 'ls', ...at, '-n', '1'], { env })).out.trim().split('\n')).toHaveLength(2)
+  const one = await run(['requests', 'ls', ...at, '-n', '1'], { env })
+  expect(one.out.trim().split('\n')).toHaveLength(2)
+  expect(one.err).toBe('triage-queue: 1 of 3; more with -n 3\n')
+  // As many as there are.
+  expect((await run(['requests', 'ls', ...at, '-n', '3'], { env })).err).toBe('')
   const shown = await run(['requests', 'show', 'b', ...at, '--payload'], { env })
   expect(JSON.parse(shown.out)).toMatchObject({ id: 'cli~b', state: 'waiting', payload: 'b' })
   const cancelled = await run(['requests', 'cancel', '-', ...at], { env, input: 'b\ncli~c\nnope\n' })
@@ -47,6 +51,36 @@ test('requests: listed, shown, cancelled, by key or by id, and from stdin', asyn
     err: expect.stringContaining('does not know who asks: TRIAGE_CLI_TOKEN'),
   })
   expect(process.out).not.toContain('started "b"')
+})
+
+test('requests without a command shows its help alone', async () => {
+  const { code, out, err } = await run(['requests'])
+  expect([code, out]).toEqual([2, ''])
+  expect(err).toMatch(/^Usage: triage-queue requests /)
+  expect(err).not.toMatch(/outputHelp|^triage-queue:/m)
+})
+
+test('requests ls says how many more there are, and requests show why there is no payload', async () => {
+  const { url, submitUrl, token } = await serve(join(root, 'examples/cli/hash.mjs'))
+  const env = { TRIAGE_CLI_TOKEN: token }
+  const headers = { prefer: 'wait=10' }
+  for (const key of ['a', 'b', 'c']) {
+    await call(submitUrl, { token, body: key, headers: { ...headers, 'idempotency-key': key } })
+  }
+  const list = (...args: string[]) => run(['requests', 'ls', '--url', url, ...args], { env })
+  const more = 'triage-queue: 2 of 3; more with -n 3\n'
+  expect((await list('-n', '2')).err).toBe(more)
+  expect((await list('-n', '2', '--state', 'completed')).err).toBe(more)
+  expect((await list('-n', '2', '--priority', 'normal')).err).toBe('triage-queue: 2, and there may be more: -n 200\n')
+  expect((await list('-n', '2', '--json')).err).toBe('')
+  expect((await list('-n', '3')).err).toBe('')
+  const show = (...args: string[]) => run(['requests', 'show', 'b', '--url', url, ...args], { env })
+  expect(await show('--payload')).toMatchObject({
+    code: 0,
+    out: expect.stringContaining('cli~b'),
+    err: 'triage-queue: b has no payload: one is kept until its request has completed\n',
+  })
+  expect((await show()).err).toBe('')
 })
 
 test('requests requeue: a dead letter has another life, and anything else has none', async () => {

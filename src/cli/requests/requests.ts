@@ -8,7 +8,7 @@ import { cannot, Exit, usage } from '../fault.ts'
 import { columnsOf, painter, print, printJson, say } from '../output.ts'
 import { choice, integer, text } from '../parse.ts'
 import { tableLines } from '../table.ts'
-import { duration, shellWord } from '../words.ts'
+import { count, duration, shellWord } from '../words.ts'
 import { move } from './move.ts'
 
 const MAX_PER_PAGE = 200
@@ -54,18 +54,52 @@ const list = defineCommand({
       if (value !== undefined) query.set(name, value)
     }
     const rows: RequestView[] = []
-    for (let cursor: string | null = ''; cursor !== null && rows.length < chosen.limit; ) {
+    let counts: Counts = {}
+    let cursor: string | null = ''
+    while (cursor !== null && rows.length < chosen.limit) {
       query.set('limit', `${Math.min(chosen.limit - rows.length, MAX_PER_PAGE)}`)
       if (cursor !== '') query.set('cursor', cursor)
       const { body } = required(await client.ask('GET', `${path}?${query}`), client)
-      const page = body as { readonly requests: readonly RequestView[]; readonly cursor: string | null }
+      const page = body as Page
       for (const each of page.requests) rows.push(each)
       cursor = page.cursor
+      counts = page.counts ?? {}
     }
     show(rows, chosen.json)
+    const more = cursor === null || chosen.json ? undefined : howManyMore(rows.length, chosen, counts)
+    if (more !== undefined) say(`triage-queue: ${more}`)
     return Exit.OK
   },
 })
+
+/** How many there are in each state. */
+type Counts = { readonly [state: string]: number }
+
+interface Page {
+  readonly requests: readonly RequestView[]
+  readonly counts?: Counts
+  readonly cursor: string | null
+}
+
+const statesIn: { readonly [state: string]: readonly string[] } = {
+  live: ['waiting', 'running', 'retrying'],
+  ended: ['completed', 'dead', 'expired', 'cancelled', 'shed'],
+}
+
+/** Undefined: there are none. */
+function howManyMore(
+  shown: number,
+  { state, priority, id, error }: Values<typeof listFlags>,
+  counts: Counts,
+): string | undefined {
+  const every = state === undefined ? Object.values(statesIn).flat() : (statesIn[state] ?? [state])
+  const all = every.reduce((sum, each) => sum + (counts[each] ?? 0), 0)
+  // Nobody has counted those that are of a priority, or have an error.
+  if (priority !== undefined || id !== undefined || error !== undefined) {
+    return `${count(shown)}, and there may be more: -n ${Math.max(shown * 4, MAX_PER_PAGE)}`
+  }
+  return all > shown ? `${count(shown)} of ${count(all)}; more with -n ${all}` : undefined
+}
 
 function show(rows: readonly RequestView[], asJson: boolean): void {
   if (asJson) {
@@ -108,6 +142,9 @@ const showOne = defineCommand({
     const { body } = required(await client.ask('GET', `${path}/${encodeURIComponent(id)}${query}`), client, id)
     if (chosen.json) printJson(body as object)
     else print(JSON.stringify(body, null, 2))
+    if (chosen.payload && !('payload' in (body as object))) {
+      say(`triage-queue: ${shellWord(id)} has no payload: one is kept until its request has completed`)
+    }
     return Exit.OK
   },
 })
