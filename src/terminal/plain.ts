@@ -3,7 +3,7 @@
  */
 import { priorities } from '../core/priority.ts'
 import type { ExecutorStatus } from '../core/watch/status.ts'
-import { count, duration, printable, rate } from './text.ts'
+import { count, measured, printable, rate } from './text.ts'
 import { endings, troubleOf, type View } from './view.ts'
 
 /** What is so: as long as it stays the same, there is nothing new to say. */
@@ -19,8 +19,8 @@ export function facts(status: ExecutorStatus): string {
     ...(blocked > 0 ? [`${count(blocked)} blocked`] : []),
     ...troubleOf(status),
     `${count(activeWorkers)} of ${count(maxWorkers)} slots busy${stuckWorkers > 0 ? ` (${count(stuckWorkers)} stuck)` : ''}`,
-    `wait p50 ${duration(wait.p50Ms)} p99 ${duration(wait.p99Ms)}`,
-    `run p50 ${duration(run.p50Ms)}`,
+    `wait p50 ${measured(wait, wait.p50Ms)} p99 ${measured(wait, wait.p99Ms)}`,
+    `run p50 ${measured(run, run.p50Ms)}`,
     endings(totals),
   ].join('; ')
 }

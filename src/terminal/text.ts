@@ -71,6 +71,11 @@ export function duration(ms: number): string {
   return ms < 3_600_000 ? `${(ms / 60_000).toFixed(1)} min` : `${(ms / 3_600_000).toFixed(1)} h`
 }
 
+/** A duration of those that were measured; a dash when none was. */
+export function measured(of: { readonly count: number }, ms: number): string {
+  return of.count === 0 ? '–' : duration(ms)
+}
+
 const EIGHTHS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉']
 
 /** A share as a bar, in eighths of a column; what is not 0 is seen. */

@@ -3,7 +3,18 @@
  */
 import { type ByPriority, priorities } from '../core/priority.ts'
 import type { ExecutorState, ExecutorStatus } from '../core/watch/status.ts'
-import { bar, count, duration, type Line, type Piece, printable, rate, type Style, sparkline } from './text.ts'
+import {
+  bar,
+  count,
+  duration,
+  type Line,
+  measured,
+  type Piece,
+  printable,
+  rate,
+  type Style,
+  sparkline,
+} from './text.ts'
 
 /** What one second after the other has brought. */
 interface Pace {
@@ -39,7 +50,9 @@ export function liveLines(view: View, columns: number): Line[] {
     slotsLine(status, columns),
     [
       label('time'),
-      { text: `wait p50 ${duration(wait.p50Ms)}, p99 ${duration(wait.p99Ms)}; run p50 ${duration(run.p50Ms)}` },
+      {
+        text: `wait p50 ${measured(wait, wait.p50Ms)}, p99 ${measured(wait, wait.p99Ms)}; run p50 ${measured(run, run.p50Ms)}`,
+      },
     ],
     paceLine('done', view.completed, 'green', columns),
     paceLine('refused', view.refused, 'yellow', columns),

@@ -1,5 +1,5 @@
 /** `triage-queue requests`, `top` and `doctor`: a look at what runs, and a hand on it. */
-import { existsSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { freePort } from '../support/free-port.ts'
@@ -121,6 +121,46 @@ test('top: a line when something has changed, a status for scripts, and quiet at
   await live.says(/2 waiting/)
   live.child.kill('SIGINT')
   expect(await live.ended).toMatchObject({ code: 0, err: '' })
+})
+
+test('before anything was measured, top and doctor say so, and doctor advises nothing', async () => {
+  const { url, submitUrl, token } = await serve(join(root, 'examples/cli/hash.mjs'))
+  const env = { TRIAGE_CLI_TOKEN: token }
+  expect((await run(['top', url, '--once'])).out).toContain('; wait p50 – p99 –; run p50 –; 0 completed')
+  const idle = await run(['doctor', url], { env })
+  expect(idle.out).toMatch(/^ok {3}hash: open, 0 waiting, 0 running, no wait measured yet$/m)
+  expect(idle.out).not.toContain('fewer')
+  await call(submitUrl, { token, body: 'a', headers: { prefer: 'wait=10' } })
+  const used = await run(['doctor', url], { env })
+  expect(used.out).toMatch(/^ok {3}hash: open, 0 waiting, 0 running, wait p99 .+$/m)
+  expect(used.out).not.toContain('fewer')
+})
+
+test('doctor: a backup is told as one, and the files of shards are looked at by the name that serve has', async () => {
+  const folder = scratch()
+  const { openStore } = await import('../../src/sqlite/index.ts')
+  const store = await openStore(join(folder, 'live.db'))
+  const copy = join(folder, 'copy.db')
+  await store.backup(copy)
+  await store.close()
+  const told = await run(['doctor', copy])
+  expect(told.code).toBe(0)
+  expect(told.out).toMatch(/^note copy: a backup, or a file copied alone: nothing is known of commits that came after/m)
+  expect(told.out).not.toMatch(/last process|witness/)
+  // It has been opened now, and closed.
+  expect((await run(['doctor', copy])).out).toContain('last process: has closed it')
+
+  const db = join(folder, 'sh.db')
+  for (const shard of [0, 1]) await (await openStore(`${db}.${shard}`, { shard })).close()
+  const both = await run(['doctor', db])
+  expect(both.code).toBe(0)
+  expect(both.out).toContain(`ok   ${db}: is of 2 shards, ${db}.0 …, each with a file of its own\n`)
+  expect(both.out.match(/last process: has closed it/g)).toHaveLength(2)
+  rmSync(`${db}.0`)
+  const lines = (await run(['doctor', db, '--json'])).out.trim().split('\n')
+  expect(lines.map((line) => JSON.parse(line)).filter(({ is }) => is === 'bad')).toMatchObject([
+    { what: `${db}.0`, says: 'it is gone: restore it from a backup', file: `${db}.0` },
+  ])
 })
 
 test('doctor: a machine, a file and a service', async () => {

@@ -1,13 +1,14 @@
 /**
  * `doctor`: is all as it should be? Of this machine, of a file with requests, or of a service: a line for each thing, and what to do.
  */
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, realpathSync, statSync } from 'node:fs'
 import { availableParallelism, totalmem } from 'node:os'
 import type { SqliteStore } from '../../sqlite/index.ts'
 import { Client, clientFlags, serviceOf } from '../client.ts'
 import { type Call, defineCommand, toggle, type Values } from '../command.ts'
 import { codeOf, Exit, messageOf } from '../fault.ts'
 import { columnsOf, painter, print, printJson } from '../output.ts'
+import { shardsOf } from '../serve/db-files.ts'
 import { wrapped } from '../table.ts'
 import { version } from '../version.ts'
 import { count, duration, plural, size } from '../words.ts'
@@ -19,6 +20,8 @@ interface Finding {
   readonly is: 'well' | 'note' | 'bad'
   readonly what: string
   readonly says: string
+  /** Whose it is, where there are several. */
+  readonly file?: string
 }
 
 /** What was found, and the exit code where it is not theirs: of what could not be looked at. */
@@ -31,7 +34,7 @@ export const doctor = defineCommand({
   name: 'doctor',
   summary: 'Looks whether all is as it should be: this machine, a file with requests, or a service.',
   about: [
-    'A file is opened as serve opens it, so no other process may have it. It ends with 1 when something is wrong, and with 3 when the file or',
+    'A file is opened as serve opens it, so no other process may have it; of serve --shards each file is looked at. It ends with 1 when something is wrong, and with 3 when the file or',
     'the service could not be looked at: it is not there, is no such file, is in use, or does not answer.',
   ].join(' '),
   args: [{ name: '[target]', what: 'the SQLite file, or the address of a service; without it this machine' }],
@@ -99,7 +102,22 @@ async function ofTarget(target: string, { tokenFile: file }: Values<typeof flags
   if (/^https?:\/\//.test(target) || /:\d+$/.test(target)) {
     return { all: await ofService(new Client(serviceOf(target), file)) }
   }
+  const shards = shardsOf(target)
+  if (shards > 0) return ofShards(target, shards)
   return notSeen(bad(target, 'there is no such file; an address begins with http://'))
+}
+
+/** Each shard of `serve --shards` has a file of its own. */
+async function ofShards(target: string, shards: number): Promise<Findings> {
+  const all = [well(target, `is of ${plural(shards, 'shard')}, ${target}.0 …, each with a file of its own`)]
+  let exitCode: number | undefined
+  for (let i = 0; i < shards; i++) {
+    const file = `${target}.${i}`
+    const found = existsSync(file) ? await ofFile(file) : notSeen(bad(file, 'it is gone: restore it from a backup'))
+    for (const finding of found.all) all.push({ ...finding, file })
+    exitCode ??= found.exitCode
+  }
+  return { all, ...(exitCode !== undefined && { exitCode }) }
 }
 
 function notSeen(why: Finding): Findings {
@@ -112,6 +130,7 @@ async function ofFile(file: string): Promise<Findings> {
     // To open it would make a store in it.
     return { all: [note(file, 'it is empty: nothing has been kept in it')] }
   }
+  const isAlone = isCopiedAlone(file)
   const { openStore } = await import('../../sqlite/index.ts')
   let store: SqliteStore
   try {
@@ -127,17 +146,29 @@ async function ofFile(file: string): Promise<Findings> {
   return {
     all: [
       well(file, `${size(statSync(file).size)}, opened in ${duration(tookMs)}`),
-      wasClosed
-        ? well('last process', 'has closed it')
-        : note('last process', 'died, or lost its power: nothing that was acknowledged is lost'),
+      ...whatItIs(wasClosed, isAlone),
       well('requests', `${plural(live, 'request')} will run at the next start`),
       dead > 0
         ? note('dead letters', `${count(dead)}: triage-queue requests ls --state dead, on the service`)
         : well('dead letters', 'none'),
-      ...warnings.map((text) => note('warning', text)),
+      ...warnings.filter((text) => !(isAlone && isOfWitness.test(text))).map((text) => note('warning', text)),
       ...damage.map(({ message }) => bad('damage', message)),
     ],
   }
+}
+
+/** Whoever works with a file leaves a witness beside it, or what is not in it yet. A backup has neither. */
+function isCopiedAlone(file: string): boolean {
+  const name = realpathSync(file)
+  return ['.mark', '-wal'].every((end) => !existsSync(name + end))
+}
+
+const isOfWitness = /^the witness is missing/
+
+function whatItIs(wasClosed: boolean, isAlone: boolean): Finding[] {
+  if (isAlone) return [note('copy', 'a backup, or a file copied alone: nothing is known of commits that came after it')]
+  if (wasClosed) return [well('last process', 'has closed it')]
+  return [note('last process', 'died, or lost its power: nothing that was acknowledged is lost')]
 }
 
 async function ofService(client: Client): Promise<Finding[]> {
@@ -165,19 +196,24 @@ interface QueueStatus {
   readonly state: string
   readonly waiting: number
   readonly stuckWorkers: number
+  readonly running: number
+  readonly maxWorkers: number
   readonly maxQueueSize: number | null
-  readonly wait: { readonly p99Ms: number }
+  readonly wait: { readonly count: number; readonly p99Ms: number }
   readonly store: { readonly state: string } | null
 }
 
 async function ofQueue(client: Client, queue: QueueStatus): Promise<Finding[]> {
-  const { name, state, waiting, stuckWorkers, maxQueueSize, wait, store } = queue
+  const { name, state, waiting, running, maxWorkers, stuckWorkers, maxQueueSize, wait, store } = queue
   const { body } = await client.ask('GET', `/v1/queues/${encodeURIComponent(name)}/workers`)
-  const advice = (body as { advice?: string } | undefined)?.advice
+  // One look at slots that are free says nothing of those that are needed.
+  const isBusy = waiting > 0 || running * 2 >= maxWorkers
+  const advice = isBusy ? (body as { advice?: string } | undefined)?.advice : undefined
+  const measured = wait.count === 0 ? 'no wait measured yet' : `wait p99 ${duration(wait.p99Ms)}`
   const isFull = maxQueueSize !== null && maxQueueSize > 0 && waiting >= maxQueueSize
   return [
     state === 'open'
-      ? well(name, `open, ${count(waiting)} waiting, wait p99 ${duration(wait.p99Ms)}`)
+      ? well(name, `open, ${count(waiting)} waiting, ${count(running)} running, ${measured}`)
       : note(name, state),
     ...(stuckWorkers > 0
       ? [bad(name, `${plural(stuckWorkers, 'slot')} stuck: pass run.signal on to what they call`)]

@@ -32,8 +32,8 @@ function howToGoOn(count: number): string {
   return `start it with --shards ${count}, or choose another file with --db`
 }
 
-/** By the greatest number that a file, or its witness, has. */
-function shardsOf(db: string): number {
+/** How many files of shards there are; 0: none. By the greatest number that a file, or its witness, has. */
+export function shardsOf(db: string): number {
   const start = `${basename(db)}.`
   const names = existsSync(dirname(db)) ? readdirSync(dirname(db)) : []
   return names
