@@ -42,7 +42,7 @@ test('a line that can be no argument is a job that has failed: said, logged, cou
   expect(ended.err).toContain('line 2: it has a NUL byte, which no argument can have\n')
   expect(ended.err).toContain('line 3: it is too long for a command line (E2BIG): echo aaa')
   expect(ended.err).toContain('line 4: it is not UTF-8\n')
-  expect(ended.err).toMatch(/5 done in .*; 3 failed\n$/)
+  expect(ended.err).toMatch(/5 ended in .*: 2 done, 3 failed\n$/)
   expect(endsOf(join(folder, 'log')).sort()).toEqual([
     '1 0 0 echo 1',
     String.raw`2 126 0 a\x00b`,
@@ -51,7 +51,7 @@ test('a line that can be no argument is a job that has failed: said, logged, cou
     '5 0 0 echo 5',
   ])
   const again = await run([...args('log', '--resume-failed'), '--', 'echo', '{}'], { input, cwd: folder })
-  expect(again).toMatchObject({ code: 1, out: '', err: expect.stringContaining('3 failed; 2 were done before') })
+  expect(again).toMatchObject({ code: 1, out: '', err: expect.stringContaining('3 failed; 2 had ended before') })
   const json = await run([...args('json', '--json', '-q'), '--', 'echo', '{}'], { input, cwd: folder })
   expect(json.code).toBe(1)
   expect(jsonOf(json.out)).toMatchObject([
@@ -88,7 +88,7 @@ test('a command that can not be started has failed, also when there are no descr
   const line = 'seq 40 | (ulimit -n 40; $TQ run -k -j 40 --joblog many -- sh -c "sleep 1")'
   const many = await shell(line, { cwd: folder })
   expect(many.code).toBe(1)
-  expect(many.err).toMatch(/EMFILE.*\n40 done in/s)
+  expect(many.err).toMatch(/EMFILE.*\n40 ended in/s)
   expect(endsOf(join(folder, 'many'))).toHaveLength(40)
 })
 
@@ -99,7 +99,7 @@ test('an answer that JSON does not have is a failure', async () => {
   expect(ended).toMatchObject({ code: 1, out: 'null\n' })
   expect(ended.err).toContain('line 1: its answer is a function, which JSON does not have: 1\n')
   expect(ended.err).toContain('line 3: something was thrown that has no text: 3\n')
-  expect(ended.err).toMatch(/4 done in .*; 3 failed\n$/)
+  expect(ended.err).toMatch(/4 ended in .*: 1 done, 3 failed\n$/)
 })
 
 test('what jobs write is passed on byte for byte, and is in JSON as base64 where it is no text', async () => {
@@ -128,7 +128,8 @@ test('--timeout frees the slot of a call that never settles; it is tried again, 
   const args = ['run', work, '-j', '1', '--retries', '1', '--timeout', '60ms', '--joblog', 'log']
   const ended = await run(args, { input: '1\n2\n3\n4\n', cwd: folder })
   expect(ended).toMatchObject({ code: 1, out: '[4,1,true,false,"normal"]\n' })
-  for (const n of [1, 2, 3]) expect(ended.err).toContain(`line ${n}: it took longer than --timeout: ${n}\n`)
+  for (const n of [1, 2, 3])
+    expect(ended.err).toContain(`line ${n}: it took longer than --timeout (2 attempts): ${n}\n`)
   expect(endsOf(join(folder, 'log')).sort()).toEqual(['1 1 0 1', '2 1 0 2', '3 1 0 3', '4 0 0 4'])
   const json = await run(['run', work, '--timeout', '60ms', '--json', '-q', '--retries', '2'], { input: '1\n' })
   expect(jsonOf(json.out)).toMatchObject([{ seq: 1, attempts: 3, error: { code: 'TRIAGE_RUN_TIMEOUT' } }])
@@ -176,7 +177,7 @@ test('what is ended by --timeout has failed, also when it says that all was well
   const script = `setsid sh -c 'echo $$ > pid; exec sleep 1000' & until [ -s pid ]; do sleep 0.01; done`
   const left = await run(['run', '--timeout', '1500ms', '--', 'sh', '-c', script, '{}'], { input: '1\n', cwd: folder })
   process.kill(Number(linesOf(join(folder, 'pid'))[0]), 'SIGKILL')
-  expect(left).toMatchObject({ code: 1, err: expect.stringContaining('1 done in') })
+  expect(left).toMatchObject({ code: 1, err: expect.stringContaining('1 ended in') })
 })
 
 test('process.exit() of a module is no end of a batch: it is said, and the log has what was done', async () => {

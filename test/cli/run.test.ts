@@ -5,6 +5,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
+import { Estimate } from '../../src/cli/run/progress.ts'
 import { faultOf, fixtures, main, root, run, scratch, start } from './support/cli.ts'
 
 const numbers = (count: number): string => Array.from({ length: count }, (_, i) => `${i + 1}\n`).join('')
@@ -59,7 +60,7 @@ test('a function for each line of JSON: results, failures and priorities', async
     'triage-queue: line 4: it is not JSON',
     'triage-queue: line 6: its priority "hgih" is none of urgent, high, normal, low',
     'triage-queue: line 2: two: {"n":2}',
-    expect.stringMatching(/^5 done in .*; 3 failed$/),
+    expect.stringMatching(/^5 ended in .*: 2 done, 3 failed$/),
     '',
   ])
   const json = await run(['run', module, '--json', '-q', '-k'], { input: '{"n":1}\n{"n":2}' })
@@ -114,7 +115,7 @@ test('to go on from the log of a million jobs takes a few bytes for each', async
   const child = spawn(process.execPath, args, { cwd: folder })
   let err = ''
   child.stderr.on('data', (chunk) => (err += chunk))
-  expect([(await once(child, 'close'))[0], err]).toEqual([0, expect.stringMatching(/1,000,000 were done before/)])
+  expect([(await once(child, 'close'))[0], err]).toEqual([0, expect.stringMatching(/1,000,000 had ended before/)])
 })
 
 test('a job that fails is tried again, one that takes too long is ended, and both stand in the log', async () => {
@@ -124,6 +125,8 @@ test('a job that fails is tried again, one that takes too long is ended, and bot
   const ended = await run(args, { input: numbers(4), cwd: folder })
   expect(ended.code).toBe(1)
   expect([1, 2, 3, 4].map((n) => linesOf(join(folder, `tries-${n}`)).length)).toEqual([1, 2, 3, 3])
+  expect(ended.err).toMatch(/^triage-queue: line 4: exit 1 \(3 attempts\): sh -c /m)
+  expect(ended.err).toMatch(/^4 ended in .*: 3 done, 1 failed$/m)
   const rows = linesOf(join(folder, 'log')).map((line) => line.split('\t'))
   expect(rows[0]).toEqual(['Seq', 'Host', 'Starttime', 'JobRuntime', 'Send', 'Receive', 'Exitval', 'Signal', 'Command'])
   const ends = rows.slice(1).map(([seq, host, , , , , exit, signal]) => [seq, host, exit, signal].join())
@@ -139,7 +142,7 @@ test('a job that fails is tried again, one that takes too long is ended, and bot
 
 test('--halt: nothing new is started, or what runs is ended', async () => {
   const soon = await run(['run', '-j', '1', '--halt', 'soon,fail=2', '--', 'false'], { input: numbers(50) })
-  expect(soon).toMatchObject({ code: 1, err: expect.stringContaining('2 done') })
+  expect(soon).toMatchObject({ code: 1, err: expect.stringMatching(/^2 ended in .*: 0 done, 2 failed$/m) })
   const folder = scratch()
   const script = 'if [ "$1" = 1 ]; then sleep 1000; else exit 3; fi'
   const now = await run(['run', '-j', '2', '--halt', 'now,fail=1', '--joblog', 'log', ...sh(script)], {
@@ -174,12 +177,12 @@ test('SIGKILL in the middle, then --resume: each command succeeds exactly once, 
   expect(logged.size).toBeLessThan(120)
   expect(atKill.length).toBeLessThanOrEqual(4)
   const again = await run([...args.slice(0, 5), '--resume', ...args.slice(5)], { input, cwd: folder })
-  expect(again).toMatchObject({ code: 0, err: expect.stringContaining(`${logged.size} were done before`) })
+  expect(again).toMatchObject({ code: 0, err: expect.stringContaining(`${logged.size} had ended before`) })
   const times = (seq: number): number => begun('end').filter((line) => line === `end ${seq}`).length
   const all = Array.from({ length: 120 }, (_, i) => i + 1)
   expect(all.filter((seq) => times(seq) !== (atKill.includes(`${seq}`) ? 2 : 1))).toEqual([])
   const whole = await run([...args.slice(0, 5), '--resume', ...args.slice(5)], { input, cwd: folder })
-  expect(whole.err).toMatch(/^0 done in .*; 120 were done before\n$/)
+  expect(whole.err).toMatch(/^0 done in .*; 120 had ended before\n$/)
 })
 
 test('--resume: a line that was cut counts as none, --resume-failed runs what has failed again, another list is refused', async () => {
@@ -289,14 +292,32 @@ test('in a terminal the progress is never wider than it; with NO_COLOR there is 
   const command = `"$NODE" "$MAIN" run -j 4 -a ${folder}/input -- sh -c 'sleep 0.02; [ "$1" != 7 ]' _ {}`
   for (const columns of [40, 20]) {
     const out = await inTerminal(columns, command, { NO_COLOR: '1' })
-    expect(out).toMatch(/\d+\/160 done/)
+    expect(out).toMatch(/\d+\/160 (done|ended)/)
     expect(out).not.toContain('\x1b')
-    const drawn = out.split(/[\r\n]/).filter((text) => /done/.test(text) && !/ in /.test(text))
+    const drawn = out.split(/[\r\n]/).filter((text) => /done|ended/.test(text) && !/ in /.test(text))
     expect(drawn.length).toBeGreaterThan(1)
     expect(drawn.filter((text) => [...text].length >= columns)).toEqual([])
   }
   const piped = await run(['run', '-j', '4', '-a', `${folder}/input`, '--', 'false'])
   expect([...(piped.out + piped.err)].filter((char) => char === '\r' || char === '\x1b')).toEqual([])
+})
+
+test('where stdin is a terminal it is said that lines are read from there; not with -q, nor from a file', async () => {
+  const said = 'triage-queue: reads lines from here; Ctrl-D ends'
+  expect(await inTerminal(80, '"$NODE" "$MAIN" run -- echo')).toContain(said)
+  expect(await inTerminal(80, '"$NODE" "$MAIN" run -q -- echo')).not.toContain(said)
+  expect(await inTerminal(80, '"$NODE" "$MAIN" run -a /dev/null -- echo')).not.toContain(said)
+})
+
+test('the time that is left counts down while jobs run, and is not told when it is over', () => {
+  const estimate = new Estimate(0)
+  const left = (now: number, succeeded: number) =>
+    estimate.leftMs(now, { succeeded, failed: 0, before: 5, expected: 45 })
+  expect(left(200, 0)).toBeUndefined()
+  expect([10_000, 15_000, 19_900].map((now) => left(now, 4))).toEqual([90_000, 85_000, 80_100])
+  expect([20_000, 40_000].map((now) => left(now, 8))).toEqual([80_000, 60_000])
+  expect(left(100_001, 8)).toBeUndefined()
+  expect(left(101_000, 40)).toBe(0)
 })
 
 test('what is wrong is said in one line, before anything is run', async () => {

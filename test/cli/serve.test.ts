@@ -146,6 +146,29 @@ test('a function that hears of no signal keeps nothing from ending', async () =>
   expect((await process.ended).code).toBe(130)
 })
 
+test('a call that goes on though its request was cancelled is told as what a signal waits for', async () => {
+  const module = join(scratch(), 'deaf.mjs')
+  writeFileSync(
+    module,
+    `export default () => new Promise(() => { process.stdout.write('deaf\\n'); setInterval(() => {}, 1e6) })`,
+  )
+  for (const second of [false, true]) {
+    const { process, submitUrl, token, url } = await serve(module, ['--grace', second ? '10m' : '100ms'])
+    await call(submitUrl, { token, body: 1, headers: { 'idempotency-key': 'a' } })
+    await process.says(/^deaf$/m)
+    const path = `${url}/v1/queues/deaf/requests/cli~a/cancel`
+    expect((await call(path, { token, method: 'POST', body: {} })).status).toBe(200)
+    process.child.kill('SIGTERM')
+    const within = second ? '10.0 min' : '100 ms'
+    await process.says(new RegExp(`SIGTERM: 1 call still runs, for at most ${within}`), 'err')
+    if (second) process.child.kill('SIGTERM')
+    expect(await process.ended).toMatchObject({
+      code: 143,
+      err: expect.stringMatching(/triage-queue: 1 call not waited for any more\n$/),
+    })
+  }
+})
+
 test('each run that fails is a line on stderr, at most ten a second; --expose-errors tells it in the answer as well', async () => {
   const folder = scratch()
   const module = join(folder, 'bug.mjs')

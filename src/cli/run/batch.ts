@@ -84,6 +84,7 @@ export class Batch {
     if (joblog !== undefined) this.#log = new JobLog(joblog, resumeFailed ? 'failed' : resume ? 'rest' : 'no')
     this.#progress = new Progress(process.stderr, () => this.#counts(), quiet)
     const letGo = this.#listen()
+    if (input === undefined && process.stdin.isTTY) this.#complain('reads lines from here; Ctrl-D ends')
     try {
       for await (const line of this.#source.lines()) {
         if (this.#isStopped) break
@@ -275,7 +276,8 @@ export class Batch {
     if (why === undefined) return
     // Of one that was never begun the line is enough.
     const of = attempts === 0 ? '' : `: ${command.length > 200 ? `${command.slice(0, 199)}…` : command}`
-    this.#complain(`line ${seq}: ${why}${of}`)
+    const tries = attempts > 1 ? ` (${plural(attempts, 'attempt')})` : ''
+    this.#complain(`line ${seq}: ${why}${tries}${of}`)
   }
 
   #complain(what: string): void {

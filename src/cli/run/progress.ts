@@ -4,12 +4,12 @@
  */
 import { bar } from '../../terminal/text.ts'
 import { columnsOf } from '../output.ts'
-import { count, duration, plural } from '../words.ts'
+import { count, duration } from '../words.ts'
 
 export interface Counts {
   readonly succeeded: number
   readonly failed: number
-  /** Done in an earlier run. */
+  /** Ended in an earlier run. */
   readonly before: number
   readonly running: number
   /** Undefined: nobody knows. */
@@ -25,6 +25,7 @@ export class Progress {
   readonly #counts: () => Counts
   readonly #beganAt = performance.now()
   readonly #isLive: boolean
+  readonly #estimate = new Estimate(performance.now())
   readonly #marks: { readonly at: number; readonly done: number }[] = []
   #timer: NodeJS.Timeout | undefined
   /** The width of what stands there. */
@@ -51,25 +52,26 @@ export class Progress {
     this.clear()
   }
 
-  /** `1,000 done in 12.3 s, 81 a second; 3 failed` */
+  /** `1,000 done in 12.3 s, 81/s`, or `1,000 ended in 12.3 s, 81/s: 997 done, 3 failed` */
   sum(): string {
     const { succeeded, failed, before } = this.#counts()
     const ms = performance.now() - this.#beganAt
-    const done = succeeded + failed
-    const pace = done > 0 && ms >= 1_000 ? `, ${rateText((done / ms) * 1_000)}` : ''
-    const parts = [`${count(done)} done in ${duration(ms)}${pace}`]
-    if (failed > 0) parts.push(`${count(failed)} failed`)
-    if (before > 0) parts.push(`${plural(before, 'was', 'were')} done before`)
-    return parts.join('; ')
+    const ended = succeeded + failed
+    const pace = ended > 0 && ms >= 1_000 ? `, ${rateText((ended / ms) * 1_000)}` : ''
+    const how = failed > 0 ? `: ${count(succeeded)} done, ${count(failed)} failed` : ''
+    const earlier = before > 0 ? `; ${count(before)} had ended before` : ''
+    return `${count(ended)} ${failed > 0 ? 'ended' : 'done'} in ${duration(ms)}${pace}${how}${earlier}`
   }
 
   #draw(): void {
-    const line = progressLine(this.#counts(), this.#pace(), columnsOf(this.#stream) - 1)
+    const counts = this.#counts()
+    const leftMs = this.#estimate.leftMs(performance.now(), counts)
+    const line = progressLine(counts, this.#pace(), leftMs, columnsOf(this.#stream) - 1)
     this.#stream.write(`\r${line}${' '.repeat(Math.max(this.#width - line.length, 0))}`)
     this.#width = line.length
   }
 
-  /** Done a second, lately. */
+  /** Ended a second, lately. */
   #pace(): number | undefined {
     const now = performance.now()
     const { succeeded, failed } = this.#counts()
@@ -81,18 +83,45 @@ export class Progress {
   }
 }
 
+/** So many ends make an estimate, however long they take. */
+const ESTIMATE_ENDS = 20
+
+/** How long will it still take? It is estimated anew when a job has ended, and counts down while jobs run. */
+export class Estimate {
+  readonly #marks: { readonly at: number; readonly ended: number }[]
+  #overAt: number | undefined
+
+  constructor(beganAt: number) {
+    this.#marks = [{ at: beganAt, ended: 0 }]
+  }
+
+  /** @returns undefined: nobody knows, or it takes longer than it should have */
+  leftMs(now: number, { succeeded, failed, before, expected }: Omit<Counts, 'running'>): number | undefined {
+    const marks = this.#marks
+    const ended = succeeded + failed
+    if (expected === undefined) return undefined
+    if (ended !== marks.at(-1)?.ended) {
+      marks.push({ at: now, ended })
+      while (marks.length > ESTIMATE_ENDS && now - (marks[0]?.at ?? now) > PACE_MS) marks.shift()
+      const [first = { at: now, ended }] = marks
+      const perMs = (ended - first.ended) / (now - first.at)
+      this.#overAt = now - first.at < 500 ? undefined : now + Math.max(expected - before - ended, 0) / perMs
+    }
+    return this.#overAt !== undefined && this.#overAt >= now ? this.#overAt - now : undefined
+  }
+}
+
 /** What is less needed goes first when it is narrow. */
-function progressLine(counts: Counts, pace: number | undefined, columns: number): string {
+function progressLine(counts: Counts, pace: number | undefined, leftMs: number | undefined, columns: number): string {
   const { succeeded, failed, before, running, expected } = counts
-  const done = succeeded + failed
-  const left = expected === undefined ? undefined : Math.max(expected - before - done, 0)
+  const ended = succeeded + failed
   const of = expected === undefined ? '' : `/${count(expected - before)}`
-  const parts = [`${count(done)}${of} done`]
+  const parts = [`${count(ended)}${of} ${failed > 0 ? 'ended' : 'done'}`]
   if (failed > 0) parts.push(`${count(failed)} failed`)
-  if (left !== undefined && pace !== undefined && pace > 0) parts.push(`${duration((left / pace) * 1_000)} left`)
+  if (leftMs !== undefined) parts.push(`${duration(leftMs)} left`)
   if (pace !== undefined) parts.push(rateText(pace))
   parts.push(`${count(running)} running`)
-  const share = expected === undefined || expected <= before ? undefined : done / (expected - before)
+  const share = expected === undefined || expected <= before ? undefined : ended / (expected - before)
   for (let many = parts.length; many > 0; many--) {
     const text = parts.slice(0, many).join('  ')
     const room = columns - text.length - 2

@@ -190,19 +190,24 @@ function untilEnded(made: Made, { grace, db }: Chosen): Promise<number> {
     const cut = async (): Promise<void> => {
       if (wasCut) return
       wasCut = true
-      const left = await remaining(made)
+      const { left, held } = await remaining(made)
       const kept = db === undefined ? 'cancelled' : `kept in ${db} for the next start`
       if (left > 0) say(`triage-queue: ${plural(left, 'request')} ${kept}`)
+      else if (held > 0) say(`triage-queue: ${plural(held, 'call')} not waited for any more`)
       closes({ drain: false, graceMs: 0 })
     }
     const letGo = onSignals({
       first: (signal) => {
         by = signal
         timer = setTimeout(() => void cut(), grace)
-        void remaining(made).then((left) => {
+        void remaining(made).then(({ left, held }) => {
           const within = shownDuration(grace)
-          if (left > 0)
-            say(`triage-queue: ${signal}: finishes ${plural(left, 'request')} within ${within}; once more to stop now`)
+          if (left === 0 && held === 0) return
+          const what =
+            left > 0
+              ? `finishes ${plural(left, 'request')} within ${within}`
+              : `${plural(held, 'call still runs', 'calls still run')}, for at most ${within}, though nobody waits for an answer`
+          say(`triage-queue: ${signal}: ${what}; once more to stop now`)
         })
         closes()
       },
@@ -215,7 +220,8 @@ function untilEnded(made: Made, { grace, db }: Chosen): Promise<number> {
   })
 }
 
-async function remaining(made: Made): Promise<number> {
-  const { waiting, running, retrying } = await made.getStatus()
-  return waiting + running + retrying
+/** Requests that have not ended, and slots that are held: also by calls whose requests have. */
+async function remaining(made: Made): Promise<{ readonly left: number; readonly held: number }> {
+  const { waiting, running, retrying, activeWorkers } = await made.getStatus()
+  return { left: waiting + running + retrying, held: activeWorkers }
 }
