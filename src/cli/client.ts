@@ -69,12 +69,12 @@ export class Client {
     return cannot(`${this.base} can't be reached: ${why}`)
   }
 
-  /** The queue that was named, or the first one. @throws {Fault} */
-  async queue(named: string | undefined): Promise<string> {
+  /** The queue that was named, or the first one. @param hint what else the address may be @throws {Fault} */
+  async queue(named: string | undefined, hint = ''): Promise<string> {
     const { status, body } = await this.ask('GET', '/v1/queues')
     const queues = (body as { queues?: readonly { name: string }[] } | undefined)?.queues
     if (status !== 200 || queues === undefined)
-      throw cannot(`${this.base} is no service of triage-queue: HTTP ${status}`)
+      throw cannot(`${this.base} is no service of triage-queue: HTTP ${status}${hint}`)
     const names = queues.map(({ name }) => name)
     if (named === undefined) return names[0] as string
     if (names.includes(named)) return named

@@ -6,7 +6,8 @@ import { basename, extname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { hasMethods, isFunction, isPlain } from '../core/checks.ts'
 import type { Executor, QueuedExecutor, QueuedExecutorOptions } from '../index.ts'
-import { cannot, messageOf } from './fault.ts'
+import { cannot } from './fault.ts'
+import { whyNotLoaded } from './not-loaded.ts'
 
 /** What it is, and what it is called: the file's name, unless it says another. */
 export type Loaded =
@@ -37,7 +38,7 @@ export async function loadModule(spec: string): Promise<Loaded> {
   try {
     all = (await import(pathToFileURL(path).href)) as Record<string, unknown>
   } catch (error) {
-    throw cannot(`${file} can't be loaded: ${messageOf(error)}`)
+    throw cannot(`${file} can't be loaded: ${whyNotLoaded(error, path)}`)
   }
   const [exportName, value] = exported(all, file, name)
   return partOf(value, file, name ?? basename(path, extname(path)), exportName)

@@ -1,6 +1,9 @@
 /** `triage-queue load`: an open loop, measured from the intended start; gates; a generator that falls behind. */
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { scheduleOf, scheduleOfTrace } from '../../src/cli/load/schedule.ts'
@@ -169,6 +172,17 @@ test('a narrow terminal has fewer columns, and p99 among them', () => {
     'urgent   1,000  1,000  12 ms  100 ms',
   ])
   expect(tableLines(rows, 30, [3, 1])).toEqual(['latency   sent   done     p99', 'urgent   1,000  1,000  100 ms'])
+})
+
+test('a service of another kind is told how it is given', async () => {
+  const server = createServer((_request, response) => void response.writeHead(404).end()).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => void server.close())
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  expect(await faultOf(['load', url])).toEqual({
+    code: 3,
+    says: `${url} is no service of triage-queue: HTTP 404; any other one is given with its path: ${url}/path`,
+  })
 })
 
 test('what is wrong is said in one line', async () => {

@@ -6,7 +6,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { call, faultOf, fixtures, root, run, scratch, serve, start } from './support/cli.ts'
 
 const hash = join(root, 'examples/cli/hash.mjs')
@@ -275,6 +275,45 @@ test('--threads: calls run in worker threads; --shards: several queues, each wit
   expect(readdirSync(folder)).toEqual(before)
   rmSync(`${db}.1`)
   expect((await run(['serve', which, '--port', '0', '--shards', '2', '--db', db])).err).toContain(`${db}.1 is gone`)
+})
+
+test('where piscina is not installed it says so of --threads', async () => {
+  vi.doMock('../../src/threads/peer.ts', () => ({
+    piscina: () => {
+      throw new Error('threads() needs piscina, which is not installed: npm install piscina')
+    },
+  }))
+  onTestFinished(() => void vi.doUnmock('../../src/threads/peer.ts'))
+  expect(await faultOf(['serve', hash, '--port', '0', '--threads', '2'])).toEqual({
+    says: '--threads needs piscina, which is not installed: npm install piscina',
+    code: 3,
+  })
+})
+
+test('a module that can not be read: with its file and line, and why where it is read as CommonJS', async () => {
+  const folder = scratch()
+  const write = (name: string, text: string) => writeFileSync(join(folder, name), text)
+  write('package.json', '{ "type": "commonjs" }')
+  write('w.ts', 'export default async (r: string) => r\n')
+  write('w.js', "import 'node:fs'\n")
+  write('w.cjs', 'export default async (r) => r\n')
+  write('bad.mjs', 'const a = 1\nexport default async () => {\n  return )\n}\n')
+  write('bad.mts', 'const a: number = 1\nexport default async () => {\n  return )\n}\n')
+  write('uses.mjs', "import { a } from './has-none.mjs'\nexport default a\n")
+  write('has-none.mjs', 'export const b = 1\n')
+  const isOne = 'is CommonJS, as package.json has no "type": "module", and it has import or export'
+  for (const [name, says] of [
+    ['w.ts', `w.ts ${isOne}: call it w.mts, or set "type": "module"`],
+    ['w.js', `w.js ${isOne}: call it w.mjs, or set "type": "module"`],
+    ['w.cjs', 'w.cjs is CommonJS by its name, and has import or export: call it w.mjs'],
+    ['bad.mjs', "Unexpected token ')' (bad.mjs:3)"],
+    ['bad.mts', 'Expression expected (bad.mts:3)'],
+    ['uses.mjs', "The requested module './has-none.mjs' does not provide an export named 'a' (uses.mjs:1)"],
+  ] as const) {
+    const ended = await run(['serve', name], { cwd: folder })
+    expect(ended).toMatchObject({ code: 3, out: '' })
+    expect(ended.err).toContain(`triage-queue: ${name} can't be loaded: ${says}\n`)
+  }
 })
 
 test('what is wrong is said in one line with what to do, with its exit code, and nothing is half done', async () => {

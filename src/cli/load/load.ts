@@ -168,7 +168,7 @@ class Run {
       })
       return { target: { url: whole, headers, isQueue: false, timeoutMs }, name: whole.pathname, client }
     }
-    const name = await client.queue(named)
+    const name = await client.queue(named, `; any other one is given with its path: ${whole.origin}/path`)
     const url = new URL(`${client.base}/v1/queues/${encodeURIComponent(name)}/requests`)
     const { body } = await client.ask('GET', '/v1/session')
     if ((body as { level?: string } | undefined)?.level === 'viewer') {

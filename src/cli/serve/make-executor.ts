@@ -99,7 +99,7 @@ async function inThreads(spec: string, loaded: Loaded & { readonly kind: 'functi
   try {
     return threads(pathToFileURL(resolve(file)), { threads: count, exportName: name ?? loaded.exportName })
   } catch (error) {
-    throw cannot(messageOf(error))
+    throw cannot(messageOf(error).replace(/^threads\(\)/, '--threads'))
   }
 }
 
