@@ -155,3 +155,21 @@ test('sixty changes of everything that is shown leave no element and no listener
   }
   await expect.poll(count).toBe(4)
 })
+
+test.each([
+  [1_280, 720],
+  [1_200, 900],
+  [1_024, 768],
+  [768, 1_024],
+  [390, 844],
+  [320, 640],
+])('at %i × %i a page begins at its top, and so does the one that is gone to', async (width, height) => {
+  const { page } = await open(sceneOf('busy'), width, '')
+  await page.setViewportSize({ width, height })
+  await page.reload()
+  await page.locator('table.who').waitFor()
+  await page.waitForTimeout(300)
+  expect(await page.evaluate('[scrollY, document.activeElement.localName]')).toEqual([0, 'body'])
+  await page.locator('table.list a.id').first().click()
+  await expect.poll(() => page.evaluate('[scrollY, document.activeElement.localName]')).toEqual([0, 'main'])
+})
