@@ -35,8 +35,9 @@ export function Asked({ model, tab }: { readonly model: QueueModel; readonly tab
   if (findText.value.trim() !== '') query.set('id', findText.value.trim())
   const cursor = cursors.value.at(-1)
   if (cursor !== undefined) query.set('cursor', cursor)
-  const { shown, waiting, problem, hold, showNew, tryAgain } = useRows(`${pathOf(name)}/requests?${query}`, (path) =>
-    ask<Page>(path),
+  const { shown, waiting, problem, hold, showNew, tryAgain, readAt } = useRows(
+    `${pathOf(name)}/requests?${query}`,
+    (path) => ask<Page>(path),
   )
   hold(chosen.value.size > 0)
   const rows = shown.value?.requests
@@ -89,7 +90,11 @@ export function Asked({ model, tab }: { readonly model: QueueModel; readonly tab
         head={<Heads tab={tab} hasKey={hasKey} />}
       >
         {rows.map((row) => (
-          <AskedRow key={`${row.id} ${row.generation}`} {...{ queue: name, row, tab, hasKey, chosen }} />
+          <AskedRow
+            key={`${row.id} ${row.generation}`}
+            {...{ queue: name, row, tab, hasKey, chosen }}
+            at={readAt.current}
+          />
         ))}
       </Table>
     </>
@@ -154,9 +159,11 @@ interface AskedRowProps {
   readonly tab: Tab
   readonly hasKey: boolean
   readonly chosen: { value: ReadonlySet<string> }
+  /** When it was read: until it is read again nothing is known of it. */
+  readonly at: number
 }
 
-function AskedRow({ queue, row, tab, hasKey, chosen }: AskedRowProps) {
+function AskedRow({ queue, row, tab, hasKey, chosen, at }: AskedRowProps) {
   const {
     id,
     priority,
@@ -207,14 +214,14 @@ function AskedRow({ queue, row, tab, hasKey, chosen }: AskedRowProps) {
       {hasKey && <td class="narrow-off cut">{key ?? '–'}</td>}
       {tab === 'waiting' && (
         <>
-          <td class="num">{shortSeconds(Math.max(now.value - Date.parse(submittedAt), 0))}</td>
+          <td class="num">{shortSeconds(Math.max(at - Date.parse(submittedAt), 0))}</td>
           <td class="num narrow-off">{estimateMs === undefined ? '–' : shortSeconds(estimateMs)}</td>
         </>
       )}
       {tab === 'retrying' && (
         <>
           <td class="num">
-            {nextAttemptAt === undefined ? '–' : shortSeconds(Math.max(Date.parse(nextAttemptAt) - now.value, 0))}
+            {nextAttemptAt === undefined ? '–' : shortSeconds(Math.max(Date.parse(nextAttemptAt) - at, 0))}
           </td>
           <td class="num narrow-off">{count(attempts)}</td>
           <td class="cut narrow-off" title={errorText}>
@@ -225,7 +232,7 @@ function AskedRow({ queue, row, tab, hasKey, chosen }: AskedRowProps) {
       {tab === 'delayed' && (
         <>
           <td class="num">
-            {startAt === undefined ? 'after others' : shortSeconds(Math.max(Date.parse(startAt) - now.value, 0))}
+            {startAt === undefined ? 'after others' : shortSeconds(Math.max(Date.parse(startAt) - at, 0))}
           </td>
           <td class="num narrow-off">{time(submittedAt)}</td>
         </>

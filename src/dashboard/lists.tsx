@@ -95,10 +95,12 @@ function stepTab(queue: string, tab: Tab, key: string): void {
 
 /** Exact up to 9,999, like those above; what is not counted has none. */
 function countsOf(model: QueueModel): { readonly [T in Tab]?: string } {
-  const { status, kept } = model
+  const { status, kept, workers } = model
+  // The list has the slots, and a run that is stuck has one although its request has ended.
+  const running = workers.length === 0 ? status.running : workers.filter((slot) => slot.currentRequest !== null).length
   const refused = allRates(model)?.refused
   return {
-    running: shortCount(status.running),
+    running: shortCount(running),
     waiting: shortCount(status.waiting),
     retrying: shortCount(status.retrying),
     ...(kept.dead !== undefined && { dead: shortCount(kept.dead) }),
