@@ -9,6 +9,8 @@ import { count, duration, shortCount, shortRate, shortTime } from './units.ts'
 import { type Point, tiers } from './wire.ts'
 
 const PLOT = 190
+/** For what stands at the ends of lines; the same for all, so that a time is at the same place in each. */
+const MARGIN = 104
 
 const lowestFirst = [...tiers].reverse()
 
@@ -20,7 +22,7 @@ export function QueueChart({ model }: { readonly model: QueueModel }) {
     const from = tiers.slice(0, tiers.indexOf(tier) + 1)
     const values = points.map(({ waitingByPriority }) => from.reduce((sum, each) => sum + waitingByPriority[each], 0))
     const label = (at: number): string | undefined =>
-      shortCount(ownAt(points, at, (point) => point.waitingByPriority[tier]))
+      `${shortCount(ownAt(points, at, (point) => point.waitingByPriority[tier]))} ${tier}`
     return {
       name: tier.toUpperCase(),
       color: `--${tier}`,
@@ -39,7 +41,7 @@ export function QueueChart({ model }: { readonly model: QueueModel }) {
   return (
     <Panel title="Is the queue growing?" note="waiting, by tier" class="chart">
       <Chart
-        {...{ points, traces, height: PLOT, margin: 62, format: axisCount }}
+        {...{ points, traces, height: PLOT, margin: MARGIN, format: axisCount }}
         range={[0, most === 0 ? 10 : top]}
         bound={
           maxQueueSize === null || most === 0
@@ -59,7 +61,7 @@ export function WaitChart({ model }: { readonly model: QueueModel }) {
   const chosen = share.signal.value
   const traces = tiers.map((tier): Trace => {
     const values = points.map((_, at) => waitAt(points, at, tier, chosen))
-    const label = (at: number): string => shortTime(ownAt(points, at, (_, own) => values[own] ?? 0))
+    const label = (at: number): string => `${shortTime(ownAt(points, at, (_, own) => values[own] ?? 0))} ${tier}`
     return { name: tier.toUpperCase(), color: `--${tier}`, values, mark: 'dash', label }
   })
   const all = traces.flatMap(({ values }) => values)
@@ -81,7 +83,7 @@ export function WaitChart({ model }: { readonly model: QueueModel }) {
   return (
     <Panel title="Do they wait longer?" side={choice} class="chart">
       <Chart
-        {...{ points, traces, isLog: true, height: PLOT, margin: 70, format: axisDuration, inTable: shortTime }}
+        {...{ points, traces, isLog: true, height: PLOT, margin: MARGIN, format: axisDuration, inTable: shortTime }}
         range={decadesOf(all)}
         nothing={isEmpty && without.length === 0 ? noWaits(points, chosen) : undefined}
         remarks={without.map((tier) => `${tier.toUpperCase()}: ${noWaitNow(model, tier)}`)}
@@ -129,7 +131,9 @@ export function RatesChart({ model }: { readonly model: QueueModel }) {
       label: (at) => `${shortRate(ownAt(points, at, (_, own) => done[own] ?? 0))} done`,
     },
     {
-      ...{ name: hasExpired ? 'failed or expired' : 'failed', color: '--bad', values: failed, mark: 'dash' },
+      ...{ name: hasExpired ? 'failed or expired' : 'failed', color: '--bad', own: failed, mark: 'dash' },
+      // No red line says that nothing was lost.
+      values: failed.some((perSecond) => perSecond > 0) ? failed : failed.map(() => null),
       label: (at) => `${shortRate(ownAt(points, at, (_, own) => failed[own] ?? 0))} ${hasExpired ? 'lost' : 'failed'}`,
     },
   ]
@@ -137,7 +141,7 @@ export function RatesChart({ model }: { readonly model: QueueModel }) {
   return (
     <Panel title="Is it keeping up?" note="requests a second" class="chart">
       <Chart
-        {...{ points, traces, height: PLOT, margin: 104, format: axisCount }}
+        {...{ points, traces, height: PLOT, margin: MARGIN, format: axisCount }}
         range={[0, topOf(most)]}
         nothing={most === 0 ? 'Nothing was asked for in the last 15 min.' : undefined}
         sentence={`A second: ${shortRate(done.at(-1) ?? 0)} done, ${shortRate(refused.at(-1) ?? 0)} refused, ${shortRate(failed.at(-1) ?? 0)} ${hasExpired ? 'failed or expired' : 'failed'}.`}
@@ -189,7 +193,7 @@ export function SlotsChart({ model }: { readonly model: QueueModel }) {
   const most = Math.max(1, ...points.map((point) => Math.max(point.slots, point.busy + point.stuck)))
   return (
     <Chart
-      {...{ points, traces, height: 84, margin: 74, format: axisCount }}
+      {...{ points, traces, height: 84, margin: MARGIN, format: axisCount }}
       range={[0, countTopOf(most * 1.05)]}
       sentence={`Slots: limit ${points.at(-1)?.slots ?? 0}, ${points.at(-1)?.busy ?? 0} busy, ${points.at(-1)?.stuck ?? 0} stuck.`}
     />

@@ -200,7 +200,7 @@ function refused(model: QueueModel): Finding | undefined {
 }
 
 /** The most frequent first. */
-function reasonsOf({ points }: QueueModel): readonly string[] {
+export function reasonsOf({ points }: QueueModel): readonly string[] {
   const sums = new Map<string, number>()
   for (const { refusedByReason } of points.slice(-3)) {
     for (const [reason, byTier] of Object.entries(refusedByReason)) {

@@ -6,7 +6,7 @@ import { DeadActions } from './dead.tsx'
 import { Empty, Failed, Held, IdLink, names, Row, Table, useRows } from './list-parts.tsx'
 import type { QueueModel } from './model.ts'
 import { TierName } from './parts.tsx'
-import { findText, isStale, now, type Tab, tierFilter } from './state.ts'
+import { findText, isOperator, isStale, now, type Tab, tierFilter } from './state.ts'
 import { count, preciseTime, shortSeconds } from './units.ts'
 import type { Page, Request } from './wire.ts'
 
@@ -64,6 +64,14 @@ export function Asked({ model, tab }: { readonly model: QueueModel; readonly tab
             {shown.value?.incomplete === true && (
               <span class="bad">There may be more: too many wait to look for all.</span>
             )}
+            {hasNoMessages(tab, rows) && (
+              <span>
+                {isOperator.value
+                  ? 'Messages of errors are not exposed: '
+                  : 'Messages of errors are for operators, and only with '}
+                <code>exposeErrors</code>.
+              </span>
+            )}
             <span class="right pages">
               {count(rows.length)} shown{' '}
               <button
@@ -99,6 +107,12 @@ export function Asked({ model, tab }: { readonly model: QueueModel; readonly tab
       </Table>
     </>
   )
+}
+
+/** Why does no error say more than its name? */
+function hasNoMessages(tab: Tab, rows: readonly Request[]): boolean {
+  const errors = rows.flatMap(({ error }) => error ?? [])
+  return tab === 'dead' && errors.length > 0 && errors.every(({ message }) => message === undefined)
 }
 
 function newerIn(rows: readonly Request[], waiting: readonly Request[] | undefined): number {
@@ -186,7 +200,7 @@ function AskedRow({ queue, row, tab, hasKey, chosen, at }: AskedRowProps) {
   const pick = `${generation} ${id}`
   const isChosen = chosen.value.has(pick)
   const errorText =
-    error === undefined ? '–' : [error.name, error.code].filter((part) => part !== undefined).join(' · ')
+    error === undefined ? '–' : [error.name, error.code, error.message].filter((part) => part !== undefined).join(' · ')
   return (
     <Row queue={queue} id={id} isChosen={isChosen}>
       {tab === 'dead' && (

@@ -2,7 +2,7 @@
  * How is it, in one sentence? The first of these that holds: not connected, closed or paused, recovering, nothing completes,
  * overloaded, waiting longer, falling behind, in need of a look, idle, busy, keeping up.
  */
-import { findingsOf } from './findings.ts'
+import { findingsOf, reasonsOf } from './findings.ts'
 import {
   allRates,
   changeOf,
@@ -195,7 +195,8 @@ function overloaded(model: QueueModel, since: number): Verdict {
   if (refusing.length > 0) {
     const all = refusing.reduce((sum, { perSecond }) => sum + perSecond, 0)
     const names = refusing.map(({ tier }) => tier.toUpperCase()).join(', ')
-    words.push(`${names} ${refusing.length === 1 ? 'is' : 'are'} refused: `, strong(`${shortRate(all)}/s`), '. ')
+    const how = reasonsOf(model).length === 0 ? 'displaced' : 'refused'
+    words.push(`${names} ${refusing.length === 1 ? 'is' : 'are'} ${how}: `, strong(`${shortRate(all)}/s`), '. ')
   }
   words.push(...starvedOf(model))
   if (urgent !== null) words.push('URGENT waits ', strong(duration(urgent)), ' (p99).')

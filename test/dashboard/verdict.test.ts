@@ -388,6 +388,8 @@ describe('a tier that is displaced before it starts', () => {
       null,
     ])
     expect(text(verdictOf(model))).toContain('None of LOW has started for 60 s, the oldest waits 4.0 s. ')
+    expect(text(verdictOf(model))).toContain('LOW is displaced: 20/s. ')
+    expect(whats(model)).toContain('LOW is being displaced, 20 a second')
     expect(noWaitNow(model, 'high')).toBe(null)
     expect(waitNow(model, 'high', 'p99Ms')).not.toBe(null)
     // As it was before.
