@@ -3,7 +3,7 @@ import type { BrowserContextOptions } from 'playwright-core'
 import { afterAll, expect, onTestFinished, test } from 'vitest'
 import { closeBrowser, look } from './support/browser.ts'
 import { noteLabels } from './support/misplaced.ts'
-import { type Scene, sceneOf } from './support/scenes.ts'
+import { type Scene, sceneOf, starvedOf } from './support/scenes.ts'
 import { Scripted } from './support/scripted.ts'
 
 afterAll(closeBrowser)
@@ -72,6 +72,17 @@ test('where there are no keys nothing is said of them', async () => {
   }
   expect(await shown(1_440)).toBe(4)
   expect(await shown(1_024, { isMobile: true, hasTouch: true })).toBe(1)
+})
+
+test.each([1_440, 390])('at %i px a tier of which nothing starts has no waits, and says why', async (width) => {
+  const page = await open(starvedOf(sceneOf('overload')), width)
+  const row = page.locator('table.who tbody tr', { hasText: 'LOW' })
+  expect(await row.locator('.change').textContent()).toBe('none started')
+  expect(await row.locator('td.strong').textContent()).toBe('–')
+  const labels = await page.evaluate<string[]>('[...labelsOf.values()].flat().map(({ text }) => text)')
+  expect(labels).toContain('LOW: none started')
+  expect(labels.filter((text) => text.endsWith(' s low'))).toEqual([])
+  expect(await page.getByRole('img', { name: /low: none started|low none started/ }).count()).toBe(1)
 })
 
 test('why an error has no message is said once, and to whom it would be shown', async () => {
