@@ -198,7 +198,7 @@ function overloaded(model: QueueModel, since: number): Verdict {
     const how = reasonsOf(model).length === 0 ? 'displaced' : 'refused'
     words.push(`${names} ${refusing.length === 1 ? 'is' : 'are'} ${how}: `, strong(`${shortRate(all)}/s`), '. ')
   }
-  words.push(...starvedOf(model))
+  for (const word of starvedOf(model)) words.push(word)
   if (urgent !== null) words.push('URGENT waits ', strong(duration(urgent)), ' (p99).')
   const isLonger = reachesBack(model) && since === Date.parse(model.points[0]?.at ?? '')
   // It would be another minute each minute.
@@ -210,7 +210,7 @@ function overloaded(model: QueueModel, since: number): Verdict {
 function starvedOf(model: QueueModel): Words {
   const starved = tiers.filter((tier) => noWaitNow(model, tier) === 'none started')
   if (starved.length === 0) return []
-  const oldest = Math.max(...starved.map((tier) => model.status.oldestWaitMsByPriority[tier]))
+  const oldest = starved.reduce((most, tier) => Math.max(most, model.status.oldestWaitMsByPriority[tier]), 0)
   return [
     `None of ${starved.map((tier) => tier.toUpperCase()).join(', ')} has started for 60 s`,
     ...(oldest > 0 ? [', the oldest waits ', strong(duration(oldest))] : []),
