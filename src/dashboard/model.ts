@@ -116,7 +116,7 @@ const noWaits = new WeakMap<readonly Point[], readonly { readonly [T in Tier]: N
  * What leaves the queue is measured, also what is displaced, and that is soon: the less of a tier starts, the shorter its waits would
  * look. Where half of what left in the minute was displaced they are not shown as waits. Null: they are waits.
  */
-export function noWaitAt(points: readonly Point[], at: number, tier: Tier): NoWait | null {
+function noWaitAt(points: readonly Point[], at: number, tier: Tier): NoWait | null {
   let all = noWaits.get(points)
   if (all === undefined) {
     all = points.map((_, each) => {
