@@ -37,6 +37,8 @@ export interface ChartProps {
   readonly inTable?: (value: number) => string
   /** A line across, where a bound is. */
   readonly bound?: { readonly at: number; readonly text: string } | undefined
+  /** What stands at the top, of lines that are not there. */
+  readonly remarks?: readonly string[]
   /** In place of lines, when there is nothing to show. */
   readonly nothing?: string | undefined
   readonly sentence: string
@@ -65,7 +67,7 @@ export function hatch(context: CanvasRenderingContext2D, color: string): CanvasP
 /** What stands at the ends of lines, the bound, and where nothing is known. */
 export function decorate(
   u: uPlot,
-  { traces, bound, range, points, nothing }: ChartProps,
+  { traces, bound, range, points, nothing, remarks = [] }: ChartProps,
   color: (name: string) => string,
   font: string,
 ): void {
@@ -74,6 +76,7 @@ export function decorate(
   ctx.save()
   ctx.font = font.replace('11px', `${11 * ratio}px`)
   ctx.textBaseline = 'middle'
+  for (const [line, remark] of remarks.entries()) write(u, remark, bbox.top + (7 + 14 * line) * ratio, color)
   if (bound !== undefined) drawBound(u, bound, range, color)
   const last = points.at(-1)
   if (last !== undefined && isStale.value) {
@@ -92,6 +95,17 @@ export function decorate(
   ctx.restore()
 }
 
+/** At the left, on whatever is drawn there. */
+function write({ ctx, bbox }: uPlot, words: string, y: number, color: (name: string) => string): void {
+  const ratio = devicePixelRatio
+  const left = bbox.left + 6 * ratio
+  ctx.textAlign = 'left'
+  ctx.fillStyle = color('--surface')
+  ctx.fillRect(left - 2 * ratio, y - 7 * ratio, ctx.measureText(words).width + 4 * ratio, 13 * ratio)
+  ctx.fillStyle = color('--ink-2')
+  ctx.fillText(words, left, y)
+}
+
 function drawBound(
   u: uPlot,
   { at, text }: { at: number; text: string },
@@ -100,17 +114,8 @@ function drawBound(
 ): void {
   const { ctx, bbox } = u
   const ratio = devicePixelRatio
-  ctx.textAlign = 'left'
-  // It stands on whatever is drawn there.
-  const write = (words: string, y: number): void => {
-    const left = bbox.left + 6 * ratio
-    ctx.fillStyle = color('--surface')
-    ctx.fillRect(left - 2 * ratio, y - 7 * ratio, ctx.measureText(words).width + 4 * ratio, 13 * ratio)
-    ctx.fillStyle = color('--ink-2')
-    ctx.fillText(words, left, y)
-  }
   if (at > top) {
-    write(`${text} is above`, bbox.top + 7 * ratio)
+    write(u, `${text} is above`, bbox.top + 7 * ratio, color)
     return
   }
   const y = u.valToPos(at, 'y', true)
@@ -122,7 +127,7 @@ function drawBound(
   ctx.lineTo(bbox.left + bbox.width, y)
   ctx.stroke()
   ctx.setLineDash([])
-  write(text, y + (y - bbox.top < 16 * ratio ? 9 : -8) * ratio)
+  write(u, text, y + (y - bbox.top < 16 * ratio ? 9 : -8) * ratio, color)
 }
 
 function drawLabels(u: uPlot, traces: readonly Trace[], color: (name: string) => string): void {

@@ -197,16 +197,16 @@ function splitsOf({ range: [from, to], isLog = false, splits }: ChartProps): num
 }
 
 /** The points are also at other places than the columns, where there are gaps: by time, then. */
-export function ownAt(points: readonly Point[], at: number, of: (point: Point) => number): number {
+export function ownAt(points: readonly Point[], at: number, of: (point: Point, at: number) => number): number {
   let column = -1
   let last = Number.NaN
-  for (const point of points) {
+  for (const [index, point] of points.entries()) {
     const time = Date.parse(point.at) / 1_000
     column += time - last > 12 ? 2 : 1
     last = time
-    if (column >= at) return of(point)
+    if (column >= at) return of(point, index)
   }
-  return points.length === 0 ? 0 : of(points.at(-1) as Point)
+  return points.length === 0 ? 0 : of(points.at(-1) as Point, points.length - 1)
 }
 
 export function axisCount(value: number): string {

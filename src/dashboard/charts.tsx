@@ -1,7 +1,7 @@
 /** Is the queue growing, do they wait longer, is it keeping up, are the slots taken? Four charts, each with a sentence that says it. */
 import { axisCount, axisDuration, Chart, ownAt } from './chart.tsx'
 import type { Trace } from './chart-paint.ts'
-import { least, type QueueModel, type Share, waitAt } from './model.ts'
+import { allRates, least, lostAt, noWaitNow, type QueueModel, type Rates, type Share, waitAt } from './model.ts'
 import { Panel } from './parts.tsx'
 import { countTopOf, decadesOf, topOf } from './scale.ts'
 import { share } from './state.ts'
@@ -9,6 +9,8 @@ import { count, duration, shortCount, shortRate, shortTime } from './units.ts'
 import { type Point, tiers } from './wire.ts'
 
 const PLOT = 190
+/** For what stands at the ends of lines; the same for all, so that a time is at the same place in each. */
+const MARGIN = 104
 
 const lowestFirst = [...tiers].reverse()
 
@@ -20,7 +22,7 @@ export function QueueChart({ model }: { readonly model: QueueModel }) {
     const from = tiers.slice(0, tiers.indexOf(tier) + 1)
     const values = points.map(({ waitingByPriority }) => from.reduce((sum, each) => sum + waitingByPriority[each], 0))
     const label = (at: number): string | undefined =>
-      shortCount(ownAt(points, at, (point) => point.waitingByPriority[tier]))
+      `${shortCount(ownAt(points, at, (point) => point.waitingByPriority[tier]))} ${tier}`
     return {
       name: tier.toUpperCase(),
       color: `--${tier}`,
@@ -39,7 +41,7 @@ export function QueueChart({ model }: { readonly model: QueueModel }) {
   return (
     <Panel title="Is the queue growing?" note="waiting, by tier" class="chart">
       <Chart
-        {...{ points, traces, height: PLOT, margin: 62, format: axisCount }}
+        {...{ points, traces, height: PLOT, margin: MARGIN, format: axisCount }}
         range={[0, most === 0 ? 10 : top]}
         bound={
           maxQueueSize === null || most === 0
@@ -58,16 +60,17 @@ export function WaitChart({ model }: { readonly model: QueueModel }) {
   const { points } = model
   const chosen = share.signal.value
   const traces = tiers.map((tier): Trace => {
-    const values = points.map((point) => waitAt(point, tier, chosen))
-    const label = (at: number): string => shortTime(ownAt(points, at, (point) => waitAt(point, tier, chosen) ?? 0))
+    const values = points.map((_, at) => waitAt(points, at, tier, chosen))
+    const label = (at: number): string => `${shortTime(ownAt(points, at, (_, own) => values[own] ?? 0))} ${tier}`
     return { name: tier.toUpperCase(), color: `--${tier}`, values, mark: 'dash', label }
   })
   const all = traces.flatMap(({ values }) => values)
   const isEmpty = all.every((value) => value === null)
-  const last = tiers.map(
-    (tier, at) =>
-      `${tier} ${traces[at]?.values.at(-1) == null ? 'unknown' : duration(traces[at]?.values.at(-1) as number)}`,
-  )
+  const last = tiers.map((tier, at) => {
+    const value = traces[at]?.values.at(-1)
+    return `${tier} ${value == null ? (noWaitNow(model, tier) ?? 'unknown') : duration(value)}`
+  })
+  const without = tiers.filter((tier) => noWaitNow(model, tier) !== null)
   const choice = (
     <fieldset class="choice" aria-label="Quantile">
       {(['p50Ms', 'p95Ms', 'p99Ms'] satisfies Share[]).map((each) => (
@@ -80,9 +83,10 @@ export function WaitChart({ model }: { readonly model: QueueModel }) {
   return (
     <Panel title="Do they wait longer?" side={choice} class="chart">
       <Chart
-        {...{ points, traces, isLog: true, height: PLOT, margin: 70, format: axisDuration, inTable: shortTime }}
+        {...{ points, traces, isLog: true, height: PLOT, margin: MARGIN, format: axisDuration, inTable: shortTime }}
         range={decadesOf(all)}
-        nothing={isEmpty ? noWaits(points, chosen) : undefined}
+        nothing={isEmpty && without.length === 0 ? noWaits(points, chosen) : undefined}
+        remarks={without.map((tier) => `${tier.toUpperCase()}: ${noWaitNow(model, tier)}`)}
         sentence={`${chosen.slice(0, 3)} of the waits of the last 60 seconds, on a log scale: ${last.join(', ')}.`}
       />
     </Panel>
@@ -91,7 +95,7 @@ export function WaitChart({ model }: { readonly model: QueueModel }) {
 
 /** Why is there no line: nothing has waited, or too few for what was chosen? */
 function noWaits(points: readonly Point[], chosen: Share): string {
-  const some = tiers.some((tier) => points.some((point) => waitAt(point, tier, 'p50Ms') !== null))
+  const some = tiers.some((tier) => points.some((_, at) => waitAt(points, at, tier, 'p50Ms') !== null))
   if (!some) return 'No waits to measure in the last 15 min.'
   return `Too few waits for a ${chosen.slice(0, 3)}, which needs ${least[chosen]} of a tier in a minute: look at the p50.`
 }
@@ -99,9 +103,12 @@ function noWaits(points: readonly Point[], chosen: Share): string {
 /** Done filled, refused on top of it, so that their sum is what was asked; failed as a line. */
 export function RatesChart({ model }: { readonly model: QueueModel }) {
   const { points } = model
-  const done = points.map((point) => point.donePerSecond)
-  const both = points.map((point) => point.donePerSecond + point.refusedPerSecond)
-  const failed = points.map((point) => point.failedPerSecond + point.expiredPerSecond)
+  // Each point is what the table of tiers has said at that time.
+  const rates = points.map((_, at) => allRates(model, at) as Rates)
+  const done = rates.map((each) => each.done)
+  const refused = rates.map((each) => each.refused)
+  const both = rates.map((each) => each.done + each.refused)
+  const failed = points.map((_, at) => lostAt(points, at))
   const refusing = lowestFirst.find((tier) => points.some((point) => point.refusedByPriority[tier] > 0)) ?? 'low'
   const hasExpired = points.some(({ expiredPerSecond }) => expiredPerSecond > 0)
   const traces: Trace[] = [
@@ -109,7 +116,7 @@ export function RatesChart({ model }: { readonly model: QueueModel }) {
       ...{
         name: 'done and refused',
         ownName: 'refused',
-        own: points.map((point) => point.refusedPerSecond),
+        own: refused,
         color: `--${refusing}`,
         values: both,
         fill: 'hatch',
@@ -117,26 +124,27 @@ export function RatesChart({ model }: { readonly model: QueueModel }) {
         width: 1,
         mark: 'hatch',
       },
-      label: (at) => `${shortRate(ownAt(points, at, (point) => point.refusedPerSecond))} refused`,
+      label: (at) => `${shortRate(ownAt(points, at, (_, own) => refused[own] ?? 0))} refused`,
     },
     {
       ...{ name: 'done', color: '--done', values: done, fill: 'solid', stroke: '--done-line', mark: 'square' },
-      label: (at) => `${shortRate(ownAt(points, at, (point) => point.donePerSecond))} done`,
+      label: (at) => `${shortRate(ownAt(points, at, (_, own) => done[own] ?? 0))} done`,
     },
     {
-      ...{ name: hasExpired ? 'failed or expired' : 'failed', color: '--bad', values: failed, mark: 'dash' },
-      label: (at) =>
-        `${shortRate(ownAt(points, at, (point) => point.failedPerSecond + point.expiredPerSecond))} ${hasExpired ? 'lost' : 'failed'}`,
+      ...{ name: hasExpired ? 'failed or expired' : 'failed', color: '--bad', own: failed, mark: 'dash' },
+      // No red line says that nothing was lost.
+      values: failed.some((perSecond) => perSecond > 0) ? failed : failed.map(() => null),
+      label: (at) => `${shortRate(ownAt(points, at, (_, own) => failed[own] ?? 0))} ${hasExpired ? 'lost' : 'failed'}`,
     },
   ]
   const most = Math.max(0, ...both, ...failed)
   return (
     <Panel title="Is it keeping up?" note="requests a second" class="chart">
       <Chart
-        {...{ points, traces, height: PLOT, margin: 104, format: axisCount }}
+        {...{ points, traces, height: PLOT, margin: MARGIN, format: axisCount }}
         range={[0, topOf(most)]}
         nothing={most === 0 ? 'Nothing was asked for in the last 15 min.' : undefined}
-        sentence={`A second: ${shortRate(done.at(-1) ?? 0)} done, ${shortRate(points.at(-1)?.refusedPerSecond ?? 0)} refused, ${shortRate(failed.at(-1) ?? 0)} ${hasExpired ? 'failed or expired' : 'failed'}.`}
+        sentence={`A second: ${shortRate(done.at(-1) ?? 0)} done, ${shortRate(refused.at(-1) ?? 0)} refused, ${shortRate(failed.at(-1) ?? 0)} ${hasExpired ? 'failed or expired' : 'failed'}.`}
       />
     </Panel>
   )
@@ -185,7 +193,7 @@ export function SlotsChart({ model }: { readonly model: QueueModel }) {
   const most = Math.max(1, ...points.map((point) => Math.max(point.slots, point.busy + point.stuck)))
   return (
     <Chart
-      {...{ points, traces, height: 84, margin: 74, format: axisCount }}
+      {...{ points, traces, height: 84, margin: MARGIN, format: axisCount }}
       range={[0, countTopOf(most * 1.05)]}
       sentence={`Slots: limit ${points.at(-1)?.slots ?? 0}, ${points.at(-1)?.busy ?? 0} busy, ${points.at(-1)?.stuck ?? 0} stuck.`}
     />

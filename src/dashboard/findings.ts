@@ -1,16 +1,7 @@
 /**
  * What is there to look at, and what to turn? At most three, causes before symptoms, each with its evidence.
  */
-import {
-  asksMore,
-  changeOf,
-  isFull,
-  lastMinute,
-  nothingDoneFor,
-  type QueueModel,
-  ratesOf,
-  reachesBack,
-} from './model.ts'
+import { allRates, asksMore, changeOf, isFull, nothingDoneFor, type QueueModel, ratesOf, reachesBack } from './model.ts'
 import { count, duration, inSentence, many, shortRate, strong, type Words, waits } from './units.ts'
 import { type Point, type Tier, tiers } from './wire.ts'
 
@@ -152,7 +143,7 @@ function standstill(model: QueueModel): Finding | undefined {
 }
 
 function moreAsked(model: QueueModel): Finding | undefined {
-  const rates = lastMinute(model)
+  const { asked, done } = allRates(model) ?? { asked: 0, done: 0 }
   if (!asksMore(model, true) || nothingDoneFor(model) !== null) return undefined
   const change = changeOf(model.points, runOf)
   if (change !== null && change >= SLOWER) return undefined
@@ -160,10 +151,11 @@ function moreAsked(model: QueueModel): Finding | undefined {
     kind: 'warn',
     what: `More is asked for than ${many(model.status.maxWorkers, 'slot')} get done`,
     evidence: [
-      strong(shortRate(rates.asked)),
-      ' a second are asked for, ',
-      strong(shortRate(rates.done)),
-      change === null ? ' done.' : ' done; runs are no slower than before.',
+      // It has been so for a minute, and these are of its last 15 s.
+      ...(asked > done
+        ? [strong(shortRate(asked)), ' a second are asked for, ', strong(shortRate(done)), ' done']
+        : ['It has been so for a minute']),
+      change === null ? '.' : '; runs are no slower than before.',
     ],
     turn: 'More slots help, if what it calls can take it.',
   }
@@ -208,7 +200,7 @@ function refused(model: QueueModel): Finding | undefined {
 }
 
 /** The most frequent first. */
-function reasonsOf({ points }: QueueModel): readonly string[] {
+export function reasonsOf({ points }: QueueModel): readonly string[] {
   const sums = new Map<string, number>()
   for (const { refusedByReason } of points.slice(-3)) {
     for (const [reason, byTier] of Object.entries(refusedByReason)) {

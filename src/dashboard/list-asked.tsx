@@ -6,7 +6,7 @@ import { DeadActions } from './dead.tsx'
 import { Empty, Failed, Held, IdLink, names, Row, Table, useRows } from './list-parts.tsx'
 import type { QueueModel } from './model.ts'
 import { TierName } from './parts.tsx'
-import { findText, isStale, now, type Tab, tierFilter } from './state.ts'
+import { findText, isOperator, isStale, now, type Tab, tierFilter } from './state.ts'
 import { count, preciseTime, shortSeconds } from './units.ts'
 import type { Page, Request } from './wire.ts'
 
@@ -35,8 +35,9 @@ export function Asked({ model, tab }: { readonly model: QueueModel; readonly tab
   if (findText.value.trim() !== '') query.set('id', findText.value.trim())
   const cursor = cursors.value.at(-1)
   if (cursor !== undefined) query.set('cursor', cursor)
-  const { shown, waiting, problem, hold, showNew, tryAgain } = useRows(`${pathOf(name)}/requests?${query}`, (path) =>
-    ask<Page>(path),
+  const { shown, waiting, problem, hold, showNew, tryAgain, readAt } = useRows(
+    `${pathOf(name)}/requests?${query}`,
+    (path) => ask<Page>(path),
   )
   hold(chosen.value.size > 0)
   const rows = shown.value?.requests
@@ -62,6 +63,14 @@ export function Asked({ model, tab }: { readonly model: QueueModel; readonly tab
             <span>{notes[tab] ?? 'the youngest first'}</span>
             {shown.value?.incomplete === true && (
               <span class="bad">There may be more: too many wait to look for all.</span>
+            )}
+            {hasNoMessages(tab, rows) && (
+              <span>
+                {isOperator.value
+                  ? 'Messages of errors are not exposed: '
+                  : 'Messages of errors are for operators, and only with '}
+                <code>exposeErrors</code>.
+              </span>
             )}
             <span class="right pages">
               {count(rows.length)} shown{' '}
@@ -89,11 +98,21 @@ export function Asked({ model, tab }: { readonly model: QueueModel; readonly tab
         head={<Heads tab={tab} hasKey={hasKey} />}
       >
         {rows.map((row) => (
-          <AskedRow key={`${row.id} ${row.generation}`} {...{ queue: name, row, tab, hasKey, chosen }} />
+          <AskedRow
+            key={`${row.id} ${row.generation}`}
+            {...{ queue: name, row, tab, hasKey, chosen }}
+            at={readAt.current}
+          />
         ))}
       </Table>
     </>
   )
+}
+
+/** Why does no error say more than its name? */
+function hasNoMessages(tab: Tab, rows: readonly Request[]): boolean {
+  const errors = rows.flatMap(({ error }) => error ?? [])
+  return tab === 'dead' && errors.length > 0 && errors.every(({ message }) => message === undefined)
 }
 
 function newerIn(rows: readonly Request[], waiting: readonly Request[] | undefined): number {
@@ -154,9 +173,11 @@ interface AskedRowProps {
   readonly tab: Tab
   readonly hasKey: boolean
   readonly chosen: { value: ReadonlySet<string> }
+  /** When it was read: until it is read again nothing is known of it. */
+  readonly at: number
 }
 
-function AskedRow({ queue, row, tab, hasKey, chosen }: AskedRowProps) {
+function AskedRow({ queue, row, tab, hasKey, chosen, at }: AskedRowProps) {
   const {
     id,
     priority,
@@ -179,7 +200,7 @@ function AskedRow({ queue, row, tab, hasKey, chosen }: AskedRowProps) {
   const pick = `${generation} ${id}`
   const isChosen = chosen.value.has(pick)
   const errorText =
-    error === undefined ? '–' : [error.name, error.code].filter((part) => part !== undefined).join(' · ')
+    error === undefined ? '–' : [error.name, error.code, error.message].filter((part) => part !== undefined).join(' · ')
   return (
     <Row queue={queue} id={id} isChosen={isChosen}>
       {tab === 'dead' && (
@@ -207,14 +228,14 @@ function AskedRow({ queue, row, tab, hasKey, chosen }: AskedRowProps) {
       {hasKey && <td class="narrow-off cut">{key ?? '–'}</td>}
       {tab === 'waiting' && (
         <>
-          <td class="num">{shortSeconds(Math.max(now.value - Date.parse(submittedAt), 0))}</td>
+          <td class="num">{shortSeconds(Math.max(at - Date.parse(submittedAt), 0))}</td>
           <td class="num narrow-off">{estimateMs === undefined ? '–' : shortSeconds(estimateMs)}</td>
         </>
       )}
       {tab === 'retrying' && (
         <>
           <td class="num">
-            {nextAttemptAt === undefined ? '–' : shortSeconds(Math.max(Date.parse(nextAttemptAt) - now.value, 0))}
+            {nextAttemptAt === undefined ? '–' : shortSeconds(Math.max(Date.parse(nextAttemptAt) - at, 0))}
           </td>
           <td class="num narrow-off">{count(attempts)}</td>
           <td class="cut narrow-off" title={errorText}>
@@ -225,7 +246,7 @@ function AskedRow({ queue, row, tab, hasKey, chosen }: AskedRowProps) {
       {tab === 'delayed' && (
         <>
           <td class="num">
-            {startAt === undefined ? 'after others' : shortSeconds(Math.max(Date.parse(startAt) - now.value, 0))}
+            {startAt === undefined ? 'after others' : shortSeconds(Math.max(Date.parse(startAt) - at, 0))}
           </td>
           <td class="num narrow-off">{time(submittedAt)}</td>
         </>

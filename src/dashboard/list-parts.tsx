@@ -4,7 +4,7 @@ import type { ComponentChildren } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 import { base, type Problem, pathOf } from './api.ts'
 import { changes } from './dialogs.tsx'
-import { findText, goTo, idLength, link, session, type Tab, tierFilter, urlOf } from './state.ts'
+import { findText, goTo, idLength, link, now, session, type Tab, tierFilter, urlOf } from './state.ts'
 import { count, middle } from './units.ts'
 
 const LOOK_MS = 2_000
@@ -47,6 +47,9 @@ export function useRows<T>(path: string, load: (path: string) => Promise<T>) {
   const waiting = useSignal<T | undefined>(undefined)
   const problem = useSignal<Problem | undefined>(undefined)
   const isHeld = useRef(false)
+  // What has left since is seen at the next look: until then no row grows older.
+  const readAt = useRef(now.value)
+  const waitingAt = useRef(now.value)
   const again = useSignal(0)
   // a change and a wish to try again are reasons to look again.
   useEffect(() => {
@@ -54,11 +57,15 @@ export function useRows<T>(path: string, load: (path: string) => Promise<T>) {
     let isFirst = true
     const look = async (): Promise<void> => {
       if (document.hidden || (link.value.state !== 'live' && !isFirst)) return
+      const at = now.value
       try {
         const found = await load(path)
         if (isOver) return
-        if (isHeld.current && !isFirst) waiting.value = found
-        else {
+        if (isHeld.current && !isFirst) {
+          waitingAt.current = at
+          waiting.value = found
+        } else {
+          readAt.current = at
           shown.value = found
           waiting.value = undefined
         }
@@ -76,12 +83,15 @@ export function useRows<T>(path: string, load: (path: string) => Promise<T>) {
     }
   }, [path, changes.value, again.value])
   return {
-    ...{ shown, waiting, problem },
+    ...{ shown, waiting, problem, readAt },
     hold: (held: boolean): void => {
       isHeld.current = held
     },
     showNew: (): void => {
-      if (waiting.value !== undefined) shown.value = waiting.value
+      if (waiting.value !== undefined) {
+        readAt.current = waitingAt.current
+        shown.value = waiting.value
+      }
       waiting.value = undefined
     },
     tryAgain: (): void => {
@@ -207,6 +217,19 @@ export function Empty(props: {
       {isAll && isOpen && (
         <div>
           <h3>Send one to see it here{needsToken && ', with your token in TRIAGE_CLI_TOKEN'}</h3>
+          {level === 'viewer' && (
+            <p>
+              {name === 'anonymous' ? 'Without a token' : 'With yours'} nobody may submit: it takes one of level{' '}
+              <code>submitter</code>.
+              {name === 'anonymous' && (
+                <>
+                  {' '}
+                  A service that has no tokens takes requests only with <code>auth: {'{ open: true }'}</code>, on its
+                  own machine.
+                </>
+              )}
+            </p>
+          )}
           <pre>{curlLine(queue, needsToken)}</pre>
         </div>
       )}

@@ -53,11 +53,11 @@ export function Running({ model }: { readonly model: QueueModel }) {
           </th>
           <th scope="col">Id</th>
           <th scope="col">Tier</th>
-          <th scope="col" class="num">
+          <th scope="col" class="num phone-off">
             Waited, s
           </th>
-          <th scope="col" class="bar-cell narrow-off">
-            Runs for, s{p95 !== null && '; | is the usual p95'}
+          <th scope="col" class="bar-cell">
+            Runs for, s{p95 !== null && <span class="narrow-off">; | is the usual p95</span>}
           </th>
           {hasProgress && (
             <th scope="col" class="num narrow-off">
@@ -77,8 +77,8 @@ export function Running({ model }: { readonly model: QueueModel }) {
             <IdLink queue={name} id={currentRequest as string} />
           </td>
           <td>{priority === null ? '–' : <TierName tier={priority as Tier} />}</td>
-          <td class="num">{waitMs === null ? '–' : shortSeconds(waitMs)}</td>
-          <td class="bar-cell narrow-off">
+          <td class="num phone-off">{waitMs === null ? '–' : shortSeconds(waitMs)}</td>
+          <td class="bar-cell">
             <span class={healthy ? 'runs' : 'runs bad'}>
               <b>{runMs === null ? '–' : shortSeconds(runMs)}</b>
               <span class="track">

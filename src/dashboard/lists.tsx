@@ -3,7 +3,7 @@ import { Asked } from './list-asked.tsx'
 import { names } from './list-parts.tsx'
 import { Refused } from './list-refused.tsx'
 import { Running } from './list-running.tsx'
-import type { QueueModel } from './model.ts'
+import { allRates, type QueueModel } from './model.ts'
 import { Icon } from './parts.tsx'
 import { findText, goTo, isStale, link, type Tab, tabs, tierFilter, urlOf } from './state.ts'
 import { clockTime, shortCount, shortRate } from './units.ts'
@@ -94,14 +94,17 @@ function stepTab(queue: string, tab: Tab, key: string): void {
 }
 
 /** Exact up to 9,999, like those above; what is not counted has none. */
-function countsOf({ status, kept, points }: QueueModel): { readonly [T in Tab]?: string } {
-  const refused = points.at(-1)?.refusedPerSecond
+function countsOf(model: QueueModel): { readonly [T in Tab]?: string } {
+  const { status, kept, workers } = model
+  // The list has the slots, and a run that is stuck has one although its request has ended.
+  const running = workers.length === 0 ? status.running : workers.filter((slot) => slot.currentRequest !== null).length
+  const refused = allRates(model)?.refused
   return {
-    running: shortCount(status.running),
+    running: shortCount(running),
     waiting: shortCount(status.waiting),
     retrying: shortCount(status.retrying),
     ...(kept.dead !== undefined && { dead: shortCount(kept.dead) }),
-    ...(refused !== undefined && refused > 0 && { refused: `${shortRate(refused)}/s` }),
+    ...(refused !== undefined && refused >= 0.05 && { refused: `${shortRate(refused)}/s` }),
   }
 }
 

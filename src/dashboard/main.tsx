@@ -96,6 +96,7 @@ function Door() {
 }
 
 let lastPage: string | undefined
+let lastHash = location.hash
 
 effect(() => {
   const chosen = theme.signal.value
@@ -106,16 +107,22 @@ effect(() => {
   const here = place.value
   document.title = here.at === 'all' ? 'triage-queue' : `${here.queue} · triage-queue`
 })
-/** Another page is read from its beginning, when what had the focus is gone with the one before. */
+/**
+ * Another page is read from its beginning, when what had the focus is gone with the one before. Where nobody went anywhere, as when the
+ * only queue is known at last, nothing is moved.
+ */
 effect(() => {
   const here = place.value
   const page = here.at === 'queue' ? here.at : JSON.stringify(here)
+  const hasGone = location.hash !== lastHash
+  lastHash = location.hash
   if (page === lastPage) return
-  const isFirst = lastPage === undefined
   lastPage = page
-  if (isFirst) return
+  if (!hasGone) return
   requestAnimationFrame(() => {
-    if (document.activeElement === document.body) document.getElementById('main')?.focus()
+    if (document.activeElement !== document.body) return
+    document.getElementById('main')?.focus({ preventScroll: true })
+    scrollTo(0, 0)
   })
 })
 listenToKeys()

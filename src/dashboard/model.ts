@@ -11,6 +11,7 @@ export const SPAN_MS = 900_000
 /** A second is the mean of so many points. */
 const RATE_POINTS = 3
 const MINUTE_POINTS = 12
+const POINT_SECONDS = 5
 const TEN_MINUTES = 120
 
 export interface QueueModel {
@@ -72,8 +73,8 @@ export interface Rates {
   readonly refused: number
 }
 
-export function ratesOf({ points }: QueueModel, tier: Tier): Rates | null {
-  const last = points.slice(-RATE_POINTS)
+export function ratesOf({ points }: QueueModel, tier: Tier, at = points.length - 1): Rates | null {
+  const last = points.slice(Math.max(at - RATE_POINTS + 1, 0), at + 1)
   if (last.length === 0) return null
   const mean = (of: (point: Point) => number): number => last.reduce((sum, point) => sum + of(point), 0) / last.length
   return {
@@ -83,8 +84,8 @@ export function ratesOf({ points }: QueueModel, tier: Tier): Rates | null {
   }
 }
 
-export function allRates(model: QueueModel): Rates | null {
-  const each = tiers.map((tier) => ratesOf(model, tier))
+export function allRates(model: QueueModel, at = model.points.length - 1): Rates | null {
+  const each = tiers.map((tier) => ratesOf(model, tier, at))
   if (each[0] === null) return null
   const sum = (name: keyof Rates): number => each.reduce((all, one) => all + (one as Rates)[name], 0)
   return { asked: sum('asked'), done: sum('done'), refused: sum('refused') }
@@ -94,36 +95,92 @@ export type Share = 'p50Ms' | 'p95Ms' | 'p99Ms'
 /** Fewer than so many waits can't tell. */
 export const least: { readonly [S in Share]: number } = { p50Ms: 1, p95Ms: 20, p99Ms: 100 }
 
-/** A quantile of a tier's waits, of the sixty seconds before a point; null: too few to tell. */
-export function waitAt(point: Point | undefined, tier: Tier, share: Share): number | null {
-  const quantiles = point?.waitByPriority?.[tier]
-  return quantiles === undefined || quantiles.count < least[share] ? null : quantiles[share]
+/** A quantile of a tier's waits, of the sixty seconds before a point; null: too few to tell, or they did not wait for a slot. */
+export function waitAt(points: readonly Point[], at: number, tier: Tier, share: Share): number | null {
+  const quantiles = points[at]?.waitByPriority?.[tier]
+  if (quantiles === undefined || quantiles.count < least[share] || noWaitAt(points, at, tier) !== null) return null
+  return quantiles[share]
 }
 
 /** What one of a tier waits now. */
 export function waitNow({ points }: QueueModel, tier: Tier, share: Share): number | null {
-  return waitAt(points.at(-1), tier, share)
+  return waitAt(points, points.length - 1, tier, share)
+}
+
+/** Why quantiles are no waits for a slot. */
+export type NoWait = 'none started' | 'none done' | 'most displaced'
+
+const noWaits = new WeakMap<readonly Point[], readonly { readonly [T in Tier]: NoWait | null }[]>()
+
+/**
+ * What leaves the queue is measured, also what is displaced, and that is soon: the less of a tier starts, the shorter its waits would
+ * look. Where half of what left in the minute was displaced they are not shown as waits. Null: they are waits.
+ */
+function noWaitAt(points: readonly Point[], at: number, tier: Tier): NoWait | null {
+  let all = noWaits.get(points)
+  if (all === undefined) {
+    all = points.map((_, each) => {
+      const minute = points.slice(Math.max(each - MINUTE_POINTS + 1, 0), each + 1)
+      const of = (one: Tier): NoWait | null => noWaitIn(minute, one)
+      return { urgent: of('urgent'), high: of('high'), normal: of('normal'), low: of('low') }
+    })
+    noWaits.set(points, all)
+  }
+  return all[at]?.[tier] ?? null
+}
+
+function noWaitIn(minute: readonly Point[], tier: Tier): NoWait | null {
+  const left = minute.at(-1)?.waitByPriority?.[tier].count ?? 0
+  if (left === 0) return null
+  let displaced = 0
+  let done = 0
+  for (const { refusedByPriority, refusedByReason, doneByPriority } of minute) {
+    // Refused or displaced, but for what was refused for a reason.
+    let perSecond = refusedByPriority[tier]
+    for (const reason in refusedByReason) perSecond -= refusedByReason[reason]?.[tier] ?? 0
+    // Rates are rounded.
+    if (perSecond > 0.05) displaced += perSecond * POINT_SECONDS
+    done += doneByPriority[tier]
+  }
+  if (displaced < left / 2) return null
+  if (done > 0) return 'most displaced'
+  return displaced >= left * 0.9 - 3 ? 'none started' : 'none done'
+}
+
+/** Why there is no wait of a tier now; null: there is one, or too few left the queue to tell. */
+export function noWaitNow({ points }: QueueModel, tier: Tier): NoWait | null {
+  return noWaitAt(points, points.length - 1, tier)
 }
 
 /** How a number compares with its mean in the ten minutes before the last one; null: not known. */
 export function changeOf(
   points: readonly Point[],
-  of: (point: Point) => number | null,
+  of: (point: Point, at: number) => number | null,
   at = points.length - 1,
 ): number | null {
   const last = points[at]
-  const now = last === undefined ? null : of(last)
+  const now = last === undefined ? null : of(last, at)
   if (now === null) return null
+  const from = Math.max(at - MINUTE_POINTS - TEN_MINUTES, 0)
   const before = points
-    .slice(Math.max(at - MINUTE_POINTS - TEN_MINUTES, 0), Math.max(at - MINUTE_POINTS + 1, 0))
-    .map(of)
+    .slice(from, Math.max(at - MINUTE_POINTS + 1, 0))
+    .map((point, each) => of(point, from + each))
     .filter((value): value is number => value !== null && value > 0)
   if (before.length < MINUTE_POINTS) return null
   return now / (before.reduce((sum, value) => sum + value, 0) / before.length)
 }
 
 export function waitChange({ points }: QueueModel, tier: Tier): number | null {
-  return changeOf(points, (point) => waitAt(point, tier, 'p99Ms'))
+  return changeOf(points, (_, at) => waitAt(points, at, tier, 'p99Ms'))
+}
+
+/** Failed or expired, a second, as the mean of the same 15 s. */
+export function lostAt(points: readonly Point[], at: number): number {
+  const last = points.slice(Math.max(at - RATE_POINTS + 1, 0), at + 1)
+  return (
+    last.reduce((sum, { failedPerSecond, expiredPerSecond }) => sum + failedPerSecond + expiredPerSecond, 0) /
+    last.length
+  )
 }
 
 /** Since when at least 5 % of what is asked is refused, for half a minute at least, and not below 1 % for a minute since. */
@@ -163,14 +220,6 @@ export function nothingDoneFor({ points, status }: QueueModel): number | null {
 /** Under pressure: every slot is taken and something waits. */
 export function isFull({ status }: QueueModel): boolean {
   return status.waiting > 0 && status.activeWorkers >= status.maxWorkers
-}
-
-/** What a second of the last minute brought, refused and done. */
-export function lastMinute({ points }: QueueModel) {
-  const last = points.slice(-MINUTE_POINTS)
-  const mean = (of: (point: Point) => number): number =>
-    last.length === 0 ? 0 : last.reduce((sum, point) => sum + of(point), 0) / last.length
-  return { asked: mean(askedIn), refused: mean((point) => point.refusedPerSecond), done: mean(doneIn) }
 }
 
 const askedIn = ({ askedByPriority }: Point): number => tiers.reduce((sum, tier) => sum + askedByPriority[tier], 0)

@@ -1,7 +1,7 @@
 /** What the queue is set to, in words, with what is odd about it; and what there has been since it was made. */
 import type { QueueModel } from './model.ts'
 import { Icon, Panel } from './parts.tsx'
-import { clockTime, count } from './units.ts'
+import { clockTime, count, withTimes } from './units.ts'
 
 export function Settings({ model: { settings, status, limits } }: { readonly model: QueueModel }) {
   return (
@@ -19,7 +19,7 @@ export function Settings({ model: { settings, status, limits } }: { readonly mod
                       <Icon name="warn" />
                     </span>
                     <div>
-                      <p>{warning}</p>
+                      <p>{withTimes(warning)}</p>
                     </div>
                   </li>
                 ))}
@@ -27,7 +27,7 @@ export function Settings({ model: { settings, status, limits } }: { readonly mod
             )}
             <ul class="plain">
               {settings.lines.map((line) => (
-                <li key={line}>{line}</li>
+                <li key={line}>{withTimes(line)}</li>
               ))}
             </ul>
           </>

@@ -56,6 +56,15 @@ export function shortTime(ms: number): string {
   return ms < 172_800_000 ? `${Math.round(ms / 3_600_000)} h` : `${Math.floor(ms / 86_400_000)} d`
 }
 
+/** What `describe()` says, with its times as they stand elsewhere: `30 s` for `30000 ms`, where that is the same. */
+export function withTimes(text: string): string {
+  return text.replace(/\b(\d{4,}) ms\b/g, (all, digits: string) => {
+    const ms = Number(digits)
+    const unit = ms < 10_000 ? 100 : ms < 3_600_000 ? 1_000 : ms < 172_800_000 ? 60_000 : 86_400_000
+    return ms % unit === 0 ? duration(ms) : all
+  })
+}
+
 function pair(first: number, unit: string, second: number, smaller: string): string {
   return second === 0 ? `${first} ${unit}` : `${first} ${unit} ${second} ${smaller}`
 }

@@ -2,15 +2,16 @@
  * How is it, in one sentence? The first of these that holds: not connected, closed or paused, recovering, nothing completes,
  * overloaded, waiting longer, falling behind, in need of a look, idle, busy, keeping up.
  */
-import { findingsOf } from './findings.ts'
+import { findingsOf, reasonsOf } from './findings.ts'
 import {
   allRates,
   changeOf,
   fallsBehind,
-  lastMinute,
   nothingDoneFor,
+  noWaitNow,
   overloadedSince,
   type QueueModel,
+  ratesOf,
   reachesBack,
   waitAt,
   waitChange,
@@ -117,12 +118,12 @@ function isWhole(model: QueueModel, ms: number): boolean {
 }
 
 function fallingBehind(model: QueueModel): Verdict {
-  const { asked, refused, done } = lastMinute(model)
+  const { asked, refused, done } = allRates(model) ?? { asked: 0, refused: 0, done: 0 }
   const words = [
-    strong(shortRate(asked - refused)),
-    ' a second are admitted, ',
-    strong(shortRate(done)),
-    ' done: ',
+    // It has been so for a minute, and these are of its last 15 s.
+    ...(asked - refused > done
+      ? [strong(shortRate(asked - refused)), ' a second are admitted, ', strong(shortRate(done)), ' done: ']
+      : ['For a minute more was admitted than got done: ']),
     strong(count(model.status.waiting)),
     ` ${waits(model.status.waiting)}, and that grows.`,
   ]
@@ -174,8 +175,8 @@ function lastDone(model: QueueModel): Words {
 function waitsLonger({ points }: QueueModel, tier: Tier): boolean {
   if (points.length < MINUTE_POINTS) return false
   for (let at = points.length - MINUTE_POINTS; at < points.length; at++) {
-    const wait = waitAt(points[at], tier, 'p99Ms')
-    const change = changeOf(points, (point) => waitAt(point, tier, 'p99Ms'), at)
+    const wait = waitAt(points, at, tier, 'p99Ms')
+    const change = changeOf(points, (_, each) => waitAt(points, each, tier, 'p99Ms'), at)
     if (wait === null || wait < NOTABLE_MS || change === null || change < 1.5) return false
   }
   return true
@@ -184,8 +185,8 @@ function waitsLonger({ points }: QueueModel, tier: Tier): boolean {
 function overloaded(model: QueueModel, since: number): Verdict {
   const { asked, done } = allRates(model) ?? { asked: 0, done: 0 }
   const refusing = tiers
-    .map((tier) => ({ tier, perSecond: model.points.at(-1)?.refusedByPriority[tier] ?? 0 }))
-    .filter(({ perSecond }) => perSecond > 0)
+    .map((tier) => ({ tier, perSecond: ratesOf(model, tier)?.refused ?? 0 }))
+    .filter(({ perSecond }) => perSecond >= 0.05)
   const urgent = waitNow(model, 'urgent', 'p99Ms')
   const words: (string | { readonly strong: string })[] =
     asked === 0
@@ -194,13 +195,27 @@ function overloaded(model: QueueModel, since: number): Verdict {
   if (refusing.length > 0) {
     const all = refusing.reduce((sum, { perSecond }) => sum + perSecond, 0)
     const names = refusing.map(({ tier }) => tier.toUpperCase()).join(', ')
-    words.push(`${names} ${refusing.length === 1 ? 'is' : 'are'} refused: `, strong(`${shortRate(all)}/s`), '. ')
+    const how = reasonsOf(model).length === 0 ? 'displaced' : 'refused'
+    words.push(`${names} ${refusing.length === 1 ? 'is' : 'are'} ${how}: `, strong(`${shortRate(all)}/s`), '. ')
   }
+  for (const word of starvedOf(model)) words.push(word)
   if (urgent !== null) words.push('URGENT waits ', strong(duration(urgent)), ' (p99).')
   const isLonger = reachesBack(model) && since === Date.parse(model.points[0]?.at ?? '')
   // It would be another minute each minute.
   const headline = isLonger ? 'Overloaded for 15 min or more' : `Overloaded since ${clockMinute(since)}`
   return { kind: 'bad', headline, words }
+}
+
+/** `None of LOW has started for 60 s, the oldest waits 4.1 s. ` */
+function starvedOf(model: QueueModel): Words {
+  const starved = tiers.filter((tier) => noWaitNow(model, tier) === 'none started')
+  if (starved.length === 0) return []
+  const oldest = starved.reduce((most, tier) => Math.max(most, model.status.oldestWaitMsByPriority[tier]), 0)
+  return [
+    `None of ${starved.map((tier) => tier.toUpperCase()).join(', ')} has started for 60 s`,
+    ...(oldest > 0 ? [', the oldest waits ', strong(duration(oldest))] : []),
+    '. ',
+  ]
 }
 
 /** Against the two minutes before this half minute. */

@@ -1,5 +1,5 @@
 /** Who waits, how long, and is it getting worse? A line for each tier. */
-import { allRates, type QueueModel, ratesOf, waitAt, waitChange, waitNow } from './model.ts'
+import { allRates, noWaitNow, type QueueModel, ratesOf, waitAt, waitChange, waitNow } from './model.ts'
 import { Panel, Share, TierName } from './parts.tsx'
 import { count, rate, shortSeconds } from './units.ts'
 import { type Point, type Tier, tiers } from './wire.ts'
@@ -126,6 +126,7 @@ function Row({ model, tier }: { readonly model: QueueModel; readonly tier: Tier 
   const isFull = bound !== null && bound > 0 && waiting >= bound
   const rates = ratesOf(model, tier)
   const p99 = waitNow(model, tier, 'p99Ms')
+  const noWait = noWaitNow(model, tier)
   return (
     <tr>
       <th scope="row" class="left">
@@ -141,7 +142,13 @@ function Row({ model, tier }: { readonly model: QueueModel; readonly tier: Tier 
         <Spark points={points} tier={tier} />
       </td>
       <td class="change">
-        <Change by={waitChange(model, tier)} ms={p99} />
+        {noWait === null ? (
+          <Change by={waitChange(model, tier)} ms={p99} />
+        ) : (
+          <span class={noWait === 'most displaced' ? 'no-wait' : 'no-wait bad'} title={noWaitWords}>
+            {noWait}
+          </span>
+        )}
       </td>
       <td class="rate">{rates === null ? '–' : rate(rates.asked)}</td>
       <td class="rate">{rates === null ? '–' : rate(rates.done)}</td>
@@ -151,6 +158,9 @@ function Row({ model, tier }: { readonly model: QueueModel; readonly tier: Tier 
     </tr>
   )
 }
+
+const noWaitWords =
+  'In the last 60 s most of what left the queue was displaced: how long that took is no wait for a slot.'
 
 function Bound({ now, most, tier }: { readonly now: number; readonly most: number; readonly tier?: Tier }) {
   return (
@@ -178,7 +188,7 @@ function Change({ by, ms }: { readonly by: number | null; readonly ms: number | 
 
 /** From 0, each with its own top. */
 function Spark({ points, tier }: { readonly points: readonly Point[]; readonly tier: Tier }) {
-  const values = points.map((point) => waitAt(point, tier, 'p99Ms'))
+  const values = points.map((_, at) => waitAt(points, at, tier, 'p99Ms'))
   const most = Math.max(...values.map((value) => value ?? 0), 1e-9)
   const step = 100 / 180
   const from = 100 - values.length * step

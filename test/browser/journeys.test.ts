@@ -321,3 +321,16 @@ test('settings: what describe() says, with its warnings', async () => {
   const page = await visit(url, undefined, '#/llm/settings')
   await page.getByText("'llm' runs at most 4 requests at once.").waitFor()
 })
+
+test('an idle queue: whoever may submit is shown how, and whoever may not is told why', async () => {
+  const { url } = await serve()
+  const page = await visit(url)
+  const empty = page.locator('.empty')
+  await empty.getByText('Without a token nobody may submit: it takes one of level submitter.').waitFor()
+  expect(await empty.locator('pre').textContent()).toContain('$TRIAGE_CLI_TOKEN')
+  const open = await serve({ app: { auth: { open: true } } })
+  const other = await visit(open.url)
+  await other.locator('.empty pre').waitFor()
+  expect(await other.locator('.empty').textContent()).not.toContain('nobody may submit')
+  expect(await other.locator('.empty pre').textContent()).not.toContain('TOKEN')
+})

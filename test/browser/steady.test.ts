@@ -155,3 +155,44 @@ test('sixty changes of everything that is shown leave no element and no listener
   }
   await expect.poll(count).toBe(4)
 })
+
+test.each([
+  [1_280, 720],
+  [1_200, 900],
+  [1_024, 768],
+  [768, 1_024],
+  [390, 844],
+  [320, 640],
+])('at %i × %i a page begins at its top, and so does the one that is gone to', async (width, height) => {
+  const { page } = await open(sceneOf('busy'), width, '')
+  await page.setViewportSize({ width, height })
+  await page.reload()
+  await page.locator('table.who').waitFor()
+  await page.waitForTimeout(300)
+  expect(await page.evaluate('[scrollY, document.activeElement.localName]')).toEqual([0, 'body'])
+  await page.locator('table.list a.id').first().click()
+  await expect.poll(() => page.evaluate('[scrollY, document.activeElement.localName]')).toEqual([0, 'main'])
+})
+
+test('a row of a list grows no older than the list: what has left since is not known yet', async () => {
+  const { page, service } = await open(sceneOf('busy'), 1_440, '#/llm/waiting')
+  const waited = page.locator('table.list tbody tr').first().locator('td.num').nth(1)
+  await waited.waitFor()
+  // Held while it is read.
+  await page.locator('table.list tbody tr').first().hover()
+  const before = await waited.textContent()
+  service.now += 60_000
+  service.stats()
+  await page.locator('.time', { hasText: '03:13:09' }).waitFor()
+  expect(await waited.textContent()).toBe(before)
+  // Read again, it is as old as it is.
+  await page.mouse.move(5, 5)
+  await expect.poll(async () => Number(await waited.textContent()), { timeout: 5_000 }).toBeGreaterThan(59)
+})
+
+test('as many are said to run as stand in the list, also with one that is stuck', async () => {
+  const { page } = await open(sceneOf('overload'), 1_440)
+  const rows = await page.locator('table.list tbody tr').count()
+  expect(rows).toBeGreaterThan(3)
+  expect(await page.locator('#tab-running .n').textContent()).toBe(String(rows))
+})

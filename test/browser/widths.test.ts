@@ -8,7 +8,7 @@ import { type Picture, pictures } from '../../tools/draw-dashboard.ts'
 import { closeBrowser, look } from './support/browser.ts'
 import { extremeOf, extremeRequest, longId, longName } from './support/extreme.ts'
 import { misplaced, noteLabels } from './support/misplaced.ts'
-import { NOW, sceneOf } from './support/scenes.ts'
+import { NOW, sceneOf, starvedOf } from './support/scenes.ts'
 import { Scripted } from './support/scripted.ts'
 
 afterAll(closeBrowser)
@@ -73,6 +73,11 @@ test.each(views)('extreme values: everything has its place, at every width: %s',
 test('extreme values: everything has its place, at every width: several queues', async () => {
   const scenes = () => [extremeOf(sceneOf('busy')), extremeOf(sceneOf('overload'), 'ocr'), sceneOf('idle', 'mail')]
   expect(await misplacedIn({ name: 'queues', scenes, hash: '#/' })).toEqual([])
+})
+
+test('a tier of which nothing starts: everything has its place, at every width', async () => {
+  const scenes = () => [starvedOf(sceneOf('overload'))]
+  expect(await misplacedIn({ name: 'starved', scenes, hash: '#/llm/running' })).toEqual([])
 })
 
 const click = (name: string) => async (page: Page) => {

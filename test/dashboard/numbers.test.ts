@@ -16,6 +16,7 @@ import {
   shortRate,
   shortSeconds,
   shortTime,
+  withTimes,
 } from '../../src/dashboard/units.ts'
 
 test('numbers of tables', () => {
@@ -108,4 +109,30 @@ test('a tier has one colour, on the page, on its icon, in the docs, and in the d
     expect(series.length).toBeGreaterThan(4)
     expect([...new Set(series.map(([, color]) => color))]).toEqual([dark[0]])
   }
+})
+
+test('times of settings, where they say the same', () => {
+  const said = [
+    '300000 ms',
+    '1500 ms',
+    '1234 ms',
+    '12345 ms',
+    '500 ms',
+    '5400000 ms',
+    '5400001 ms',
+    '259200000 ms',
+    '259201000 ms',
+  ]
+  expect(said.map(withTimes)).toEqual([
+    '5 min',
+    '1.5 s',
+    '1234 ms',
+    '12345 ms',
+    '500 ms',
+    '1 h 30 min',
+    '5400001 ms',
+    '3 days',
+    '259201000 ms',
+  ])
+  expect(withTimes('may wait 4000 ms, run 30000 ms')).toBe('may wait 4.0 s, run 30 s')
 })

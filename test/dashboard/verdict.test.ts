@@ -4,10 +4,13 @@ import { calmOf } from '../../src/dashboard/calm.ts'
 import { findingsOf, nearestOf } from '../../src/dashboard/findings.ts'
 import {
   afterFrame,
+  allRates,
   modelOf,
+  noWaitNow,
   overloadedSince,
   type QueueModel,
   ratesOf,
+  waitAt,
   waitChange,
   waitNow,
 } from '../../src/dashboard/model.ts'
@@ -357,4 +360,79 @@ describe('words and numbers agree', () => {
     expect(wordsOf(closing)).toBe('Nothing runs and nothing waits. Newcomers are refused.')
     expect(calmOf(closing, verdictOf(closing)).what).toBe('It is about to be closed')
   })
+})
+
+describe('a tier that is displaced before it starts', () => {
+  /** So many of LOW a second are displaced within 40 ms, and so many get done. */
+  const displacing = (displaced: number, done: number, others = 0): QueueModel =>
+    withPoints(overload(), ({ waitByPriority, refusedByPriority, doneByPriority }, at) =>
+      at < 150
+        ? {}
+        : {
+            refusedByReason: {},
+            refusedByPriority: { ...refusedByPriority, low: displaced },
+            doneByPriority: { ...doneByPriority, low: done },
+            waitByPriority: {
+              ...waitByPriority,
+              low: { count: Math.round((displaced + done + others) * 60), p50Ms: 40, p95Ms: 200, p99Ms: 340 },
+            },
+          },
+    )
+
+  test('has no waits, and none that became shorter', () => {
+    const model = withStatus(displacing(20, 0), { oldestWaitMsByPriority: { ...zero, low: 4_000 } })
+    expect(noWaitNow(model, 'low')).toBe('none started')
+    expect([waitNow(model, 'low', 'p50Ms'), waitNow(model, 'low', 'p99Ms'), waitChange(model, 'low')]).toEqual([
+      null,
+      null,
+      null,
+    ])
+    expect(text(verdictOf(model))).toContain('None of LOW has started for 60 s, the oldest waits 4.0 s. ')
+    expect(text(verdictOf(model))).toContain('LOW is displaced: 20/s. ')
+    expect(whats(model)).toContain('LOW is being displaced, 20 a second')
+    expect(noWaitNow(model, 'high')).toBe(null)
+    expect(waitNow(model, 'high', 'p99Ms')).not.toBe(null)
+    // As it was before.
+    expect(waitAt(model.points, 140, 'low', 'p99Ms')).not.toBe(null)
+  })
+
+  test('is not said to have none started where some may have failed, or some are done', () => {
+    expect(noWaitNow(displacing(20, 0, 10), 'low')).toBe('none done')
+    expect(noWaitNow(displacing(20, 1), 'low')).toBe('most displaced')
+    expect(noWaitNow(displacing(1, 6), 'low')).toBe(null)
+    expect(noWaitNow(displacing(0, 0, 2), 'low')).toBe(null)
+    expect(text(verdictOf(displacing(20, 1)))).not.toContain('None of')
+  })
+
+  test('is another thing than one that is refused for a reason', () => {
+    const model = withPoints(displacing(20, 0, 20), ({ refusedByPriority }) => ({
+      refusedByReason: { queue_full: { ...zero, low: refusedByPriority.low } },
+    }))
+    expect(noWaitNow(model, 'low')).toBe(null)
+  })
+})
+
+test('a quantity is the same wherever it stands: the mean of the last 15 s', () => {
+  const model = withPoints(overload(), ({ askedByPriority, doneByPriority }, at) => {
+    const low = at === 179 ? 60 : 12
+    return {
+      refusedByPriority: { ...zero, low },
+      refusedPerSecond: low,
+      askedByPriority: { ...askedByPriority, low: at > 176 ? 90 : 50 },
+      doneByPriority: { ...doneByPriority, low: at > 176 ? 3 : 9 },
+      waitByPriority: null,
+      run: null,
+    }
+  })
+  const rates = allRates(model) as { asked: number; done: number; refused: number }
+  expect(rates.refused).toBeCloseTo(28)
+  const verdict = text(verdictOf(model))
+  expect(verdict).toContain('LOW is refused: 28/s.')
+  expect(verdict).toContain(`${Math.round(rates.done)} of ${Math.round(rates.asked)} a second get done`)
+  const findings = findingsOf(model)
+  expect(findings.map(({ what }) => what)).toContain('LOW is being refused, 28 a second')
+  const more = findings.find(({ what }) => what.startsWith('More is asked for'))
+  expect(text({ words: more?.evidence ?? [] })).toContain(
+    `${Math.round(rates.asked)} a second are asked for, ${Math.round(rates.done)} done`,
+  )
 })

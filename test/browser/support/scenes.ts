@@ -241,6 +241,21 @@ export function sceneOf(scene: SceneName, name = 'llm'): Scene {
   }
 }
 
+/** All of LOW is displaced within 40 ms, since two and a half minutes ago. */
+export function starvedOf(scene: Scene): Scene {
+  const { history } = scene.snapshot
+  const points = history.points.map((point: Json, at: number) => ({
+    ...point,
+    ...(at >= 150 && {
+      refusedByReason: {},
+      refusedByPriority: { ...point.refusedByPriority, low: 20 },
+      doneByPriority: { ...point.doneByPriority, low: 0 },
+      waitByPriority: { ...point.waitByPriority, low: { count: 1_200, p50Ms: 40, p95Ms: 200, p99Ms: 340 } },
+    }),
+  }))
+  return { ...scene, snapshot: { ...scene.snapshot, history: { ...history, points } } }
+}
+
 function listOf(state: string, isIdle: boolean, waitingByPriority: ByTier<number>, status: Json, kept: Json): Json {
   const counts = { ...kept, waiting: status.waiting, running: status.running, retrying: status.retrying }
   const at = (ago: number): string => new Date(NOW - ago).toISOString()
