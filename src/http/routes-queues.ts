@@ -228,6 +228,6 @@ function adviceOf(status: ExecutorStatus & Sharded, efficiency: number): string 
     return `Every slot is busy and more wait: more slots help, if what they call can take it; threads that compute, up to ${cores}, the number of cores.`
   }
   if (waiting === 0 && running * 2 < maxWorkers && maxWorkers > 1)
-    return 'Fewer than half of the slots are in use: fewer would do.'
+    return 'Fewer than half of the slots are in use just now: if that stays so, fewer would do.'
   return 'It keeps up.'
 }
