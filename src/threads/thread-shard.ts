@@ -585,6 +585,8 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
 
   /** The process goes on as long as somebody waits for something, or work that came back is done. */
   #keepAlive(): void {
+    // Whoever awaits its end sees it, whatever it still says.
+    if (this.#isClosed) return
     const back = this.#isPaused ? 0 : this.#back.size
     if (this.#live.size + this.#asked.size + back > 0) this.#worker?.ref()
     else this.#worker?.unref()
