@@ -5,10 +5,12 @@ import { existsSync } from 'node:fs'
 import type { Moved } from '../../bullmq/index.ts'
 import type { SqliteStore } from '../../sqlite/index.ts'
 import { type Call, defineCommand, option, optional, toggle, type Values } from '../command.ts'
+import { endProcess } from '../end.ts'
 import { cannot, codeOf, Exit, type Fault, messageOf, usage } from '../fault.ts'
-import { columnsOf, print, printJson, say } from '../output.ts'
+import { print, printJson, say } from '../output.ts'
 import { choice, Misread, type Parse, text } from '../parse.ts'
 import { exitCodeOf, onSignals, type Signal } from '../signals.ts'
+import { StatusLine } from '../status-line.ts'
 import { count, plural, shellWord } from '../words.ts'
 
 const redisUrl: Parse<string> = (given) => {
@@ -61,7 +63,7 @@ async function run(chosen: Chosen, { args }: Call): Promise<number> {
       by = signal
       stopping.abort()
     },
-    second: (signal) => process.exit(exitCodeOf(signal)),
+    second: (signal) => endProcess(exitCodeOf(signal)),
   })
   let isAllMoved = true
   try {
@@ -182,8 +184,8 @@ const LINE_MS = 10_000
 class Progress {
   readonly #before: string
   readonly #after: string
+  readonly #line = new StatusLine(process.stderr)
   #drawnAt = performance.now()
-  #width = 0
 
   constructor(before: string, all: number, done: string) {
     this.#before = before
@@ -196,17 +198,11 @@ class Progress {
     if (now - this.#drawnAt < (stderr.isTTY ? DRAW_MS : LINE_MS)) return
     this.#drawnAt = now
     const line = `${this.#before}${count(done)}${this.#after}`
-    if (!stderr.isTTY) {
-      say(`triage-queue: ${line}`)
-      return
-    }
-    const shown = line.slice(0, columnsOf(stderr) - 1)
-    stderr.write(`\r${shown.padEnd(this.#width)}`)
-    this.#width = shown.length
+    if (stderr.isTTY) this.#line.draw(line)
+    else say(`triage-queue: ${line}`)
   }
 
   clear(): void {
-    if (this.#width > 0) process.stderr.write(`\r${' '.repeat(this.#width)}\r`)
-    this.#width = 0
+    this.#line.clear()
   }
 }

@@ -1,9 +1,8 @@
 /**
- * How far has it come? One line on stderr that replaces itself in a terminal, and the sum at the end. No escape sequences are needed for
- * that: a line is written over, with spaces behind it, and is never wider than the terminal.
+ * How far has it come? One line on stderr that replaces itself in a terminal, and the sum at the end.
  */
 import { bar } from '../../terminal/text.ts'
-import { columnsOf } from '../output.ts'
+import { StatusLine } from '../status-line.ts'
 import { count, duration } from '../words.ts'
 
 export interface Counts {
@@ -21,30 +20,24 @@ const DRAW_MS = 200
 const PACE_MS = 10_000
 
 export class Progress {
-  readonly #stream: NodeJS.WriteStream
+  readonly #line: StatusLine
   readonly #counts: () => Counts
   readonly #beganAt = performance.now()
-  readonly #isLive: boolean
   readonly #estimate = new Estimate(performance.now())
   readonly #marks: { readonly at: number; readonly done: number }[] = []
   #timer: NodeJS.Timeout | undefined
-  /** The width of what stands there. */
-  #width = 0
 
   constructor(stream: NodeJS.WriteStream, counts: () => Counts, isQuiet: boolean) {
-    this.#stream = stream
+    this.#line = new StatusLine(stream)
     this.#counts = counts
-    this.#isLive = !isQuiet && stream.isTTY === true
-    if (!this.#isLive) return
+    if (isQuiet || stream.isTTY !== true) return
     this.#timer = setInterval(() => this.#draw(), DRAW_MS)
     this.#timer.unref()
   }
 
   /** Makes room for a line of somebody else. */
   clear(): void {
-    if (this.#width === 0) return
-    this.#stream.write(`\r${' '.repeat(this.#width)}\r`)
-    this.#width = 0
+    this.#line.clear()
   }
 
   stop(): void {
@@ -66,9 +59,7 @@ export class Progress {
   #draw(): void {
     const counts = this.#counts()
     const leftMs = this.#estimate.leftMs(performance.now(), counts)
-    const line = progressLine(counts, this.#pace(), leftMs, columnsOf(this.#stream) - 1)
-    this.#stream.write(`\r${line}${' '.repeat(Math.max(this.#width - line.length, 0))}`)
-    this.#width = line.length
+    this.#line.draw(progressLine(counts, this.#pace(), leftMs, this.#line.room))
   }
 
   /** Ended a second, lately. */
