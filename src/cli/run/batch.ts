@@ -28,6 +28,7 @@ import type { Chosen } from './flags.ts'
 import { isReached } from './halt.ts'
 import { commandWorker, failure, type Job, moduleWorker, type Outcome, type Work, type Worker } from './job.ts'
 import { JobLog, type Logged } from './job-log.ts'
+import { Calls } from './module-call.ts'
 import { Progress } from './progress.ts'
 import { Results } from './results.ts'
 import { type Line, Source } from './source.ts'
@@ -49,6 +50,7 @@ class JobFailed extends Error {
 export class Batch {
   readonly #chosen: Chosen
   readonly #children = new Children()
+  readonly #calls = new Calls()
   readonly #runs = new Set<Promise<unknown>>()
   /** What is logged when its output has gone out. */
   readonly #telling = new Set<Promise<unknown>>()
@@ -124,7 +126,7 @@ export class Batch {
       if (module === undefined)
         throw usage('What shall it run? A command behind --, or a module; see triage-queue run --help')
       if (args.length > 1) throw usage(`Put -- before the command: triage-queue run -- ${args.join(' ')}`)
-      return moduleWorker(await loadModule(module), priority, timeout)
+      return moduleWorker(await loadModule(module), priority, this.#calls, timeout)
     }
     if (module !== undefined) throw usage('A module, or a command behind --: not both')
     const [command] = rest
@@ -298,6 +300,7 @@ export class Batch {
     this.#source.stop()
     wakeWriters()
     void this.#executor.close(now ? { drain: false, graceMs: 0 } : { drain: false })
+    if (now) this.#calls.end()
   }
 
   /** @returns lets go of all */

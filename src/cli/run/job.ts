@@ -9,7 +9,7 @@ import { codeOf, messageOf } from '../fault.ts'
 import type { Loaded } from '../module.ts'
 import { oneLine } from '../words.ts'
 import { type ChildLimits, type Children, NOT_EXECUTABLE } from './children.ts'
-import { callWithin, TookTooLong } from './module-call.ts'
+import { type Calls, TookTooLong } from './module-call.ts'
 import { shown, type Template } from './template.ts'
 
 export interface Job {
@@ -100,7 +100,7 @@ function textOf(name: string, bytes: Buffer): object {
   return { [name]: bytes.toString(), ...(!isUtf8(bytes) && { [`${name}Base64`]: bytes.toString('base64') }) }
 }
 
-export function moduleWorker(loaded: Loaded, priority: string | undefined, timeoutMs: number): Worker {
+export function moduleWorker(loaded: Loaded, priority: string | undefined, calls: Calls, timeoutMs: number): Worker {
   const { kind } = loaded
   const schema = kind === 'function' ? (loaded.options.schema as StandardSchema<unknown> | undefined) : undefined
   const call = (request: unknown, run: RunContext): unknown =>
@@ -124,7 +124,7 @@ export function moduleWorker(loaded: Loaded, priority: string | undefined, timeo
     run: async (work, run) => {
       const whole = async (own: RunContext): Promise<unknown> => (await call(await checked(schema, work), own)) ?? null
       try {
-        const result = await callWithin(whole, run, timeoutMs)
+        const result = await calls.run(whole, run, timeoutMs)
         const json = JSON.stringify(result)
         if (json === undefined) throw new TypeError(`its answer is a ${typeof result}, which JSON does not have`)
         return outcome(`${json}\n`, run, undefined, { state: 'completed', result })

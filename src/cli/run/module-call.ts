@@ -11,41 +11,62 @@ export class TookTooLong extends Error {
   }
 }
 
-/**
- * @param call given what it may know of its run, with a signal and a time of its own
- * @throws {TookTooLong}
- * @throws the reason of the run's signal, or what the call throws
- */
-export function callWithin<T>(call: (run: RunContext) => Promise<T>, run: RunContext, timeoutMs: number): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const own = new OwnRun(run, performance.now() + timeoutMs)
-    const leave = (reason: unknown): void => {
-      over()
-      reject(reason)
-      OwnRun.abort(own, reason)
+interface Waited {
+  readonly run: RunContext
+  leave(reason: unknown): void
+}
+
+/** The calls that are waited for. Their runs are aborted only when all is ended: until then no signal is made for one that is not read. */
+export class Calls {
+  readonly #all = new Set<Waited>()
+
+  /**
+   * @param call given what it may know of its run, with a signal and a time of its own
+   * @throws {TookTooLong}
+   * @throws the reason of the run's signal, or what the call throws
+   */
+  run<T>(call: (run: RunContext) => Promise<T>, run: RunContext, timeoutMs: number): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const own = new OwnRun(run, performance.now() + timeoutMs)
+      const leave = (reason: unknown): void => {
+        over()
+        reject(reason)
+        OwnRun.abort(own, reason)
+      }
+      const timer =
+        timeoutMs === Number.POSITIVE_INFINITY ? undefined : setTimeout(() => leave(new TookTooLong()), timeoutMs)
+      const waited: Waited = { run, leave }
+      const over = (): void => {
+        clearTimeout(timer)
+        this.#all.delete(waited)
+      }
+      this.#all.add(waited)
+      call(own)
+        .then((answer) => OwnRun.held(own, answer))
+        .then(
+          (answer) => {
+            over()
+            resolve(answer)
+          },
+          (error: unknown) => {
+            over()
+            reject(error)
+          },
+        )
+    })
+  }
+
+  /** All is ended: each is waited for until its run is aborted. */
+  end(): void {
+    for (const waited of this.#all) {
+      const { signal } = waited.run
+      const leave = (): void => {
+        if (this.#all.has(waited)) waited.leave(signal.reason)
+      }
+      if (signal.aborted) leave()
+      else signal.addEventListener('abort', leave, { once: true })
     }
-    const ended = (): void => leave(run.signal.reason)
-    const timer =
-      timeoutMs === Number.POSITIVE_INFINITY ? undefined : setTimeout(() => leave(new TookTooLong()), timeoutMs)
-    const over = (): void => {
-      clearTimeout(timer)
-      run.signal.removeEventListener('abort', ended)
-    }
-    if (run.signal.aborted) return ended()
-    run.signal.addEventListener('abort', ended)
-    call(own)
-      .then((answer) => OwnRun.held(own, answer))
-      .then(
-        (answer) => {
-          over()
-          resolve(answer)
-        },
-        (error: unknown) => {
-          over()
-          reject(error)
-        },
-      )
-  })
+  }
 }
 
 /** What a call may know of its run: the same as in a queue, but for the signal and for when its time is over. */
