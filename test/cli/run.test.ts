@@ -84,7 +84,9 @@ test('a function for each line of JSON: results, failures and priorities', async
 test('100,000 lines take no more memory than a thousand', async () => {
   const module = join(scratch(), 'same.mjs')
   writeFileSync(module, 'export default async (n) => n')
-  const child = spawn(process.execPath, ['--max-old-space-size=40', main, 'run', module, '-q', '-k'], { cwd: root })
+  // The young generation is bounded, too: however large it has grown, all of it may have to fit into the old one at once.
+  const heap = ['--max-old-space-size=40', '--max-semi-space-size=4']
+  const child = spawn(process.execPath, [...heap, main, 'run', module, '-q', '-k'], { cwd: root })
   onTestFinished(() => void child.kill('SIGKILL'))
   let sum = 0
   let rest = ''
@@ -111,7 +113,18 @@ test('to go on from the log of a million jobs takes a few bytes for each', async
   const row = (n: number): string => `${n}\t:\t1.000\t     0.000\t0\t2\t0\t0\t${n}\n`
   writeFileSync(join(folder, 'log'), `Seq\tHost\n${all.map(row).join('')}`)
   writeFileSync(join(folder, 'list'), all.join('\n'))
-  const args = ['--max-old-space-size=30', main, 'run', module, '-a', 'list', '--joblog', 'log', '--resume']
+  const args = [
+    '--max-old-space-size=30',
+    '--max-semi-space-size=4',
+    main,
+    'run',
+    module,
+    '-a',
+    'list',
+    '--joblog',
+    'log',
+    '--resume',
+  ]
   const child = spawn(process.execPath, args, { cwd: folder })
   let err = ''
   child.stderr.on('data', (chunk) => (err += chunk))
