@@ -69,16 +69,21 @@ const MAX_LOOKED_AT = 20_000
 /** With its number: each has a greater one than those before it. A cursor is the number of the last one that was looked at. */
 interface Numbered {
   readonly number: number
+  /** Undefined: it was taken out. */
+  ended: Ended | undefined
+}
+
+interface Shown {
+  readonly number: number
   readonly ended: Ended
 }
 
-/** In the order of their ends: the oldest first, those that were taken out as holes. */
+/** In the order of their ends, the oldest first; what was taken out has left its number. */
 class Ring {
   readonly #keep: Keep
-  #all: (Numbered | undefined)[] = []
-  /** Of the holes in front of all. */
+  #all: Numbered[] = []
+  /** Before it none is left. */
   #from = 0
-  #numbers: number[] = []
   #size = 0
 
   constructor(keep: Keep) {
@@ -87,48 +92,43 @@ class Ring {
 
   add(numbered: Numbered): void {
     this.#all.push(numbered)
-    this.#numbers.push(numbered.number)
     this.#size++
   }
 
-  delete({ number }: Numbered): void {
-    this.#all[this.#placeOf(number) - 1] = undefined
+  delete(numbered: Numbered): void {
+    numbered.ended = undefined
     this.#size--
   }
 
   /** Takes out what are too many, and what is too old. */
   *dropped(now: number): Generator<Ended> {
-    while (this.#from < this.#all.length) {
-      const oldest = this.#all[this.#from]
-      const isTooMuch =
-        oldest !== undefined && (this.#size > this.#keep.count || oldest.ended.endedAt <= now - this.#keep.ageMs)
-      if (oldest !== undefined && !isTooMuch) break
-      this.#all[this.#from++] = undefined
-      if (oldest === undefined) continue
-      this.#size--
-      yield oldest.ended
+    for (let oldest = this.#all[this.#from]; oldest !== undefined; oldest = this.#all[++this.#from]) {
+      const { ended } = oldest
+      if (ended === undefined) continue
+      if (this.#size <= this.#keep.count && ended.endedAt > now - this.#keep.ageMs) break
+      this.delete(oldest)
+      yield ended
     }
     if (this.#from < 1_024 || this.#from * 2 < this.#all.length) return
     this.#all = this.#all.slice(this.#from)
-    this.#numbers = this.#numbers.slice(this.#from)
     this.#from = 0
   }
 
   /** The youngest first, of those that are older than a number. */
-  *olderThan(number: number): Generator<Numbered> {
-    for (let at = this.#placeOf(number - 1) - 1; at >= this.#from; at--) {
-      const numbered = this.#all[at]
-      if (numbered !== undefined) yield numbered
+  *olderThan(before: number): Generator<Shown> {
+    for (let at = this.#placeOf(before) - 1; at >= this.#from; at--) {
+      const { number, ended } = this.#all[at] as Numbered
+      if (ended !== undefined) yield { number, ended }
     }
   }
 
-  /** Behind all that have this number or a smaller one. */
+  /** Of the first one with this number or a greater one. */
   #placeOf(number: number): number {
     let low = 0
-    let high = this.#numbers.length
+    let high = this.#all.length
     while (low < high) {
       const middle = (low + high) >> 1
-      if ((this.#numbers[middle] as number) <= number) low = middle + 1
+      if ((this.#all[middle] as Numbered).number < number) low = middle + 1
       else high = middle
     }
     return low
@@ -149,7 +149,7 @@ export class RecentEnds implements EndedRecords {
 
   add(ended: Ended): void {
     this.delete(ended.id)
-    const numbered = { number: ++this.#numbers, ended }
+    const numbered: Numbered = { number: ++this.#numbers, ended }
     this.#ringOf(ended).add(numbered)
     this.#byId.set(ended.id, numbered)
     this.#counts[ended.state]++
@@ -164,9 +164,10 @@ export class RecentEnds implements EndedRecords {
   /** Forgets one. */
   delete(id: string): boolean {
     const numbered = this.#byId.get(id)
-    if (numbered === undefined) return false
-    this.#ringOf(numbered.ended).delete(numbered)
-    this.#forget(numbered.ended)
+    const ended = numbered?.ended
+    if (numbered === undefined || ended === undefined) return false
+    this.#ringOf(ended).delete(numbered)
+    this.#forget(ended)
     return true
   }
 
@@ -207,11 +208,11 @@ export class RecentEnds implements EndedRecords {
 }
 
 /** Two lines, each the youngest first, as one. */
-function* byAge(one: Iterator<Numbered>, two: Iterator<Numbered>): Generator<Numbered> {
+function* byAge(one: Iterator<Shown>, two: Iterator<Shown>): Generator<Shown> {
   let [a, b] = [one.next(), two.next()]
   while (a.done !== true || b.done !== true) {
     if (b.done === true || (a.done !== true && a.value.number > b.value.number)) {
-      yield a.value as Numbered
+      yield a.value as Shown
       a = one.next()
     } else {
       yield b.value
