@@ -1,8 +1,9 @@
 /**
  * One request by its id, as one may see it: it lives, or its end is kept.
  */
-import type { RequestStateLike, RequestView } from '../index.ts'
+import type { RequestView } from '../index.ts'
 import type { LocalHandle } from './executor-like.ts'
+import { isLiveState } from './live-states.ts'
 import type { ServedQueue } from './served-queue.ts'
 import { lineOf, type ViewOptions } from './view.ts'
 
@@ -27,10 +28,6 @@ function notAdmitted(queue: ServedQueue, { id, state, priority = 'normal' }: Loc
   return { id, queue: queue.name, state, priority, generation: queue.numberOf(id) ?? 0, attempts: 0, submittedAt }
 }
 
-const liveStates: ReadonlySet<string> = new Set<RequestStateLike>([
-  ...(['checking', 'blocked', 'storing', 'held', 'waiting', 'starting', 'running', 'retrying'] as const),
-])
-
 /** A request by its id, as one may see it. */
 export async function viewOf(queue: ServedQueue, id: string, options: ViewOptions): Promise<RequestView | undefined> {
   const handle = await queue.handle(id)
@@ -42,6 +39,6 @@ export async function viewOf(queue: ServedQueue, id: string, options: ViewOption
   }
   const live = await liveOf(queue, handle, options)
   // It may have ended while its place was asked for.
-  if (liveStates.has(handle.state)) return live
+  if (isLiveState(handle.state)) return live
   return (await queue.kept.view(id, options)) ?? live
 }

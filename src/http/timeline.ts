@@ -3,6 +3,7 @@
  * have failed, which are noted as they are told.
  */
 import type { ErrorView, ExecutorEvents, RequestView } from '../index.ts'
+import { isLiveState } from './live-states.ts'
 import { errorViewOf } from './recent-ends.ts'
 
 /** A part of a request's life. */
@@ -70,19 +71,9 @@ export class FailedAttempts {
 }
 
 const iso = (ms: number): string => new Date(ms).toISOString()
-const liveStates: readonly string[] = [
-  'waiting',
-  'held',
-  'running',
-  'retrying',
-  'storing',
-  'starting',
-  'checking',
-  'blocked',
-]
 
 export function timelineOf(view: RequestView, failed: readonly Attempt[], now = Date.now()): readonly TimelineStep[] {
-  const isLive = liveStates.includes(view.state)
+  const isLive = isLiveState(view.state)
   const outcome = isLive ? undefined : view.state
   const endedAt = view.endedAt === undefined ? null : Date.parse(view.endedAt)
   // By the count: two attempts may have begun in one millisecond.

@@ -25,6 +25,7 @@ import type {
   RequestView,
 } from '../../index.ts'
 import { executorEvents } from '../events/frame.ts'
+import { isLiveState } from '../live-states.ts'
 import { Calls, pause } from './calls.ts'
 import { errorOfRecord, HttpError, type Subject } from './errors.ts'
 import { Frames, type ReadFrame } from './frames.ts'
@@ -32,9 +33,6 @@ import { headersOf, keyOf, partOf } from './headers.ts'
 import { News } from './news.ts'
 import { type HttpClientOptions, readClientOptions } from './options.ts'
 
-const liveStates: ReadonlySet<string> = new Set<RequestStateLike>([
-  ...(['blocked', 'storing', 'held', 'waiting', 'starting', 'running', 'retrying'] as const),
-])
 const IDLE_MS = 250
 const LINGER_MS = 5_000
 
@@ -137,9 +135,9 @@ export class HttpClient<Req = unknown, Res = unknown> implements QueuedExecutorL
         return result
       },
       // An id may have another life when this one has ended: that is not its own.
-      cancel: async (reason) => liveStates.has(current) && client.cancel(id, reason),
-      setPriority: async (priority) => liveStates.has(current) && client.#setPriority(id, priority),
-      position: async () => (liveStates.has(current) ? (await client.find(id))?.position : undefined),
+      cancel: async (reason) => isLiveState(current) && client.cancel(id, reason),
+      setPriority: async (priority) => isLiveState(current) && client.#setPriority(id, priority),
+      position: async () => (isLiveState(current) ? (await client.find(id))?.position : undefined),
     }
   }
 
@@ -156,7 +154,7 @@ export class HttpClient<Req = unknown, Res = unknown> implements QueuedExecutorL
         if (record === undefined)
           throw new ResultLostError('it is not kept any more', { ...subject, started: 'unknown' })
         if (record.state === 'completed') return record.result as Res
-        if (!liveStates.has(record.state)) throw errorOfRecord(record, subject)
+        if (!isLiveState(record.state)) throw errorOfRecord(record, subject)
         if (news !== undefined) await news.next(this.#pollMs, this.#until(signal))
       }
     } finally {
@@ -196,7 +194,7 @@ export class HttpClient<Req = unknown, Res = unknown> implements QueuedExecutorL
   readonly #heard = ({ event, id, state }: ReadFrame): void => {
     if (event === 'snapshot' || event === 'gap') {
       for (const wakes of this.#awaited.values()) for (const wake of wakes) wake()
-    } else if (id !== undefined && !liveStates.has(String(state))) {
+    } else if (id !== undefined && !isLiveState(String(state))) {
       for (const wake of this.#awaited.get(id) ?? []) wake()
     }
   }
@@ -242,7 +240,7 @@ export class HttpClient<Req = unknown, Res = unknown> implements QueuedExecutorL
 
   async get(id: string): Promise<HandleLike<Res> | undefined> {
     const record = await this.#record(id, { queue: this.name, requestId: id })
-    if (record === undefined || !liveStates.has(record.state)) return undefined
+    if (record === undefined || !isLiveState(record.state)) return undefined
     const subject = { queue: this.name, requestId: id, priority: record.priority }
     return this.#handle(id, subject, record.state, undefined, record.id)
   }
