@@ -24,7 +24,8 @@ export class Leases {
   /** Ids that were told to be cancelled, and when. */
   readonly #told = new Map<string, number>()
   #isListening = false
-  #isParking = false
+  /** False: what comes from Redis still goes back at once. */
+  isTaking = true
   /** Fulfils when it was first told of cancellations. */
   readonly listening: Promise<void>
   #listens: () => void = () => {}
@@ -57,12 +58,11 @@ export class Leases {
 
   add(lease: Lease): void {
     this.#all.set(lease.jobId, lease)
-    if (this.#isParking) lease.park()
   }
 
-  /** The worker closes: all go back to where they waited, and so does what is still on its way from Redis. */
+  /** The worker closes: all go back to where they waited. */
   park(): void {
-    this.#isParking = true
+    this.isTaking = false
     for (const lease of this.#all.values()) lease.park()
   }
 

@@ -79,6 +79,8 @@ export class Processor<Req, Res> {
     const subject = { queue: this.#parts.name, requestId: id, priority }
     const { leases } = this.#parts
     const lease = new Lease(jobId, token, subject)
+    // It was on its way from Redis already.
+    if (!leases.isTaking) return this.#giveBack(lease, false)
     leases.add(lease)
     try {
       return await this.#run(job, lease, id, priority)
@@ -116,7 +118,7 @@ export class Processor<Req, Res> {
     try {
       const value = await executor.execute(jsonCodec.decode(envelope.p) as Req, options)
       await lease.call
-      await this.#stillOurs(job, lease)
+      await this.#stillOurs(lease)
       return this.#answer(value)
     } catch (error) {
       if (isForBullmq(error)) throw error
@@ -139,14 +141,18 @@ export class Processor<Req, Res> {
   }
 
   /** @throws what BullMQ is told where the answer does not count any more */
-  async #stillOurs(job: Job, lease: Lease): Promise<void> {
-    const { DelayedError, WaitingError } = this.#parts.bullmq
+  async #stillOurs(lease: Lease): Promise<void> {
     // Whoever has it now says how it ends: BullMQ is to leave it alone.
-    if (lease.isLost) throw new DelayedError()
+    if (lease.isLost) throw new this.#parts.bullmq.DelayedError()
     if (lease.endedBy !== undefined) throw this.#final(lease.endedBy)
-    if (!lease.isParked) return
-    await job.moveToWait(lease.token)
-    throw new WaitingError()
+    if (lease.isParked) await this.#giveBack(lease, true)
+  }
+
+  /** @throws what tells BullMQ to leave it alone */
+  async #giveBack({ jobId, token }: Lease, started: boolean): Promise<never> {
+    const { scripts, client, bullmq } = this.#parts
+    await scripts.giveBack(client, jobId, token, started)
+    throw new bullmq.WaitingError()
   }
 
   #answer(value: unknown): string {
@@ -178,7 +184,7 @@ export class Processor<Req, Res> {
       await scripts.end(client, end)
     }
     await lease.call
-    await this.#stillOurs(job, lease)
+    await this.#stillOurs(lease)
     const delayMs = this.#retryAfter(job, error, accepted)
     if (delayMs === undefined || time.now() + delayMs >= deadline) throw this.#final(textOf(error))
     const failure = new Error(textOf(error)) as Error & { [again]: number }

@@ -188,14 +188,16 @@ export class RemoteWorker<Req = unknown, Res = unknown> {
     return this.executor.getWorkerHealth()
   }
 
-  /** Takes none any more; what runs goes on. Of this worker alone: `pause()` of an executor is for all. */
+  /** Takes none any more, and gives back what is on its way to it; what runs goes on. Of this worker alone: `pause()` of an executor is for all. */
   async pause(): Promise<void> {
     this.#isPaused = true
+    this.#leases.isTaking = false
     await this.#worker?.pause(true)
   }
 
   async resume(): Promise<void> {
     this.#isPaused = false
+    this.#leases.isTaking = this.#closing === undefined
     await this.#worker?.resume()
   }
 
@@ -213,6 +215,7 @@ export class RemoteWorker<Req = unknown, Res = unknown> {
   }
 
   async #close(): Promise<void> {
+    this.#leases.isTaking = false
     clearInterval(this.#beat)
     // What it waits for may never come: a connection that was about to be made again when it was closed tells no end.
     if (this.#worker !== undefined) await Promise.race([this.#worker.close(), this.#endedFor(CLOSE_MS)])

@@ -4,30 +4,31 @@
  * They go by the layout of BullMQ 6: a hash for each job; `wait` and `active`, which are lists; `prioritized`, `delayed`, `completed` and
  * `failed`, sorted sets; the stream `events`. We add to it: the field `tqEnd` in the hash of a job, which says how a request has ended
  * whose call has not settled; the hash `tq:workers`; the channel `tq:cancel`; the events `tq-ended` and, when
- * the signal of its run was aborted, `tq-aborted`.
+ * the signal of its run was aborted, `tq-aborted`; in the event `waiting`, `prev` is `taken` for what was given back before it ran.
  */
 import type { Redis } from 'ioredis'
 
+const bullmqKeys = [
+  'wait',
+  'active',
+  'stalled',
+  'prioritized',
+  'delayed',
+  'completed',
+  'failed',
+  'events',
+  'meta',
+  'marker',
+] as const
+
 /** Of one queue. */
-export interface Keys {
-  readonly base: string
-  readonly wait: string
-  readonly active: string
-  readonly prioritized: string
-  readonly delayed: string
-  readonly completed: string
-  readonly failed: string
-  readonly events: string
-  readonly meta: string
-  readonly marker: string
-  readonly workers: string
-  readonly cancel: string
-}
+export type Keys = { readonly [K in (typeof bullmqKeys)[number] | 'base' | 'workers' | 'cancel']: string }
 
 export function keysOf(prefix: string, name: string): Keys {
   const base = `${prefix}:${name}:`
-  const names = ['wait', 'active', 'prioritized', 'delayed', 'completed', 'failed', 'events', 'meta', 'marker'] as const
-  const keys = Object.fromEntries(names.map((each) => [each, base + each])) as { [K in (typeof names)[number]]: string }
+  const keys = Object.fromEntries(bullmqKeys.map((each) => [each, base + each])) as {
+    [K in (typeof bullmqKeys)[number]]: string
+  }
   return { base, ...keys, workers: `${base}tq:workers`, cancel: `${base}tq:cancel` }
 }
 
@@ -77,6 +78,26 @@ redis.call('HSET', KEYS[1], 'timestamp', ARGV[3], 'data', ARGV[4])
 return 1
 `
 
+/** Puts what a worker has back to where it waited, first of its tier, and wakes another worker: 1, or 0 when it is this worker's no more. */
+const GIVE_BACK = `
+local job, lock, id = KEYS[1], KEYS[2], ARGV[1]
+if redis.call('GET', lock) ~= ARGV[2] then return 0 end
+redis.call('DEL', lock)
+redis.call('SREM', KEYS[3], id)
+if redis.call('LREM', KEYS[4], 1, id) == 0 then return 0 end
+local unstarted = ARGV[3] == ''
+if unstarted and redis.call('HINCRBY', job, 'ats', -1) == 0 then redis.call('HDEL', job, 'processedOn') end
+local priority = tonumber(redis.call('HGET', job, 'priority')) or 0
+if priority > 0 then
+  redis.call('ZADD', KEYS[5], priority * 4294967296, id)
+else
+  redis.call('RPUSH', KEYS[6], id)
+end
+if redis.call('HEXISTS', KEYS[7], 'paused') == 0 then redis.call('ZADD', KEYS[8], 0, '0') end
+redis.call('XADD', KEYS[9], '*', 'event', 'waiting', 'jobId', id, 'prev', unstarted and 'taken' or 'active')
+return 1
+`
+
 /** How the queue stands: sizes, by tier as well, how old the first of each tier is, and the workers. */
 const STATUS = `
 local out = { redis.call('LLEN', KEYS[1]), redis.call('LLEN', KEYS[2]), redis.call('ZCARD', KEYS[3]), redis.call('ZCARD', KEYS[5]), redis.call('ZCARD', KEYS[6]) }
@@ -106,6 +127,7 @@ const all = {
   tqEnd: { numberOfKeys: 6, lua: END },
   tqForget: { numberOfKeys: 3, lua: FORGET },
   tqRevive: { numberOfKeys: 2, lua: REVIVE },
+  tqGiveBack: { numberOfKeys: 9, lua: GIVE_BACK },
   tqStatus: { numberOfKeys: 8, lua: STATUS },
   tqRoom: { numberOfKeys: 3, lua: ROOM },
 }
@@ -116,6 +138,7 @@ interface Defined {
   readonly tqEnd: Call<number>
   readonly tqForget: Call<number>
   readonly tqRevive: Call<number>
+  readonly tqGiveBack: Call<number>
   readonly tqStatus: Call<unknown[]>
   readonly tqRoom: Call<number[]>
 }
@@ -185,6 +208,14 @@ export class Scripts {
   async revive(client: Redis, jobId: string, generation: number, next: number, data: string): Promise<boolean> {
     const { base, failed } = this.#keys
     return (await of(client).tqRevive(base + jobId, failed, jobId, generation, next, data)) === 1
+  }
+
+  /** @param token of its lock @param started whether that was an attempt */
+  async giveBack(client: Redis, jobId: string, token: string, started: boolean): Promise<boolean> {
+    const { base, stalled, active, prioritized, wait, meta, marker, events } = this.#keys
+    const [job, lock] = [base + jobId, `${base + jobId}:lock`]
+    const keys = [job, lock, stalled, active, prioritized, wait, meta, marker, events]
+    return (await of(client).tqGiveBack(...keys, jobId, token, started ? '1' : '')) === 1
   }
 
   status(client: Redis): Promise<unknown[]> {

@@ -40,8 +40,7 @@ export class Teller {
         this.started(one)
         return
       case 'waiting':
-        if (fieldOf(fields, 'prev') === 'active') one.state = 'retrying'
-        else if (one.state === 'held') one.state = 'waiting'
+        this.#waits(one, fieldOf(fields, 'prev'))
         return
       case 'delayed':
         if (one.state === 'running') this.#retries(one, Number(fieldOf(fields, 'delay')))
@@ -64,6 +63,19 @@ export class Teller {
       case 'tq-aborted':
       case 'removed':
         outstanding.lookAt(one)
+    }
+  }
+
+  #waits(one: Awaited, before: string | undefined): void {
+    if (before === 'active') {
+      one.state = 'retrying'
+    } else if (before === 'taken') {
+      // A worker that took it out gave it back before it ran.
+      one.attempts = Math.max(one.attempts - 1, 0)
+      one.state = one.attempts === 0 ? 'waiting' : 'retrying'
+      if (one.attempts === 0) one.startedAt = undefined
+    } else if (one.state === 'held') {
+      one.state = 'waiting'
     }
   }
 

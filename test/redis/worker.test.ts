@@ -137,6 +137,30 @@ describe('cancellation', () => {
   })
 })
 
+describe('a worker that is paused', () => {
+  test('takes none any more, not even what it was waiting for; it stays for others, and that was no attempt', async () => {
+    const name = freshName()
+    const executor = executorFor(name, url)
+    const { starts, work } = held()
+    const worker = workerFor(name, url, work)
+    const { base, marker } = keysOf('bull', name)
+    await worker.ready()
+    await until(async () => String(await client.client('LIST'))).toContain('cmd=bzpopmin')
+    await worker.pause()
+    const handle = await executor.submit('a', { id: 'a' })
+    // Its waiting has ended: it has taken the request out, and gives it back.
+    await until(() => client.hget(`${base}~a`, 'ats')).toBe('0')
+    expect(await client.zscore(marker, '0')).toBe('0')
+    expect([starts.length, worker.running, handle.state]).toEqual([0, 0, 'waiting'])
+    expect(await executor.find('a')).toMatchObject({ state: 'waiting', attempts: 0 })
+    await worker.resume()
+    await until(() => starts.length).toBe(1)
+    expect(starts[0]?.attempt).toBe(1)
+    starts[0]?.end('at last')
+    expect(await handle.result).toBe('at last')
+  })
+})
+
 describe('the end of a worker', () => {
   test('waits for what runs; what waits stays for others', async () => {
     const name = freshName()
