@@ -2,27 +2,28 @@
  * What lives in a shard in a thread and was not sent by this side: its store has brought it back after a start, or it was requeued there.
  * The shard says when one comes, moves and goes, so that it is found by its id at once.
  */
+import type { Priority } from '../core/priority.ts'
 import type { HandleLike } from '../index.ts'
+import { type Ask, askedOf } from './lives-there.ts'
 import type { Word } from './shard-wire.ts'
 
 type Back = Word & { readonly is: 'back' }
 type Gone = Word & { readonly is: 'gone' }
 
-/** How it is reached. */
-export interface Reach<Res> {
-  cancel(id: string, reason: unknown): Promise<boolean>
-  setPriority(id: string, priority: Back['priority']): Promise<boolean>
-  position(id: string): Promise<number | undefined>
-  /** Asked for when somebody reads it. */
-  result(id: string): Promise<Res>
+export interface BackHandle<Res> extends HandleLike<Res> {
+  readonly priority: Priority
+  state: Back['state']
 }
 
 export class CameBack<Res> {
-  readonly #reach: Reach<Res>
+  readonly #ask: Ask
+  readonly #resultOf: (id: string) => Promise<Res>
   readonly #live = new Map<string, BackHandle<Res>>()
 
-  constructor(reach: Reach<Res>) {
-    this.#reach = reach
+  /** @param resultOf asked when somebody reads it */
+  constructor(ask: Ask, resultOf: (id: string) => Promise<Res>) {
+    this.#ask = ask
+    this.#resultOf = resultOf
   }
 
   get size(): number {
@@ -42,43 +43,31 @@ export class CameBack<Res> {
     const known = this.#live.get(id)
     if (known !== undefined) known.state = word.state
     if (word.is === 'gone') this.#live.delete(id)
-    else if (known === undefined) this.#live.set(id, new BackHandle(word, this.#reach))
+    else if (known === undefined) this.#live.set(id, this.#handle(word))
   }
 
   /** Their thread has died. What the store of the next one has kept, that one brings back. */
   clear(): void {
     this.#live.clear()
   }
-}
 
-export class BackHandle<Res> implements HandleLike<Res> {
-  readonly id: string
-  readonly priority: Back['priority']
-  state: Back['state']
-  readonly #reach: Reach<Res>
-  #result: Promise<Res> | undefined
-
-  constructor({ id, priority, state }: Back, reach: Reach<Res>) {
-    this.id = id
-    this.priority = priority
-    this.state = state
-    this.#reach = reach
-  }
-
-  get result(): Promise<Res> {
-    this.#result ??= this.#reach.result(this.id)
-    return this.#result
-  }
-
-  cancel(reason?: unknown): Promise<boolean> {
-    return this.#reach.cancel(this.id, reason)
-  }
-
-  setPriority(priority: Back['priority']): Promise<boolean> {
-    return this.#reach.setPriority(this.id, priority)
-  }
-
-  position(): Promise<number | undefined> {
-    return this.#reach.position(this.id)
+  #handle({ id, priority, state }: Back): BackHandle<Res> {
+    const resultOf = this.#resultOf
+    // Never a later life of the id.
+    const ask: Ask = (question, over) =>
+      this.#live.get(id) === handle ? this.#ask(question, over) : Promise.resolve(over)
+    let result: Promise<Res> | undefined
+    const handle: BackHandle<Res> = {
+      ...{ id, priority, state },
+      get result() {
+        if (result === undefined) {
+          result = resultOf(id)
+          result.catch(() => {})
+        }
+        return result
+      },
+      ...askedOf(id, undefined, ask),
+    }
+    return handle
   }
 }

@@ -39,14 +39,29 @@ export interface Live<Res> extends About, Ends<Res> {
   younger: Live<Res> | undefined
 }
 
+/** Asks its shard; `over` is the answer when that has closed. */
+export type Ask = <T>(question: Question, over: T) => Promise<T>
+
+/** What the handle of a request asks its shard. @param number undefined: it was not sent from here */
+export function askedOf(
+  id: string,
+  number: number | undefined,
+  ask: Ask,
+): Pick<HandleLike, 'cancel' | 'setPriority' | 'position'> {
+  return {
+    cancel: (reason) => ask({ what: 'cancel', id, number, reason: crossing(reason) }, false),
+    setPriority: (priority) => ask({ what: 'priority', id, number, priority }, false),
+    position: () => ask<number | undefined>({ what: 'position', id, number }, undefined),
+  }
+}
+
 export class LivesThere<Res> {
-  readonly #ask: <T>(question: Question, over: T) => Promise<T>
+  readonly #ask: Ask
   readonly #byNumber = new Map<number, Live<Res>>()
   /** The youngest of an id. */
   readonly #byId = new Map<string, Live<Res>>()
 
-  /** @param ask the shard; `over` is the answer when it has closed */
-  constructor(ask: <T>(question: Question, over: T) => Promise<T>) {
+  constructor(ask: Ask) {
     this.#ask = ask
   }
 
@@ -124,9 +139,7 @@ export class LivesThere<Res> {
         return live.state
       },
       result,
-      cancel: (reason) => ask({ what: 'cancel', id, number, reason: crossing(reason) }, false),
-      setPriority: (priority) => ask({ what: 'priority', id, number, priority }, false),
-      position: () => ask<number | undefined>({ what: 'position', id, number }, undefined),
+      ...askedOf(id, number, ask),
     }
     return live.handle
   }

@@ -238,8 +238,8 @@ export class ShardHost {
 
   /** Of whoever asked for one; of one that was executed, or came back, any. Undefined: it has ended. */
   #handleOf({ id, number }: { readonly id: string; readonly number: number | undefined }): HandleLike | undefined {
-    if (number !== undefined && !this.#open.has(number)) return undefined
-    return this.#handles.get(number ?? 0) ?? (this.#shard.get(id) as HandleLike | undefined)
+    if (number === undefined) return this.#shard.get(id)
+    return this.#open.has(number) ? (this.#handles.get(number) ?? this.#shard.get(id)) : undefined
   }
 
   async #reading() {

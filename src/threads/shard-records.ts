@@ -7,6 +7,7 @@ import { OptionsError } from '../core/errors.ts'
 import { type Readable, readableStoreOf } from '../core/readable-store.ts'
 import type { Encoded, StoredView, StoreMinute, StorePage, StoreQuery, StoreStats } from '../core/store.ts'
 import type { Maybe } from '../index.ts'
+import { summed } from './totals.ts'
 
 /** What the store of one shard keeps of it. */
 export interface ShardRecords {
@@ -88,13 +89,10 @@ export class AllRecords implements Pick<Readable, 'find' | 'list' | 'decode'> {
 
   async stats(): Promise<StoreStats> {
     const all = await Promise.all(this.#shards.map((shard) => shard.stats()))
-    const sums: { [count: string]: number } = {}
-    for (const { minutes: _, isPaused: __, ...counts } of all) {
-      for (const [count, value] of Object.entries(counts)) sums[count] = (sums[count] ?? 0) + value
-    }
+    const counts = all.map(({ minutes: _, isPaused: __, ...counts }) => counts)
     const minutes: ShardMinute[] = all.flatMap((stats, shard) => stats.minutes.map((minute) => ({ ...minute, shard })))
     return {
-      ...(sums as unknown as StoreStats),
+      ...summed(counts),
       isPaused: all.every(({ isPaused }) => isPaused),
       minutes: minutes.sort((a, b) => a.at - b.at),
     }

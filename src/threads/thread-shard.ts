@@ -71,12 +71,10 @@ export class ThreadShard<Req = unknown, Res = unknown> implements Shard<Req, Res
   readonly #scope = withoutContext(new AsyncResource('TriageShard'))
   readonly #startUps = new StartUps()
   readonly #live = new LivesThere<Res>((question, over) => this.#askOpen(question, over))
-  readonly #back = new CameBack<Res>({
-    cancel: async (id, reason) => this.cancel(id, reason),
-    setPriority: (id, priority) => this.#askOpen({ what: 'priority', id, number: undefined, priority }, false),
-    position: (id) => this.#askOpen<number | undefined>({ what: 'position', id, number: undefined }, undefined),
-    result: (id) => this.#ask({ what: 'result', id }),
-  })
+  readonly #back = new CameBack<Res>(
+    (question, over) => this.#askOpen(question, over),
+    (id) => this.#ask({ what: 'result', id }),
+  )
   readonly #asked = new Map<number, Asked>()
   readonly #listeners: Listeners
   readonly #records: ShardRecords = {

@@ -116,7 +116,8 @@ function storeOf(all: readonly ExecutorStatus[]): ExecutorStatus['store'] {
   return { ...worst, storing: sum('storing'), recovered: sum('recovered'), parked: sum('parked') }
 }
 
-function summed<T extends { readonly [name: string]: number }>(all: readonly T[]): T {
+/** Of each member its sum. */
+export function summed<T extends { readonly [name: string]: number }>(all: readonly T[]): T {
   const sums: Record<string, number> = {}
   for (const each of all) for (const [name, value] of Object.entries(each)) sums[name] = (sums[name] ?? 0) + value
   return sums as T
