@@ -407,7 +407,7 @@ export class Engine {
       startedAt: (record: RequestRecord) => this.slots.timesOf(record)?.startedAt,
       keepsSlots: () => this.turns.keepsSlots && this.turns.seats.isOn,
       slotIsFreeFor: (record: RequestRecord) => this.openings.isSlotFreeFor(record),
-      isBusyChecking: () => this.checking.size >= this.checking.max,
+      isBusyChecking: () => this.checking.isFull,
       tokensDueInMs: (record: RequestRecord) => this.gate.tokensDueInMs(record),
       next: () => (this.dispatch.paused ? undefined : this.turns.next()),
       nothingCanStart: () => {

@@ -167,9 +167,9 @@ export class Arrivals<O> {
   /** Are as many looked at as may be? Then it is refused. */
   #isBusyChecking(record: RequestRecord): boolean {
     const { checking, refusals } = this.#parts
-    const isBusy = checking.size >= checking.max
-    if (isBusy) refusals.refuse(record, refusals.fullError('checking', record))
-    return isBusy
+    const { isFull } = checking
+    if (isFull) refusals.refuse(record, refusals.fullError('checking', record))
+    return isFull
   }
 
   /** A schema has looked at it. */

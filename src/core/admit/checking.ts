@@ -25,6 +25,11 @@ export class Checking<R> {
     return this.#records.size
   }
 
+  /** As many are looked at as may be. */
+  get isFull(): boolean {
+    return this.#records.size >= this.max
+  }
+
   records(): Iterable<R> {
     return this.#records
   }

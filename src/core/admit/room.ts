@@ -174,11 +174,11 @@ export class Room<R extends RequestRecord> {
   #comesIn(asked: Asked<R>): boolean {
     const { record } = asked
     record.arrived = this.#timeline.instant()
-    // A guard that holds whoever is to start at once names no time to others.
     if (this.#host.isBusyChecking()) {
       asked.againAt = record.enqueuedAt + ASK_AGAIN_MS
       return false
     }
+    // A guard that holds whoever is to start at once names no time to others.
     const startsNow = this.#capacity.byTier[record.tier] === 0
     asked.againAt = startsNow ? record.enqueuedAt + ASK_AGAIN_MS : Number.POSITIVE_INFINITY
     if (this.#capacity.bound(record.tier, this.#host.slotIsFreeFor(record)) !== undefined) {
