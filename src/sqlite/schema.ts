@@ -37,7 +37,7 @@ const ENDED_COLUMNS = `
   metadata ANY,`
 
 /** `slots_busy` is a mean: slot-ms with requests of this tier, by 60,000. `most_slots_busy` is of the whole queue, in each row of the minute. */
-const METRICS = `CREATE TABLE queue_metrics (
+const METRICS_COLUMNS = `CREATE TABLE queue_metrics (
   at INTEGER NOT NULL,
   queue TEXT NOT NULL,
   tier INTEGER NOT NULL,
@@ -51,28 +51,14 @@ const METRICS = `CREATE TABLE queue_metrics (
   wait_p95_ms REAL,
   wait_p99_ms REAL,
   most_waiting INTEGER NOT NULL,
-  slots_busy REAL,
+`
+const METRICS_KEY = `  PRIMARY KEY (at, queue, tier)
+) STRICT, WITHOUT ROWID`
+const METRICS_1 = METRICS_COLUMNS + METRICS_KEY
+const METRICS = `${METRICS_COLUMNS}  slots_busy REAL,
   most_slots_busy INTEGER,
   shard INTEGER,
-  PRIMARY KEY (at, queue, tier)
-) STRICT, WITHOUT ROWID`
-
-const METRICS_1 = `CREATE TABLE queue_metrics (
-  at INTEGER NOT NULL,
-  queue TEXT NOT NULL,
-  tier INTEGER NOT NULL,
-  submitted INTEGER NOT NULL,
-  completed INTEGER NOT NULL,
-  failed INTEGER NOT NULL,
-  expired INTEGER NOT NULL,
-  cancelled INTEGER NOT NULL,
-  shed INTEGER NOT NULL,
-  wait_p50_ms REAL,
-  wait_p95_ms REAL,
-  wait_p99_ms REAL,
-  most_waiting INTEGER NOT NULL,
-  PRIMARY KEY (at, queue, tier)
-) STRICT, WITHOUT ROWID`
+${METRICS_KEY}`
 
 const statements: readonly string[] = [
   `CREATE TABLE meta (

@@ -4,31 +4,17 @@
  */
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
-import type { BrowserContextOptions } from 'playwright-core'
 import { QueuedExecutor } from 'triage-queue'
 import { type HttpAppOptions, httpApp, listen } from 'triage-queue/http'
 import { afterAll, expect, onTestFinished, test } from 'vitest'
 import { principals, tokenOf } from '../http/support/principals.ts'
 import { closeBrowser, look } from './support/browser.ts'
-import { misplaced, noteLabels } from './support/misplaced.ts'
-import { type Json, NOW, type Scene, sceneOf } from './support/scenes.ts'
+import { misplaced } from './support/misplaced.ts'
+import { open } from './support/opened.ts'
+import { type Json, NOW, sceneOf } from './support/scenes.ts'
 import { Scripted } from './support/scripted.ts'
 
 afterAll(closeBrowser)
-
-async function open(scenes: readonly Scene[], hash = '#/llm/running', options: BrowserContextOptions = {}) {
-  const service = await Scripted.start(...scenes)
-  const looked = await look(options)
-  const { page } = looked
-  onTestFinished(async () => {
-    await page.context().close()
-    await service.close()
-  })
-  await page.addInitScript(noteLabels)
-  await page.goto(`${service.url}/${hash}`)
-  await page.locator('.live.is-live').waitFor()
-  return { ...looked, service }
-}
 
 const drawn = 'new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))'
 

@@ -1,29 +1,14 @@
 /** What is easily overlooked in a picture: the one slot that matters is said in full, times stand under each other, nothing is red in vain. */
 import type { BrowserContextOptions } from 'playwright-core'
-import { afterAll, expect, onTestFinished, test } from 'vitest'
-import { closeBrowser, look } from './support/browser.ts'
-import { noteLabels } from './support/misplaced.ts'
-import { type Scene, sceneOf, starvedOf } from './support/scenes.ts'
-import { Scripted } from './support/scripted.ts'
+import { afterAll, expect, test } from 'vitest'
+import { closeBrowser } from './support/browser.ts'
+import { open } from './support/opened.ts'
+import { sceneOf, starvedOf } from './support/scenes.ts'
 
 afterAll(closeBrowser)
 
-async function open(scene: Scene, width: number, hash = '#/llm/running', options: BrowserContextOptions = {}) {
-  const service = await Scripted.start(scene)
-  const { page } = await look({ viewport: { width, height: 900 }, ...options })
-  onTestFinished(async () => {
-    await page.context().close()
-    await service.close()
-  })
-  await page.addInitScript(noteLabels)
-  await page.goto(`${service.url}/${hash}`)
-  await page.locator('.live.is-live').waitFor()
-  await page.waitForTimeout(300)
-  return page
-}
-
 test.each([1_440, 1_200, 768, 390])('at %i px a slot that is stuck says so, and for how long', async (width) => {
-  const page = await open(sceneOf('overload'), width)
+  const { page } = await open([sceneOf('overload')], '#/llm/running', { width })
   const cell = page.locator('.cell.stuck')
   expect(await cell.textContent()).toBe('7× stuck72 s')
   const cut = await page.evaluate(
@@ -36,13 +21,13 @@ test.each([1_440, 1_200, 768, 390])('at %i px a slot that is stuck says so, and 
 })
 
 test.each([390, 320])('at %i px nothing of the first line stands at the edge', async (width) => {
-  const page = await open(sceneOf('busy'), width)
+  const { page } = await open([sceneOf('busy')], '#/llm/running', { width })
   for (const each of ['.head .queue', '.head .badge', '.head .brand'])
     expect((await page.locator(each).boundingBox())?.y).toBeGreaterThanOrEqual(6)
 })
 
 test('now is at the same place in each chart, and what a label means is said by more than a colour', async () => {
-  const page = await open(sceneOf('busy'), 1_440)
+  const { page } = await open([sceneOf('busy')])
   const widths = await page.evaluate<number[]>(
     "[...document.querySelectorAll('.chart .u-over')].map(({ clientWidth }) => clientWidth)",
   )
@@ -54,7 +39,7 @@ test('now is at the same place in each chart, and what a label means is said by 
 })
 
 test('an idle queue has no red line', async () => {
-  const page = await open(sceneOf('idle'), 1_440)
+  const { page } = await open([sceneOf('idle')])
   const red = await page.evaluate(`[...document.querySelectorAll('.chart canvas')].map((canvas) => {
     const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height)
     let n = 0
@@ -67,7 +52,7 @@ test('an idle queue has no red line', async () => {
 test('where there are no keys nothing is said of them', async () => {
   const hints = 'table.who, .hints, .find kbd, .head .key'
   const shown = async (width: number, options?: BrowserContextOptions): Promise<unknown> => {
-    const page = await open(sceneOf('busy'), width, '#/llm/running', options)
+    const { page } = await open([sceneOf('busy')], '#/llm/running', { width, ...options })
     return page.evaluate(`[...document.querySelectorAll('${hints}')].filter((each) => each.checkVisibility()).length`)
   }
   expect(await shown(1_440)).toBe(4)
@@ -75,7 +60,7 @@ test('where there are no keys nothing is said of them', async () => {
 })
 
 test.each([1_440, 390])('at %i px a tier of which nothing starts has no waits, and says why', async (width) => {
-  const page = await open(starvedOf(sceneOf('overload')), width)
+  const { page } = await open([starvedOf(sceneOf('overload'))], '#/llm/running', { width })
   const row = page.locator('table.who tbody tr', { hasText: 'LOW' })
   expect(await row.locator('.change').textContent()).toBe('none started')
   expect(await row.locator('td.strong').textContent()).toBe('–')
@@ -86,11 +71,11 @@ test.each([1_440, 390])('at %i px a tier of which nothing starts has no waits, a
 })
 
 test('why an error has no message is said once, and to whom it would be shown', async () => {
-  const page = await open(sceneOf('busy'), 1_440, '#/llm/dead')
+  const { page } = await open([sceneOf('busy')], '#/llm/dead', { width: 1_440 })
   await page.getByText('Messages of errors are not exposed: exposeErrors.').waitFor()
 })
 
 test('settings have their times as they stand elsewhere', async () => {
-  const page = await open(sceneOf('busy'), 1_440, '#/llm/settings')
+  const { page } = await open([sceneOf('busy')], '#/llm/settings', { width: 1_440 })
   await page.getByText('A request may wait for ever, run 30 s, and take for ever in all.').waitFor()
 })

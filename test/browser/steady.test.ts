@@ -1,23 +1,10 @@
 /** Does it stay as it is? Nothing moves when numbers grow, long ids break no line, an hour of updates leaves memory as it was. */
-import { afterAll, expect, onTestFinished, test } from 'vitest'
-import { closeBrowser, look } from './support/browser.ts'
-import { type Json, NOW, pointAt, type Scene, sceneOf } from './support/scenes.ts'
-import { Scripted } from './support/scripted.ts'
+import { afterAll, expect, test } from 'vitest'
+import { closeBrowser } from './support/browser.ts'
+import { open } from './support/opened.ts'
+import { type Json, NOW, pointAt, sceneOf } from './support/scenes.ts'
 
 afterAll(closeBrowser)
-
-async function open(scene: Scene, width: number, hash = '#/llm/running') {
-  const service = await Scripted.start(scene)
-  const { page, faults } = await look({ viewport: { width, height: 900 } })
-  onTestFinished(async () => {
-    await page.context().close()
-    await service.close()
-  })
-  await page.goto(`${service.url}/${hash}`)
-  await page.locator('.live.is-live').waitFor()
-  await page.waitForTimeout(300)
-  return { page, service, faults }
-}
 
 /** Where everything stands, and what is cut: cells that are to show all of their number. */
 const places = `(() => {
@@ -37,7 +24,7 @@ const places = `(() => {
 test.each([1_440, 768, 320])(
   'at %i px no box moves and no number is cut when all of them are as long as they get',
   async (width) => {
-    const { page, service } = await open(sceneOf('busy'), width)
+    const { page, service } = await open([sceneOf('busy')], '#/llm/running', { width })
     const before = await page.evaluate<Json>(places)
     const crowded = sceneOf('crowded')
     const { status, workers, history } = crowded.snapshot
@@ -71,7 +58,7 @@ test.each([1_440, 768, 320])(
     const scene = sceneOf('busy')
     const long = (n: number): string => `${n}-${'w'.repeat(190)}-${n}`
     const workers = scene.snapshot.workers.map((slot: Json, n: number) => ({ ...slot, currentRequest: long(n) }))
-    const { page } = await open({ ...scene, snapshot: { ...scene.snapshot, workers } }, width)
+    const { page } = await open([{ ...scene, snapshot: { ...scene.snapshot, workers } }], '#/llm/running', { width })
     const link = page.locator('table.list a.id').first()
     expect(await link.getAttribute('title')).toBe(long(0))
     expect(await link.textContent()).toMatch(/^0-w+…w+-0$/)
@@ -97,7 +84,7 @@ test('a list that is being read is held, and says how many are newer', async () 
       })),
     }
   }
-  const { page } = await open({ ...scene, list }, 1_440, '#/llm/ended')
+  const { page } = await open([{ ...scene, list }], '#/llm/ended', { width: 1_440 })
   const first = page.locator('table.list a.id').first()
   await first.waitFor()
   await page.locator('table.list tbody tr').first().hover()
@@ -109,7 +96,7 @@ test('a list that is being read is held, and says how many are newer', async () 
 })
 
 test('an hour of updates, a frame each second, leaves memory as it was', async () => {
-  const { page, service, faults } = await open(sceneOf('busy'), 1_440)
+  const { page, service, faults } = await open([sceneOf('busy')])
   const { status, workers } = sceneOf('busy').snapshot
   const heap = async (): Promise<number> => {
     await page.evaluate('gc(); gc()')
@@ -147,7 +134,7 @@ test('an hour of updates, a frame each second, leaves memory as it was', async (
 })
 
 test('sixty changes of everything that is shown leave no element and no listener behind', async () => {
-  const { page } = await open(sceneOf('busy'), 1_440)
+  const { page } = await open([sceneOf('busy')])
   const count = (): Promise<number> => page.evaluate("document.querySelectorAll('canvas').length")
   expect(await count()).toBe(4)
   for (let n = 0; n < 60; n++) {
@@ -164,7 +151,7 @@ test.each([
   [390, 844],
   [320, 640],
 ])('at %i × %i a page begins at its top, and so does the one that is gone to', async (width, height) => {
-  const { page } = await open(sceneOf('busy'), width, '')
+  const { page } = await open([sceneOf('busy')], '', { width })
   await page.setViewportSize({ width, height })
   await page.reload()
   await page.locator('table.who').waitFor()
@@ -175,7 +162,7 @@ test.each([
 })
 
 test('a row of a list grows no older than the list: what has left since is not known yet', async () => {
-  const { page, service } = await open(sceneOf('busy'), 1_440, '#/llm/waiting')
+  const { page, service } = await open([sceneOf('busy')], '#/llm/waiting', { width: 1_440 })
   const waited = page.locator('table.list tbody tr').first().locator('td.num').nth(1)
   await waited.waitFor()
   // Held while it is read.
@@ -191,7 +178,7 @@ test('a row of a list grows no older than the list: what has left since is not k
 })
 
 test('as many are said to run as stand in the list, also with one that is stuck', async () => {
-  const { page } = await open(sceneOf('overload'), 1_440)
+  const { page } = await open([sceneOf('overload')])
   const rows = await page.locator('table.list tbody tr').count()
   expect(rows).toBeGreaterThan(3)
   expect(await page.locator('#tab-running .n').textContent()).toBe(String(rows))

@@ -182,7 +182,7 @@ test('what is ended by --timeout has failed, also when it says that all was well
 
 test('process.exit() of a module is no end of a batch: it is said, and the log has what was done', async () => {
   const folder = scratch()
-  // The second one ends it when the third has been logged.
+  // The second one ends it when the third has been logged. It is in a process of its own: only the log tells it.
   const source = `import { readFileSync } from 'node:fs'
   const isLogged = (n) => readFileSync('log', 'utf8').includes('\\n' + n + '\\t')
   export default async (n) => {

@@ -159,6 +159,22 @@ describe('map, what was refused or displaced comes again', () => {
   const sized = (validate: (value: unknown) => unknown) => ({
     '~standard': { version: 1 as const, vendor: 'mine', validate },
   })
+  /** A schema that looks at one request at a time, for 5 ms each. */
+  function oneAtATime() {
+    const clock = new VirtualClock()
+    let looks = 0
+    const schema = sized(async (value) => {
+      looks++
+      await clock.sleep(5)
+      return { value: { made: value } }
+    })
+    const queue = new QueuedExecutor(async (request: unknown) => request, {
+      clock,
+      schema: schema as never,
+      maxChecking: 1,
+    })
+    return { clock, queue, looks: () => looks }
+  }
 
   test('with a store: as it was submitted, since the schema looks at it again after a restart', async () => {
     const clock = new VirtualClock()
@@ -192,45 +208,23 @@ describe('map, what was refused or displaced comes again', () => {
   })
 
   test('a schema that looks at as many as it may sees each of them once, and is asked for none meanwhile', async () => {
-    const clock = new VirtualClock()
-    let looks = 0
-    const schema = sized(async (value) => {
-      looks++
-      await clock.sleep(5)
-      return { value: { made: value } }
-    })
-    const queue = new QueuedExecutor(async (request: unknown) => request, {
-      clock,
-      schema: schema as never,
-      maxChecking: 1,
-    })
+    const { clock, queue, looks } = oneAtATime()
     const results: unknown[] = []
     const given = [1, 2, 3, 4, 5]
     await clock.run({ until: collect(queue.map(given as never[], { window: 4 }), results) })
     expect(results).toEqual(given.map((made) => ({ made })))
-    expect(looks).toBe(5)
+    expect(looks()).toBe(5)
     expect(queue.getStatus().totals.rejected).toBeLessThan(5)
     expect(clock.now()).toBe(25)
   })
 
   test('two that ask for the same room: whoever is too late is seen by the schema when it comes again', async () => {
-    const clock = new VirtualClock()
-    let looks = 0
-    const schema = sized(async (value) => {
-      looks++
-      await clock.sleep(5)
-      return { value: { made: value } }
-    })
-    const queue = new QueuedExecutor(async (request: unknown) => request, {
-      clock,
-      schema: schema as never,
-      maxChecking: 1,
-    })
+    const { clock, queue, looks } = oneAtATime()
     const results: unknown[] = []
     const both = [1, 4].map((first) => collect(queue.map([first, first + 1, first + 2] as never[]), results))
     await clock.run({ until: Promise.all(both) })
     expect(results.map((result) => (result as { made: number }).made).sort()).toEqual([1, 2, 3, 4, 5, 6])
-    expect(looks).toBe(6)
+    expect(looks()).toBe(6)
     expect(queue.getStatus().totals.rejected).toBeGreaterThan(0)
   })
 })

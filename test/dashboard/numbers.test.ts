@@ -86,6 +86,15 @@ test('labels keep apart, in their order and inside', () => {
   expect(spread([], 14, 0, 100)).toEqual([])
 })
 
+test('the dark colours are the same ones, chosen by hand or by the system', () => {
+  const tokens = readFileSync(new URL('../../src/dashboard/tokens.css', import.meta.url), 'utf8')
+  const [byHand, bySystem, ...others] = [...tokens.matchAll(/\{([^{}]*color-scheme: dark;)\s*\}/g)].map(
+    ([, all]) => all,
+  )
+  expect([byHand, others]).toEqual([bySystem, []])
+  expect(byHand).toContain('--ink: ')
+})
+
 test('a tier has one colour, on the page, on its icon, in the docs, and in the dashboard for Grafana, which is dark', () => {
   const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
   const tokens = read('src/dashboard/tokens.css')
