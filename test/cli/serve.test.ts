@@ -179,6 +179,7 @@ test('each run that fails is a line on stderr, at most ten a second; --expose-er
       if (request === 'again') throw Object.assign(new Error('busy'), { again: true })
       if (request === 'long') throw new Error('\\x1b[31m\\u202e' + 'x'.repeat(1e5) + '\\nsecond line')
       if (request === 'odd') throw null
+      if (request === 'slow') return new Promise(() => {})
       return request.foo.bar
     }
     export default { executor, options: { retry: backoff({ attempts: 2, baseMs: 1, retryIf: (error) => error?.again }) } }`,
@@ -189,7 +190,7 @@ test('each run that fails is a line on stderr, at most ten a second; --expose-er
     [['--expose-errors'], "TypeError: Cannot read properties of undefined (reading 'bar')"],
     [['--shards', '1', '--expose-errors'], "TypeError: Cannot read properties of undefined (reading 'bar')"],
   ] as const) {
-    const { process, submitUrl, token } = await serve(module, args)
+    const { process, submitUrl, token } = await serve(module, [...args, '--timeout', '1s'])
     const ask = (body: unknown) => call(submitUrl, { token, body, headers })
     const answer = await ask({})
     expect([answer.body.code, answer.body.detail]).toEqual(['TRIAGE_RUN_FAILED', detail])
@@ -207,6 +208,8 @@ test('each run that fails is a line on stderr, at most ten a second; --expose-er
       /^triage-queue: bug (\S+): Error: busy \(attempt 1, again in .* ms\)\n.*\1: Error: busy \(attempt 2\)$/m,
       'err',
     )
+    await ask('slow')
+    await process.says(/^triage-queue: bug \S+: RunTimeoutError: .* \(attempt 1\)$/m, 'err')
     await Promise.all(Array.from({ length: 60 }, () => ask({})))
     const [, held] = await process.says(/^triage-queue: bug: (\d+) more runs have failed$/m, 'err')
     expect(Number(held)).toBeGreaterThan(10)

@@ -34,6 +34,9 @@ export function sayFailures(executor: QueuedExecutor, name: string): () => void 
     timer ??= setTimeout(summarise, SUMMARY_MS).unref()
   }
   executor.on('failed', ({ id, error, attempts }) => hear(id, error, attempts, ''))
+  executor.on('expired', ({ id, error, attempts, started }) => {
+    if (started) hear(id, error, attempts, '')
+  })
   executor.on('retrying', ({ id, error, attempt, delayMs }) =>
     hear(id, error, attempt, `, again in ${duration(delayMs)}`),
   )
