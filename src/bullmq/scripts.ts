@@ -213,9 +213,22 @@ export class Scripts {
   /** @param token of its lock @param started whether that was an attempt */
   async giveBack(client: Redis, jobId: string, token: string, started: boolean): Promise<boolean> {
     const { base, stalled, active, prioritized, wait, meta, marker, events } = this.#keys
-    const [job, lock] = [base + jobId, `${base + jobId}:lock`]
-    const keys = [job, lock, stalled, active, prioritized, wait, meta, marker, events]
-    return (await of(client).tqGiveBack(...keys, jobId, token, started ? '1' : '')) === 1
+    const job = base + jobId
+    const code = await of(client).tqGiveBack(
+      job,
+      `${job}:lock`,
+      stalled,
+      active,
+      prioritized,
+      wait,
+      meta,
+      marker,
+      events,
+      jobId,
+      token,
+      started ? '1' : '',
+    )
+    return code === 1
   }
 
   status(client: Redis): Promise<unknown[]> {

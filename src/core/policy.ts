@@ -20,6 +20,30 @@ export interface Policy {
   readonly remembers?: boolean | undefined
   /** True: it goes by deadlines, and `describe()` warns when requests have none. */
   readonly needsDeadline?: boolean | undefined
+  /**
+   * What it tells requests apart by: a tenant, a user. It is shown wherever requests are, and decides nothing: `keyOf()` asks the order,
+   * then the rates. What it throws counts as no answer.
+   */
+  key?(request: unknown, metadata: unknown): string
+}
+
+/** Where a key may come from. */
+interface Keyed {
+  readonly order: Policy
+  readonly rateLimits: readonly Policy[]
+}
+
+/** So long a key is shown at most. */
+const MAX_KEY = 200
+
+/** By what a request is told apart from others: what `fairBy()` goes by, else the first rate with a function for `per`. */
+export function keyOf({ order, rateLimits }: Keyed, request: unknown, metadata: unknown): string | undefined {
+  try {
+    const key: unknown = [order, ...rateLimits].find((policy) => policy.key)?.key?.(request, metadata)
+    return typeof key === 'string' ? key.slice(0, MAX_KEY) : undefined
+  } catch {
+    return undefined
+  }
 }
 
 /** By which methods a policy is known that does not say its option: the first that it has. A guard may also have `delayMs`,

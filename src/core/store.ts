@@ -52,7 +52,7 @@ export interface StoredLimits {
   readonly deadlineAt?: number | undefined
   /** The ids of those that must have ended before. */
   readonly after?: readonly string[] | undefined
-  /** Its key of fairness or of a rate, for whoever looks at it. */
+  /** What `fairBy()` or a rate tells it apart by, for whoever looks at it. */
   readonly key?: string | undefined
 }
 

@@ -32,6 +32,7 @@ export function Refused({ model }: { readonly model: QueueModel }) {
   const rows = (shown.value?.refusals ?? []).filter(
     ({ id }) => findText.value === '' || id?.startsWith(findText.value.trim()),
   )
+  const hasKey = rows.some(({ key }) => key !== undefined)
   const newer = waiting.value === undefined ? 0 : waiting.value.count - (shown.value?.count ?? 0)
   return (
     <>
@@ -65,6 +66,11 @@ export function Refused({ model }: { readonly model: QueueModel }) {
             </th>
             <th scope="col">Id</th>
             <th scope="col">Tier</th>
+            {hasKey && (
+              <th scope="col" class="narrow-off">
+                Key
+              </th>
+            )}
             <th scope="col">Reason</th>
             <th scope="col" class="wide-only">
               Explanation
@@ -87,7 +93,7 @@ export function Refused({ model }: { readonly model: QueueModel }) {
           </>
         }
       >
-        {rows.map(({ at, id, priority, reason: why, explain, retryAfterMs }, index) => (
+        {rows.map(({ at, id, priority, key, reason: why, explain, retryAfterMs }, index) => (
           <Row key={`${at} ${id} ${index}`} queue={name} id={null}>
             <td class="narrow-off">{preciseTime(at, now.value)}</td>
             <td class="id" title={id ?? undefined}>
@@ -96,6 +102,11 @@ export function Refused({ model }: { readonly model: QueueModel }) {
             <td>
               <TierName tier={priority as Tier} />
             </td>
+            {hasKey && (
+              <td class="narrow-off cut" title={key}>
+                {key ?? '–'}
+              </td>
+            )}
             <td>
               <code>{why}</code>
             </td>

@@ -28,6 +28,7 @@ export function Running({ model }: { readonly model: QueueModel }) {
     )
   }
   const stuck = busy.filter(({ healthy }) => !healthy).length
+  const hasKey = shown.some(({ key }) => key !== null)
   const hasProgress = shown.some(({ progress }) => progress !== null)
   return (
     <Table
@@ -53,6 +54,11 @@ export function Running({ model }: { readonly model: QueueModel }) {
           </th>
           <th scope="col">Id</th>
           <th scope="col">Tier</th>
+          {hasKey && (
+            <th scope="col" class="narrow-off">
+              Key
+            </th>
+          )}
           <th scope="col" class="num phone-off">
             Waited, s
           </th>
@@ -70,13 +76,18 @@ export function Running({ model }: { readonly model: QueueModel }) {
         </>
       }
     >
-      {shown.map(({ slot, currentRequest, priority, waitMs, runMs, attempt, healthy, progress }) => (
+      {shown.map(({ slot, currentRequest, priority, key, waitMs, runMs, attempt, healthy, progress }) => (
         <Row key={slot} queue={name} id={currentRequest}>
           <td class="num slot">{slot + 1}</td>
           <td>
             <IdLink queue={name} id={currentRequest as string} />
           </td>
           <td>{priority === null ? '–' : <TierName tier={priority as Tier} />}</td>
+          {hasKey && (
+            <td class="narrow-off cut" title={key ?? undefined}>
+              {key ?? '–'}
+            </td>
+          )}
           <td class="num phone-off">{waitMs === null ? '–' : shortSeconds(waitMs)}</td>
           <td class="bar-cell">
             <span class={healthy ? 'runs' : 'runs bad'}>

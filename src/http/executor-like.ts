@@ -46,6 +46,8 @@ export interface ServedExecutor {
   discard?(id: string, generation?: number | undefined): Promise<boolean>
   /** Of these its `store`. */
   readonly settings?: object | undefined
+  /** Those of shards in this process have settings, too. */
+  readonly shards?: readonly { readonly settings?: object | undefined }[] | undefined
   waiting?(): Iterable<WaitingRequest<unknown, unknown>>
   /** Of shards: what their stores keep, as soon as it is known. */
   readonly records?: Readable | undefined

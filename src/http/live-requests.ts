@@ -13,6 +13,8 @@ export interface Live {
   readonly id: string
   /** The number of this life: greater than that of each before it. */
   readonly generation: number
+  /** What the order, or a rate, tells it apart by. */
+  readonly key: string | undefined
   priority: Priority
   state: 'waiting' | 'running' | 'retrying'
   /** Wall-clock times, in ms since 1970. */

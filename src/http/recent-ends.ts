@@ -13,6 +13,7 @@ export type EndedState = (typeof endedStates)[number]
 export interface Ended {
   readonly id: string
   readonly generation: number
+  readonly key: string | undefined
   readonly state: EndedState
   readonly priority: Priority
   readonly submittedAt: number

@@ -9,6 +9,7 @@ export interface RefusalView {
   readonly at: string
   readonly id: string | null
   readonly priority: string
+  readonly key?: string | undefined
   /** As `getStatus().rejectedByPriority` counts it. */
   readonly reason: string
   readonly error: ErrorView
@@ -24,9 +25,9 @@ export class Refusals {
   /** How many there were. */
   count = 0
 
-  add({ id, priority, reason, error }: ExecutorEvents['rejected']): void {
+  add({ id, priority, reason, error }: ExecutorEvents['rejected'], key: string | undefined): void {
     // What it was about is not held.
-    this.#ring[this.#next] = { at: Date.now(), event: { id: id ?? null, priority, reason, ...refusalOf(error) } }
+    this.#ring[this.#next] = { at: Date.now(), event: { id: id ?? null, priority, key, reason, ...refusalOf(error) } }
     this.#next = (this.#next + 1) % KEPT
     this.count++
   }

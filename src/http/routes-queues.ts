@@ -184,6 +184,8 @@ async function workers(queue: ServedQueue): Promise<Answer> {
 /** A slot as it is shown: with the tier of what it runs, and since when on the wall. */
 export interface SlotView extends Omit<WorkerHealth, 'since' | 'progress'> {
   readonly priority: string | null
+  /** What `fairBy()` or a rate tells it apart by. */
+  readonly key: string | null
   readonly since: string | null
   readonly runMs: number | null
   readonly progress: number | null
@@ -195,11 +197,12 @@ export interface SlotView extends Omit<WorkerHealth, 'since' | 'progress'> {
 export function withTier(queue: ServedQueue, worker: WorkerHealth): SlotView {
   const { progress, since, ...rest } = worker
   const running = worker.currentRequest === null ? undefined : queue.inSlot(worker.slot, worker.currentRequest)
-  const { priority = null, waitMs = null, attempts = null } = running ?? {}
+  const { priority = null, key = null, waitMs = null, attempts = null } = running ?? {}
   const startedAt = since === null ? undefined : queue.onTheWall(since)
   return {
     ...rest,
     priority,
+    key,
     progress: progress?.fraction ?? null,
     since: startedAt === undefined ? null : new Date(startedAt).toISOString(),
     runMs: startedAt === undefined ? null : Math.max(Math.round(Date.now() - startedAt), 0),

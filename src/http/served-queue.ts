@@ -4,8 +4,17 @@
  * It hears the executor's events, and keeps of them what it needs to answer without walking through what waits. What an executor can
  * answer itself (`find`, `flushed`) it is asked.
  */
+import { keyOf } from '../core/policy.ts'
 import { readableStoreOf } from '../core/readable-store.ts'
-import type { ExecutorEvent, ExecutorEvents, ExecutorStatus, Listener, RequestEvent, RequestView } from '../index.ts'
+import type {
+  EffectiveOptions,
+  ExecutorEvent,
+  ExecutorEvents,
+  ExecutorStatus,
+  Listener,
+  RequestEvent,
+  RequestView,
+} from '../index.ts'
 import { Changes } from './changes.ts'
 import type { LocalHandle, ServedExecutor } from './executor-like.ts'
 import { Identities, type Identity, unknownIdentity } from './identity.ts'
@@ -17,8 +26,13 @@ import { Refusals } from './refusals.ts'
 import { FailedAttempts } from './timeline.ts'
 
 const STATUS_MS = 250
+/** `update()` may give it other ones. */
+const POLICIES_MS = 1_000
 /** Where it matters only what it is. */
 const bare = { seesAll: false, exposeErrors: false }
+
+/** What is told of one that comes. */
+type Told = Pick<RequestEvent, 'id' | 'priority' | 'request' | 'metadata'>
 
 type AnyEnd = ExecutorEvents['completed' | 'failed' | 'expired' | 'cancelled' | 'shed']
 
@@ -36,6 +50,9 @@ export class ServedQueue {
   #keptInStore: Kept | undefined
   readonly #ends: RecentEnds
   readonly #exposesErrors: boolean
+  #policies: { readonly at: number; readonly all?: Parameters<typeof keyOf>[0] | undefined } = {
+    at: Number.NEGATIVE_INFINITY,
+  }
   /** Of those that are submitted just now. */
   readonly identities = new Identities()
   #generation = 0
@@ -100,7 +117,7 @@ export class ServedQueue {
   lookBack(): void {
     for (const { id, priority, state } of this.executor.cameBack?.() ?? []) {
       if (this.live.get(id) !== undefined) continue
-      this.#add({ id, priority, request: undefined }, Date.now())
+      this.#add({ id, priority, request: undefined, metadata: undefined }, Date.now())
       if (state === 'running' || state === 'retrying') this.live.becomes(id, state)
     }
   }
@@ -121,16 +138,28 @@ export class ServedQueue {
 
   #rejected(event: ExecutorEvents['rejected']): void {
     const { id } = event
-    this.refusals.add(event)
+    this.refusals.add(event, this.keyOf(event.request, event.metadata))
     // It was another one with this id, if it is still there.
     if (id !== undefined && this.#blocked.has(id) && this.executor.get(id) === undefined) this.#blocked.delete(id)
   }
 
-  #add({ id, priority, request }: Pick<RequestEvent, 'id' | 'priority' | 'request'>, submittedAt: number): void {
+  /** By what one is told apart from others. Of shards in threads it is not known here. */
+  keyOf(request: unknown, metadata: unknown): string | undefined {
+    const now = performance.now()
+    if (now - this.#policies.at > POLICIES_MS) {
+      const { settings, shards } = this.executor
+      const { order, rateLimit }: Partial<EffectiveOptions> = settings ?? shards?.[0]?.settings ?? {}
+      this.#policies = { at: now, all: order && { order, rateLimits: rateLimit ?? [] } }
+    }
+    const { all } = this.#policies
+    return all && keyOf(all, request, metadata)
+  }
+
+  #add({ id, priority, request, metadata }: Told, submittedAt: number): void {
     const generation = this.#blocked.get(id) ?? ++this.#generation
     this.#blocked.delete(id)
     const live: Live = {
-      ...{ id, generation, priority, state: 'waiting', submittedAt },
+      ...{ id, generation, key: this.keyOf(request, metadata), priority, state: 'waiting', submittedAt },
       ...{ startedAt: undefined, waitMs: undefined, attempts: 0, identity: this.#identityOf(id, request) },
     }
     this.live.add(live)
@@ -144,9 +173,10 @@ export class ServedQueue {
   #isStuck({ slot, id, priority, runMs }: ExecutorEvents['stuck']): void {
     const startedAt = Date.now() - runMs
     const known = this.live.get(id) ?? this.#ends.find(id)
-    const { generation = 0, submittedAt = startedAt, waitMs, attempts = 0, identity = unknownIdentity } = known ?? {}
+    const { generation = 0, key, submittedAt = startedAt, waitMs, attempts = 0 } = known ?? {}
+    const { identity = unknownIdentity } = known ?? {}
     this.#stuck.set(slot, {
-      ...{ id, generation, priority, state: 'running', submittedAt, startedAt, waitMs, attempts, identity },
+      ...{ id, generation, key, priority, state: 'running', submittedAt, startedAt, waitMs, attempts, identity },
     })
   }
 
@@ -163,10 +193,10 @@ export class ServedQueue {
     return this.#wallOffset === undefined ? undefined : this.#wallOffset + at
   }
 
-  #started({ id, waitMs, attempt, priority, request, at }: ExecutorEvents['started']): void {
+  #started({ id, waitMs, attempt, priority, request, metadata, at }: ExecutorEvents['started']): void {
     this.#wallOffset = Date.now() - at
     // It came before anyone listened.
-    if (this.live.get(id) === undefined) this.#add({ id, priority, request }, Date.now() - waitMs)
+    if (this.live.get(id) === undefined) this.#add({ id, priority, request, metadata }, Date.now() - waitMs)
     const live = this.live.becomes(id, 'running')
     if (live === undefined) return
     live.priority = priority
@@ -186,6 +216,7 @@ export class ServedQueue {
     const identity = live?.identity ?? this.#identityOf(id, request)
     this.#ends.add({
       ...{ id, priority, state, generation: live?.generation ?? ++this.#generation },
+      key: live === undefined ? this.keyOf(request, metadata) : live.key,
       ...{ submittedAt: live?.submittedAt ?? Date.now(), startedAt: live?.startedAt, endedAt: Date.now() },
       ...{ waitMs: waitMs ?? live?.waitMs, runMs, attempts: attempts ?? live?.attempts ?? 0, result, error, identity },
       ...{ request: isDead ? request : undefined, metadata: isDead ? metadata : undefined, options },

@@ -23,9 +23,11 @@ async function liveOf(queue: ServedQueue, handle: LocalHandle, { seesAll }: View
   }
 }
 
-function notAdmitted(queue: ServedQueue, { id, state, priority = 'normal' }: LocalHandle): RequestView {
+function notAdmitted(queue: ServedQueue, handle: LocalHandle): RequestView {
+  const { id, state, priority = 'normal', request, metadata } = handle
   const submittedAt = new Date().toISOString()
-  return { id, queue: queue.name, state, priority, generation: queue.numberOf(id) ?? 0, attempts: 0, submittedAt }
+  const key = queue.keyOf(request, metadata)
+  return { id, queue: queue.name, state, priority, key, generation: queue.numberOf(id) ?? 0, attempts: 0, submittedAt }
 }
 
 /** A request by its id, as one may see it. */

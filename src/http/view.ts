@@ -23,17 +23,17 @@ const iso = (ms: number | undefined): string | undefined => (ms === undefined ? 
 
 /** A page shows many: without what costs time for each. */
 export function lineOf(queue: string, live: Live): RequestView {
-  const { id, generation, priority, state, submittedAt, startedAt, waitMs, attempts } = live
+  const { id, generation, key, priority, state, submittedAt, startedAt, waitMs, attempts } = live
   return {
-    ...{ id, queue, state, priority, generation, attempts, waitMs },
+    ...{ id, queue, state, priority, key, generation, attempts, waitMs },
     ...{ submittedAt: iso(submittedAt) as string, startedAt: iso(startedAt) },
   }
 }
 
 export function endOf(queue: string, ended: Ended, { seesAll, exposeErrors }: ViewOptions): RequestView {
-  const { id, generation, priority, state, attempts, waitMs, runMs, error, result, metadata } = ended
+  const { id, generation, key, priority, state, attempts, waitMs, runMs, error, result, metadata } = ended
   return {
-    ...{ id, queue, state, priority, generation, attempts, waitMs, runMs },
+    ...{ id, queue, state, priority, key, generation, attempts, waitMs, runMs },
     ...{ submittedAt: iso(ended.submittedAt) as string, startedAt: iso(ended.startedAt), endedAt: iso(ended.endedAt) },
     ...(error !== undefined && { error: errorViewOf(error, seesAll && exposeErrors) }),
     ...(seesAll && { result, metadata }),

@@ -1,5 +1,5 @@
 /** What the dashboard asks of a service: history by tier, slots, refusals, a time line, what starts next, what is put off, settings. */
-import { backoff } from 'triage-queue'
+import { backoff, fairBy } from 'triage-queue'
 import { expect, test, vi } from 'vitest'
 import { FailedAttempts, timelineOf } from '../../src/http/timeline.ts'
 import { bySse, type Frame, numbered } from './support/events.ts'
@@ -116,6 +116,34 @@ test('the last refusals are told, the youngest first, with what explains them an
   expect((await refusals('?limit=200')).refusals).toHaveLength(200)
   expect((await refusals()).count).toBe(1_203)
   expect((await ask('/v1/queues/llm/refusals?limit=x', { as: 'vera' })).status).toBe(400)
+})
+
+test('whose it is stands with each request, in its slot, refused and dead, by what the order tells them apart by', async () => {
+  const calls = held()
+  const order = fairBy((request: { tenant: string }) => request.tenant)
+  const { ask, submit } = await serve({
+    run: calls.run,
+    queue: { concurrency: 1, maxQueueSize: 1, whenFull: 'reject', order: order as never },
+  })
+  for (const [key, tenant] of Object.entries({ a: 'acme', b: 'bulk', c: 'crow' })) {
+    await submit({ tenant }, { headers: { 'idempotency-key': key } })
+  }
+  await calls.called(1)
+  const of = async (path: string): Promise<Frame> => (await ask(`/v1/queues/llm/${path}`, { as: 'vera' })).body
+  const keys = async (state: string): Promise<unknown> =>
+    (await of(`requests?state=${state}`)).requests.map(({ id, key }: Frame) => [id, key])
+  expect(await keys('running')).toEqual([['sam~a', 'acme']])
+  expect(await keys('waiting')).toEqual([['sam~b', 'bulk']])
+  expect((await of('requests/sam~b')).key).toBe('bulk')
+  expect((await of('workers')).workers).toMatchObject([{ currentRequest: 'sam~a', key: 'acme' }])
+  expect((await of('refusals')).refusals).toMatchObject([{ id: 'sam~c', key: 'crow' }])
+  calls.calls[0]?.reject(new Error('no'))
+  await calls.called(2)
+  expect(await keys('dead')).toEqual([['sam~a', 'acme']])
+  calls.calls[1]?.resolve(1)
+  await until(async () => (await of('requests/sam~b')).state === 'completed')
+  expect(await keys('completed')).toEqual([['sam~b', 'bulk']])
+  expect((await of('workers')).workers).toMatchObject([{ currentRequest: null, key: null }])
 })
 
 test('a record has a time line: waits, runs and pauses between attempts, each with what it ended with', async () => {

@@ -5,7 +5,17 @@ import { type Ended, type EndedState, endedStates, RecentEnds } from '../../src/
 afterEach(() => void vi.useRealTimers())
 
 const ended = (id: string, state: EndedState, more: Partial<Ended> = {}): Ended => ({
-  ...{ id, state, generation: 1, priority: 'normal', submittedAt: 0, startedAt: 0, endedAt: Date.now(), waitMs: 0 },
+  ...{
+    id,
+    state,
+    key: undefined,
+    generation: 1,
+    priority: 'normal',
+    submittedAt: 0,
+    startedAt: 0,
+    endedAt: Date.now(),
+    waitMs: 0,
+  },
   ...{ runMs: 0, attempts: 1, result: undefined, error: undefined, request: undefined, metadata: undefined },
   ...{ options: undefined, identity: {} as Ended['identity'] },
   ...more,

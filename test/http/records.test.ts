@@ -21,7 +21,7 @@ test('what lives is what a plain array says, whatever comes, moves and goes, pag
       if (chance < 0.6 || model.length === 0) {
         const priority = pick(tiers)
         const live: Live = {
-          ...{ id: `${n % 3}-${n}`, generation: n, priority, state: 'waiting', submittedAt: n },
+          ...{ id: `${n % 3}-${n}`, generation: n, key: undefined, priority, state: 'waiting', submittedAt: n },
           ...{ startedAt: undefined, waitMs: undefined, attempts: 0, identity: unknownIdentity },
         }
         books.add(live)
@@ -65,6 +65,7 @@ function ended(n: number, state: EndedState, id = `r${n}`): Ended {
     ...{
       id,
       generation: n,
+      key: undefined,
       state,
       priority: tiers[n % 4] as Priority,
       submittedAt: n,

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Executor, memoryStore, QueuedExecutor, type Store } from 'triage-queue'
+import { type Executor, fairBy, memoryStore, type OrderPolicy, QueuedExecutor, type Store } from 'triage-queue'
 import { httpApp, listen } from 'triage-queue/http'
 import { openStore } from 'triage-queue/sqlite'
 import { expect, onTestFinished, test } from 'vitest'
@@ -18,7 +18,7 @@ function folder(): string {
 async function start(
   kept: string | (Store & { close(): Promise<void> }),
   run: Executor<unknown, unknown>,
-  options: { concurrency?: number; maxQueueSize?: number } = {},
+  options: { concurrency?: number; maxQueueSize?: number; order?: OrderPolicy } = {},
 ) {
   const store = typeof kept === 'string' ? await openStore(kept) : kept
   const queue = new QueuedExecutor<unknown, unknown>(run, { name: 'llm', store, ...options })
@@ -203,4 +203,35 @@ test('what the matter is with a store is told without its path', async () => {
     expect(reply.text).toContain('"state":"faulty"')
     expect(reply.text).not.toContain('secret-place')
   }
+})
+
+test('whose it is stands with each request, before and after a restart, and with what has ended', async () => {
+  const path = join(folder(), 'store.db')
+  const options = () => ({ concurrency: 1, order: fairBy((request) => (request as { tenant: string }).tenant) })
+  const first = await start(path, async () => new Promise(() => {}), options())
+  for (const id of ['acme', 'bulk']) {
+    await first.ask('/v1/queues/llm/requests', {
+      ...{ as: 'sam', body: { tenant: id }, headers: { 'idempotency-key': id, prefer: 'respond-async' } },
+    })
+  }
+  const keys = async ({ ask }: typeof first, state: string): Promise<unknown> =>
+    (await ask(`/v1/queues/llm/requests?state=${state}`, { as: 'vera' })).body.requests.map(
+      ({ id, key }: { id: string; key: string }) => [id, key],
+    )
+  expect([await keys(first, 'running'), await keys(first, 'waiting')]).toEqual([
+    [['sam~acme', 'acme']],
+    [['sam~bulk', 'bulk']],
+  ])
+  await first.stop()
+  const failing = async ({ tenant }: { tenant?: string }) => {
+    if (tenant === 'bulk') throw new Error('no')
+    return 1
+  }
+  const second = await start(path, failing as never, options())
+  await until(async () => (await second.ask(own('bulk'), { as: 'sam' })).body.state === 'dead')
+  expect([await keys(second, 'completed'), await keys(second, 'dead')]).toEqual([
+    [['sam~acme', 'acme']],
+    [['sam~bulk', 'bulk']],
+  ])
+  expect((await second.ask(own('bulk'), { as: 'sam' })).body.key).toBe('bulk')
 })

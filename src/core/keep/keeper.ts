@@ -16,6 +16,7 @@
 import { MAX_DELAY_MS } from '../clock.ts'
 import { QueueClosedError } from '../errors.ts'
 import type { Keeper, KeeperMeans, KeptStatus, RunOf } from '../keeper.ts'
+import type { Policy } from '../policy.ts'
 import type { RequestRecord } from '../request-record.ts'
 import { State } from '../request-state.ts'
 import type { Encoded, QueueStore, Store, StoredView, StoreEvent, StoreState } from '../store.ts'
@@ -35,6 +36,8 @@ export interface KeeperParts {
     TellingParts['settings'] & {
       readonly name: string
       readonly maxAttempts: number
+      readonly order: Policy
+      readonly rateLimits: readonly Policy[]
       readonly clock: { setTimeout(callback: () => void, ms: number): unknown; clearTimeout(handle: unknown): void }
     }
   readonly timeline: AttemptsParts['timeline']
@@ -171,7 +174,7 @@ export class StoreKeeper implements Keeper {
     const extras = record.more()
     // All that is live with a store can be found by its id.
     extras.id = record.lastId
-    const stored = encode(record, this.#queue)
+    const stored = encode(record, this.#queue, this.#parts.settings)
     extras.stored = stored
     this.#recovery.knows(stored.seq)
     const recovered = this.#recovered

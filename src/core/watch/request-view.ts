@@ -1,6 +1,7 @@
 /**
  * What is known of a request: live, or kept by the store. As plain data, for whoever looks from outside. Step 7 of 7.
  */
+import { keyOf, type Policy } from '../policy.ts'
 import type { Priority } from '../priority.ts'
 import type { RunProgress } from '../queued-request.ts'
 import type { RequestRecord } from '../request-record.ts'
@@ -25,7 +26,7 @@ export interface RequestView {
   /** `'held'`: not before its time. `'dead'`: what a store says of one that has failed for good. */
   readonly state: RequestStateLike
   readonly priority: Priority
-  /** Its key of fairness or of a rate. */
+  /** What the key function of `fairBy()` has answered, else that of the first rate with `per` a function; 200 characters at most. */
   readonly key?: string | undefined
   /** Which life of its id it is: the `seq` of the store; 0 without one. */
   readonly generation: number
@@ -49,7 +50,7 @@ export interface RequestView {
 
 /** Where to look. */
 export interface FindParts {
-  readonly settings: { readonly name: string }
+  readonly settings: { readonly name: string; readonly order: Policy; readonly rateLimits: readonly Policy[] }
   readonly timeline: { now(): number }
   readonly parties: { byId(id: string): RequestRecord | undefined }
   readonly keeper: { find(id: string): Promise<StoredView | undefined>; decode(encoded: Encoded): unknown } | undefined
@@ -73,6 +74,7 @@ function liveView(record: RequestRecord, { settings, timeline }: FindParts): Req
   const state = status === State.HELD && attempt === 1 && stateOfAll === 'waiting' ? 'held' : stateOfAll
   return defined({
     ...{ id, queue: settings.name, kind: extras?.later?.kind, state, priority, generation: extras?.stored?.seq ?? 0 },
+    key: keyOf(settings, record.request, record.metadata),
     attempts: record.attemptsWith(ranFrom === undefined ? attempt - 1 : attempt),
     ...{
       position: record.position(),

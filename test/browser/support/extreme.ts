@@ -30,7 +30,7 @@ export function extremeOf(base: Scene, name = longName): Scene {
     ...slot,
     ...(slot.currentRequest !== null && {
       currentRequest: longId(n),
-      ...{ runMs: 3 * DAY_MS, waitMs: 6 * DAY_MS, attempt: 1_234_567 },
+      ...{ runMs: 3 * DAY_MS, waitMs: 6 * DAY_MS, attempt: 1_234_567, key: longName },
       progress: 0.987,
     }),
   }))

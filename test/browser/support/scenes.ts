@@ -161,6 +161,7 @@ export function sceneOf(scene: SceneName, name = 'llm'): Scene {
       ...{ totalProcessed: 1_000, totalErrors: 12, progress: null },
       currentRequest: isFree ? null : isStuck ? 'doc-4471' : idOf(slot + 40),
       priority: isFree ? null : tierOf(slot),
+      key: isFree ? null : ['acme', 'globex', 'initech'][slot % 3],
       since: isFree ? null : new Date(NOW - runMs).toISOString(),
       runMs: isFree ? null : runMs,
       waitMs: isFree ? null : Math.round(last.waitByPriority[tierOf(slot)].p50Ms * (0.6 + noise())),

@@ -1,7 +1,17 @@
 /**
  * What `find()` shows of a request, without a store.
  */
-import { expect, test } from 'vitest'
+import {
+  aging,
+  fairBy,
+  memoryStore,
+  type QueuedExecutorOptions,
+  type StoredView,
+  strict,
+  tokenBucket,
+  weighted,
+} from 'triage-queue'
+import { describe, expect, test } from 'vitest'
 import { gated, turn } from '../../failures/support.ts'
 
 test('a live request is shown as it is, without what is not known', async () => {
@@ -34,4 +44,73 @@ test('a live request is shown as it is, without what is not known', async () => 
   expect(JSON.parse(JSON.stringify(b))).toEqual(b)
   void queue.execute('c', { id: 'c', delayMs: 100 }).catch(() => {})
   expect([(await queue.find('c'))?.state, await queue.find('d')]).toEqual(['held', undefined])
+})
+
+describe('the key that a request is told apart by', () => {
+  interface About {
+    readonly tenant: string
+  }
+  const tenant = (_request: unknown, metadata: unknown): string => (metadata as About).tenant
+  const first = (request: unknown): string => (request as string).charAt(0)
+
+  /** Of one that runs, and of one that waits. */
+  async function keysBy(options: QueuedExecutorOptions<string>): Promise<unknown[]> {
+    const { gate, queue } = gated({ concurrency: 1, ...options })
+    for (const id of ['a', 'b']) void queue.execute(id, { id, metadata: { tenant: `${id}cme` } }).catch(() => {})
+    await turn()
+    const keys = await Promise.all(['a', 'b'].map(async (id) => (await queue.find(id))?.key))
+    gate.call('a').finish(1)
+    return keys
+  }
+
+  test.each<[string, QueuedExecutorOptions<string>]>([
+    ['fairBy()', { order: fairBy(tenant) }],
+    ['fairBy() within another order', { order: weighted({}, { within: fairBy(tenant) }) }],
+    ['and within a third', { order: aging({}, { within: fairBy(tenant) }) }],
+    ['a rate of arrivals', { rateLimit: tokenBucket({ perSecond: 100, per: tenant }) }],
+    ['a rate of starts', { rateLimit: tokenBucket({ perSecond: 100, per: tenant, over: 'wait' }) }],
+    ['the order before a rate', { order: fairBy(tenant), rateLimit: tokenBucket({ perSecond: 100, per: first }) }],
+    [
+      'the first rate that has one',
+      {
+        rateLimit: [
+          tokenBucket({ perSecond: 100 }),
+          tokenBucket({ perSecond: 100, per: tenant }),
+          tokenBucket({ perSecond: 100, per: first }),
+        ],
+      },
+    ],
+    ['an order of one\u2019s own', { order: { ...strict(), key: tenant } }],
+  ])('is that of %s', async (_, options) => {
+    expect(await keysBy(options)).toEqual(['acme', 'bcme'])
+  })
+
+  test('is none where nothing tells them apart, where the function throws, and where it answers no string', async () => {
+    const broken = { ...strict(), key: () => (null as unknown as About).tenant }
+    const odd = { ...strict(), key: () => 5 as never }
+    for (const options of [
+      {},
+      { rateLimit: tokenBucket({ perSecond: 100, per: 'priority' }) },
+      { order: broken },
+      { order: odd },
+    ]) {
+      expect(await keysBy(options)).toEqual([undefined, undefined])
+    }
+  })
+
+  test('is cut at 200 characters', async () => {
+    expect((await keysBy({ order: { ...strict(), key: () => 'x'.repeat(1_000) } }))[0]).toBe('x'.repeat(200))
+  })
+
+  test('is kept by a store with what has ended', async () => {
+    const store = memoryStore()
+    const { gate, queue } = gated({ name: 'kept', store, order: fairBy(tenant) })
+    const done = queue.execute('a', { id: 'a', metadata: { tenant: 'acme' } })
+    await turn()
+    gate.call('a').finish(1)
+    await done
+    await turn()
+    expect((await store.find('a', 'kept')) as StoredView).toMatchObject({ state: 'completed', key: 'acme' })
+    expect(await queue.find('a')).toMatchObject({ state: 'completed', key: 'acme' })
+  })
 })

@@ -139,7 +139,8 @@ export function tokenBucket<Req = unknown, Metadata = unknown>(
     wouldAdmit,
     retryAfterMs: buckets.wholeMs(retryAfterMs),
   })
-  const own = { name: 'tokenBucket', option: 'rateLimit', remembers: true } as const
+  const key = typeof per === 'function' && { key: per }
+  const own = { name: 'tokenBucket', option: 'rateLimit', remembers: true, ...key } as const
   if (over === 'refuse') {
     return {
       ...own,

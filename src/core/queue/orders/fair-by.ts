@@ -88,14 +88,14 @@ class FairBy implements OrderPolicy {
   readonly option = 'order'
   readonly remembers = true
   readonly acrossTiers = false
-  readonly #key: Reader<string>
+  readonly key: Reader<string>
   readonly #weight: ((key: string) => number) | undefined
   readonly #cost: number | Reader<number> | undefined
   readonly #unit: Unit
   readonly #flows: readonly Flows[]
 
   constructor(key: Reader<string>, { weight, cost, guessMs, maxKeys = 10_000 }: FairByOptions) {
-    this.#key = key
+    this.key = key
     this.#weight = weight
     this.#cost = cost
     this.#unit = new Unit(guessMs)
@@ -160,7 +160,7 @@ class FairBy implements OrderPolicy {
   }
 
   #keyOf({ request, metadata }: Readonly<OrderQuestion>): string {
-    const key: unknown = this.#key(request, metadata)
+    const key: unknown = this.key(request, metadata)
     if (typeof key !== 'string') throw noAnswer('fairBy.key', 'a function that returns a string', key)
     return key
   }

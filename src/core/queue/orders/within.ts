@@ -49,6 +49,7 @@ export function composed(name: string, turns: Turns, inner?: OrderPolicy): Order
     ...own,
     name: `${name}, then ${inner.name}`,
     needsDeadline: inner.needsDeadline,
+    ...(inner.key && { key: inner.key.bind(inner) }),
     rank: (question) => inner.rank(question),
     ...(inner.started && { started: inner.started.bind(inner) }),
     ...(inner.left && { left: inner.left.bind(inner) }),
