@@ -138,7 +138,7 @@ function Heads({ tab, hasKey }: { readonly tab: Tab; readonly hasKey: boolean })
       <th scope="col">Id</th>
       <th scope="col">Tier</th>
       {hasKey && (
-        <th scope="col" class="narrow-off">
+        <th scope="col" class="narrow-off cut key">
           Key
         </th>
       )}
@@ -225,7 +225,11 @@ function AskedRow({ queue, row, tab, hasKey, chosen, at }: AskedRowProps) {
       <td>
         <TierName tier={priority} />
       </td>
-      {hasKey && <td class="narrow-off cut">{key ?? '–'}</td>}
+      {hasKey && (
+        <td class="narrow-off cut key" title={key}>
+          {key ?? '–'}
+        </td>
+      )}
       {tab === 'waiting' && (
         <>
           <td class="num">{shortSeconds(Math.max(at - Date.parse(submittedAt), 0))}</td>

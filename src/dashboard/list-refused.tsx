@@ -67,7 +67,7 @@ export function Refused({ model }: { readonly model: QueueModel }) {
             <th scope="col">Id</th>
             <th scope="col">Tier</th>
             {hasKey && (
-              <th scope="col" class="narrow-off">
+              <th scope="col" class="narrow-off cut key">
                 Key
               </th>
             )}
@@ -103,7 +103,7 @@ export function Refused({ model }: { readonly model: QueueModel }) {
               <TierName tier={priority as Tier} />
             </td>
             {hasKey && (
-              <td class="narrow-off cut" title={key}>
+              <td class="narrow-off cut key" title={key}>
                 {key ?? '–'}
               </td>
             )}

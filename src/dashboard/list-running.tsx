@@ -55,7 +55,7 @@ export function Running({ model }: { readonly model: QueueModel }) {
           <th scope="col">Id</th>
           <th scope="col">Tier</th>
           {hasKey && (
-            <th scope="col" class="narrow-off">
+            <th scope="col" class="narrow-off cut key">
               Key
             </th>
           )}
@@ -84,7 +84,7 @@ export function Running({ model }: { readonly model: QueueModel }) {
           </td>
           <td>{priority === null ? '–' : <TierName tier={priority as Tier} />}</td>
           {hasKey && (
-            <td class="narrow-off cut" title={key ?? undefined}>
+            <td class="narrow-off cut key" title={key ?? undefined}>
               {key ?? '–'}
             </td>
           )}
