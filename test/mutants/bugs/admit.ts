@@ -29,10 +29,10 @@ export const whenAdmitted: readonly Mutant[] = [
   {
     name: 'an asynchronous schema looks at one more than it may',
     kind: 'ordering, capacity, fairness',
-    file: 'src/core/admit/arrivals.ts',
+    file: 'src/core/admit/checking.ts',
     test: 'test/failures/checking.test.ts',
-    find: 'checking.size >= checking.max',
-    replace: 'checking.size > checking.max',
+    find: 'this.#records.size >= this.max',
+    replace: 'this.#records.size > this.max',
   },
   {
     name: 'those whose checks end in one go come in by how many microtasks they take',
