@@ -53,6 +53,23 @@ test('requests: listed, shown, cancelled, by key or by id, and from stdin', asyn
   expect(process.out).not.toContain('started "b"')
 })
 
+test('requests ls says whose each is, where the order tells them apart', async () => {
+  const module = join(scratch(), 'tenants.mjs')
+  writeFileSync(
+    module,
+    `import { fairBy } from ${JSON.stringify(join(root, 'src/index.ts'))}
+    export default { executor: async () => 1, options: { order: fairBy((request) => request) } }`,
+  )
+  const { url, submitUrl, token } = await serve(module)
+  for (const tenant of ['acme', '\u001b[31mred', 'x'.repeat(60)]) {
+    await call(submitUrl, { token, body: tenant, headers: { prefer: 'wait=10' } })
+  }
+  const { out } = await run(['requests', 'ls', '--url', url], { env: { TRIAGE_CLI_TOKEN: token } })
+  const [head, ...rows] = out.trim().split('\n')
+  expect(head).toMatch(/^id +state +priority +key +attempts /)
+  expect(rows.map((row) => row.split(/ {2,}/)[3])).toEqual(['x'.repeat(40), '\\x1b[31mred', 'acme'])
+})
+
 test('requests without a command shows its help alone', async () => {
   const { code, out, err } = await run(['requests'])
   expect([code, out]).toEqual([2, ''])

@@ -8,7 +8,7 @@ import { cannot, Exit, usage } from '../fault.ts'
 import { columnsOf, painter, print, printJson, say } from '../output.ts'
 import { choice, integer, text } from '../parse.ts'
 import { tableLines } from '../table.ts'
-import { count, duration, shellWord } from '../words.ts'
+import { count, duration, oneLine, shellWord } from '../words.ts'
 import { move } from './move.ts'
 
 const MAX_PER_PAGE = 200
@@ -111,13 +111,15 @@ function show(rows: readonly RequestView[], asJson: boolean): void {
     return
   }
   const paint = painter(process.stdout)
-  const cells = rows.map(({ id, state, priority, attempts, waitMs, runMs, error }) => [
-    ...[id, state, priority, `${attempts}`],
+  const hasKey = rows.some(({ key }) => key !== undefined)
+  const cells = rows.map(({ id, state, priority, key = '–', attempts, waitMs, runMs, error }) => [
+    ...[id, state, priority, ...(hasKey ? [oneLine(key.slice(0, 40))] : []), `${attempts}`],
     ...[waitMs === undefined ? '–' : duration(waitMs), runMs === undefined ? '–' : duration(runMs)],
     error?.code ?? error?.name ?? '',
   ])
-  const head = ['id', 'state', 'priority', 'attempts', 'waited', 'ran', 'error']
-  for (const [i, line] of tableLines([head, ...cells], columnsOf(process.stdout), [3, 5, 4, 6, 2]).entries()) {
+  const head = ['id', 'state', 'priority', ...(hasKey ? ['key'] : []), 'attempts', 'waited', 'ran', 'error']
+  const dropped = hasKey ? [4, 6, 5, 7, 3, 2] : [3, 5, 4, 6, 2]
+  for (const [i, line] of tableLines([head, ...cells], columnsOf(process.stdout), dropped).entries()) {
     print(i === 0 ? paint('dim', line) : line)
   }
 }
