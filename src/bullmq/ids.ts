@@ -3,15 +3,12 @@
  * there. So each id is escaped, and begins with a tilde.
  */
 
+/** One unit of UTF-16, so that lone surrogates are told apart, too. */
 const unsafe = /[^A-Za-z0-9_.-]/g
 
-/** Any text, lone surrogates included. */
+/** Any text. */
 export function jobIdOf(id: string): string {
-  return `~${id.replaceAll(unsafe, (unit) => [...Array(unit.length).keys()].map((i) => escaped(unit, i)).join(''))}`
-}
-
-function escaped(text: string, index: number): string {
-  return `%${text.charCodeAt(index).toString(16).padStart(4, '0')}`
+  return `~${id.replaceAll(unsafe, (unit) => `%${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)}`
 }
 
 /** Undefined: it is no id of ours. */
