@@ -42,6 +42,9 @@ export function placeOf(connection: RedisConnection): string {
   return connection.path ?? `redis://${connection.host ?? '127.0.0.1'}:${connection.port ?? 6379}`
 }
 
+/** A reading of the clock of Redis that took no longer is taken as it is. */
+const NEAR_MS = 100
+
 /** The time on the Redis server, by which all machines go: this process's own clock, and how far it is off. */
 export class RedisTime {
   #offsetMs = Date.now() - performance.now()
@@ -53,8 +56,11 @@ export class RedisTime {
   async sync(client: Redis): Promise<void> {
     const asked = performance.now()
     const [seconds, micros] = await client.time()
-    const at = (asked + performance.now()) / 2
-    this.#offsetMs = Number(seconds) * 1_000 + Number(micros) / 1_000 - at
+    const answered = performance.now()
+    const at = Number(seconds) * 1_000 + Number(micros) / 1_000
+    const [least, most] = [at - answered, at - asked]
+    // Where the question has waited until Redis was back, all that is known is that it was read before the answer came.
+    this.#offsetMs = most - least <= NEAR_MS ? (least + most) / 2 : Math.min(Math.max(this.#offsetMs, least), most)
   }
 }
 

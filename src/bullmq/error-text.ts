@@ -18,6 +18,8 @@ interface ErrorText {
   readonly cause?: ErrorText | undefined
   /** It was no Error: this value. */
   readonly value?: unknown
+  /** The function of a worker has thrown it. One of ours is of another executor, then, and says nothing of this request. */
+  readonly thrown?: true | undefined
 }
 
 const MAX_NAME = 200
@@ -35,10 +37,10 @@ const builtins: { readonly [name: string]: ErrorConstructor } = {
   URIError,
 }
 
-/** Whatever the executor has thrown, as text. It never throws. */
-export function textOf(error: unknown): string {
+/** Whatever a request has failed with, as text. It never throws. @param isThrown by the function of a worker */
+export function textOf(error: unknown, isThrown = false): string {
   try {
-    return JSON.stringify(partsOf(error, MAX_CAUSES))
+    return JSON.stringify({ ...partsOf(error, MAX_CAUSES), thrown: isThrown || undefined })
   } catch {
     return JSON.stringify({ v: 1, name: 'Error', message: 'an error that does not want to be looked at' })
   }
@@ -132,6 +134,14 @@ function made(parts: ErrorText, subject: ErrorSubject): unknown {
   if (stack !== undefined) error.stack = stack
   Object.assign(error, own)
   return code === undefined ? error : Object.assign(error, { code })
+}
+
+/** The state of a request that has ended with this. */
+export function stateBy(text: string): 'failed' | 'expired' | 'cancelled' {
+  const { code, thrown } = parsed(text) ?? {}
+  if (thrown) return 'failed'
+  if (code === 'TRIAGE_CANCELLED') return 'cancelled'
+  return code === 'TRIAGE_WAIT_TIMEOUT' || code === 'TRIAGE_RUN_TIMEOUT' ? 'expired' : 'failed'
 }
 
 /** What is kept of an error, for a list. */

@@ -16,12 +16,16 @@ export class Lease {
   readonly #aborter = new AbortController()
   /** When the lock was last known to be ours, on the clock of this process. */
   renewedAt = performance.now()
+  isRenewing = false
   isLost = false
   isParked = false
   /** What its callers were told already, while its call goes on. */
   endedBy: string | undefined
-  /** Fulfils when the call of the executor has settled, or, some time after the worker was told to close, is waited for no more. */
-  call: Promise<unknown> = Promise.resolve()
+  /** The executor has it, or its call goes on. */
+  isRunning = false
+  /** What the function has thrown, where nobody had ended its run before. */
+  thrown: { readonly error: unknown } | undefined
+  #call: Promise<unknown> = Promise.resolve()
   readonly #letGo: Promise<void>
   #go: () => void = () => {}
   /** When its progress was last told. */
@@ -37,9 +41,17 @@ export class Lease {
   }
 
   /** The function was called. */
-  calls(answer: unknown): void {
-    const settled = Promise.resolve(answer).catch(() => {})
-    this.call = Promise.race([settled, this.#letGo])
+  calls(answer: unknown, run: { readonly signal: AbortSignal }): void {
+    const settled = Promise.resolve(answer).catch((error: unknown) => {
+      if (!run.signal.aborted) this.thrown = { error }
+    })
+    this.#call = Promise.race([settled, this.#letGo])
+  }
+
+  /** Fulfils when the call of the function has settled, or, some time after the worker was told to close, is waited for no more. */
+  async settled(): Promise<void> {
+    await this.#call
+    this.isRunning = false
   }
 
   get signal(): AbortSignal {

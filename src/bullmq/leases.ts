@@ -1,12 +1,13 @@
 /**
  * Which requests does this worker run, and is it still their owner? It looks when it is told, and by the clock.
  *
- * BullMQ renews the locks, and only tells that one could not be renewed. While Redis is away nothing is told: then a lock is lost when
- * its time is over on our own clock. A cancellation is told on a channel, and looked for every few seconds, in case that it was missed.
+ * It renews the locks itself, each by its token: BullMQ would by the id of a job, and the end of a run that was lost would end the
+ * renewals of the next run of the same job here. While Redis is away a lock is lost when its time is over on our own clock. A
+ * cancellation is told on a channel, and looked for every few seconds, in case that it was missed.
  */
 import type { Redis } from 'ioredis'
 import type { Lease } from './lease.ts'
-import type { Keys } from './scripts.ts'
+import type { Keys, Scripts } from './scripts.ts'
 
 /** So long an id is remembered that was cancelled before its run was known here. */
 const REMEMBERED_MS = 60_000
@@ -19,6 +20,7 @@ export class Leases {
   readonly #client: Redis
   readonly #listening: Redis
   readonly #keys: Keys
+  readonly #scripts: Scripts
   readonly #lockMs: number
   readonly #watch: NodeJS.Timeout
   /** Ids that were told to be cancelled, and when. */
@@ -30,8 +32,9 @@ export class Leases {
   readonly listening: Promise<void>
   #listens: () => void = () => {}
 
-  constructor(client: Redis, listening: Redis, keys: Keys, lockMs: number) {
+  constructor(client: Redis, listening: Redis, keys: Keys, scripts: Scripts, lockMs: number) {
     this.#client = client
+    this.#scripts = scripts
     this.#listening = listening
     this.#keys = keys
     this.#lockMs = lockMs
@@ -44,7 +47,7 @@ export class Leases {
       this.#isListening = false
     })
     if (listening.status === 'ready') void this.#listen()
-    this.#watch = setInterval(() => this.#findLost(), Math.max(lockMs / 8, 10))
+    this.#watch = setInterval(() => this.#look(), Math.max(lockMs / 8, 10))
     this.#watch.unref()
   }
 
@@ -52,11 +55,14 @@ export class Leases {
     return this.#all.size
   }
 
-  get(jobId: string): Lease | undefined {
-    return this.#all.get(jobId)
+  /** Is there one whose call goes on? */
+  get isRunning(): boolean {
+    return [...this.#all.values()].some((lease) => lease.isRunning)
   }
 
   add(lease: Lease): void {
+    // One that this very worker has lost, and whose call goes on.
+    this.#all.get(lease.jobId)?.lose()
     this.#all.set(lease.jobId, lease)
   }
 
@@ -76,24 +82,29 @@ export class Leases {
     return (await this.#client.hget(this.#keys.base + lease.jobId, 'tqEnd')) ?? undefined
   }
 
-  renewed(jobIds: readonly string[]): void {
+  #look(): void {
     const now = performance.now()
-    for (const jobId of jobIds) {
-      const lease = this.#all.get(jobId)
-      if (lease !== undefined) lease.renewedAt = now
+    for (const lease of this.#all.values()) {
+      if (now - lease.renewedAt > this.#lockMs) lease.lose()
+      else if (now - lease.renewedAt > this.#lockMs / 4 && !lease.isRenewing) void this.#renew(lease)
     }
-  }
-
-  lost(jobIds: readonly string[]): void {
-    for (const jobId of jobIds) this.#all.get(jobId)?.lose()
-  }
-
-  #findLost(): void {
-    const now = performance.now()
-    for (const lease of this.#all.values()) if (now - lease.renewedAt > this.#lockMs) lease.lose()
     for (const [jobId, at] of this.#told) {
       if (now - at < REMEMBERED_MS && this.#told.size < MAX_REMEMBERED) break
       this.#told.delete(jobId)
+    }
+  }
+
+  async #renew(lease: Lease): Promise<void> {
+    const at = performance.now()
+    lease.isRenewing = true
+    try {
+      if (await this.#scripts.renew(this.#client, lease.jobId, lease.token, this.#lockMs)) lease.renewedAt = at
+      // What has ended meanwhile has no lock any more.
+      else if (this.#all.get(lease.jobId) === lease) lease.lose()
+    } catch {
+      // Redis is away, or the worker has closed.
+    } finally {
+      lease.isRenewing = false
     }
   }
 
@@ -137,6 +148,8 @@ export class Leases {
   close(): void {
     this.#listens()
     clearInterval(this.#watch)
+    // What Redis was to be told of them while it was away is told by nobody now.
+    this.#all.clear()
     this.#listening.disconnect()
   }
 }

@@ -10,9 +10,10 @@ import type { Redis } from 'ioredis'
 import { jsonCodec } from '../core/keep/json-codec.ts'
 import { type Priority, priorityOf } from '../core/priority.ts'
 import { ResultLostError } from '../core/remote-errors.ts'
+import type { ErrorSubject } from '../core/triage-error.ts'
 import type { RequestStateLike } from '../core/watch/request-view.ts'
 import type { Envelope } from './envelope.ts'
-import { errorOf } from './error-text.ts'
+import { errorOf, stateBy } from './error-text.ts'
 
 /** One request, and all in this process who wait for it. */
 export class Awaited {
@@ -43,11 +44,15 @@ export class Awaited {
   /** How many wait for it. */
   callers = 0
   attempts = 0
-  submittedAt = 0
+  /** Since when it may start, on the clock of Redis: its wait begins then. */
+  mayStartAt = 0
+  /** For how long it was not to start. */
+  delayMs = 0
   startedAt: number | undefined
   timers: NodeJS.Timeout[] = []
-  /** When it must be over, on the clock of Redis. */
+  /** When it must be over, and when it must have started, on the clock of Redis. */
   deadline = Number.POSITIVE_INFINITY
+  startBy = Number.POSITIVE_INFINITY
   readonly admitted: Promise<void>
   readonly ended: Promise<End>
   #admit: () => void = () => {}
@@ -73,6 +78,14 @@ export class Awaited {
     return priorityOf(this.tier)
   }
 
+  /** Its times are those that Redis has of it. */
+  timedBy({ accepted, startAt = accepted, deadline, startBy }: Envelope): void {
+    this.mayStartAt = startAt
+    this.delayMs = startAt - accepted
+    this.deadline = deadline ?? Number.POSITIVE_INFINITY
+    this.startBy = startBy ?? Number.POSITIVE_INFINITY
+  }
+
   /** It is there: or it was refused, and has an end. */
   isAdmitted(): void {
     this.#admit()
@@ -87,15 +100,13 @@ export class Awaited {
   }
 }
 
-/** One that nobody here has submitted. */
+/** One that nobody here has submitted, and that is not admitted here yet. */
 export function awaitedOf(jobId: string, id: string, tier: number, envelope: Envelope, generation: number): Awaited {
-  const { p, metadata, accepted, deadline = Number.POSITIVE_INFINITY } = envelope
+  const { p, metadata } = envelope
   const read = metadata === undefined ? undefined : jsonCodec.decode(metadata)
   const one = new Awaited(jobId, id, tier, jsonCodec.decode(p), p, read)
   one.generation = generation
-  one.submittedAt = accepted
-  one.deadline = deadline
-  one.isAdmitted()
+  one.timedBy(envelope)
   return one
 }
 
@@ -217,15 +228,31 @@ export class Outstanding {
     }
     if (forced != null) return endBy(forced, { ...subject, started: true }, runMs)
     if (finishedOn == null) return undefined
-    if (result != null) return { state: 'completed', value: answerOf(result), runMs }
+    if (result != null) return completedWith(result, subject, runMs)
     return endBy(reason ?? '', { ...subject, started: Number(attempts ?? 0) > 0 }, runMs)
   }
 }
 
-/** What a worker has answered: JSON text in JSON text. */
-export function answerOf(returnValue: string): unknown {
-  const text: unknown = JSON.parse(returnValue)
-  return typeof text === 'string' ? jsonCodec.decode(text) : text
+/**
+ * What a worker has answered: JSON text in JSON text.
+ * @throws {ResultLostError} for an answer that is none of our workers: BullMQ used directly may have run it
+ */
+export function answerOf(returnValue: string, subject: ErrorSubject): unknown {
+  try {
+    const text: unknown = JSON.parse(returnValue)
+    return typeof text === 'string' ? jsonCodec.decode(text) : text
+  } catch (error) {
+    throw new ResultLostError(`it can't be read`, { ...subject, started: true }, error)
+  }
+}
+
+/** The end of one that has completed; where its answer can't be read, that is lost. */
+export function completedWith(returnValue: string, subject: ErrorSubject, runMs: number): End {
+  try {
+    return { state: 'completed', value: answerOf(returnValue, subject), runMs }
+  } catch (error) {
+    return { state: 'failed', error, runMs }
+  }
 }
 
 /** How a request ended that did not complete, by what it ended with. */
@@ -239,13 +266,5 @@ function endBy(
   },
   runMs: number,
 ): Exclude<End, { state: 'completed' }> {
-  const error = errorOf(text, subject)
-  return { state: stateBy(error), error, runMs }
-}
-
-/** The state that an error says. */
-export function stateBy(error: unknown): 'failed' | 'expired' | 'cancelled' {
-  const { code } = (typeof error === 'object' && error !== null ? error : {}) as { code?: unknown }
-  if (code === 'TRIAGE_CANCELLED') return 'cancelled'
-  return code === 'TRIAGE_WAIT_TIMEOUT' || code === 'TRIAGE_RUN_TIMEOUT' ? 'expired' : 'failed'
+  return { state: stateBy(text), error: errorOf(text, subject), runMs }
 }

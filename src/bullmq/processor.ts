@@ -46,6 +46,8 @@ interface Inside {
 }
 
 const PROGRESS_MS = 250
+/** Of the queue inside: how a run is ended while its call goes on. */
+const endings: ReadonlySet<unknown> = new Set(['TRIAGE_RUN_TIMEOUT', 'TRIAGE_CANCELLED'])
 const again = Symbol('delayMs')
 
 /** After how many ms an attempt that failed with this is made again; -1: never. What BullMQ asks. */
@@ -66,9 +68,14 @@ export class Processor<Req, Res> {
   /** What the queue inside calls: the function, with the run as Redis knows it. */
   call(work: Executor<Req, unknown>, request: Req, run: RunContext): unknown {
     const { lease, facts } = run.metadata as Inside
-    const answer = work(request, new RemoteRun(run, facts))
-    lease.calls(answer)
-    return answer
+    try {
+      const answer = work(request, new RemoteRun(run, facts))
+      lease.calls(answer, run)
+      return answer
+    } catch (error) {
+      lease.thrown = { error }
+      throw error
+    }
   }
 
   /** @returns the answer, as text @throws what BullMQ makes the reason of a failure */
@@ -115,28 +122,29 @@ export class Processor<Req, Res> {
       ...(envelope.deadline !== undefined && { timeoutMs: Math.max(envelope.deadline - time.now(), 1) }),
     }
     this.#byRun.set(runId, { lease, job })
+    lease.isRunning = true
     try {
       const value = await executor.execute(jsonCodec.decode(envelope.p) as Req, options)
-      await lease.call
+      await lease.settled()
       await this.#stillOurs(lease)
       return this.#answer(value)
     } catch (error) {
       if (isForBullmq(error)) throw error
-      return await this.#failed(job, lease, error, accepted, envelope.deadline)
+      return await this.#failed(job, lease, error, envelope)
     } finally {
       this.#byRun.delete(runId)
     }
   }
 
   /** @throws {WaitTimeoutError} when its time was over before it could start */
-  #requireTime({ accepted, startBy, deadline }: Envelope, { subject }: Lease, isAgain: boolean): void {
+  #requireTime(envelope: Envelope, { subject }: Lease, isAgain: boolean): void {
+    const { accepted, startAt = accepted, startBy, deadline } = envelope
     const now = this.#parts.time.now()
-    const waitedMs = now - accepted
     if (!isAgain && startBy !== undefined && now > startBy) {
-      throw new WaitTimeoutError(waitedMs, Math.round(startBy - accepted), subject)
+      throw new WaitTimeoutError(now - startAt, Math.round(startBy - startAt), subject)
     }
     if (deadline !== undefined && now > deadline) {
-      throw new WaitTimeoutError(waitedMs, Math.round(deadline - accepted), { ...subject, started: isAgain })
+      throw new WaitTimeoutError(now - startAt, Math.round(deadline - startAt), { ...subject, started: isAgain })
     }
   }
 
@@ -167,35 +175,42 @@ export class Processor<Req, Res> {
     }
   }
 
-  async #failed(
-    job: Job,
-    lease: Lease,
-    error: unknown,
-    accepted: number,
-    deadline = Number.POSITIVE_INFINITY,
-  ): Promise<never> {
-    const { scripts, client, time } = this.#parts
-    const isEnd = isBranded(error) && (error.code === 'TRIAGE_RUN_TIMEOUT' || error.code === 'TRIAGE_CANCELLED')
-    if (isEnd && lease.endedBy === undefined && !lease.isLost && !lease.isParked) {
+  async #failed(job: Job, lease: Lease, error: unknown, envelope: Envelope): Promise<never> {
+    const { time } = this.#parts
+    const isThrown = lease.thrown !== undefined && lease.thrown.error === error
+    const isEnd = isBranded(error) && endings.has(error.code)
+    let told: Promise<unknown> | undefined
+    if (isEnd && !isThrown && lease.endedBy === undefined && !lease.isLost && !lease.isParked) {
       // Its callers are told now; its slot is busy until the call has settled.
-      const text = textOf(error)
-      lease.end(text)
-      const end = { jobId: lease.jobId, waiting: text, running: text, at: time.now(), keep: Number.POSITIVE_INFINITY }
-      await scripts.end(client, end)
+      told = this.#tellEnd(lease, textOf(error))
     }
-    await lease.call
+    await lease.settled()
+    await told
     await this.#stillOurs(lease)
-    const delayMs = this.#retryAfter(job, error, accepted)
-    if (delayMs === undefined || time.now() + delayMs >= deadline) throw this.#final(textOf(error))
-    const failure = new Error(textOf(error)) as Error & { [again]: number }
+    const text = textOf(error, isThrown)
+    const { accepted, deadline = Number.POSITIVE_INFINITY, startBy = Number.POSITIVE_INFINITY } = envelope
+    const delayMs = this.#retryAfter(job, error, isThrown, accepted)
+    if (delayMs === undefined || time.now() + delayMs >= Math.min(deadline, startBy)) throw this.#final(text)
+    const failure = new Error(text) as Error & { [again]: number }
     failure.stack = ''
     failure[again] = Math.ceil(delayMs)
     throw failure
   }
 
-  #retryAfter(job: Job, error: unknown, accepted: number): number | undefined {
+  async #tellEnd(lease: Lease, text: string): Promise<void> {
+    const { scripts, client, time } = this.#parts
+    lease.end(text)
+    const ends = { waiting: text, waitingAgain: text, running: text }
+    const end = { jobId: lease.jobId, ...ends, at: time.now(), keep: Number.POSITIVE_INFINITY }
+    // Only when the worker has closed: then nobody can be told.
+    await scripts.end(client, end).catch(() => {})
+  }
+
+  /** @param isThrown the function has thrown it: one of ours, then, is of another executor */
+  #retryAfter(job: Job, error: unknown, isThrown: boolean, accepted: number): number | undefined {
     const { choice, time, executor } = this.#parts
-    if (choice.retry === undefined || (isBranded(error) && reasonOf(error) !== 'worker_lost')) return undefined
+    if (choice.retry === undefined) return undefined
+    if (!isThrown && isBranded(error) && reasonOf(error) !== 'worker_lost') return undefined
     try {
       const delayMs: unknown = choice.retry.delayMs({
         ...{ attempt: job.attemptsStarted, error, tier: Math.max((job.priority ?? 3) - 1, 0) },

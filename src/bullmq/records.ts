@@ -8,9 +8,8 @@ import { priorities, priorityOf } from '../core/priority.ts'
 import type { Encoded, StoredState, StoredView, StorePage, StoreQuery, StoreStats } from '../core/store.ts'
 import type { RequestStateLike, RequestView } from '../core/watch/request-view.ts'
 import type { Envelope } from './envelope.ts'
-import { errorOf, storedErrorOf } from './error-text.ts'
+import { stateBy, storedErrorOf } from './error-text.ts'
 import { idOf, jobIdOf } from './ids.ts'
-import { stateBy } from './outstanding.ts'
 import type { Parts } from './parts.ts'
 
 /** What is read of a job, and where it is. */
@@ -92,7 +91,12 @@ export class Records implements RemoteRecords {
 
   /** Of the view of a store: what is encoded is JSON text. */
   decode(encoded: Encoded): unknown {
-    return jsonCodec.decode(encoded as string)
+    try {
+      return jsonCodec.decode(encoded as string)
+    } catch {
+      // An answer that is none of our workers.
+      return encoded
+    }
   }
 
   /** The youngest first; of those that live, those that run, then those that wait. */
@@ -178,9 +182,7 @@ export class Records implements RemoteRecords {
       submittedAt: iso(envelope?.accepted ?? generation) as string,
       ...{ startedAt: iso(startedAt), endedAt: iso(endedAt), ...timesOf(record) },
       result:
-        state === 'completed' && returnValue !== undefined
-          ? jsonCodec.decode(JSON.parse(returnValue) as string)
-          : undefined,
+        state === 'completed' && returnValue !== undefined ? this.decode(JSON.parse(returnValue) as string) : undefined,
       error: error && { name: error.name, code: error.code, message: error.message },
       metadata: envelope?.metadata === undefined ? undefined : jsonCodec.decode(envelope.metadata),
     }
@@ -254,7 +256,7 @@ function recordOf(jobId: string, replies: unknown[]): JobRecord | undefined {
 
 /** The state of one that has ended with this. */
 function deadBy(text: string): RequestStateLike {
-  const state = stateBy(errorOf(text, {}))
+  const state = stateBy(text)
   return state === 'failed' ? 'dead' : state
 }
 

@@ -32,7 +32,7 @@ import { coreOptions, limitsOf, type RemoteExecutorOptions, readExecutorOptions,
 import { type Awaited, awaitedOf, Outstanding } from './outstanding.ts'
 import type { Parts } from './parts.ts'
 import { peers } from './peers.ts'
-import { Records, type RemoteRecords } from './records.ts'
+import { type JobRecord, Records, type RemoteRecords } from './records.ts'
 import { keysOf, Scripts } from './scripts.ts'
 import { healthOf, nothingRead, type Reading, readStatus, statusOf } from './status.ts'
 import { Stream } from './stream.ts'
@@ -123,8 +123,8 @@ export class RemoteExecutor<Req = unknown, Res = unknown> implements QueuedExecu
       get isClosed() {
         return executor.#state !== 'open'
       },
-      watch: (one: Awaited, startBy: number) => this.#limits.watch(one, startBy),
-      started: (one: Awaited, at: number) => this.#teller.started(one, at),
+      watch: (one: Awaited) => this.#limits.watch(one),
+      admitted: (one: Awaited, waiting: number) => this.#teller.admitted(one, waiting),
       setPriority: (one: Awaited, tier: number) => this.#move(one.id, tier),
     }
     this.#submission = new Submission(this.#parts, host, defaults)
@@ -169,18 +169,30 @@ export class RemoteExecutor<Req = unknown, Res = unknown> implements QueuedExecu
   /** Of one that lives, whoever has submitted it. */
   async get(id: string): Promise<RemoteRequest<Res> | undefined> {
     const { outstanding } = this.#parts
-    const known = outstanding.get(jobIdOf(id))
-    if (known !== undefined && known.state !== 'storing') {
+    const jobId = jobIdOf(id)
+    const known = outstanding.get(jobId)
+    // Not before it is there.
+    await known?.admitted
+    if (known !== undefined && known.state !== 'rejected') {
       return known.hasEnded ? undefined : new RemoteHandle<Res>(known, this.#handleHost, undefined)
     }
     const record = await this.#records.read(id)
     if (record?.envelope === undefined || !liveStates.has(record.state)) return undefined
-    const one = awaitedOf(record.jobId, id, record.tier, record.envelope, record.generation)
+    const one = outstanding.get(jobId) ?? this.#awaits(record, record.envelope)
+    return new RemoteHandle<Res>(one, this.#handleHost, undefined)
+  }
+
+  /** What nobody here waited for until now. */
+  #awaits(record: JobRecord, envelope: Envelope): Awaited {
+    const { outstanding } = this.#parts
+    const one = awaitedOf(record.jobId, record.id, record.tier, envelope, record.generation)
     one.state = record.state
-    if (outstanding.get(one.jobId) === undefined) outstanding.add(one)
+    one.isAdmitted()
+    outstanding.add(one)
+    this.#limits.watch(one)
     outstanding.lookAt(one)
     outstanding.look()
-    return new RemoteHandle<Res>(one, this.#handleHost, undefined)
+    return one
   }
 
   find(id: string): Promise<RequestView | undefined> {
@@ -205,7 +217,9 @@ export class RemoteExecutor<Req = unknown, Res = unknown> implements QueuedExecu
     await one?.admitted
     const subject = { queue: this.name, requestId: id, priority: one?.priority }
     const text = (started: boolean): string => textOf(new CancelledError(reason, { ...subject, started }, by))
-    const end = { jobId, waiting: text(false), running: text(true), at: link.time.now(), keep: choice.keep.dead.count }
+    const [waiting, running] = [text(false), text(true)]
+    const { count: keep } = choice.keep.dead
+    const end = { jobId, waiting, waitingAgain: running, running, at: link.time.now(), keep }
     const ended = await link.ask((client) => scripts.end(client, end), subject)
     // Of what ran the callers are told when its worker has aborted its signal.
     if (one !== undefined && ended !== 'ran') {
@@ -330,15 +344,21 @@ export class RemoteExecutor<Req = unknown, Res = unknown> implements QueuedExecu
       scripts.revive(client, jobId, record.generation, accepted, JSON.stringify(data)),
     )
     if (!isRevived) return false
-    // Its news are told here, too.
+    // Its news are told here, too. Until it waits, what Redis has of it is its last end.
     const one = awaitedOf(jobId, id, record.tier, data, accepted)
-    one.state = 'waiting'
     if (outstanding.get(jobId) === undefined) outstanding.add(one)
-    await link.ask(async () => {
-      const job = await queue.getJob(jobId)
-      await job?.retry('failed', { resetAttemptsMade: true, resetAttemptsStarted: true })
-    })
-    this.#teller.queued(one)
+    try {
+      await link.ask(async () => {
+        const job = await queue.getJob(jobId)
+        await job?.retry('failed', { resetAttemptsMade: true, resetAttemptsStarted: true })
+      })
+    } catch (error) {
+      outstanding.delete(one)
+      one.state = 'rejected'
+      one.end({ state: 'rejected', error, runMs: 0 })
+      throw error
+    }
+    this.#teller.admitted(one)
     return true
   }
 
@@ -405,8 +425,10 @@ export class RemoteExecutor<Req = unknown, Res = unknown> implements QueuedExecu
     for (;;) {
       const awaited = [...outstanding.values()].filter(({ callers, state }) => callers > 0 || state === 'storing')
       if (awaited.length === 0) break
-      await Promise.all(awaited.map(({ ended }) => ended))
+      await Promise.all(awaited.map(({ callers, admitted, ended }) => (callers > 0 ? ended : admitted)))
     }
+    // Nobody has submitted them here. Who has a handle of one is told that nothing more is heard of it.
+    for (const one of [...outstanding.values()]) this.#park(one)
     await this.getStatus().catch(() => {})
     this.#state = 'closed'
     for (const timer of [this.#timer, ...this.#observing]) clearInterval(timer)

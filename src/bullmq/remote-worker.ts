@@ -88,7 +88,7 @@ export class RemoteWorker<Req = unknown, Res = unknown> {
     this.#client = connect(this.#peers, this.#choice.connection, 'working')
     this.#scripts.define(this.#client)
     const listening = connect(this.#peers, this.#choice.connection, 'working')
-    this.#leases = new Leases(this.#client, listening, this.#keys, this.#choice.lockMs)
+    this.#leases = new Leases(this.#client, listening, this.#keys, this.#scripts, this.#choice.lockMs)
     this.#processor = new Processor<Req, Res>({
       ...{ name, executor: this.executor, isOwn: this.#isOwn, leases: this.#leases, client: this.#client },
       ...{ scripts: this.#scripts, time: this.#time, bullmq: this.#peers.bullmq, choice: this.#choice },
@@ -121,17 +121,21 @@ export class RemoteWorker<Req = unknown, Res = unknown> {
     if (this.#closing !== undefined) return
     const { prefix, lockMs, stalledMs, maxStalled } = this.#choice
     const worker = new this.#peers.bullmq.Worker(this.name, (job, token) => this.#processor.process(job, token ?? ''), {
-      ...{ connection: this.#client, prefix, concurrency: this.#concurrency, lockDuration: lockMs },
+      ...{
+        connection: this.#client,
+        prefix,
+        concurrency: this.#concurrency,
+        lockDuration: lockMs,
+        skipLockRenewal: true,
+      },
       ...{ stalledInterval: stalledMs, maxStalledCount: maxStalled, runRetryDelay: FETCH_RETRY_MS, drainDelay: 2 },
       settings: { backoffStrategy: (_attempts, _type, error) => againAfter(error) },
     })
     worker.on('error', () => {})
-    worker.on('lockRenewalFailed', (jobIds) => this.#leases.lost(jobIds))
-    worker.on('locksRenewed', ({ jobIds }) => this.#leases.renewed(jobIds))
     this.#worker = worker
-    if (this.#isPaused) await worker.pause(true)
     this.#beat = setInterval(() => void this.#tick().catch(() => {}), BEAT_MS)
     this.#beat.unref()
+    if (this.#isPaused) await worker.pause(true)
     await this.#tick()
     await this.#forgetSilent()
   }
@@ -217,20 +221,27 @@ export class RemoteWorker<Req = unknown, Res = unknown> {
   async #close(): Promise<void> {
     this.#leases.isTaking = false
     clearInterval(this.#beat)
-    // What it waits for may never come: a connection that was about to be made again when it was closed tells no end.
-    if (this.#worker !== undefined) await Promise.race([this.#worker.close(), this.#endedFor(CLOSE_MS)])
+    if (this.#worker !== undefined) await this.#closed(this.#worker)
     if (this.#isOwn) await this.executor.close({ drain: false, graceMs: 0 })
     if (this.#client.status === 'ready') await this.#client.hdel(this.#keys.workers, this.#id).catch(() => {})
     this.#leases.close()
     this.#client.disconnect()
   }
 
-  /** Fulfils when nothing has run for so long. */
-  async #endedFor(ms: number): Promise<void> {
-    for (let since = performance.now(); performance.now() - since < ms; ) {
-      await new Promise((resolve) => setTimeout(resolve, ms / 20))
-      if (this.#leases.size > 0) since = performance.now()
-    }
+  /** What BullMQ waits for may never come: Redis is away, or a connection that was about to be made again tells no end. */
+  async #closed(worker: Worker): Promise<void> {
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<void>((resolve) => {
+      let since = performance.now()
+      timer = setInterval(() => {
+        if (this.#leases.isRunning) since = performance.now()
+        else if (performance.now() - since > CLOSE_MS) resolve()
+      }, CLOSE_MS / 20)
+    })
+    await Promise.race([worker.close(), late])
+    clearInterval(timer)
+    // It would go on to look for those that are stalled.
+    await worker.pause(true)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

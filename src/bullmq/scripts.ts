@@ -41,9 +41,11 @@ if ARGV[6] ~= '' and seen[3] ~= ARGV[6] then return -2 end
 if seen[1] or seen[2] then return 0 end
 local removed = redis.call('ZREM', KEYS[2], id) + redis.call('ZREM', KEYS[3], id) + redis.call('LREM', KEYS[4], 0, id)
 if removed > 0 then
-  redis.call('HSET', job, 'failedReason', ARGV[2], 'finishedOn', ARGV[4])
+  local begun = tonumber(redis.call('HGET', job, 'ats') or 0) > 0
+  local reason = begun and ARGV[9] or ARGV[2]
+  redis.call('HSET', job, 'failedReason', reason, 'finishedOn', ARGV[4])
   redis.call('ZADD', KEYS[5], ARGV[4], id)
-  redis.call('XADD', KEYS[6], '*', 'event', 'failed', 'jobId', id, 'failedReason', ARGV[2], 'prev', 'waiting')
+  redis.call('XADD', KEYS[6], '*', 'event', 'failed', 'jobId', id, 'failedReason', reason, 'prev', 'waiting')
   local most = tonumber(ARGV[7])
   if most >= 0 then
     for i = 1, 10 do
@@ -98,6 +100,14 @@ redis.call('XADD', KEYS[9], '*', 'event', 'waiting', 'jobId', id, 'prev', unstar
 return 1
 `
 
+/** Keeps what a worker has: 1, or 0 when it is this worker's no more. */
+const RENEW = `
+if redis.call('GET', KEYS[1]) ~= ARGV[2] then return 0 end
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+redis.call('SREM', KEYS[2], ARGV[1])
+return 1
+`
+
 /** How the queue stands: sizes, by tier as well, how old the first of each tier is, and the workers. */
 const STATUS = `
 local out = { redis.call('LLEN', KEYS[1]), redis.call('LLEN', KEYS[2]), redis.call('ZCARD', KEYS[3]), redis.call('ZCARD', KEYS[5]), redis.call('ZCARD', KEYS[6]) }
@@ -128,6 +138,7 @@ const all = {
   tqForget: { numberOfKeys: 3, lua: FORGET },
   tqRevive: { numberOfKeys: 2, lua: REVIVE },
   tqGiveBack: { numberOfKeys: 9, lua: GIVE_BACK },
+  tqRenew: { numberOfKeys: 2, lua: RENEW },
   tqStatus: { numberOfKeys: 8, lua: STATUS },
   tqRoom: { numberOfKeys: 3, lua: ROOM },
 }
@@ -139,6 +150,7 @@ interface Defined {
   readonly tqForget: Call<number>
   readonly tqRevive: Call<number>
   readonly tqGiveBack: Call<number>
+  readonly tqRenew: Call<number>
   readonly tqStatus: Call<unknown[]>
   readonly tqRoom: Call<number[]>
 }
@@ -156,8 +168,10 @@ const endings: { readonly [code: number]: Ended } = {
 
 export interface EndRequest {
   readonly jobId: string
-  /** What it ends with where it waits. */
+  /** What it ends with where it waits, and no attempt has begun. */
   readonly waiting: string
+  /** What it ends with where it waits for another attempt. */
+  readonly waitingAgain: string
   /** What it ends with where it runs; undefined: that is left alone. */
   readonly running?: string | undefined
   readonly at: number
@@ -180,7 +194,7 @@ export class Scripts {
 
   async end(client: Redis, end: EndRequest): Promise<Ended> {
     const { base, prioritized, delayed, wait, failed, events, cancel } = this.#keys
-    const { jobId, waiting, running = '', at, generation = '', keep } = end
+    const { jobId, waiting, waitingAgain, running = '', at, generation = '', keep } = end
     const code = await of(client).tqEnd(
       base + jobId,
       prioritized,
@@ -196,6 +210,7 @@ export class Scripts {
       generation,
       Number.isFinite(keep) ? keep : -1,
       base,
+      waitingAgain,
     )
     return endings[code] as Ended
   }
@@ -229,6 +244,12 @@ export class Scripts {
       started ? '1' : '',
     )
     return code === 1
+  }
+
+  /** @param token of its lock @param lockMs for how long it is to hold from now on */
+  async renew(client: Redis, jobId: string, token: string, lockMs: number): Promise<boolean> {
+    const { base, stalled } = this.#keys
+    return (await of(client).tqRenew(`${base + jobId}:lock`, stalled, jobId, token, Math.round(lockMs))) === 1
   }
 
   status(client: Redis): Promise<unknown[]> {

@@ -26,9 +26,9 @@ const SECOND_MS = 1_000
 export interface SubmissionHost {
   readonly isClosed: boolean
   /** It has time limits from now on. */
-  watch(one: Awaited, startBy: number): void
-  /** It runs, since then. */
-  started(one: Awaited, at: number): void
+  watch(one: Awaited): void
+  /** It is in Redis, where so many wait. */
+  admitted(one: Awaited, waiting: number): void
   setPriority(one: Awaited, tier: number): Promise<boolean>
 }
 
@@ -85,6 +85,7 @@ export class Submission {
     if (live !== undefined) return this.#join(live, asked, payload)
     const one = new Awaited(jobId, id, asked.tier, request, payload, asked.metadata)
     one.isKey = asked.id !== undefined
+    one.callers = 1
     outstanding.add(one)
     try {
       await this.#add(one, asked)
@@ -94,7 +95,6 @@ export class Submission {
       one.end({ state: 'rejected', error, runMs: 0 })
       throw error
     }
-    one.callers++
     return one
   }
 
@@ -153,38 +153,24 @@ export class Submission {
             : (jsonCodec.encode(metadata, 'metadata', choice.maxPayloadBytes) as string),
       }
       one.generation = accepted
-      one.submittedAt = accepted
-      one.deadline = deadline
+      one.timedBy(envelope)
       const job = {
         ...{ jobId: one.jobId, priority: tier + 1, timestamp: accepted, attempts: MANY_ATTEMPTS, stackTraceLimit: 0 },
         ...{ backoff: backoffByUs, ...this.#keep, ...(delayMs > 0 && { delay: Math.ceil(delayMs) }) },
       }
       await link.ask(() => queue.add(kind ?? 'request', envelope, job), subject, true)
       if (by !== undefined && !(await this.#isOurs(one, by))) continue
-      this.#admitted(one, startBy, delayMs > 0)
+      this.#admitted(one)
       return
     }
     throw new DuplicateRequestError(subject)
   }
 
-  #admitted(one: Awaited, startBy: number, isHeld: boolean): void {
-    const { events, statistics, outstanding } = this.#parts
-    const { id, priority, request, metadata, scope, tier } = one
+  #admitted(one: Awaited): void {
     one.isOwn = true
-    one.state = isHeld ? 'held' : 'waiting'
-    one.isAdmitted()
-    statistics.admits(tier)
-    this.#host.watch(one, startBy)
-    if (events.listened.queued) {
-      const { waiting } = this.#room
-      events.tell(scope, 'queued', { id, priority, request, metadata, at: performance.now(), waiting: waiting + 1 })
-    }
-    // It may have begun, or have ended, before the answer came that it was added.
-    if (one.begunEarlyAt !== undefined) this.#host.started(one, one.begunEarlyAt)
-    if (one.heardEarly) {
-      outstanding.lookAt(one)
-      outstanding.look()
-    }
+    this.#parts.statistics.admits(one.tier)
+    this.#host.watch(one)
+    this.#host.admitted(one, this.#room.waiting + 1)
   }
 
   /** Is the job that Redis has that of this call? */
@@ -213,16 +199,15 @@ export class Submission {
     }
     this.#mayJoin(one, asked, one.payload, known.p, isLive ? 'live' : 'completed')
     one.generation = Number(timestamp)
-    one.submittedAt = known.accepted
+    one.timedBy(known)
     one.tier = Math.max(Number(priority) - 1, 0)
     one.state = 'waiting'
-    if (known.deadline !== undefined) one.deadline = known.deadline
     if (isCompleted) {
       outstanding.delete(one)
       one.state = 'completed'
-      one.end({ state: 'completed', value: answerOf(result), runMs: 0 })
+      one.end({ state: 'completed', value: answerOf(result, subject), runMs: 0 })
     } else {
-      this.#host.watch(one, Number.POSITIVE_INFINITY)
+      this.#host.watch(one)
       if (asked.tier < one.tier) await this.#host.setPriority(one, asked.tier)
       outstanding.lookAt(one)
       outstanding.look()

@@ -4,7 +4,7 @@
 
 import type { RepeatOptions } from '../core/queued-request.ts'
 import { outcomes } from '../core/request-state.ts'
-import { type Awaited, answerOf, type End } from './outstanding.ts'
+import { type Awaited, completedWith, type End } from './outstanding.ts'
 import type { Parts } from './parts.ts'
 import { progressOf } from './records.ts'
 import { fieldOf } from './stream.ts'
@@ -85,13 +85,21 @@ export class Teller {
       return
     }
     const runMs = Math.max(this.#parts.link.time.now() - one.startedAt, 0)
-    this.settled(one, { state: 'completed', value: answerOf(returnValue), runMs })
+    const { id: requestId, priority } = one
+    this.settled(one, completedWith(returnValue, { queue: this.#parts.name, requestId, priority }, runMs))
   }
 
-  queued(one: Awaited): void {
-    const { events } = this.#parts
-    if (!events.listened.queued) return
-    events.tell(one.scope, 'queued', { ...aboutOf(one), waiting: 0 })
+  /** It is in Redis: what was heard of it until now is told after that. @param waiting how many wait, it among them */
+  admitted(one: Awaited, waiting = 0): void {
+    const { events, outstanding } = this.#parts
+    one.state = one.delayMs > 0 ? 'held' : 'waiting'
+    one.isAdmitted()
+    if (events.listened.queued) events.tell(one.scope, 'queued', { ...aboutOf(one), waiting })
+    // It may have begun, or have ended, before the answer came.
+    if (one.begunEarlyAt !== undefined) this.started(one, one.begunEarlyAt)
+    if (!one.heardEarly) return
+    outstanding.lookAt(one)
+    outstanding.look()
   }
 
   /** It runs, since then: now, or, where its event was missed, as Redis has it. */
@@ -100,10 +108,10 @@ export class Teller {
     one.state = 'running'
     one.attempts++
     one.startedAt = at
-    const waitMs = Math.max(one.startedAt - one.submittedAt, 0)
+    const waitMs = Math.max(one.startedAt - one.mayStartAt, 0)
     if (one.attempts === 1) statistics.waited(one.tier, waitMs)
     if (!events.listened.started) return
-    events.tell(one.scope, 'started', { ...aboutOf(one), waitMs, delayMs: 0, attempt: one.attempts })
+    events.tell(one.scope, 'started', { ...aboutOf(one), waitMs, delayMs: one.delayMs, attempt: one.attempts })
   }
 
   #retries(one: Awaited, at: number): void {
@@ -147,7 +155,7 @@ export class Teller {
     if (state === 'rejected' || !events.listened[state]) return
     const about = aboutOf(one)
     const started = one.attempts > 0
-    const waitMs = Math.max((one.startedAt ?? link.time.now()) - one.submittedAt, 0)
+    const waitMs = Math.max((one.startedAt ?? link.time.now()) - one.mayStartAt, 0)
     const { runMs } = end
     const tell: { readonly [S in End['state']]?: () => void } = {
       completed: () =>

@@ -20,11 +20,10 @@ export class Limits {
     this.#giveUp = giveUp
   }
 
-  /** @param startBy when it must have started; Infinity: any time will do */
-  watch(one: Awaited, startBy: number): void {
-    if (Number.isFinite(startBy) && startBy < one.deadline)
-      this.#at(one, startBy, () => void this.#waited(one, startBy))
-    if (Number.isFinite(one.deadline)) this.#at(one, one.deadline, () => void this.#over(one))
+  watch(one: Awaited): void {
+    const { startBy, deadline } = one
+    if (Number.isFinite(startBy) && startBy < deadline) this.#at(one, startBy, () => void this.#waited(one))
+    if (Number.isFinite(deadline)) this.#at(one, deadline, () => void this.#over(one))
   }
 
   #at(one: Awaited, when: number, then: () => void): void {
@@ -35,18 +34,15 @@ export class Limits {
   }
 
   /** It has waited long enough: it ends, unless it runs. */
-  async #waited(one: Awaited, startBy: number): Promise<void> {
+  async #waited(one: Awaited): Promise<void> {
     if (one.hasEnded) return
-    const { link, scripts, outstanding, choice } = this.#parts
-    const now = link.time.now()
-    const limitMs = Math.round(startBy - one.submittedAt)
-    const error = new WaitTimeoutError(now - one.submittedAt, limitMs, this.#subject(one), choice.failFastMs)
-    const end = { jobId: one.jobId, waiting: textOf(error), at: now, keep: choice.keep.dead.count }
+    const { link, scripts, outstanding } = this.#parts
+    const end = this.#endOf(one, one.startBy)
     try {
       await link.ask((client) => scripts.end(client, end))
     } catch {
       // It may run by now: nobody here knows.
-      this.#at(one, link.time.now() + AGAIN_MS, () => void this.#waited(one, startBy))
+      this.#at(one, link.time.now() + AGAIN_MS, () => void this.#waited(one))
       return
     }
     outstanding.lookAt(one)
@@ -56,16 +52,12 @@ export class Limits {
   /** Its time is over, wherever it is. */
   async #over(one: Awaited): Promise<void> {
     if (one.hasEnded) return
-    const { link, scripts, outstanding, choice } = this.#parts
-    const now = link.time.now()
-    const tookMs = now - one.submittedAt
-    const limitMs = Math.round(one.deadline - one.submittedAt)
+    const { link, scripts, outstanding } = this.#parts
+    const end = this.#endOf(one, one.deadline)
     const subject = this.#subject(one)
-    const waiting = textOf(new WaitTimeoutError(tookMs, limitMs, subject, choice.failFastMs))
-    const running = textOf(new RunTimeoutError(tookMs, limitMs, subject))
-    const end = { jobId: one.jobId, waiting, running, at: now, keep: choice.keep.dead.count }
+    const running = textOf(new RunTimeoutError(end.at - one.mayStartAt, limitMs(one, one.deadline), subject))
     try {
-      await link.ask((client) => scripts.end(client, end))
+      await link.ask((client) => scripts.end(client, { ...end, running }))
     } catch (error) {
       // It may have run, and may have ended: nobody here knows.
       this.#giveUp(one, link.unavailable(error, { ...subject, started: 'unknown' }))
@@ -75,7 +67,23 @@ export class Limits {
     outstanding.look()
   }
 
+  /** How it ends where it waits. It is the one that is watched, and no later life of its id. */
+  #endOf(one: Awaited, limit: number) {
+    const { link, choice } = this.#parts
+    const at = link.time.now()
+    const text = (started: boolean): string => {
+      const subject = { ...this.#subject(one), started }
+      return textOf(new WaitTimeoutError(at - one.mayStartAt, limitMs(one, limit), subject, choice.failFastMs))
+    }
+    const { jobId, generation } = one
+    return { jobId, waiting: text(false), waitingAgain: text(true), at, generation, keep: choice.keep.dead.count }
+  }
+
   #subject(one: Awaited) {
     return { queue: this.#parts.name, requestId: one.id, priority: one.priority }
   }
+}
+
+function limitMs(one: Awaited, at: number): number {
+  return Math.round(at - one.mayStartAt)
 }
