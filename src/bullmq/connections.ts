@@ -13,7 +13,6 @@ export type Manner = 'asking' | 'listening' | 'working'
 
 const MIN_RETRY_MS = 50
 const MAX_RETRY_MS = 1_000
-const retryStrategy = (times: number): number => Math.min(MIN_RETRY_MS * 2 ** Math.min(times, 10), MAX_RETRY_MS)
 
 const manners: { readonly [M in Manner]: Omit<RedisOptions, 'replyMapping'> } = {
   asking: { enableOfflineQueue: false, maxRetriesPerRequest: 0, autoResendUnfulfilledCommands: false },
@@ -21,8 +20,13 @@ const manners: { readonly [M in Manner]: Omit<RedisOptions, 'replyMapping'> } = 
   working: { enableOfflineQueue: true, maxRetriesPerRequest: null },
 }
 
-/** Connects by itself, and again when it is cut, for ever. */
-export function connect({ Redis }: Peers, connection: RedisConnection, manner: Manner): Redis {
+/**
+ * Connects by itself, and again when it is cut, for ever.
+ * @param isOver asked before it connects again, also by those that BullMQ makes after this one
+ */
+export function connect({ Redis }: Peers, connection: RedisConnection, manner: Manner, isOver = () => false): Redis {
+  const retryStrategy = (times: number): number | null =>
+    isOver() ? null : Math.min(MIN_RETRY_MS * 2 ** Math.min(times, 10), MAX_RETRY_MS)
   const options = { retryStrategy, connectTimeout: 2_000, replyMapping: 'legacy' as const, ...manners[manner] }
   const client =
     typeof connection === 'string'

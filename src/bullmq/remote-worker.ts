@@ -75,6 +75,7 @@ export class RemoteWorker<Req = unknown, Res = unknown> {
   #beat: NodeJS.Timeout | undefined
   #closing: Promise<void> | undefined
   #isPaused = false
+  #isClosed = false
 
   constructor(name: string, work: RemoteFunction<Req, Res> | QueuedExecutor<Req, Res>, options: RemoteWorkerOptions) {
     this.name = requireName(name)
@@ -85,7 +86,7 @@ export class RemoteWorker<Req = unknown, Res = unknown> {
     this.#concurrency = options.concurrency ?? this.executor.concurrency
     this.#keys = keysOf(this.#choice.prefix, name)
     this.#scripts = new Scripts(this.#keys)
-    this.#client = connect(this.#peers, this.#choice.connection, 'working')
+    this.#client = connect(this.#peers, this.#choice.connection, 'working', () => this.#isClosed)
     this.#scripts.define(this.#client)
     const listening = connect(this.#peers, this.#choice.connection, 'working')
     this.#leases = new Leases(this.#client, listening, this.#keys, this.#scripts, this.#choice.lockMs)
@@ -224,6 +225,7 @@ export class RemoteWorker<Req = unknown, Res = unknown> {
     if (this.#worker !== undefined) await this.#closed(this.#worker)
     if (this.#isOwn) await this.executor.close({ drain: false, graceMs: 0 })
     if (this.#client.status === 'ready') await this.#client.hdel(this.#keys.workers, this.#id).catch(() => {})
+    this.#isClosed = true
     this.#leases.close()
     this.#client.disconnect()
   }
