@@ -112,7 +112,10 @@ export interface RemoteWorkerOptions {
   readonly runTimeoutMs?: PerPriority<number> | undefined
   /** For a function: other kinds of work, each with a function of its own, and its `runTimeoutMs`. */
   readonly kinds?: QueuedExecutorOptions['kinds'] | undefined
-  /** For a function: which failures are tried again, and when; on whichever machine is free then. @default none */
+  /**
+   * For a function: which failures are tried again, and when; on whichever machine is free then. `holdMs()` of a policy is not asked.
+   * @default none
+   */
   readonly retry?: RetryPolicy | undefined
   /**
    * For how long a worker that is not heard of still owns what it runs, in ms. After that another one may run it. Longer than any

@@ -392,7 +392,8 @@ export class RemoteExecutor<Req = unknown, Res = unknown> implements QueuedExecu
 
   /**
    * Submits no more, and fulfils when all that is waited for here has been answered. With `drain: false`, what waits is let go at once,
-   * and after `graceMs` all else: its callers get a `ParkedError`; it stays in Redis, and runs there. Workers are not closed by it.
+   * and after `graceMs` all else: its callers get a `ParkedError`; it stays in Redis, and runs there. A
+   * handle by `get()` is not waited for, and gets one, too. Workers are not closed by it.
    */
   close(options?: CloseOptions): Promise<void> {
     const { drain, graceMs } = readCloseOptions(options)

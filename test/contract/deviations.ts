@@ -134,7 +134,11 @@ export const requestOptions: { readonly [option: string]: Row } = {
   ],
   kind: ['✓', '✓', 'Refused at once where the executor has `kinds`, else by the worker'],
   onDuplicate: ['✓', '✓', '✓'],
-  signal: ['✓', '✓', 'Who has joined what another machine has submitted leaves it alone'],
+  signal: [
+    '✓',
+    '✓',
+    'Who has joined what another machine has submitted leaves it alone; who has submitted it ends it for those, too',
+  ],
   waitTimeoutMs: ['✓', '✓', 'By the clock of Redis. Who waits while Redis is away is told when it is back'],
   runTimeoutMs: ['✓', '✓', 'By the worker'],
   timeoutMs: ['✓', '✓', 'By the clock of Redis. While Redis is away: a `StoreUnavailableError`, `started: "unknown"`'],

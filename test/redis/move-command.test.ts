@@ -1,6 +1,6 @@
 /** `triage-queue requests move`: from the files of a service to Redis, as a process that may be killed. */
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { QueuedExecutor } from 'triage-queue'
 import { openStore, type SqliteOptions, v8Codec } from 'triage-queue/sqlite'
@@ -101,7 +101,9 @@ test('a file that a service has is refused, and so is none, one that is no store
     err: `triage-queue: There is no file ${none}\n`,
   })
   expect(existsSync(none)).toBe(false)
-  const wrong = await run(['requests', 'move', join(import.meta.dirname, 'vitest.config.ts')], { env })
+  const text = join(scratch(), 'text')
+  writeFileSync(text, 'no database '.repeat(1_000))
+  const wrong = await run(['requests', 'move', text], { env })
   expect(wrong).toMatchObject({ code: 3, err: expect.stringContaining('it is no SQLite database') })
   const away = await run(['requests', 'move', file, '--redis', 'redis://:secret@127.0.0.1:1'])
   expect(away.code).toBe(3)
