@@ -33,10 +33,8 @@ export class Awaited {
   generation = 0
   /** This process has added it, and did not join what was there. */
   isOwn = false
-  /** A run of it was heard of before the answer that it was added: when, on the clock of Redis. */
-  begunEarlyAt: number | undefined
-  /** Its end was heard of before the answer that it was added. */
-  heardEarly = false
+  /** What was heard of it before the answer that it was added, and when, on the clock of Redis. */
+  early: { readonly event: string; readonly fields: readonly string[]; readonly at: number }[] = []
   /** The id is the caller's own: another life of it may be spoken of. */
   isKey = false
   /** It was ended while it ran: what its run says does not count. */

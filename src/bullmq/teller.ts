@@ -12,7 +12,6 @@ import { fieldOf } from './stream.ts'
 const repeat: RepeatOptions = { cost: 1 }
 /** So long a worker may take to abort a signal before its callers are told in any case. */
 const WORKER_MS = 100
-const ends: ReadonlySet<string> = new Set(['completed', 'failed', 'tq-ended', 'tq-aborted', 'removed'])
 
 export class Teller {
   readonly #parts: Parts
@@ -23,21 +22,23 @@ export class Teller {
 
   /** One event of the stream. Those of others are read over. */
   heard(event: string, fields: readonly string[]): void {
-    // Most of all events, and nothing that is not known.
-    if (event === 'added' || event === 'drained') return
-    const { outstanding } = this.#parts
+    if (event === 'drained') return
+    const { outstanding, link } = this.#parts
     const jobId = fieldOf(fields, 'jobId')
     const one = jobId === undefined ? undefined : outstanding.get(jobId)
     if (one === undefined || one.hasEnded) return
-    if (one.state === 'storing') {
-      // It is told as queued first.
-      if (event === 'active') one.begunEarlyAt ??= this.#parts.link.time.now()
-      else if (ends.has(event)) one.heardEarly = true
-      return
-    }
+    const at = link.time.now()
+    if (one.state !== 'storing') this.#tell(one, event, fields, at)
+    // It is told as queued first. What was heard before it was added is of an earlier life of its id.
+    else if (event === 'added') one.early = []
+    else one.early.push({ event, fields, at })
+  }
+
+  #tell(one: Awaited, event: string, fields: readonly string[], at: number): void {
+    const { outstanding } = this.#parts
     switch (event) {
       case 'active':
-        this.started(one)
+        this.started(one, at)
         return
       case 'waiting':
         this.#waits(one, fieldOf(fields, 'prev'))
@@ -96,14 +97,14 @@ export class Teller {
     one.isAdmitted()
     if (events.listened.queued) events.tell(one.scope, 'queued', { ...aboutOf(one), waiting })
     // It may have begun, or have ended, before the answer came.
-    if (one.begunEarlyAt !== undefined) this.started(one, one.begunEarlyAt)
-    if (!one.heardEarly) return
-    outstanding.lookAt(one)
-    outstanding.look()
+    const { early } = one
+    one.early = []
+    for (const { event, fields, at } of early) if (!one.hasEnded) this.#tell(one, event, fields, at)
+    if (early.length > 0) outstanding.look()
   }
 
-  /** It runs, since then: now, or, where its event was missed, as Redis has it. */
-  started(one: Awaited, at = this.#parts.link.time.now()): void {
+  /** It runs, since then, on the clock of Redis. */
+  started(one: Awaited, at: number): void {
     const { events, statistics } = this.#parts
     one.state = 'running'
     one.attempts++

@@ -1,6 +1,7 @@
 /** Where two things happen in the same moment, or where what BullMQ does is not what is promised. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { createRequire } from 'node:module'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'bullmq'
 import { backoff, CancelledError, QueueFullError, RunTimeoutError } from 'triage-queue'
@@ -191,6 +192,34 @@ test('a worker that has lost a run, and has the same request once more, keeps it
   expect([runs.length, runs[1]?.signal.aborted]).toEqual([2, false])
   runs[1]?.end('kept')
   expect(await handle.result).toBe('kept')
+})
+
+test('what happens to a request before the answer comes that it was added is told, in its order', async () => {
+  const name = freshName()
+  // The one that our source loads.
+  const { Queue } = createRequire(import.meta.url)('bullmq') as typeof import('bullmq')
+  const add = Queue.prototype.add
+  const executor = executorFor(name, url)
+  vi.spyOn(Queue.prototype, 'add').mockImplementation(async function (this: typeof Queue.prototype, ...args) {
+    const job = await add.apply(this, args)
+    await until(() => job.getState()).toBe('completed')
+    // Its events have come by then, too.
+    await sleep(100)
+    return job
+  })
+  onTestFinished(() => void vi.restoreAllMocks())
+  const told: string[] = []
+  for (const event of ['queued', 'started', 'retrying', 'progress', 'completed'] as const) {
+    executor.on(event, () => told.push(event))
+  }
+  const work = async (_: string, run: { attempt: number; progress: (fraction: number) => void }) => {
+    if (run.attempt === 1) throw new Error('once')
+    run.progress(1)
+  }
+  workerFor(name, url, work, { retry: backoff({ attempts: 2, baseMs: 1 }) })
+  await executor.execute('a')
+  expect(told).toEqual(['queued', 'started', 'retrying', 'started', 'progress', 'completed'])
+  expect((await executor.getStatus()).totals).toMatchObject({ admitted: 1, retries: 1, completed: 1 })
 })
 
 describe('while Redis is away, a worker closes when its time is over', () => {
