@@ -218,10 +218,11 @@ describe('time', () => {
     const name = freshName()
     const executor = executorFor(name, url)
     const starts: number[] = []
-    workerFor(name, url, async (_, run) => void starts.push(run.delayMs))
     const at = performance.now()
     const handle = await executor.submit('a', { delayMs: 150, waitTimeoutMs: 5_000, id: 'a' })
+    // It is a worker that finds that its time has come.
     expect([handle.state, (await executor.find('a'))?.state]).toEqual(['held', 'held'])
+    workerFor(name, url, async (_, run) => void starts.push(run.delayMs))
     await handle.result
     expect(performance.now() - at).toBeGreaterThan(140)
     expect(starts).toEqual([150])

@@ -29,6 +29,11 @@ test('connections are cut and events are lost: every caller has its answer', asy
   expect(acknowledged).toBeGreaterThan(10)
 })
 
+/** By a timer of the same process: however late a busy machine lets it run, what is promised sooner comes before. */
+function within(ms: number, promise: Promise<unknown>): Promise<unknown> {
+  return Promise.race([promise, sleep(ms, `not within ${ms} ms`, { ref: false })])
+}
+
 describe('Redis is away', () => {
   test('at the start: requests are refused quickly, and all works as soon as it is there, without a restart', async () => {
     const late = await startRedis([], false)
@@ -37,11 +42,9 @@ describe('Redis is away', () => {
     const executor = executorFor(name, late.url)
     workerFor(name, late.url, async (request: string) => `${request}!`)
     for (let i = 0; i < 2; i++) {
-      const at = performance.now()
-      await expect(executor.execute('a')).rejects.toMatchObject({
+      await expect(within(1_600, executor.execute('a'))).rejects.toMatchObject({
         ...{ code: 'TRIAGE_STORE_UNAVAILABLE', statusCode: 503, started: false },
       })
-      expect(performance.now() - at).toBeLessThan(1_600)
     }
     await expect(executor.getStatus()).rejects.toMatchObject({ code: 'TRIAGE_STORE_UNAVAILABLE' })
     await late.start()
@@ -69,9 +72,7 @@ describe('Redis is away', () => {
     const executor = executorFor(freshName(), own.url, { failFastMs: 500 })
     await executor.ready()
     process.kill(own.pid, 'SIGSTOP')
-    const at = performance.now()
-    await expect(executor.submit('a')).rejects.toMatchObject({ code: 'TRIAGE_STORE_UNAVAILABLE' })
-    expect(performance.now() - at).toBeLessThan(1_200)
+    await expect(within(600, executor.submit('a'))).rejects.toMatchObject({ code: 'TRIAGE_STORE_UNAVAILABLE' })
     process.kill(own.pid, 'SIGCONT')
     await until(() =>
       executor.submit('b').then(

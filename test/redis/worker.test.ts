@@ -119,7 +119,7 @@ describe('cancellation', () => {
     const name = freshName()
     const executor = executorFor(name, url)
     const { starts, work } = held()
-    const one = workerFor(name, url, work, { lockMs: 200, stalledMs: 100 })
+    const one = workerFor(name, url, work, { stalledMs: 100 })
     const told = watch(executor.execute('a', { id: 'a' }))
     await until(() => starts.length).toBe(1)
     await one.pause()
@@ -145,7 +145,7 @@ describe('a worker that is paused', () => {
     const worker = workerFor(name, url, work)
     const { base, marker } = keysOf('bull', name)
     await worker.ready()
-    await until(async () => String(await client.client('LIST'))).toContain('cmd=bzpopmin')
+    await until(async () => String(await client.client('LIST'))).toMatch(/flags=b [^\n]*cmd=bzpopmin/)
     await worker.pause()
     const handle = await executor.submit('a', { id: 'a' })
     // Its waiting has ended: it has taken the request out, and gives it back.
