@@ -50,7 +50,7 @@ export class Teller {
         this.#progress(one, fieldOf(fields, 'data') ?? '')
         return
       case 'completed':
-        this.#completed(one, fieldOf(fields, 'returnvalue'))
+        this.#completed(one, fieldOf(fields, 'returnvalue'), at)
         return
       case 'tq-ended':
         // Its worker says when its signal has been aborted. That worker may be away.
@@ -80,12 +80,12 @@ export class Teller {
     }
   }
 
-  #completed(one: Awaited, returnValue: string | undefined): void {
+  #completed(one: Awaited, returnValue: string | undefined, at: number): void {
     if (one.isKey || one.isForced || one.startedAt === undefined || returnValue === undefined) {
       this.#parts.outstanding.lookAt(one)
       return
     }
-    const runMs = Math.max(this.#parts.link.time.now() - one.startedAt, 0)
+    const runMs = Math.max(at - one.startedAt, 0)
     const { id: requestId, priority } = one
     this.settled(one, completedWith(returnValue, { queue: this.#parts.name, requestId, priority }, runMs))
   }
@@ -93,7 +93,8 @@ export class Teller {
   /** It is in Redis: what was heard of it until now is told after that. @param waiting how many wait, it among them */
   admitted(one: Awaited, waiting = 0): void {
     const { events, outstanding } = this.#parts
-    one.state = one.delayMs > 0 ? 'held' : 'waiting'
+    // It may have been let go meanwhile.
+    if (!one.hasEnded) one.state = one.delayMs > 0 ? 'held' : 'waiting'
     one.isAdmitted()
     if (events.listened.queued) events.tell(one.scope, 'queued', { ...aboutOf(one), waiting })
     // It may have begun, or have ended, before the answer came.

@@ -76,11 +76,12 @@ describe('one that has begun, and waits for another attempt', () => {
   const failing = async () => {
     throw new Error('no')
   }
+  const inTenMinutes = () => backoff({ attempts: 2, baseMs: 600_000, maxMs: 600_000, jitter: 'none' })
 
   test('is cancelled as one that was started', async () => {
     const name = freshName()
     const executor = executorFor(name, url)
-    workerFor(name, url, failing, { retry: backoff({ attempts: 2, baseMs: 600_000 }) })
+    workerFor(name, url, failing, { retry: inTenMinutes() })
     const handle = await executor.submit('a', { id: 'a' })
     await until(() => handle.state).toBe('retrying')
     expect(await executor.cancel('a')).toBe(true)
@@ -101,7 +102,7 @@ describe('one that has begun, and waits for another attempt', () => {
   test('is not tried again where that would be after its time to wait: its failure is told at once', async () => {
     const name = freshName()
     const executor = executorFor(name, url)
-    workerFor(name, url, failing, { retry: backoff({ attempts: 2, baseMs: 600_000, maxMs: 600_000 }) })
+    workerFor(name, url, failing, { retry: inTenMinutes() })
     await expect(executor.execute('a', { waitTimeoutMs: 60_000 })).rejects.toThrow('no')
   })
 })
