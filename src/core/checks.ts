@@ -140,7 +140,7 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
 }
 
 /** A promise that nobody asked for, and that nobody will look at: its rejection is not left unhandled. */
-function hush(value: unknown): void {
+export function hush(value: unknown): void {
   try {
     if (isThenable(value)) value.then(undefined, () => {})
   } catch {

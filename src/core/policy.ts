@@ -4,7 +4,7 @@
  * The mistakes that are made with them are told here: one that was not called, one in the wrong option, and one that is to
  * serve two executors though it remembers what it has seen of the first.
  */
-import { hasMethods, isPlain, type OptionRule } from './checks.ts'
+import { hasMethods, hush, isPlain, type OptionRule } from './checks.ts'
 import { OptionsError } from './errors.ts'
 
 /** The options that take a policy. */
@@ -40,7 +40,9 @@ const MAX_KEY = 200
 export function keyOf({ order, rateLimits }: Keyed, request: unknown, metadata: unknown): string | undefined {
   try {
     const key: unknown = [order, ...rateLimits].find((policy) => policy.key)?.key?.(request, metadata)
-    return typeof key === 'string' ? key.slice(0, MAX_KEY) : undefined
+    if (typeof key === 'string') return key.slice(0, MAX_KEY)
+    hush(key)
+    return undefined
   } catch {
     return undefined
   }

@@ -98,6 +98,36 @@ describe('the key that a request is told apart by', () => {
     }
   })
 
+  test('may be asked for by a store, too, whatever it does then: it throws, answers with a promise, or calls the executor', async () => {
+    const asks: (() => unknown)[] = [
+      () => {
+        throw new Error('mine')
+      },
+      () => Promise.reject(new Error('mine')),
+      () => {
+        queue.get('other')?.cancel()
+        return 'acme'
+      },
+    ]
+    let ask: () => unknown = () => 'first'
+    const order = { ...strict(), key: () => ask() as string }
+    const { gate, queue } = gated({ concurrency: 1, store: memoryStore(), order })
+    const other = queue.execute('other', { id: 'other' })
+    await turn()
+    for (const [n, each] of asks.entries()) {
+      ask = each
+      const answered = queue.execute(`${n}`, { id: `${n}` })
+      await turn()
+      expect((await queue.find(`${n}`))?.key).toBe(n === 2 ? 'acme' : undefined)
+      if (n === 0) gate.call('other').finish()
+      await other
+      await turn()
+      gate.call(`${n}`).finish(n)
+      expect(await answered).toBe(n)
+    }
+    expect(queue.getStatus()).toMatchObject({ waiting: 0, running: 0, listenerErrors: 0 })
+  })
+
   test('is cut at 200 characters', async () => {
     expect((await keysBy({ order: { ...strict(), key: () => 'x'.repeat(1_000) } }))[0]).toBe('x'.repeat(200))
   })
