@@ -21,25 +21,28 @@ export interface Policy {
   /** True: it goes by deadlines, and `describe()` warns when requests have none. */
   readonly needsDeadline?: boolean | undefined
   /**
-   * What it tells requests apart by: a tenant, a user. It is shown wherever requests are, and decides nothing: `keyOf()` asks the order,
-   * then the rates. What it throws counts as no answer.
+   * What it tells requests apart by: a tenant, a user. It is shown wherever requests are, and decides nothing: the order is asked, or else
+   * the first rate that has it. What it throws counts as no answer.
    */
   key?(request: unknown, metadata: unknown): string
-}
-
-/** Where a key may come from. */
-interface Keyed {
-  readonly order: Policy
-  readonly rateLimits: readonly Policy[]
 }
 
 /** So long a key is shown at most. */
 const MAX_KEY = 200
 
-/** By what a request is told apart from others: what `fairBy()` goes by, else the first rate with a function for `per`. */
-export function keyOf({ order, rateLimits }: Keyed, request: unknown, metadata: unknown): string | undefined {
+/** By which policy requests are told apart: the order, if it has keys, else the first rate that has. */
+export function keyedBy({ order, rateLimits }: { readonly order: Policy; readonly rateLimits: readonly Policy[] }) {
   try {
-    const key: unknown = [order, ...rateLimits].find((policy) => policy.key)?.key?.(request, metadata)
+    return [order, ...rateLimits].find(({ key }) => key)
+  } catch {
+    return undefined
+  }
+}
+
+/** What that policy says of a request. */
+export function keyOf(policy: Policy | undefined, request: unknown, metadata: unknown): string | undefined {
+  try {
+    const key: unknown = policy?.key?.(request, metadata)
     if (typeof key === 'string') return key.slice(0, MAX_KEY)
     hush(key)
     return undefined

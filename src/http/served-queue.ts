@@ -4,7 +4,7 @@
  * It hears the executor's events, and keeps of them what it needs to answer without walking through what waits. What an executor can
  * answer itself (`find`, `flushed`) it is asked.
  */
-import { keyOf } from '../core/policy.ts'
+import { keyedBy, keyOf, type Policy } from '../core/policy.ts'
 import { readableStoreOf } from '../core/readable-store.ts'
 import type {
   EffectiveOptions,
@@ -50,9 +50,8 @@ export class ServedQueue {
   #keptInStore: Kept | undefined
   readonly #ends: RecentEnds
   readonly #exposesErrors: boolean
-  #policies: { readonly at: number; readonly all?: Parameters<typeof keyOf>[0] | undefined } = {
-    at: Number.NEGATIVE_INFINITY,
-  }
+  /** By which policy requests are told apart, and when that was looked at. */
+  #keyed: { readonly at: number; readonly by?: Policy | undefined } = { at: Number.NEGATIVE_INFINITY }
   /** Of those that are submitted just now. */
   readonly identities = new Identities()
   #generation = 0
@@ -146,13 +145,12 @@ export class ServedQueue {
   /** By what one is told apart from others. Of shards in threads it is not known here. */
   keyOf(request: unknown, metadata: unknown): string | undefined {
     const now = performance.now()
-    if (now - this.#policies.at > POLICIES_MS) {
+    if (now - this.#keyed.at > POLICIES_MS) {
       const { settings, shards } = this.executor
       const { order, rateLimit }: Partial<EffectiveOptions> = settings ?? shards?.[0]?.settings ?? {}
-      this.#policies = { at: now, all: order && { order, rateLimits: rateLimit ?? [] } }
+      this.#keyed = { at: now, by: order && keyedBy({ order, rateLimits: rateLimit ?? [] }) }
     }
-    const { all } = this.#policies
-    return all && keyOf(all, request, metadata)
+    return keyOf(this.#keyed.by, request, metadata)
   }
 
   #add({ id, priority, request, metadata }: Told, submittedAt: number): void {
@@ -173,8 +171,14 @@ export class ServedQueue {
   #isStuck({ slot, id, priority, runMs }: ExecutorEvents['stuck']): void {
     const startedAt = Date.now() - runMs
     const known = this.live.get(id) ?? this.#ends.find(id)
-    const { generation = 0, key, submittedAt = startedAt, waitMs, attempts = 0 } = known ?? {}
-    const { identity = unknownIdentity } = known ?? {}
+    const {
+      generation = 0,
+      key,
+      submittedAt = startedAt,
+      waitMs,
+      attempts = 0,
+      identity = unknownIdentity,
+    } = known ?? {}
     this.#stuck.set(slot, {
       ...{ id, generation, key, priority, state: 'running', submittedAt, startedAt, waitMs, attempts, identity },
     })

@@ -2,7 +2,6 @@
  * What a request looks like in the store. Asked when it arrives, before anything is done about it: what can't be kept is refused.
  */
 import { OptionsError } from '../errors.ts'
-import { keyOf } from '../policy.ts'
 import type { Extras } from '../request-extras.ts'
 import { RequestRecord, subjectOf } from '../request-record.ts'
 import { State } from '../request-state.ts'
@@ -11,18 +10,16 @@ import { PayloadTooLargeError } from '../store-errors.ts'
 import { StoredRequest, storedOf } from './stored-request.ts'
 
 /** With its number, in the order of arrival. @throws for what the store can't keep */
-export function encode(record: RequestRecord, queue: QueueStore, policies: Parameters<typeof keyOf>[0]): StoredRequest {
+export function encode(record: RequestRecord, queue: QueueStore, key: string | undefined): StoredRequest {
   const extras = record.more()
   const after = extras.later?.after?.map((each) => idOf(each, queue.name))
   const payload = encoded(record, record.request, 'request', queue)
   const { metadata } = extras
   const kept = metadata === undefined ? undefined : encoded(record, metadata, 'metadata', queue)
-  return new StoredRequest(
-    queue.nextSeq(),
-    payload,
-    kept,
-    limitsOf(record, extras, after, keyOf(policies, record.request, metadata)),
-  )
+  return new StoredRequest(queue.nextSeq(), payload, kept, {
+    ...limitsOf(record, extras, after),
+    ...(key === undefined ? {} : { key }),
+  })
 }
 
 function encoded(record: RequestRecord, value: unknown, what: 'request' | 'metadata', queue: QueueStore) {
@@ -41,16 +38,10 @@ function idOf(each: unknown, name: string): string {
   throw new OptionsError('after', 'an array of requests of this executor, since the store keeps their ids', each)
 }
 
-function limitsOf(
-  record: RequestRecord,
-  extras: Extras,
-  after: readonly string[] | undefined,
-  key: string | undefined,
-): StoredLimits {
+function limitsOf(record: RequestRecord, extras: Extras, after: readonly string[] | undefined): StoredLimits {
   const { cost, waitTimeoutMs, runTimeoutMs, timeoutMs, later } = extras
   const deadlineAt = later === undefined ? Number.POSITIVE_INFINITY : later.deadlineAt
   return {
-    ...(key === undefined ? {} : { key }),
     ...(cost > 1 ? { cost } : {}),
     ...(Number.isFinite(waitTimeoutMs) ? { waitTimeoutMs } : {}),
     ...(Number.isFinite(runTimeoutMs) ? { runTimeoutMs } : {}),

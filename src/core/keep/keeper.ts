@@ -16,7 +16,7 @@
 import { MAX_DELAY_MS } from '../clock.ts'
 import { QueueClosedError } from '../errors.ts'
 import type { Keeper, KeeperMeans, KeptStatus, RunOf } from '../keeper.ts'
-import type { Policy } from '../policy.ts'
+import { keyedBy, keyOf, type Policy } from '../policy.ts'
 import type { RequestRecord } from '../request-record.ts'
 import { State } from '../request-state.ts'
 import type { Encoded, QueueStore, Store, StoredView, StoreEvent, StoreState } from '../store.ts'
@@ -174,7 +174,8 @@ export class StoreKeeper implements Keeper {
     const extras = record.more()
     // All that is live with a store can be found by its id.
     extras.id = record.lastId
-    const stored = encode(record, this.#queue, this.#parts.settings)
+    const key = keyOf(keyedBy(this.#parts.settings), record.request, record.metadata)
+    const stored = encode(record, this.#queue, key)
     extras.stored = stored
     this.#recovery.knows(stored.seq)
     const recovered = this.#recovered

@@ -1,7 +1,7 @@
 /**
  * What is known of a request: live, or kept by the store. As plain data, for whoever looks from outside. Step 7 of 7.
  */
-import { keyOf, type Policy } from '../policy.ts'
+import { keyedBy, keyOf, type Policy } from '../policy.ts'
 import type { Priority } from '../priority.ts'
 import type { RunProgress } from '../queued-request.ts'
 import type { RequestRecord } from '../request-record.ts'
@@ -74,7 +74,7 @@ function liveView(record: RequestRecord, { settings, timeline }: FindParts): Req
   const state = status === State.HELD && attempt === 1 && stateOfAll === 'waiting' ? 'held' : stateOfAll
   return defined({
     ...{ id, queue: settings.name, kind: extras?.later?.kind, state, priority, generation: extras?.stored?.seq ?? 0 },
-    key: keyOf(settings, record.request, record.metadata),
+    key: keyOf(keyedBy(settings), record.request, record.metadata),
     attempts: record.attemptsWith(ranFrom === undefined ? attempt - 1 : attempt),
     ...{
       position: record.position(),

@@ -88,11 +88,17 @@ describe('the key that a request is told apart by', () => {
   test('is none where nothing tells them apart, where the function throws, and where it answers no string', async () => {
     const broken = { ...strict(), key: () => (null as unknown as About).tenant }
     const odd = { ...strict(), key: () => 5 as never }
+    const hostile = Object.defineProperty({ ...strict() }, 'key', {
+      get: () => {
+        throw new Error('mine')
+      },
+    })
     for (const options of [
       {},
       { rateLimit: tokenBucket({ perSecond: 100, per: 'priority' }) },
       { order: broken },
       { order: odd },
+      { order: hostile },
     ]) {
       expect(await keysBy(options)).toEqual([undefined, undefined])
     }
