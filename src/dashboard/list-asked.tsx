@@ -3,7 +3,7 @@ import { useSignal } from '@preact/signals'
 import type { ComponentChildren } from 'preact'
 import { ask, pathOf } from './api.ts'
 import { DeadActions } from './dead.tsx'
-import { Empty, Failed, Held, IdLink, names, Row, Table, useRows } from './list-parts.tsx'
+import { Empty, Failed, Held, IdLink, KeyCell, KeyHead, names, Row, Table, useRows } from './list-parts.tsx'
 import type { QueueModel } from './model.ts'
 import { TierName } from './parts.tsx'
 import { findText, isOperator, isStale, now, type Tab, tierFilter } from './state.ts'
@@ -137,11 +137,7 @@ function Heads({ tab, hasKey }: { readonly tab: Tab; readonly hasKey: boolean })
       {tab === 'waiting' && num('Position', true)}
       <th scope="col">Id</th>
       <th scope="col">Tier</th>
-      {hasKey && (
-        <th scope="col" class="narrow-off cut key">
-          Key
-        </th>
-      )}
+      {hasKey && <KeyHead />}
       {tab === 'waiting' && [num('Waited, s', true), num('Starts in about, s')]}
       {tab === 'retrying' && (
         <>
@@ -225,11 +221,7 @@ function AskedRow({ queue, row, tab, hasKey, chosen, at }: AskedRowProps) {
       <td>
         <TierName tier={priority} />
       </td>
-      {hasKey && (
-        <td class="narrow-off cut key" title={key}>
-          {key ?? '–'}
-        </td>
-      )}
+      {hasKey && <KeyCell of={key} />}
       {tab === 'waiting' && (
         <>
           <td class="num">{shortSeconds(Math.max(at - Date.parse(submittedAt), 0))}</td>

@@ -33,6 +33,23 @@ export const fits = (id: string | null, priority: string | null): boolean =>
   (tierFilter.value === '' || priority === tierFilter.value) &&
   (findText.value === '' || id?.startsWith(findText.value.trim()) === true)
 
+/** Whose it is, where there is room. */
+export function KeyHead() {
+  return (
+    <th scope="col" class="narrow-off cut key">
+      Key
+    </th>
+  )
+}
+
+export function KeyCell({ of }: { readonly of: string | null | undefined }) {
+  return (
+    <td class="narrow-off cut key" title={of ?? undefined}>
+      {of ?? '–'}
+    </td>
+  )
+}
+
 export function IdLink({ queue, id }: { readonly queue: string; readonly id: string }) {
   return (
     <a class="id" href={urlOf({ at: 'request', queue, id })} title={id}>

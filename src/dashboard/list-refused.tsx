@@ -1,7 +1,7 @@
 /** What was refused lately: with the reason, and what explains it. */
 import { useSignal } from '@preact/signals'
 import { ask, pathOf } from './api.ts'
-import { Empty, Failed, Held, Row, Table, useRows } from './list-parts.tsx'
+import { Empty, Failed, Held, KeyCell, KeyHead, Row, Table, useRows } from './list-parts.tsx'
 import type { QueueModel } from './model.ts'
 import { TierName } from './parts.tsx'
 import { findText, idLength, isStale, now, tierFilter } from './state.ts'
@@ -66,11 +66,7 @@ export function Refused({ model }: { readonly model: QueueModel }) {
             </th>
             <th scope="col">Id</th>
             <th scope="col">Tier</th>
-            {hasKey && (
-              <th scope="col" class="narrow-off cut key">
-                Key
-              </th>
-            )}
+            {hasKey && <KeyHead />}
             <th scope="col">Reason</th>
             <th scope="col" class="wide-only">
               Explanation
@@ -102,11 +98,7 @@ export function Refused({ model }: { readonly model: QueueModel }) {
             <td>
               <TierName tier={priority as Tier} />
             </td>
-            {hasKey && (
-              <td class="narrow-off cut key" title={key}>
-                {key ?? '–'}
-              </td>
-            )}
+            {hasKey && <KeyCell of={key} />}
             <td>
               <code>{why}</code>
             </td>

@@ -1,5 +1,5 @@
 /** What runs, slot by slot: every row keeps its place. */
-import { Empty, fits, IdLink, Row, Table } from './list-parts.tsx'
+import { Empty, fits, IdLink, KeyCell, KeyHead, Row, Table } from './list-parts.tsx'
 import type { QueueModel } from './model.ts'
 import { Share, TierName } from './parts.tsx'
 import { count, duration, shortSeconds, waits } from './units.ts'
@@ -54,11 +54,7 @@ export function Running({ model }: { readonly model: QueueModel }) {
           </th>
           <th scope="col">Id</th>
           <th scope="col">Tier</th>
-          {hasKey && (
-            <th scope="col" class="narrow-off cut key">
-              Key
-            </th>
-          )}
+          {hasKey && <KeyHead />}
           <th scope="col" class="num phone-off">
             Waited, s
           </th>
@@ -83,11 +79,7 @@ export function Running({ model }: { readonly model: QueueModel }) {
             <IdLink queue={name} id={currentRequest as string} />
           </td>
           <td>{priority === null ? '–' : <TierName tier={priority as Tier} />}</td>
-          {hasKey && (
-            <td class="narrow-off cut key" title={key ?? undefined}>
-              {key ?? '–'}
-            </td>
-          )}
+          {hasKey && <KeyCell of={key} />}
           <td class="num phone-off">{waitMs === null ? '–' : shortSeconds(waitMs)}</td>
           <td class="bar-cell">
             <span class={healthy ? 'runs' : 'runs bad'}>
