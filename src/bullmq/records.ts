@@ -36,6 +36,11 @@ const fields = [
   ...(['returnvalue', 'failedReason', 'tqEnd', 'tqAt', 'progress'] as const),
 ]
 const liveStates: ReadonlySet<string> = new Set(['held', 'waiting', 'running', 'retrying'])
+
+/** Does it live, by the state that Redis knows of it? */
+export function isLive(state: string): boolean {
+  return liveStates.has(state)
+}
 const COMMANDS = 5
 const DEFAULT_LIMIT = 100
 const MAX_LIMIT = 1_000
@@ -155,7 +160,7 @@ export class Records implements RemoteRecords {
   #stored(record: JobRecord): StoredView {
     const { id, state, tier, generation, attempts, stalled, envelope, startedAt, endedAt, returnValue, reason } = record
     const isDead = state === 'dead'
-    const isLive = liveStates.has(state)
+    const lives = isLive(state)
     const submittedAt = envelope?.accepted ?? generation
     return {
       ...{ id, queue: this.#parts.name, kind: envelope?.kind, priority: priorityOf(tier), generation, attempts },
@@ -164,7 +169,7 @@ export class Records implements RemoteRecords {
       ...{ ...timesOf(record), slot: undefined, error: reason === undefined ? undefined : storedErrorOf(reason) },
       reason: isDead ? (stalled > 1 ? 'crashed' : 'failed') : undefined,
       resultOmitted: undefined,
-      payload: isDead || isLive ? envelope?.p : undefined,
+      payload: isDead || lives ? envelope?.p : undefined,
       result: returnValue === undefined || state !== 'completed' ? undefined : (JSON.parse(returnValue) as string),
       metadata: envelope?.metadata,
     }
@@ -214,7 +219,7 @@ function setsFor(state: StoreQuery['state']): readonly SetName[] {
 }
 
 function isOf(asked: StoreQuery['state'], state: StoredState): boolean {
-  return asked === undefined || (asked === 'live' ? liveStates.has(state) : asked === state)
+  return asked === undefined || (asked === 'live' ? isLive(state) : asked === state)
 }
 
 /** May a page have fewer than there are? */

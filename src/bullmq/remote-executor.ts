@@ -32,7 +32,7 @@ import { coreOptions, limitsOf, type RemoteExecutorOptions, readExecutorOptions,
 import { type Awaited, awaitedOf, Outstanding } from './outstanding.ts'
 import type { Parts } from './parts.ts'
 import { peers } from './peers.ts'
-import { type JobRecord, Records, type RemoteRecords } from './records.ts'
+import { isLive, type JobRecord, Records, type RemoteRecords } from './records.ts'
 import { keysOf, Scripts } from './scripts.ts'
 import { healthOf, nothingRead, type Reading, readStatus, statusOf } from './status.ts'
 import { Stream } from './stream.ts'
@@ -41,7 +41,6 @@ import { Teller } from './teller.ts'
 import { Limits } from './time-limits.ts'
 
 const IDLE_MS = 50
-const liveStates: ReadonlySet<string> = new Set(['storing', 'held', 'waiting', 'running', 'retrying'])
 const waits: ReadonlySet<string> = new Set(['storing', 'held', 'waiting', 'retrying'])
 
 /**
@@ -177,7 +176,7 @@ export class RemoteExecutor<Req = unknown, Res = unknown> implements QueuedExecu
       return known.hasEnded ? undefined : new RemoteHandle<Res>(known, this.#handleHost, undefined)
     }
     const record = await this.#records.read(id)
-    if (record?.envelope === undefined || !liveStates.has(record.state)) return undefined
+    if (record?.envelope === undefined || !isLive(record.state)) return undefined
     const one = outstanding.get(jobId) ?? this.#awaits(record, record.envelope)
     return new RemoteHandle<Res>(one, this.#handleHost, undefined)
   }

@@ -9,12 +9,11 @@ import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { RedisTime } from '../../src/bullmq/connections.ts'
 import { watch } from '../failures/support.ts'
 import { startRedis } from '../support/redis-server.ts'
-import { executorFor, freshName, workerFor } from './support/pair.ts'
+import { executorFor, freshName, until, workerFor } from './support/pair.ts'
 
 const redis = await startRedis()
 afterAll(() => redis.close())
 const url = redis.url
-const until = (isSo: () => unknown) => expect.poll(isSo, { timeout: 15_000, interval: 5 })
 const forEver = () => new Promise<never>(() => {})
 
 describe('the wait of a delayed request', () => {

@@ -7,7 +7,7 @@ import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import { keysOf } from '../../src/bullmq/scripts.ts'
 import { watch } from '../failures/support.ts'
 import { startRedis } from '../support/redis-server.ts'
-import { executorFor, freshName, workerFor } from './support/pair.ts'
+import { executorFor, freshName, until, workerFor } from './support/pair.ts'
 
 const redis = await startRedis()
 const client = new Redis(redis.url)
@@ -16,7 +16,6 @@ afterAll(async () => {
   await redis.close()
 })
 const url = redis.url
-const until = (isSo: () => unknown) => expect.poll(isSo, { timeout: 15_000, interval: 5 })
 
 /** Runs that end when they are told to, and say what their signals say. */
 function held() {

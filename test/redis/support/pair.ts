@@ -10,9 +10,12 @@ import {
   remoteExecutor,
   remoteWorker,
 } from 'triage-queue/bullmq'
-import { onTestFinished } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
 
 let names = 0
+
+/** Looks until it is so, on a machine that may be busy. */
+export const until = (isSo: () => unknown) => expect.poll(isSo, { timeout: 15_000, interval: 5 })
 
 /** A queue that no other test has. */
 export function freshName(): string {
